@@ -1,0 +1,123 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+)
+
+// special are the ranges that are no public address of one server, from the
+// IANA special-purpose address registries (RFC 6890 and its successors).
+var special = []struct {
+	prefix netip.Prefix
+	name   string
+}{
+	{netip.MustParsePrefix("0.0.0.0/8"), "unspecified"},
+	{netip.MustParsePrefix("10.0.0.0/8"), "private"},
+	{netip.MustParsePrefix("100.64.0.0/10"), "shared (RFC 6598)"},
+	{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
+	{netip.MustParsePrefix("168.63.129.16/32"), "the Azure host agent"}, // public by number, but answered by the host
+	{netip.MustParsePrefix("169.254.0.0/16"), "link-local"},
+	{netip.MustParsePrefix("172.16.0.0/12"), "private"},
+	{netip.MustParsePrefix("192.0.0.0/24"), "reserved"},
+	{netip.MustParsePrefix("192.0.2.0/24"), "for documentation"},
+	{netip.MustParsePrefix("192.88.99.0/24"), "reserved"},
+	{netip.MustParsePrefix("192.168.0.0/16"), "private"},
+	{netip.MustParsePrefix("198.18.0.0/15"), "for benchmarks"},
+	{netip.MustParsePrefix("198.51.100.0/24"), "for documentation"},
+	{netip.MustParsePrefix("203.0.113.0/24"), "for documentation"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
+	{netip.MustParsePrefix("255.255.255.255/32"), "broadcast"},
+	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
+
+	{netip.MustParsePrefix("::/128"), "unspecified"},
+	{netip.MustParsePrefix("::1/128"), "loopback"},
+	{netip.MustParsePrefix("fc00::/7"), "private"},
+	{netip.MustParsePrefix("fe80::/10"), "link-local"},
+	{netip.MustParsePrefix("fec0::/10"), "private"},
+	{netip.MustParsePrefix("ff00::/8"), "multicast"},
+	{netip.MustParsePrefix("2001:2::/48"), "for benchmarks"},
+	{netip.MustParsePrefix("2001:db8::/32"), "for documentation"},
+	{netip.MustParsePrefix("3fff::/20"), "for documentation"},
+	{netip.MustParsePrefix("2001::/23"), "reserved"},
+}
+
+// globalUnicast6 is all of IPv6 that is handed out as public.
+var globalUnicast6 = netip.MustParsePrefix("2000::/3")
+
+// refusedError names the address and the way to open it.
+type refusedError struct {
+	dialled, judged netip.Addr // they differ where the first carries the second
+	why             string
+}
+
+func (e *refusedError) Error() string {
+	carried := ""
+	if e.dialled != e.judged {
+		carried = fmt.Sprintf(" carries %s, which", e.judged)
+	}
+	return fmt.Sprintf("address %s%s is %s and not dialled: an operator who means it can open it with --egress-allow-cidr=%s/%d",
+		e.dialled, carried, e.why, e.judged, e.judged.BitLen())
+}
+
+// addresses are the ranges an operator opened.
+type addresses []netip.Prefix
+
+func newAddresses(allowed []netip.Prefix) addresses {
+	out := make(addresses, 0, len(allowed))
+	for _, p := range allowed {
+		if p.Addr().Is4In6() && p.Bits() >= 96 { // addresses are compared as IPv4
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// control is called by net.Dialer for every address it is about to connect to.
+// A check of the name before the dial would leave DNS time to change its mind.
+func (a addresses) control(_ context.Context, _, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return errors.New("the host does not resolve to an IP address")
+	}
+	return a.judge(to.Addr())
+}
+
+// judge refuses what is neither public nor opened. What an address carries
+// decides: a translator or tunnel on the way would deliver it there.
+func (a addresses) judge(dialled netip.Addr) error {
+	dialled = dialled.Unmap().WithZone("")
+	carries, inner := carried(dialled)
+	if !carries {
+		return a.judgeOne(dialled, dialled)
+	}
+	if len(inner) == 0 {
+		return &refusedError{dialled, dialled, "reserved"}
+	}
+	for _, addr := range inner {
+		if err := a.judgeOne(dialled, addr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a addresses) judgeOne(dialled, addr netip.Addr) error {
+	for _, p := range a {
+		if p.Contains(addr) {
+			return nil
+		}
+	}
+	for _, s := range special {
+		if s.prefix.Contains(addr) {
+			return &refusedError{dialled, addr, s.name}
+		}
+	}
+	if addr.Is6() && !globalUnicast6.Contains(addr) {
+		return &refusedError{dialled, addr, "reserved"}
+	}
+	return nil
+}

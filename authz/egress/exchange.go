@@ -1,0 +1,100 @@
+package egress
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// follow sends r to u and to where it is redirected. http.Client is not used:
+// its errors hold the URL with its query, and it follows what we would not.
+func (c *Client) follow(ctx context.Context, u *url.URL, r Request) (*Response, error) {
+	for hops := 0; ; hops++ {
+		res, err := c.exchange(ctx, u, r)
+		if err != nil || !isRedirect(res.Status) {
+			return res, err
+		}
+		if r.Method != http.MethodGet {
+			return nil, fmt.Errorf("answered %d: a redirect is followed for GET only", res.Status)
+		}
+		if hops == maxRedirects {
+			return nil, fmt.Errorf("answered %d: more than %d redirects", res.Status, maxRedirects)
+		}
+		if u, err = c.redirected(u, res.Header.Get("Location")); err != nil {
+			return nil, fmt.Errorf("answered %d: %w", res.Status, err)
+		}
+	}
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// redirected never puts the location into an error: the server chose it.
+func (c *Client) redirected(from *url.URL, location string) (*url.URL, error) {
+	if location == "" {
+		return nil, errors.New("a redirect without a location")
+	}
+	to, err := from.Parse(location)
+	if err != nil || c.checkURL(to) != nil {
+		return nil, errors.New("a redirect to a URL that is not allowed")
+	}
+	if origin(to) != origin(from) {
+		return nil, errors.New("a redirect to another origin: name the final URL instead")
+	}
+	return to, nil
+}
+
+func (c *Client) exchange(ctx context.Context, u *url.URL, r Request) (*Response, error) {
+	transport, err := c.transports.of(r.Roots)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, u.String(), bytes.NewReader(r.Body))
+	if err != nil {
+		return nil, errors.New("the URL cannot be requested")
+	}
+	if r.Header != nil {
+		req.Header = r.Header.Clone()
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", "agentauth")
+	}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer res.Body.Close()
+	body, err := readBody(res, r.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	return &Response{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+}
+
+func readBody(res *http.Response, limit int64) ([]byte, error) {
+	if limit <= 0 || limit > maxBody {
+		limit = maxBody
+	}
+	tooLarge := fmt.Errorf("the answer is larger than %d bytes", limit)
+	if res.ContentLength > limit {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	if err != nil {
+		return nil, explain(err)
+	}
+	if int64(len(body)) > limit {
+		return nil, tooLarge
+	}
+	return body, nil
+}
