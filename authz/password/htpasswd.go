@@ -1,0 +1,126 @@
+package password
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	// MaxFile is the largest htpasswd file in bytes.
+	MaxFile = 1 << 20
+	// MaxUsers is the largest number of entries in it, refused ones included.
+	MaxUsers = 10_000
+)
+
+// Problem is an entry of an htpasswd file that was refused, and why. It never
+// has the hash, nor a line that may be one.
+type Problem struct {
+	Line    int    // from 1
+	User    string // "" if the name itself is the problem
+	Message string // what was expected and what came
+}
+
+func (p Problem) String() string {
+	if p.User == "" {
+		return fmt.Sprintf("line %d: %s", p.Line, p.Message)
+	}
+	return fmt.Sprintf("line %d, user %q: %s", p.Line, p.User, p.Message)
+}
+
+// ParseHtpasswd reads an htpasswd file: lines of user:hash, blank lines, and
+// comments whose first character is #. Hashes may be
+//
+//   - bcrypt: $2a$, $2b$, $2y$ of cost 4 to 14;
+//   - argon2id: a PHC string of version 19 with at most 256 MiB of memory, 10
+//     passes and 16 lanes, memory times passes at most 1 GiB, a salt of 8 to 64
+//     and a tag of 16 to 64 bytes;
+//   - sha512-crypt: $6$ with 1,000 to 1,000,000 rounds (5,000 if not given).
+//
+// The bounds keep each check within about a second of one core. Every other
+// entry is refused by itself and reported, in the order of lines: other hashes
+// and plain text, names that are none (see CheckPlain), a carriage return at
+// the end of the line. Names that occur twice are refused everywhere.
+//
+// The error is for a file over MaxFile bytes or with more than MaxUsers
+// entries; then there is no table. A table may be empty, as the file may be.
+func ParseHtpasswd(data []byte) (*Users, []Problem, error) {
+	if len(data) > MaxFile {
+		return nil, nil, fmt.Errorf("password: expected an htpasswd file of at most %d bytes, got %d", MaxFile, len(data))
+	}
+	lines, err := splitLines(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	count := map[string]int{}
+	for _, l := range lines {
+		if l.colon {
+			count[l.user]++
+		}
+	}
+	var entries []*entry
+	var problems []Problem
+	for _, l := range lines {
+		e, err := l.entry(count[l.user])
+		if err != nil {
+			problems = append(problems, l.problem(err))
+			continue
+		}
+		entries = append(entries, e)
+	}
+	return newUsers(entries), problems, nil
+}
+
+// line is one entry as it was written.
+type line struct {
+	number  int
+	user    string
+	encoded string
+	colon   bool
+}
+
+func splitLines(data []byte) (lines []line, err error) {
+	number := 0
+	for text := range bytes.Lines(data) {
+		number++
+		text = bytes.TrimSuffix(text, []byte("\n"))
+		if len(bytes.TrimSpace(text)) == 0 || text[0] == '#' {
+			continue
+		}
+		if len(lines) == MaxUsers {
+			return nil, fmt.Errorf("password: expected an htpasswd file of at most %d entries, got more", MaxUsers)
+		}
+		user, encoded, colon := strings.Cut(string(text), ":")
+		lines = append(lines, line{number, user, encoded, colon})
+	}
+	return lines, nil
+}
+
+// entry checks the line; its user name occurs in count lines.
+func (l line) entry(count int) (*entry, error) {
+	if !l.colon {
+		return nil, errors.New("expected user:hash, got a line without a colon")
+	}
+	if err := checkName(l.user); err != nil {
+		return nil, err
+	}
+	if count > 1 {
+		return nil, fmt.Errorf("expected a user name once, got it %d times; all of them are refused", count)
+	}
+	h, err := parseHash(l.encoded)
+	if err != nil {
+		return nil, err
+	}
+	name := nameDigest(l.user)
+	return &entry{id: keyed("entry", name[:], []byte(l.encoded)), name: name, hash: h}, nil
+}
+
+// problem repeats the name only if it surely is one.
+func (l line) problem(err error) Problem {
+	p := Problem{Line: l.number, Message: err.Error()}
+	if l.colon && checkName(l.user) == nil {
+		p.User = l.user
+	}
+	return p
+}
