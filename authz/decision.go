@@ -1,0 +1,65 @@
+package authz
+
+// Outcome is the kind of a decision. The zero value refuses.
+type Outcome uint8
+
+const (
+	// Deny: the caller may not (400, 401 or 403).
+	Deny Outcome = iota
+	// Allow: the request goes to the upstream.
+	Allow
+	// Error: it cannot be decided (503); never an allowance.
+	Error
+	// Respond: agentauth itself answers the request.
+	Respond
+)
+
+// String is the word the command line and the logs use.
+func (o Outcome) String() string {
+	switch o {
+	case Allow:
+		return "allow"
+	case Error:
+		return "error"
+	case Respond:
+		return "respond"
+	default:
+		return "deny"
+	}
+}
+
+// Header is one field of a request or an answer.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Decision is the answer to one request. The zero value denies.
+type Decision struct {
+	Outcome Outcome
+	Reason  Reason
+	// Policy is "namespace/name"; "" if none was found.
+	Policy string
+	// Method is the authentication method that decided, Rule the
+	// authorization rule that denied; "" if none did.
+	Method, Rule string
+	// Detail tells the operator more than Reason. It never holds a
+	// credential and is never sent to the caller.
+	Detail string
+	// Identity is set once a method succeeded, whatever was decided then.
+	Identity *Identity
+
+	// Set, Remove and RemoveQuery change the request that goes upstream. A
+	// name is never in both Set and Remove: Envoy removes after it sets.
+	Set         []Header
+	Remove      []string
+	RemoveQuery []string
+	// Metadata is handed to the proxy (rate limits, access logs).
+	Metadata map[string]string
+
+	// Status, Headers and Body answer the caller unless Outcome is Allow.
+	// Status is an HTTP status of 400 to 599, for Respond 200 to 599.
+	Status  int
+	Headers []Header
+	Body    string
+}

@@ -1,0 +1,85 @@
+package authz
+
+// Reason says in one stable word why a request was decided as it was. Logs,
+// metrics, explanations and the command line use the same words; the list is
+// closed and described in docs/reasons.md.
+type Reason string
+
+const (
+	// Allowed: every requirement of the policy holds.
+	Allowed Reason = "Allowed"
+	// Unmatched: nothing claims the request and the operator said
+	// --unmatched=allow-unauthenticated.
+	Unmatched Reason = "Unmatched"
+	// NoPolicy: no policy claims the request.
+	NoPolicy Reason = "NoPolicy"
+	// BadRequest: two parties could read the request differently (400).
+	BadRequest Reason = "BadRequest"
+
+	// NoCredential: a credential is required and none came.
+	NoCredential Reason = "NoCredential"
+	// CredentialMalformed: a credential came that cannot be read as one.
+	CredentialMalformed Reason = "CredentialMalformed"
+	// UnknownCredential: a well-formed credential that no method knows.
+	UnknownCredential Reason = "UnknownCredential"
+	// CredentialExpired: an API key after its end.
+	CredentialExpired Reason = "CredentialExpired"
+	// PasswordMismatch: the user name or the password is wrong.
+	PasswordMismatch Reason = "PasswordMismatch"
+	// PlaintextRefused: a Basic credential over plaintext (403).
+	PlaintextRefused Reason = "PlaintextRefused"
+	// TokenExpired: a token after its exp, clock skew included.
+	TokenExpired Reason = "TokenExpired"
+	// TokenNotYetValid: a token before its nbf, clock skew included.
+	TokenNotYetValid Reason = "TokenNotYetValid"
+	// SignatureInvalid: the signature or its algorithm does not hold.
+	SignatureInvalid Reason = "SignatureInvalid"
+	// KeyUnknown: no key of the issuer fits the token.
+	KeyUnknown Reason = "KeyUnknown"
+	// IssuerMismatch: no method accepts tokens of this issuer.
+	IssuerMismatch Reason = "IssuerMismatch"
+	// AudienceMismatch: the token is meant for somebody else.
+	AudienceMismatch Reason = "AudienceMismatch"
+	// TokenTypeRefused: a token of another kind (RFC 8725 3.11).
+	TokenTypeRefused Reason = "TokenTypeRefused"
+	// ClaimsRefused: a claim the policy reads has a type it may not have.
+	ClaimsRefused Reason = "ClaimsRefused"
+	// ProofRequired: the token is bound to a key and no proof can be checked.
+	ProofRequired Reason = "ProofRequired"
+
+	// InsufficientScope: the credential is good but lacks a scope (403).
+	InsufficientScope Reason = "InsufficientScope"
+	// RuleDenied: an authorization rule does not hold (403).
+	RuleDenied Reason = "RuleDenied"
+	// ExpressionFailed: an expression could not be evaluated.
+	ExpressionFailed Reason = "ExpressionFailed"
+
+	// Unavailable: what a decision needs cannot be had now (503).
+	Unavailable Reason = "Unavailable"
+	// Overloaded: too many expensive checks are waiting (503).
+	Overloaded Reason = "Overloaded"
+	// PolicyInvalid: the policy of the request is not valid (503).
+	PolicyInvalid Reason = "PolicyInvalid"
+	// RouteUnknown: the proxy names a route that is not known here (503).
+	RouteUnknown Reason = "RouteUnknown"
+	// AmbiguousMatch: more than one policy could be meant (503).
+	AmbiguousMatch Reason = "AmbiguousMatch"
+	// SelectorRefused: a policy was named by who may not name one (503).
+	SelectorRefused Reason = "SelectorRefused"
+	// Internal: a defect of agentauth; the request is refused (503).
+	Internal Reason = "Internal"
+)
+
+// Reasons lists every Reason in the order of the documentation.
+func Reasons() []Reason {
+	return []Reason{
+		Allowed, Unmatched, NoPolicy, BadRequest,
+		NoCredential, CredentialMalformed, UnknownCredential, CredentialExpired,
+		PasswordMismatch, PlaintextRefused, TokenExpired, TokenNotYetValid,
+		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,
+		TokenTypeRefused, ClaimsRefused, ProofRequired,
+		InsufficientScope, RuleDenied, ExpressionFailed,
+		Unavailable, Overloaded, PolicyInvalid, RouteUnknown, AmbiguousMatch,
+		SelectorRefused, Internal,
+	}
+}

@@ -1,0 +1,128 @@
+package authz
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Raw is what a door saw of a request, before any of it is believed.
+type Raw struct {
+	// ID is the proxy's id of the request, for logs.
+	ID string
+	// Method, Scheme, Host and Path are as sent; Path includes the query.
+	Method, Scheme, Host, Path string
+	// Headers are in the order received, pseudo-headers included.
+	Headers []Header
+	// Body is the complete body if BodyKnown, else it is not looked at.
+	Body      []byte
+	BodyKnown bool
+	Source    Source
+	// TLS says that the caller reached the proxy over TLS.
+	TLS bool
+	// ContextExtensions come from the proxy's configuration.
+	ContextExtensions map[string]string
+	// Metadata is the proxy's dynamic metadata by namespace.
+	Metadata map[string]any
+	// Route is the route the proxy says serves the request; nil if it does
+	// not say.
+	Route *RouteRef
+	// Time is when the request was received.
+	Time time.Time
+}
+
+// Source is the peer of the proxy.
+type Source struct {
+	// Address is an IP address without port, in RFC 5952 form.
+	Address string
+	// Principal is the peer as the proxy authenticated it.
+	Principal string
+}
+
+// RouteRef names a Gateway API route and, where the rule has a name, the rule.
+type RouteRef struct{ Kind, Namespace, Name, SectionName string }
+
+// Request is a request that everybody reads in the same way. It is made by
+// [NewRequest] and does not change.
+type Request struct {
+	ID     string
+	Method string
+	Scheme string
+	// Host is in lower case and without port.
+	Host string
+	// RawPath is the path as sent, without query: what routes match.
+	RawPath string
+	// Path is RawPath decoded, each segment cut at its first ';': what
+	// expressions see.
+	Path              string
+	Query             Query
+	Body              []byte
+	BodyKnown         bool
+	Source            Source
+	TLS               bool
+	ContextExtensions map[string]string
+	Metadata          map[string]any
+	Route             *RouteRef
+	Time              time.Time
+
+	headers map[string]field
+}
+
+type field struct {
+	value string
+	count int
+}
+
+// BadRequestError says why a request is refused before any policy is asked.
+// Its text is safe to send to the caller: it never holds a value of theirs.
+type BadRequestError struct{ Problem string }
+
+func (e *BadRequestError) Error() string { return e.Problem }
+
+func bad(format string, args ...any) error {
+	return &BadRequestError{Problem: fmt.Sprintf(format, args...)}
+}
+
+// NewRequest reads a request strictly: whatever a proxy, an upstream and
+// agentauth might understand differently is a *[BadRequestError].
+func NewRequest(raw Raw) (*Request, error) {
+	r := &Request{
+		ID: raw.ID, Method: raw.Method, Scheme: strings.ToLower(raw.Scheme),
+		Body: raw.Body, BodyKnown: raw.BodyKnown, Source: raw.Source, TLS: raw.TLS,
+		ContextExtensions: raw.ContextExtensions, Metadata: raw.Metadata,
+		Route: raw.Route, Time: raw.Time,
+	}
+	if err := checkMethod(raw.Method); err != nil {
+		return nil, err
+	}
+	var err error
+	if r.Host, err = parseHost(raw.Host); err != nil {
+		return nil, err
+	}
+	path, query, _ := strings.Cut(raw.Path, "?")
+	if r.RawPath = path; strings.Contains(query, "#") {
+		return nil, bad("the request target has a fragment")
+	}
+	if r.Path, err = readPath(path); err != nil {
+		return nil, err
+	}
+	if r.Query, err = parseQuery(query); err != nil {
+		return nil, err
+	}
+	if r.headers, err = r.readHeaders(raw); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func checkMethod(m string) error {
+	if m == "" || len(m) > 64 {
+		return bad("the method is empty or longer than 64 bytes")
+	}
+	for i := range len(m) {
+		if c := m[i]; !isToken(c) || c >= 'a' && c <= 'z' {
+			return bad("the method is no token in upper case")
+		}
+	}
+	return nil
+}
