@@ -256,6 +256,7 @@ func TestAStormOfCallersThatComeAndGoLeavesNothingBehind(t *testing.T) {
 			})
 		}
 		all.Wait()
+		time.Sleep(time.Second) // some went on after their callers had left
 		synctest.Wait()
 		if l.free != 2 || len(l.queues) != 0 || len(l.turns) != 0 {
 			t.Fatalf("expected 2 free slots and nothing waiting, got %d, %v, %v", l.free, l.queues, l.turns)

@@ -163,6 +163,13 @@ func TestANameThatOccursTwiceIsRefusedEverywhere(t *testing.T) {
 	}
 }
 
+func TestALineWithoutAColonIsNoSecondEntryOfThatName(t *testing.T) {
+	users, problems, err := ParseHtpasswd([]byte("alice:" + horse + "\nalice\n"))
+	if err != nil || users.Len() != 1 || len(problems) != 1 || problems[0].Line != 2 {
+		t.Fatalf("expected 1 user and a problem in line 2, got %d, %v, %v", users.Len(), problems, err)
+	}
+}
+
 func TestNamesThatDifferInCaseAreTwo(t *testing.T) {
 	if users := parse(t, "alice:"+horse+"\nAlice:"+argon); users.Len() != 2 {
 		t.Fatalf("expected 2 users, got %d", users.Len())

@@ -26,9 +26,6 @@ func (m *memory) has(d digest) bool {
 }
 
 func (m *memory) add(d digest) {
-	if m.ttl <= 0 {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
