@@ -1,0 +1,99 @@
+// An OpenID provider (the certified `oidc-provider` package) for tests and the demo.
+//
+//   node oidc-provider.mjs CONFIG.json
+//
+// CONFIG.json: {
+//   "port":      where it listens on 127.0.0.1,
+//   "issuer":    what it calls itself; default http(s)://127.0.0.1:PORT,
+//   "tls":       {"cert": FILE, "key": FILE}; without it plain http,
+//   "jwks":      {"keys": [private JWKs]}; the first that fits an algorithm signs with it,
+//   "clients":   [{"id", "secret", "scope"}]; each may use client_credentials and introspection,
+//   "resources": [{"audience", "scope", "alg", "ttl"}]; ttl in seconds, default 3600.
+//                A token asked for such a resource is an at+jwt; without a resource it is opaque
+// }
+//
+// SIGHUP reads the file again: keys, clients and resources change, the port and TLS do not. A file
+// that is wrong ends the program at start and is refused, aloud, later.
+import { readFileSync } from 'node:fs'
+import http from 'node:http'
+import https from 'node:https'
+import Provider, { errors } from 'oidc-provider'
+
+const configFile = process.argv[2]
+if (!configFile) {
+  console.error('usage: node oidc-provider.mjs CONFIG.json')
+  process.exit(2)
+}
+
+const read = () => JSON.parse(readFileSync(configFile, 'utf8'))
+
+function resourceServer (resources, indicator) {
+  const found = resources.find((r) => r.audience === indicator)
+  if (!found) throw new errors.InvalidTarget(`no such resource: ${indicator}`)
+  return {
+    audience: found.audience,
+    scope: found.scope,
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: found.ttl ?? 3600,
+    jwt: { sign: { alg: found.alg ?? 'RS256' } }
+  }
+}
+
+function provider (config) {
+  const resources = config.resources ?? []
+  const named = [...resources, ...config.clients].flatMap((x) => x.scope.split(' '))
+  const issuer = config.issuer ?? `${config.tls ? 'https' : 'http'}://127.0.0.1:${config.port}`
+  const built = new Provider(issuer, {
+    jwks: config.jwks,
+    clients: config.clients.map(({ id, secret, scope }) => ({
+      client_id: id,
+      client_secret: secret,
+      scope,
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
+      id_token_signed_response_alg: config.jwks.keys[0].alg, // none are issued; it must fit a key
+      // axios posts id and secret in the body; the other client authentication is Basic.
+      token_endpoint_auth_method: 'client_secret_post'
+    })),
+    scopes: [...new Set(['openid', ...named])],
+    // This provider has no people to log in, so it needs no pages for them.
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: async () => true },
+      revocation: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: async (_ctx, indicator) => resourceServer(resources, indicator)
+      }
+    },
+    ttl: { ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600 }
+  })
+  built.on('server_error', (_ctx, err) => console.error('server_error', err))
+  built.on('grant.error', (_ctx, err) => console.error('grant.error', err.message, err.error_description ?? ''))
+  return built.callback()
+}
+
+const config = read()
+let current = provider(config)
+const answer = (req, res) => current(req, res)
+const server = config.tls
+  ? https.createServer({ cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) }, answer)
+  : http.createServer(answer)
+
+process.on('SIGHUP', () => {
+  try {
+    current = provider(read())
+    console.log('configuration read again')
+  } catch (err) {
+    console.error('configuration refused, the old one stays:', err.message)
+  }
+})
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.on(signal, () => {
+    server.close(() => process.exit(0))
+    server.closeAllConnections()
+  })
+}
+server.listen(config.port, '127.0.0.1', () => console.log(`listening on 127.0.0.1:${config.port}`))

@@ -1,0 +1,216 @@
+package parts
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// OIDCConfig is what the OpenID provider serves. Dir is required; the rest has defaults that make one
+// RS256 key, and one client for one resource: those of config/samples.
+type OIDCConfig struct {
+	Dir       string         `json:"-"` // run directory
+	Port      int            `json:"port"`
+	TLS       *Files         `json:"tls,omitempty"` // default: plain http
+	CA        *CA            `json:"-"`             // that signed TLS; needed to wait for the provider
+	JWKS      Keys           `json:"jwks"`
+	Clients   []OIDCClient   `json:"clients"`
+	Resources []OIDCResource `json:"resources"`
+}
+
+// Files are a certificate and its key.
+type Files struct {
+	Cert string `json:"cert"`
+	Key  string `json:"key"`
+}
+
+// Keys are private keys as a JSON Web Key Set.
+type Keys = jose.JSONWebKeySet
+
+// OIDCClient may use the client credentials grant, and introspection.
+type OIDCClient struct {
+	ID     string `json:"id"`
+	Secret string `json:"secret"`
+	Scope  string `json:"scope"` // separated by spaces
+}
+
+// OIDCResource is an API that tokens are for; those for it are JWTs (RFC 9068).
+type OIDCResource struct {
+	Audience string `json:"audience"`
+	Scope    string `json:"scope"`
+	Alg      string `json:"alg,omitempty"` // default RS256; JWKS must hold a key for it
+	TTL      int    `json:"ttl,omitempty"` // seconds, default 3600
+}
+
+// OIDC is a running provider.
+type OIDC struct {
+	*Process
+	Issuer string
+
+	config OIDCConfig
+	client *http.Client
+}
+
+// StartOIDC runs the provider and returns when it answers discovery.
+func StartOIDC(ctx context.Context, config OIDCConfig) (*OIDC, error) {
+	program, err := installed("test", "clients", "node_modules", "oidc-provider", "package.json")
+	if err != nil {
+		return nil, err
+	}
+	program = filepath.Join(filepath.Dir(program), "..", "..", "oidc-provider.mjs")
+	if err := config.fill(); err != nil {
+		return nil, err
+	}
+	scheme := "http://"
+	o := &OIDC{config: config, client: probeClient}
+	if config.TLS != nil {
+		scheme = "https://"
+		if config.CA == nil {
+			return nil, errors.New("an OpenID provider with TLS needs the CA that signed its certificate")
+		}
+		o.client = config.CA.HTTPClient()
+	}
+	o.Issuer = scheme + loopback(config.Port)
+	if err := o.write(); err != nil {
+		return nil, err
+	}
+	o.Process, err = start("oidc-provider", config.Dir, nil, "node", program, o.file())
+	if err != nil {
+		return nil, err
+	}
+	return o, o.ready(ctx, func(ctx context.Context) error {
+		_, err := get(ctx, o.client, o.Issuer+"/.well-known/openid-configuration")
+		return err
+	})
+}
+
+func (c *OIDCConfig) fill() (err error) {
+	if c.Port == 0 {
+		if c.Port, err = FreePort(); err != nil {
+			return err
+		}
+	}
+	if len(c.JWKS.Keys) == 0 {
+		key, err := NewKey("RS256", "first")
+		if err != nil {
+			return err
+		}
+		c.JWKS.Keys = []jose.JSONWebKey{key}
+	}
+	if c.Clients == nil {
+		c.Clients = []OIDCClient{{ID: "orders-agent", Secret: "sample-client-secret-of-orders-agent", Scope: "orders:read orders:write"}}
+	}
+	if c.Resources == nil {
+		c.Resources = []OIDCResource{{Audience: "https://orders.example.com", Scope: "orders:read orders:write"}}
+	}
+	return nil
+}
+
+// NewKey makes a private signing key for RS256, PS256, ES256, ES384 or EdDSA.
+func NewKey(alg, kid string) (jose.JSONWebKey, error) {
+	var key any
+	var err error
+	switch alg {
+	case "RS256", "PS256":
+		key, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "ES256":
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "ES384":
+		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case "EdDSA":
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		err = fmt.Errorf("expected RS256, PS256, ES256, ES384 or EdDSA, got %q", alg)
+	}
+	return jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: alg, Use: "sig"}, err
+}
+
+func (o *OIDC) file() string { return filepath.Join(o.config.Dir, "oidc-provider.json") }
+
+func (o *OIDC) write() error {
+	config, err := json.Marshal(o.config)
+	if err != nil {
+		return err
+	}
+	return replace(o.file(), config)
+}
+
+// Rotate makes the provider sign with other keys, and returns when it publishes exactly these. The
+// provider is not restarted; opaque tokens issued before are forgotten.
+func (o *OIDC) Rotate(ctx context.Context, keys ...jose.JSONWebKey) error {
+	o.config.JWKS.Keys = keys
+	if err := o.write(); err != nil {
+		return err
+	}
+	if err := o.Signal(syscall.SIGHUP); err != nil {
+		return err
+	}
+	return o.ready(ctx, func(ctx context.Context) error {
+		body, err := get(ctx, o.client, o.Issuer+"/jwks")
+		if err != nil {
+			return err
+		}
+		var published Keys
+		if err := json.Unmarshal(body, &published); err != nil {
+			return err
+		}
+		if len(published.Keys) != len(keys) {
+			return fmt.Errorf("expected %d published keys, got %d", len(keys), len(published.Keys))
+		}
+		for _, key := range keys {
+			if len(published.Key(key.KeyID)) == 0 {
+				return fmt.Errorf("key %q is not published yet", key.KeyID)
+			}
+		}
+		return nil
+	})
+}
+
+// TokenURL is where clients get tokens.
+func (o *OIDC) TokenURL() string { return o.Issuer + "/token" }
+
+// Token gets an access token for the provider's first client, by client credentials. With a resource
+// it is a JWT for it, else it is opaque.
+func (o *OIDC) Token(ctx context.Context, resource, scope string) (string, error) {
+	client := o.config.Clients[0]
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {client.ID}, "client_secret": {client.Secret}, "scope": {scope}}
+	if resource != "" {
+		form.Set("resource", resource)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.TokenURL(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("content-type", "application/x-www-form-urlencoded")
+	resp, err := o.client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Token       string `json:"access_token"`
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return "", err
+	}
+	if answer.Token == "" {
+		return "", fmt.Errorf("%s: expected a token, got %d %s: %s", o.TokenURL(), resp.StatusCode, answer.Error, answer.Description)
+	}
+	return answer.Token, nil
+}
