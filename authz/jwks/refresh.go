@@ -1,0 +1,80 @@
+package jwks
+
+import (
+	"context"
+	"time"
+)
+
+// run fetches until Close: at once, then when it is time or somebody asks.
+func (r *Remote) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var f *flight
+		select {
+		case <-r.closing.Done():
+			return
+		case <-timer.C:
+			f = r.takeOff(true)
+		case <-r.kick:
+			f = r.takeOff(false) // nil if the timer's flight took it along
+		}
+		if f != nil {
+			timer.Reset(r.fly(f))
+		}
+	}
+}
+
+func (r *Remote) takeOff(unasked bool) *flight {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closing.Err() != nil {
+		return nil
+	}
+	if r.flight == nil && unasked {
+		r.flight = &flight{done: make(chan struct{})}
+	}
+	return r.flight
+}
+
+// fly fetches once and returns when to do so again.
+func (r *Remote) fly(f *flight) time.Duration {
+	ctx, cancel := context.WithTimeout(r.closing, refreshDeadline)
+	defer cancel()
+	status := Status{}
+	answer, err := r.config.load(ctx)
+	if err == nil {
+		var keys []Key
+		if keys, status.Skipped, err = Parse(answer.Body); err == nil {
+			status.Keys, status.Success = len(keys), time.Now()
+			r.held.Store(&held{newIndex(keys), status.Success})
+		}
+	}
+	wait := r.wait(answer, err)
+	r.land(f, status, wait, err)
+	return wait
+}
+
+func (r *Remote) wait(answer Answer, err error) time.Duration {
+	switch {
+	case err == nil:
+		return untilRefresh(answer.CacheControl)
+	case r.fresh() != nil:
+		return refreshSoonest
+	}
+	return retryWithout
+}
+
+// land publishes the outcome before anyone who waits goes on.
+func (r *Remote) land(f *flight, status Status, wait time.Duration, err error) {
+	r.mu.Lock()
+	if err != nil { // of the keys that are still held, the rest stays true
+		status = r.status
+		status.Error = err.Error()
+	}
+	status.Attempt = time.Now()
+	r.status, r.next, r.flight = status, status.Attempt.Add(wait), nil
+	r.mu.Unlock()
+	close(f.done)
+	r.settle()
+}

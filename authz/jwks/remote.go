@@ -1,0 +1,97 @@
+package jwks
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Remote is a set that is fetched and kept fresh. One goroutine does all the
+// fetching; lookups read an atomic value, and wait only for a key that is not
+// there.
+//
+//   - Refreshed every 5 min, which Cache-Control can shorten to 1 min; 1 min
+//     after a refresh that failed.
+//   - Without keys, fetched every 10 s. Lookups wait for the first attempt; after
+//     it they are unavailable at once.
+//   - An unknown kid refreshes at most once in 10 s. The lookup waits for it, as
+//     do others meanwhile; then, and in between, it is ErrUnknownKey.
+//   - The last good keys serve for 24 h after they were fetched.
+type Remote struct {
+	config  Config
+	held    atomic.Pointer[held]
+	start   sync.Once
+	kick    chan struct{} // a flight was asked for
+	ready   chan struct{}
+	tried   sync.Once // closes ready
+	closing context.Context
+	close   context.CancelFunc
+
+	mu     sync.Mutex // never held across I/O
+	flight *flight    // asked for or under way
+	asked  time.Time  // when an unknown kid last asked for one
+	next   time.Time  // when the next one starts by itself
+	status Status
+}
+
+// Status tells an operator how a Remote is doing.
+type Status struct {
+	Keys    int       // held, whatever their age
+	Success time.Time // when they were fetched; zero if never
+	Attempt time.Time // when the last attempt ended; zero if there was none
+
+	// Error is why the last attempt failed, "" if it did not. It holds nothing
+	// that was fetched.
+	Error string
+
+	// Skipped are the keys of the last good set that are not used. See
+	// [Skipped.ID] before showing them.
+	Skipped []Skipped
+}
+
+// held are good keys and when they came.
+type held struct {
+	*index
+	at time.Time
+}
+
+// flight is one refresh, for all who wait for it.
+type flight struct {
+	asked bool // by a lookup, and so started after it
+	done  chan struct{}
+}
+
+// NewRemote returns a set that does nothing before Start or the first Lookup.
+func NewRemote(c Config) *Remote {
+	closing, cancel := context.WithCancel(context.Background())
+	return &Remote{
+		config:  c,
+		kick:    make(chan struct{}, 1),
+		ready:   make(chan struct{}),
+		closing: closing,
+		close:   cancel,
+	}
+}
+
+// Start begins to fetch, in the background.
+func (r *Remote) Start() { r.start.Do(func() { go r.run() }) }
+
+// Close ends the background work. Keys that are held still answer lookups, so
+// that requests under way can end.
+func (r *Remote) Close() {
+	r.close()
+	r.settle()
+}
+
+// Ready is closed once the first attempt has ended, well or not, or on Close.
+func (r *Remote) Ready() <-chan struct{} { return r.ready }
+
+func (r *Remote) settle() { r.tried.Do(func() { close(r.ready) }) }
+
+// Status is how things stand.
+func (r *Remote) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status
+}
