@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -87,9 +88,12 @@ func TestTheProviderServesTLSAndOtherAlgorithms(t *testing.T) {
 
 func TestTheThreeClientsSendWhatArticlesTellThemToSend(t *testing.T) {
 	provider := startOIDC(t, OIDCConfig{Dir: TestDir(t)})
-	var got string
+	var got string // the client is another process, which the race detector cannot follow
+	var mu sync.Mutex
 	status := http.StatusOK
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		got = r.Header.Get("authorization")
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, `{"ok":true}`)
@@ -100,6 +104,8 @@ func TestTheThreeClientsSendWhatArticlesTellThemToSend(t *testing.T) {
 		t.Helper()
 		result, err := RunClient(t.Context(), name, append(env, "API_URL="+api.URL)...)
 		must(t, err)
+		mu.Lock() // now the handler's writes are seen
+		defer mu.Unlock()
 		return result
 	}
 
@@ -120,7 +126,9 @@ func TestTheThreeClientsSendWhatArticlesTellThemToSend(t *testing.T) {
 	if len(claims) != 4 || string(claims["id"]) != `"agent-7"` || string(claims["role"]) != `"manager"` || claims["iat"] == nil || claims["exp"] == nil {
 		t.Errorf("expected id, role, iat and exp, got %s", claims)
 	}
+	mu.Lock()
 	status = http.StatusForbidden
+	mu.Unlock()
 	for _, name := range []string{"basic.mjs", "jwt.mjs"} {
 		if r := run(name, "JWT_SECRET="+secret); r.ExitCode != 1 || !strings.HasPrefix(r.Stdout, "403\n") {
 			t.Errorf("%s: expected 403 and exit code 1, got %+v", name, r)
