@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,49 +88,50 @@ func TestTheProviderServesTLSAndOtherAlgorithms(t *testing.T) {
 
 func TestTheThreeClientsSendWhatArticlesTellThemToSend(t *testing.T) {
 	provider := startOIDC(t, OIDCConfig{Dir: TestDir(t)})
-	var got string // the client is another process, which the race detector cannot follow
-	var mu sync.Mutex
-	status := http.StatusOK
+	authorization := make(chan string, 1)
+	var status atomic.Int64
+	status.Store(http.StatusOK)
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		got = r.Header.Get("authorization")
-		w.WriteHeader(status)
+		authorization <- r.Header.Get("authorization")
+		w.WriteHeader(int(status.Load()))
 		_, _ = io.WriteString(w, `{"ok":true}`)
 	}))
 	defer api.Close()
 	secret := strings.Repeat("s", 32)
-	run := func(name string, env ...string) ClientRun {
+	run := func(name string, env ...string) (sent string, run ClientRun) {
 		t.Helper()
-		result, err := RunClient(t.Context(), name, append(env, "API_URL="+api.URL)...)
+		run, err := RunClient(t.Context(), name, append(env, "API_URL="+api.URL)...)
 		must(t, err)
-		mu.Lock() // now the handler's writes are seen
-		defer mu.Unlock()
-		return result
+		select {
+		case sent = <-authorization:
+		default:
+			t.Errorf("%s made no call and ended with %+v", name, run)
+		}
+		return sent, run
 	}
 
-	if r := run("basic.mjs", "API_USER=alice", "API_PASSWORD=s3cret:x"); r.ExitCode != 0 || got != "Basic YWxpY2U6czNjcmV0Ong=" {
-		t.Errorf("basic.mjs sent %q and ended with %+v", got, r)
+	if sent, r := run("basic.mjs", "API_USER=alice", "API_PASSWORD=s3cret:x"); r.ExitCode != 0 || sent != "Basic YWxpY2U6czNjcmV0Ong=" {
+		t.Errorf("basic.mjs sent %q and ended with %+v", sent, r)
 	}
-	if r := run("client-credentials.mjs", "TOKEN_URL="+provider.TokenURL(), "CLIENT_ID=orders-agent", "CLIENT_SECRET=sample-client-secret-of-orders-agent",
-		"SCOPE=orders:read", "RESOURCE=https://orders.example.com"); r.ExitCode != 0 || strings.Count(got, ".") != 2 || r.Stdout != "200\n{\"ok\":true}\n" {
-		t.Errorf("client-credentials.mjs sent %q and ended with %+v", got, r)
+	sent, r := run("client-credentials.mjs", "TOKEN_URL="+provider.TokenURL(), "CLIENT_ID=orders-agent", "CLIENT_SECRET=sample-client-secret-of-orders-agent",
+		"SCOPE=orders:read", "RESOURCE=https://orders.example.com")
+	if r.ExitCode != 0 || strings.Count(sent, ".") != 2 || r.Stdout != "200\n{\"ok\":true}\n" {
+		t.Errorf("client-credentials.mjs sent %q and ended with %+v", sent, r)
 	}
-	if r := run("jwt.mjs", "JWT_SECRET="+secret); r.ExitCode != 0 {
+	sent, r = run("jwt.mjs", "JWT_SECRET="+secret)
+	if r.ExitCode != 0 {
 		t.Errorf("jwt.mjs ended with %+v", r)
 	}
-	token, err := jwt.ParseSigned(strings.TrimPrefix(got, "Bearer "), []jose.SignatureAlgorithm{jose.HS256})
+	token, err := jwt.ParseSigned(strings.TrimPrefix(sent, "Bearer "), []jose.SignatureAlgorithm{jose.HS256})
 	must(t, err)
 	var claims map[string]json.RawMessage
 	must(t, token.Claims([]byte(secret), &claims))
 	if len(claims) != 4 || string(claims["id"]) != `"agent-7"` || string(claims["role"]) != `"manager"` || claims["iat"] == nil || claims["exp"] == nil {
 		t.Errorf("expected id, role, iat and exp, got %s", claims)
 	}
-	mu.Lock()
-	status = http.StatusForbidden
-	mu.Unlock()
+	status.Store(http.StatusForbidden)
 	for _, name := range []string{"basic.mjs", "jwt.mjs"} {
-		if r := run(name, "JWT_SECRET="+secret); r.ExitCode != 1 || !strings.HasPrefix(r.Stdout, "403\n") {
+		if _, r := run(name, "JWT_SECRET="+secret); r.ExitCode != 1 || !strings.HasPrefix(r.Stdout, "403\n") {
 			t.Errorf("%s: expected 403 and exit code 1, got %+v", name, r)
 		}
 	}
