@@ -33,7 +33,7 @@ func Build(ctx context.Context, dir string, flags ...string) (string, error) {
 	}
 	binary := filepath.Join(dir, "agentauth")
 	args := append(append([]string{"build", "-o", binary}, flags...), "./cmd/agentauth")
-	cmd := exec.CommandContext(ctx, "go", args...) // #nosec G204 -- the tests' own flags
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go %q: %w\n%s", args, err, out)
@@ -54,7 +54,7 @@ func StartAgentauth(ctx context.Context, config AgentauthConfig) (*Agentauth, er
 	}
 	a := &Agentauth{GRPCAddress: loopback(grpcPort), MetricsAddress: loopback(metricsPort)}
 	args := append([]string{"serve", "--grpc-address", a.GRPCAddress, "--metrics-address", a.MetricsAddress}, config.Args...)
-	a.Process, err = start("agentauth", config.Dir, nil, config.Binary, args...)
+	a.Process, err = start("agentauth", config.Dir, config.Binary, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func RunClient(ctx context.Context, name string, env ...string) (ClientRun, erro
 		return ClientRun{}, err
 	}
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, "node", program) // #nosec G204 -- the tests' own programs
+	cmd := exec.CommandContext(ctx, "node", program)
 	cmd.Dir = filepath.Dir(program)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -116,7 +116,7 @@ func StartEnvoy(ctx context.Context, config EnvoyConfig) (*Envoy, error) {
 	}
 	adminFile := filepath.Join(config.Dir, "envoy.admin")
 	_ = os.Remove(adminFile) // a former run's
-	envoy.Process, err = start("envoy", config.Dir, nil, binary, "-c", file, "--disable-hot-restart", "--concurrency", "1",
+	envoy.Process, err = start("envoy", config.Dir, binary, "-c", file, "--disable-hot-restart", "--concurrency", "1",
 		"--admin-address-path", adminFile, "--file-flush-interval-msec", "50", "--drain-time-s", "1", "--log-level", "warning")
 	if err != nil {
 		return nil, err
@@ -176,8 +176,10 @@ func (e *Envoy) Get(ctx context.Context, path string) ([]byte, error) {
 	return get(ctx, probeClient, "http://"+loopback(e.AdminPort)+path)
 }
 
-// HTTP and HTTPS are the base URLs of the listeners.
-func (e *Envoy) HTTP() string  { return "http://localhost:" + strconv.Itoa(e.HTTPPort) }
+// HTTP is the base URL of the plaintext listener.
+func (e *Envoy) HTTP() string { return "http://localhost:" + strconv.Itoa(e.HTTPPort) }
+
+// HTTPS is the base URL of the TLS listener.
 func (e *Envoy) HTTPS() string { return "https://localhost:" + strconv.Itoa(e.HTTPSPort) }
 
 // envoyBinary is inside the Python package, under a directory named after Python's version.

@@ -1,3 +1,5 @@
+//go:build e2e
+
 package parts
 
 import (
@@ -77,13 +79,6 @@ func (d *fakeDoor) asked() *authv3.AttributeContext {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.last.GetAttributes()
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // serverFiles makes a CA and a certificate for localhost.
@@ -303,5 +298,20 @@ func TestEnvoyAnswersForADoorThatIsShut(t *testing.T) {
 				t.Errorf("expected %d, got %d", c.want, resp.StatusCode)
 			}
 		})
+	}
+}
+
+func TestAPartThatEndsBeforeItIsReadyNamesItsLogAndShowsItsEnd(t *testing.T) {
+	dir := TestDir(t)
+	_, err := StartEnvoy(t.Context(), EnvoyConfig{
+		Dir: dir, Upstream: "127.0.0.1:1", Door: Door{Address: "127.0.0.1:2"}, FiltersBefore: "- name: no.such.filter",
+	})
+	if err == nil {
+		t.Fatal("expected an error")
+	}
+	for _, want := range []string{dir + "/envoy.log", "no.such.filter", "exit status 1"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("expected %q in: %v", want, err)
+		}
 	}
 }

