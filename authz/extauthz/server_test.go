@@ -1,0 +1,280 @@
+package extauthz
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+const patience = 10 * time.Second
+
+// open serves a door until the test ends.
+func open(t testing.TB, c Config) *Server {
+	t.Helper()
+	if c.Address == "" {
+		c.Address = "127.0.0.1:0"
+	}
+	if c.Decider == nil {
+		c.Decider = decide(allowAll)
+	}
+	s, err := Listen(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_ = s.Shutdown(ctx)
+		if err := <-served; err != nil {
+			t.Errorf("Serve: got %v after Shutdown, want nil", err)
+		}
+	})
+	return s
+}
+
+func dial(t testing.TB, s *Server, creds credentials.TransportCredentials) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+s.Addr().String(), grpc.WithTransportCredentials(creds))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func plain(t testing.TB, s *Server) *grpc.ClientConn { return dial(t, s, insecure.NewCredentials()) }
+
+func within(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually polls until ok holds.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); {
+		if time.Now().After(end) {
+			t.Fatalf("not in %v: %s", patience, what)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+func TestACheckGoesThroughTheDoor(t *testing.T) {
+	raws := make(chan authz.Raw, 1)
+	s := open(t, Config{Clock: func() time.Time { return noon }, Decider: decide(func(ctx context.Context, raw authz.Raw) authz.Decision {
+		if _, ok := ctx.Deadline(); !ok {
+			t.Error("the proxy's deadline was lost")
+		}
+		raws <- raw
+		return authz.Decision{Outcome: authz.Allow, Set: []authz.Header{{Name: "x-agent-id", Value: "a"}}}
+	})})
+	got, err := authv3.NewAuthorizationClient(plain(t, s)).Check(within(t), parse(t, plaintextCheck))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, answer(t, `status {} ok_response { headers { header { key: "x-agent-id" value: "a" } append_action: OVERWRITE_IF_EXISTS_OR_ADD } }`), got)
+	if raw := <-raws; raw.ContextExtensions["agentauth.dev/policy"] != "shop/orders" || !raw.Time.Equal(noon) {
+		t.Errorf("got %+v", raw)
+	}
+}
+
+// wire is a codec that sends bytes as they are.
+type wire struct{}
+
+func (wire) Name() string { return "proto" }
+func (wire) Marshal(v any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil
+}
+func (wire) Unmarshal(data mem.BufferSlice, v any) error {
+	*v.(*[]byte) = data.Materialize()
+	return nil
+}
+
+func TestACheckThatCannotBeReadIsRefusedAndNoError(t *testing.T) {
+	badUTF8, err := proto.Marshal(parse(t, http(`path: "/aaaa" method: "GET" host: "a"`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	badUTF8 = []byte(strings.Replace(string(badUTF8), "/aaaa", "/a\xff\xfea", 1))
+	var reports atomic.Int64
+	s := open(t, Config{
+		OnError: func(error) { reports.Add(1); panic("a callback's own defect") },
+		Decider: decide(func(_ context.Context, raw authz.Raw) authz.Decision {
+			if _, err := authz.NewRequest(raw); err != nil {
+				return authz.Decision{Status: 400, Reason: authz.BadRequest}
+			}
+			return authz.Decision{Outcome: authz.Allow}
+		}),
+	})
+	conn := plain(t, s)
+	for i, message := range [][]byte{badUTF8, {0xff}, make([]byte, maxCheck+1)} {
+		var out []byte
+		err := conn.Invoke(within(t), authv3.Authorization_Check_FullMethodName, message, &out, grpc.ForceCodecV2(wire{}))
+		if err != nil {
+			t.Errorf("message %d: a gRPC error, which failure_mode_allow turns into a yes: %v", i, err)
+			continue
+		}
+		got := &authv3.CheckResponse{}
+		if err := proto.Unmarshal(out, got); err != nil {
+			t.Fatal(err)
+		}
+		same(t, answer(t, `status { code: 3 } denied_response { status { code: BadRequest } }`), got)
+		if n := reports.Load(); n != int64(i+1) {
+			t.Errorf("message %d: %d reports", i, n)
+		}
+	}
+}
+
+func TestTheProcessOutlivesAPanic(t *testing.T) {
+	var panics atomic.Int64
+	s := open(t, Config{
+		OnPanic: func(any, []byte) { panics.Add(1); panic("a callback's own defect") },
+		Decider: decide(func(_ context.Context, raw authz.Raw) authz.Decision {
+			if raw.Path == "/boom" {
+				panic("boom")
+			}
+			return authz.Decision{Outcome: authz.Allow}
+		}),
+	})
+	client := authv3.NewAuthorizationClient(plain(t, s))
+	for path, want := range map[string]*authv3.CheckResponse{"/boom": unavailable(), "/": answer(t, "status {} ok_response {}")} {
+		got, err := client.Check(within(t), parse(t, http(`path: "`+path+`"`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, want, got)
+	}
+	if panics.Load() != 1 {
+		t.Errorf("%d panics were reported, want 1", panics.Load())
+	}
+}
+
+func TestHealthFollowsReadiness(t *testing.T) {
+	s := open(t, Config{})
+	client := healthpb.NewHealthClient(plain(t, s))
+	for _, service := range []string{"", "envoy.service.auth.v3.Authorization"} {
+		s.SetReady(false)
+		watch, err := client.Watch(within(t), &healthpb.HealthCheckRequest{Service: service})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ready := range []bool{false, true, false} {
+			s.SetReady(ready)
+			want := healthpb.HealthCheckResponse_NOT_SERVING
+			if ready {
+				want = healthpb.HealthCheckResponse_SERVING
+			}
+			seen, err := watch.Recv()
+			if err != nil || seen.GetStatus() != want {
+				t.Errorf("%q: watch got %v, %v, want %v", service, seen, err, want)
+			}
+			got, err := client.Check(within(t), &healthpb.HealthCheckRequest{Service: service})
+			if err != nil || got.GetStatus() != want {
+				t.Errorf("%q: check got %v, %v, want %v", service, got, err, want)
+			}
+		}
+	}
+}
+
+func TestShutdownSaysSoAndFinishesWhatIsUnderWay(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s := open(t, Config{Decider: decide(func(context.Context, authz.Raw) authz.Decision {
+		close(entered)
+		<-leave
+		return authz.Decision{Outcome: authz.Allow}
+	})})
+	s.SetReady(true)
+	conn := plain(t, s)
+	watch, err := healthpb.NewHealthClient(conn).Watch(within(t), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, err := watch.Recv(); err != nil || first.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		t.Fatalf("got %v, %v", first, err)
+	}
+	checked := make(chan error, 1)
+	go func() {
+		got, err := authv3.NewAuthorizationClient(conn).Check(within(t), parse(t, plaintextCheck))
+		if err == nil && got.GetOkResponse() == nil {
+			err = errors.New("not allowed")
+		}
+		checked <- err
+	}()
+	<-entered
+	down := make(chan error, 1)
+	go func() { down <- s.Shutdown(within(t)) }()
+	if got, err := watch.Recv(); err != nil || got.GetStatus() != healthpb.HealthCheckResponse_NOT_SERVING {
+		t.Errorf("the watch got %v, %v, want NOT_SERVING", got, err)
+	}
+	s.SetReady(true) // too late to be believed
+	close(leave)
+	if err := <-checked; err != nil {
+		t.Errorf("the check under way: %v", err)
+	}
+	if err := <-down; err != nil {
+		t.Errorf("Shutdown: %v; did a watch hold it up?", err)
+	}
+}
+
+func TestShutdownCutsOffWhatDoesNotEnd(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s := open(t, Config{Decider: decide(func(context.Context, authz.Raw) authz.Decision {
+		close(entered)
+		<-leave
+		return authz.Decision{Outcome: authz.Allow}
+	})})
+	defer close(leave)
+	checked := make(chan error, 1)
+	client := authv3.NewAuthorizationClient(plain(t, s))
+	go func() {
+		_, err := client.Check(within(t), parse(t, plaintextCheck))
+		checked <- err
+	}()
+	<-entered
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	if err := <-checked; status.Code(err) != codes.Unavailable {
+		t.Errorf("the check got %v, want Unavailable", err)
+	}
+}
+
+func TestADoorThatNeverServedCanBeShut(t *testing.T) {
+	s, err := Listen(Config{Address: "127.0.0.1:0", Decider: decide(allowAll)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shutdown(within(t)); err != nil {
+		t.Error(err)
+	}
+	if err := s.Serve(); err != nil {
+		t.Errorf("Serve after Shutdown: got %v, want nil", err)
+	}
+	again, err := Listen(Config{Address: s.Addr().String(), Decider: decide(allowAll)})
+	if err != nil {
+		t.Fatalf("the address is still taken: %v", err)
+	}
+	_ = again.Shutdown(within(t))
+}

@@ -1,0 +1,79 @@
+package extauthz
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// tlsConfig is the configuration of one state of the files. Nothing is ever
+// resumed: a ticket would outlive the authority that its certificate was
+// verified to, and Envoy's connections are few and long.
+func tlsConfig(cert, key, clientCA []byte, names []string, clock func() time.Time) (*tls.Config, error) {
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("the certificate and its key cannot be used: %w", err)
+	}
+	c := &tls.Config{
+		Certificates: []tls.Certificate{pair},
+		// Envoy's default for its own connections ends at 1.2.
+		MinVersion:             tls.VersionTLS12,
+		NextProtos:             []string{"h2"},
+		SessionTicketsDisabled: true,
+		Time:                   clock,
+	}
+	if len(names) == 0 {
+		return c, nil
+	}
+	if c.ClientCAs, err = authorities(clientCA); err != nil {
+		return nil, err
+	}
+	c.ClientAuth = tls.RequireAndVerifyClientCert
+	c.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.VerifiedChains) == 0 || !named(state.PeerCertificates[0], names) {
+			return errors.New("the client certificate carries none of the names this door admits")
+		}
+		return nil
+	}
+	return c, nil
+}
+
+// authorities is strict where x509.CertPool skips: an authority that an
+// operator wrote down and that is not in force should not go unnoticed.
+func authorities(file []byte) (*x509.CertPool, error) {
+	pool, n := x509.NewCertPool(), 0
+	for {
+		var block *pem.Block
+		if block, file = pem.Decode(file); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("the client CA file: expected only CERTIFICATE blocks, got %q", block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("the client CA file: %w", err)
+		}
+		pool.AddCert(cert)
+		n++
+	}
+	if n == 0 || strings.Contains(string(file), "-----BEGIN") {
+		return nil, errors.New("the client CA file: expected PEM certificates, got none or a broken one")
+	}
+	return pool, nil
+}
+
+func named(cert *x509.Certificate, names []string) bool {
+	for _, uri := range cert.URIs {
+		if slices.Contains(names, uri.String()) {
+			return true
+		}
+	}
+	return slices.Contains(names, "*") ||
+		slices.ContainsFunc(cert.DNSNames, func(dns string) bool { return slices.Contains(names, dns) })
+}
