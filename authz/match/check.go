@@ -1,0 +1,137 @@
+package match
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+// Problem is what is wrong with an entry.
+type Problem struct {
+	// Entry is the entry's number.
+	Entry int
+	// Field is where in the entry: "hostname", "match.path.value",
+	// "match.headers[2].value".
+	Field string
+	// Detail says what was expected and what came.
+	Detail string
+}
+
+// Problems is the error of Build.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = fmt.Sprintf("entry %d: %s: %s", problem.Entry, problem.Field, problem.Detail)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Check gives the problems that Build would have with e, numbered 0.
+//
+// Beyond Gateway API's own rules, an Exact or PathPrefix path must be in the
+// normal form of RFC 3986 6.2.2: "/%61dmin" would guard only requests that are
+// refused as ambiguous, and never "/admin". Regular expressions are bounded by
+// MaxPattern and MaxProgram.
+func Check(e Entry) Problems {
+	_, problems := compiler{}.prepare(e)
+	return problems
+}
+
+func (p *Problems) add(field, format string, args ...any) {
+	*p = append(*p, Problem{Field: field, Detail: fmt.Sprintf(format, args...)})
+}
+
+const (
+	maxHostname   = 253
+	maxPath       = 1024
+	maxConditions = 16
+	maxName       = 256
+	maxHeader     = 4096
+	maxQuery      = 1024
+)
+
+func checkHostname(p *Problems, name string) {
+	if name == "*" {
+		return
+	}
+	bad := len(name) > maxHostname
+	for label := range strings.SplitSeq(strings.TrimPrefix(name, "*."), ".") {
+		bad = bad || label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" ||
+			label[0] == '-' || label[len(label)-1] == '-'
+	}
+	if bad {
+		p.add("hostname", `expected a host name in lower case without port, "*." and one, or "*", got %q`, name)
+	}
+}
+
+func checkPath(p *Problems, value string) {
+	if detail := pathProblem(value); detail != "" {
+		p.add("match.path.value", "%s, got %q", detail, value)
+	}
+}
+
+// pathProblem says what was expected, of the first thing that is wrong.
+func pathProblem(value string) string {
+	if !strings.HasPrefix(value, "/") {
+		return "expected a path that begins with /"
+	}
+	if len(value) > maxPath {
+		return fmt.Sprintf("expected a path of at most %d bytes", maxPath)
+	}
+	for i := range len(value) {
+		if _, ok := triplet(value[i:]); value[i] == '%' && !ok {
+			return "expected two hexadecimal digits after each %"
+		}
+	}
+	normal := normalise(value)
+	for _, bad := range []string{"//", "/./", "/../", "%2F"} {
+		if strings.Contains(normal, bad) {
+			return fmt.Sprintf("expected a path without %s, for such requests are refused", bad)
+		}
+	}
+	for _, bad := range []string{"/.", "/.."} {
+		if strings.HasSuffix(normal, bad) {
+			return fmt.Sprintf("expected a path that does not end in %s, for such requests are refused", bad)
+		}
+	}
+	if normal != value {
+		return fmt.Sprintf("expected the normal form %q", normal)
+	}
+	return ""
+}
+
+var methods = []gatewayv1.HTTPMethod{
+	gatewayv1.HTTPMethodGet, gatewayv1.HTTPMethodHead, gatewayv1.HTTPMethodPost,
+	gatewayv1.HTTPMethodPut, gatewayv1.HTTPMethodDelete, gatewayv1.HTTPMethodConnect,
+	gatewayv1.HTTPMethodOptions, gatewayv1.HTTPMethodTrace, gatewayv1.HTTPMethodPatch,
+}
+
+func checkMethod(p *Problems, method gatewayv1.HTTPMethod) {
+	if !slices.Contains(methods, method) {
+		p.add("match.method", "expected one of %v, got %q", methods, method)
+	}
+}
+
+// token holds the bytes of a field name (RFC 9110 5.6.2); Gateway API asks the
+// same of query parameters' names.
+var token = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + "!#$%&'*+-.^_`|~")
+
+func checkName(p *Problems, field, name string) {
+	bad := name == "" || len(name) > maxName
+	for i := range len(name) {
+		bad = bad || !token[name[i]]
+	}
+	if bad {
+		p.add(field, "expected 1 to %d letters, digits or any of !#$%%&'*+-.^_`|~, got %q", maxName, name)
+	}
+}
+
+func checkLength(p *Problems, field, value string, limit int) {
+	if value == "" || len(value) > limit {
+		p.add(field, "expected 1 to %d bytes, got %d", limit, len(value))
+	}
+}

@@ -1,0 +1,95 @@
+package match
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// host holds the candidates of one hostname by path. Each list is in order of
+// precedence.
+type host struct {
+	exact   map[string][]*candidate
+	prefix  map[string][]*candidate // without final slash, "/" apart
+	lengths []bool                  // lengths[n]: some prefix has n bytes; saves hashing what cannot be there
+	root    []*candidate            // PathPrefix "/"
+	regex   []*candidate
+}
+
+func (h *host) add(c *candidate) {
+	switch {
+	case c.path.regex != nil:
+		h.regex = append(h.regex, c)
+	case c.path.exact:
+		if h.exact == nil {
+			h.exact = map[string][]*candidate{}
+		}
+		h.exact[c.path.value] = append(h.exact[c.path.value], c)
+	case c.path.value == "":
+		h.root = append(h.root, c)
+	default:
+		if h.prefix == nil {
+			h.prefix = map[string][]*candidate{}
+		}
+		h.prefix[c.path.value] = append(h.prefix[c.path.value], c)
+		n := len(c.path.value)
+		for len(h.lengths) <= n {
+			h.lengths = append(h.lengths, false)
+		}
+		h.lengths[n] = true
+	}
+}
+
+func (h *host) sort(order RegexOrder) {
+	for _, list := range h.exact {
+		slices.SortFunc(list, bySpecificity)
+	}
+	for _, list := range h.prefix {
+		slices.SortFunc(list, bySpecificity)
+	}
+	slices.SortFunc(h.root, bySpecificity)
+	if order == LongestFirst {
+		slices.SortFunc(h.regex, func(a, b *candidate) int {
+			return cmp.Or(cmp.Compare(len(b.path.value), len(a.path.value)), bySpecificity(a, b))
+		})
+		return
+	}
+	slices.SortFunc(h.regex, func(a, b *candidate) int { return older(a, b) })
+}
+
+// bySpecificity orders candidates whose paths are equal.
+func bySpecificity(a, b *candidate) int {
+	if (a.method == "") != (b.method == "") {
+		if a.method != "" {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(
+		cmp.Compare(len(b.headers), len(a.headers)),
+		cmp.Compare(len(b.query), len(a.query)),
+		older(a, b),
+	)
+}
+
+// walk tries every candidate that the path allows, the first in precedence
+// first, until the search is settled.
+func (h *host) walk(v *View, s *search) {
+	path := v.Path
+	// "*" and the absolute form are no paths, and not even "/" is a prefix of them.
+	if !strings.HasPrefix(path, "/") {
+		return
+	}
+	if h.exact != nil && s.try(v, h.exact[path]) {
+		return
+	}
+	for n := min(len(path), len(h.lengths)-1); n > 0; n-- {
+		if h.lengths[n] && (n == len(path) || path[n] == '/') && s.try(v, h.prefix[path[:n]]) {
+			return
+		}
+	}
+	if s.try(v, h.root) {
+		return
+	}
+	s.try(v, h.regex)
+}

@@ -1,0 +1,150 @@
+package match
+
+// View is what a lookup reads of a request.
+type View struct {
+	// Method in the letter case it was sent in: "get" is not GET.
+	Method string
+	// Path as sent, undecoded, without the query.
+	Path string
+	// Query as sent, undecoded, without the question mark.
+	Query string
+	// Headers may be nil, which is none.
+	Headers Headers
+}
+
+// Headers gives a header's value by its name in lower case; the values of a
+// repeated header joined by commas, as Envoy passes them.
+type Headers interface {
+	Header(name string) (value string, ok bool)
+}
+
+// Result of a lookup. The zero value is no match on an unknown host.
+type Result struct {
+	found *candidate
+	// HostKnown says that some entry has the request's host, whether one matched
+	// or not.
+	HostKnown bool
+	// Ambiguous says that the request can be read in two ways that lead to
+	// different outcomes; no entry is given then.
+	Ambiguous bool
+	// Cause is what can be read in two ways, "path" or "query"; empty unless
+	// Ambiguous.
+	Cause string
+}
+
+// Entry is the number of the entry that matched, false if there is none.
+func (r Result) Entry() (int, bool) {
+	if r.found == nil {
+		return 0, false
+	}
+	return r.found.entry, true
+}
+
+// Owner is the owner of the entry that matched, false if there is none.
+func (r Result) Owner() (int, bool) {
+	if r.found == nil {
+		return 0, false
+	}
+	return r.found.owner, true
+}
+
+// LookupAll finds the entry of a request, and holds the answer for every other
+// way the path may be read upstream (see Variants): Ambiguous if one of them
+// leads to a different outcome. host is in lower case and without port.
+func (x *Index) LookupAll(host string, v View) Result {
+	h := x.find(host)
+	r := h.lookup(v)
+	if h == nil || r.Ambiguous {
+		return r
+	}
+	for _, path := range Variants(v.Path) {
+		v.Path = path
+		other := h.lookup(v)
+		if other.Ambiguous {
+			return other
+		}
+		if !sameOutcome(r.found, other.found) {
+			return Result{HostKnown: true, Ambiguous: true, Cause: "path"}
+		}
+	}
+	return r
+}
+
+// Lookup finds the entry of a request with the path read as it is. host is in
+// lower case and without port.
+func (x *Index) Lookup(host string, v View) Result {
+	return x.find(host).lookup(v)
+}
+
+// find gives the most specific host, nil if there is none.
+func (x *Index) find(name string) *host {
+	if h := x.exact[name]; h != nil {
+		return h
+	}
+	if len(x.wildcard) > 0 {
+		// From the longest suffix that could be there, so that a host of thousands
+		// of dots costs no more than the longest wildcard. Never from the first
+		// byte: a wildcard stands for at least one.
+		for i := max(1, len(name)-x.longest); i < len(name); i++ {
+			if name[i] != '.' {
+				continue
+			}
+			if h := x.wildcard[name[i:]]; h != nil {
+				return h
+			}
+		}
+	}
+	return x.any
+}
+
+func (h *host) lookup(v View) Result {
+	if h == nil {
+		return Result{}
+	}
+	var s search
+	h.walk(&v, &s)
+	if s.ambiguous || s.first != nil && s.found == nil {
+		return Result{HostKnown: true, Ambiguous: true, Cause: "query"}
+	}
+	return Result{HostKnown: true, found: s.found}
+}
+
+// search remembers what a walk has met. Candidates that match under one reading
+// of the query and not under another are passed by, and remembered: all of
+// them, and the one that ends the walk, must lead to one outcome. It does not
+// hold the View: what is found is returned, and the View would go to the heap
+// with it.
+type search struct {
+	first     *candidate // that matches under some reading
+	found     *candidate // the first that matches under every reading
+	ambiguous bool
+}
+
+// try reports whether the search is over.
+func (s *search) try(v *View, list []*candidate) bool {
+	for _, c := range list {
+		verdict := c.matches(v)
+		if verdict == no {
+			continue
+		}
+		if s.first == nil {
+			s.first = c
+		}
+		if verdict == yes {
+			s.found = c
+		}
+		s.ambiguous = !sameOutcome(s.first, c)
+		if s.ambiguous || s.found != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// sameOutcome compares what two candidates lead to; nil is no match.
+func sameOutcome(a, b *candidate) bool {
+	if a == nil || b == nil || a == b {
+		return a == b
+	}
+	return a.owner == b.owner && a.rule == b.rule
+}

@@ -1,0 +1,65 @@
+package match
+
+import "strings"
+
+// inQuery is yes or no only where every reader of the query agrees. Envoy
+// compares names and values undecoded and takes the first of a name; upstreams
+// decode, and take the first, the last or all. So each occurrence is asked about,
+// once for the reader who does not decode and once for the one who does.
+func (c *condition) inQuery(query string) verdict {
+	var raw, decoded tally
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		name, value, _ := strings.Cut(pair, "=")
+		sent := name == c.name
+		if sent {
+			raw.count(c.holds(value))
+		}
+		if sent || decode(name) == c.name {
+			decoded.count(c.holds(decode(value)))
+		}
+	}
+	if v := raw.verdict(); v == decoded.verdict() {
+		return v
+	}
+	return maybe
+}
+
+// tally of the values one reader finds.
+type tally struct{ good, bad bool }
+
+func (t *tally) count(holds bool) {
+	t.good = t.good || holds
+	t.bad = t.bad || !holds
+}
+
+func (t *tally) verdict() verdict {
+	switch {
+	case t.good && t.bad:
+		return maybe
+	case t.good:
+		return yes
+	}
+	return no
+}
+
+// decode reads a name or value as application/x-www-form-urlencoded. What is no
+// percent-encoding stands for itself, as most readers have it.
+func decode(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if c, ok := triplet(s[i:]); ok {
+			b = append(b, c)
+			i += 2
+		} else if s[i] == '+' {
+			b = append(b, ' ')
+		} else {
+			b = append(b, s[i])
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,100 @@
+package match
+
+import (
+	"slices"
+	"strings"
+)
+
+// Variants gives the other forms in which an upstream may read a path as sent:
+//
+//   - normalised as in RFC 3986 6.2.2: what need not be percent-encoded in a
+//     segment is decoded, what must be is encoded, hexadecimal digits in upper
+//     case (Envoy compares without any of this, most upstreams do not);
+//   - as sent and normalised, with each segment cut at its first ";", where
+//     servlet containers see path parameters.
+//
+// It gives none, at no cost, for a path that is normal and has no ";". What is
+// decoded is decoded once; "%2F" stays.
+func Variants(path string) []string {
+	if plain(path) {
+		return nil
+	}
+	normal := normalise(path)
+	var forms []string
+	for _, form := range [...]string{normal, cutParameters(path), cutParameters(normal)} {
+		if form != path && !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
+	}
+	return forms
+}
+
+func plain(path string) bool {
+	for i := range len(path) {
+		if c := path[i]; !pchar[c] && c != '/' || c == ';' {
+			return false
+		}
+	}
+	return true
+}
+
+func normalise(path string) string {
+	const hex = "0123456789ABCDEF"
+	b := make([]byte, 0, len(path)+8)
+	for i := 0; i < len(path); i++ {
+		c, encoded := triplet(path[i:])
+		if encoded {
+			i += 2
+		} else {
+			c = path[i]
+		}
+		switch {
+		case pchar[c], c == '/' && !encoded:
+			b = append(b, c)
+		default:
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(b)
+}
+
+func cutParameters(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		segments[i], _, _ = strings.Cut(s, ";")
+	}
+	return strings.Join(segments, "/")
+}
+
+// triplet decodes the percent-encoded byte that s starts with, if it does.
+func triplet(s string) (byte, bool) {
+	if len(s) < 3 || s[0] != '%' {
+		return 0, false
+	}
+	high, ok1 := unhex(s[1])
+	low, ok2 := unhex(s[2])
+	return high<<4 | low, ok1 && ok2
+}
+
+func unhex(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}
+
+// pchar holds the bytes a path segment may have as they are (RFC 3986 3.3).
+var pchar = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" +
+	"-._~" + "!$&'()*+,;=" + ":@")
+
+func set(members string) (s [256]bool) {
+	for i := range len(members) {
+		s[members[i]] = true
+	}
+	return s
+}
