@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
+)
+
+// sampleIssuer stands in config/samples where the address of the demo's own provider belongs.
+const sampleIssuer = "http://127.0.0.1:9400"
+
+// stage is everything that runs, in the order it was started.
+type stage struct {
+	dir       string
+	upstream  *parts.Upstream
+	provider  *parts.OIDC
+	agentauth *parts.Agentauth
+	envoy     *parts.Envoy
+	caFile    string
+	client    *http.Client // trusts the demo's CA
+	stops     []func() error
+	records   int // of agentauth's log that were read
+}
+
+// open starts the parts. What it returns must be closed, also after an error.
+func open(ctx context.Context, binary string) (*stage, error) {
+	s := new(stage)
+	binary, err := filepath.Abs(binary)
+	if err != nil {
+		return s, err
+	}
+	if s.dir, err = parts.NewRunDir("demo"); err != nil {
+		return s, err
+	}
+	if s.upstream, err = parts.StartUpstream(); err != nil {
+		return s, err
+	}
+	s.stops = append(s.stops, s.upstream.Stop)
+	if s.provider, err = parts.StartOIDC(ctx, parts.OIDCConfig{
+		Dir: s.dir,
+		Resources: []parts.OIDCResource{
+			{Audience: "https://orders.example.com", Scope: "orders:read orders:write"},
+			{Audience: "https://elsewhere.example.com", Scope: "orders:read"},
+		},
+	}); err != nil {
+		return s, err
+	}
+	s.stops = append(s.stops, s.provider.Stop)
+	policies, err := s.copySamples()
+	if err != nil {
+		return s, err
+	}
+	if s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{
+		Dir: s.dir, Binary: binary,
+		Args: []string{"--policies", policies, "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", "--log-format", "json"},
+	}); err != nil {
+		return s, err
+	}
+	s.stops = append(s.stops, s.agentauth.Stop)
+	listener, err := s.certificates()
+	if err != nil {
+		return s, err
+	}
+	if s.envoy, err = parts.StartEnvoy(ctx, parts.EnvoyConfig{
+		Dir: s.dir, Upstream: s.upstream.Address, Door: parts.Door{Address: s.agentauth.GRPCAddress}, TLS: listener, StatusOnError: http.StatusServiceUnavailable,
+	}); err != nil {
+		return s, err
+	}
+	s.stops = append(s.stops, s.envoy.Stop)
+	return s, nil
+}
+
+// copySamples copies config/samples into the run directory, with the provider's address in it.
+func (s *stage) copySamples() (dir string, err error) {
+	root, err := parts.Root()
+	if err != nil {
+		return "", err
+	}
+	samples, err := filepath.Glob(filepath.Join(root, "config", "samples", "*.yaml"))
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(s.dir, "policies")
+	if err := os.Mkdir(dir, 0o750); err != nil {
+		return "", err
+	}
+	replaced := 0
+	for _, sample := range samples {
+		content, err := os.ReadFile(sample)
+		if err != nil {
+			return "", err
+		}
+		replaced += strings.Count(string(content), sampleIssuer)
+		changed := strings.ReplaceAll(string(content), sampleIssuer, s.provider.Issuer)
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(sample)), []byte(changed), 0o600); err != nil {
+			return "", err
+		}
+	}
+	if replaced == 0 {
+		return "", fmt.Errorf("expected the issuer %s in config/samples, found it nowhere", sampleIssuer)
+	}
+	return dir, nil
+}
+
+// certificates makes Envoy's, and the client that trusts it.
+func (s *stage) certificates() (*parts.Listener, error) {
+	ca, err := parts.NewCA("agentauth demo")
+	if err != nil {
+		return nil, err
+	}
+	if s.caFile, err = ca.Write(s.dir, "ca"); err != nil {
+		return nil, err
+	}
+	s.client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true,
+	}}
+	pair, err := ca.Server()
+	if err != nil {
+		return nil, err
+	}
+	listener := new(parts.Listener)
+	listener.CertFile, listener.KeyFile, err = pair.Write(s.dir, "server")
+	return listener, err
+}
+
+// close ends everything, last started first. The run directory stays if something went wrong.
+func (s *stage) close(fine bool) error {
+	var failures []error
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		failures = append(failures, s.stops[i]())
+	}
+	err := errors.Join(failures...)
+	if fine && err == nil {
+		return os.RemoveAll(s.dir)
+	}
+	if s.dir != "" {
+		fmt.Fprintln(os.Stderr, "\ndemo: configurations and logs are in", s.dir)
+	}
+	return err
+}
