@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -20,13 +21,13 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *binary, *keep); err != nil {
+	if err := run(ctx, os.Stdout, *binary, *keep); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, binary string, keep bool) (err error) {
+func run(ctx context.Context, out io.Writer, binary string, keep bool) (err error) {
 	s, err := open(ctx, binary)
 	defer func() {
 		if failed := s.close(err == nil); err == nil {
@@ -36,11 +37,11 @@ func run(ctx context.Context, binary string, keep bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.play(ctx, os.Stdout, scenes(s)); err != nil {
+	if err := s.play(ctx, out, scenes(s)); err != nil {
 		return err
 	}
 	if keep {
-		s.tryThis(os.Stdout)
+		s.tryThis(out)
 		<-ctx.Done()
 	}
 	return nil

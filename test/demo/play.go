@@ -81,7 +81,7 @@ func (s *stage) decision(ctx context.Context) (decision, error) {
 			return nil, err
 		}
 		for ; s.records < len(records); s.records++ {
-			if record := records[s.records]; record["reason"] != nil {
+			if record := records[s.records]; record["decision"] != nil {
 				s.records++
 				return record, nil
 			}
@@ -96,7 +96,7 @@ func (s *stage) decision(ctx context.Context) (decision, error) {
 
 func (d decision) String() string {
 	why := fmt.Sprint(d["reason"])
-	for _, field := range []string{"policy", "method", "rule", "subject"} {
+	for _, field := range []string{"policy", "authenticator", "rule", "subject"} {
 		if value, ok := d[field].(string); ok && value != "" {
 			why += fmt.Sprintf(" %s=%s", field, value)
 		}

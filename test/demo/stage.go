@@ -60,7 +60,7 @@ func open(ctx context.Context, binary string) (*stage, error) {
 	}
 	if s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{
 		Dir: s.dir, Binary: binary,
-		Args: []string{"--policies", policies, "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", "--log-format", "json"},
+		Args: []string{"--policies", policies, "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", "--log-format", "json", "--log-level", "debug"},
 	}); err != nil {
 		return s, err
 	}

@@ -105,7 +105,7 @@ func (p *Process) Kill() {
 
 // ready polls probe until it returns nil; if it does not, the process is killed.
 func (p *Process) ready(ctx context.Context, probe func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	ctx, cancel := context.WithTimeoutCause(ctx, readyWithin, fmt.Errorf("not ready within %s", readyWithin))
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -119,7 +119,7 @@ func (p *Process) ready(ctx context.Context, probe func(context.Context) error) 
 			return p.failed(fmt.Errorf("ended (%s) while it was waited for: %w", p.cmd.ProcessState, err))
 		case <-ctx.Done():
 			p.Kill()
-			return p.failed(fmt.Errorf("not ready within %s: %w", readyWithin, err))
+			return p.failed(fmt.Errorf("%w: %w", context.Cause(ctx), err))
 		case <-tick.C:
 		}
 	}
