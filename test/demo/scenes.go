@@ -48,8 +48,8 @@ func scenes(s *stage) []scene {
 	h1 := s.client.Transport.(*http.Transport).Clone()
 	h1.ForceAttemptHTTP2, h1.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
 	http1 := &http.Client{Transport: h1, Timeout: s.client.Timeout}
-	https := func(method, path string, headers ...string) func(context.Context) (answer, error) {
-		return request(s.client, method, s.envoy.HTTPS()+path, headers...)
+	https := func(path string, headers ...string) func(context.Context) (answer, error) {
+		return request(s.client, "GET", s.envoy.HTTPS()+path, headers...)
 	}
 	basic := func(user, password string) string {
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
@@ -78,12 +78,12 @@ func scenes(s *stage) []scene {
 			upstream: as("warehouse-robot", "machines"),
 		}, {
 			who: "anybody", with: "nothing but x-agent-id: alice", asks: "GET https /public", status: 200, reason: "Allowed",
-			call:     https("GET", "/public", "x-agent-id", "alice"),
+			call:     https("/public", "x-agent-id", "alice"),
 			upstream: map[string]string{"x-agent-id": "", "x-agent-method": ""},
 		},
-		{who: "anybody", with: "nothing", asks: "GET https /reports", status: 401, reason: "NoCredential", call: https("GET", "/reports")},
+		{who: "anybody", with: "nothing", asks: "GET https /reports", status: 401, reason: "NoCredential", call: https("/reports")},
 		{who: "alice", with: "a wrong password", asks: "GET https /reports", status: 401, reason: "PasswordMismatch",
-			call: https("GET", "/reports", "authorization", basic("alice", "guess"))},
+			call: https("/reports", "authorization", basic("alice", "guess"))},
 		{who: "alice", with: "her password, over plaintext", asks: "GET http /reports", status: 403, reason: "PlaintextRefused",
 			call: request(s.client, "GET", s.envoy.HTTP()+"/reports", "authorization", basic("alice", alicesPassword))},
 		{who: "orders-agent", with: "a token for another API", asks: "GET https /orders", status: 401, reason: "AudienceMismatch",
@@ -97,16 +97,16 @@ func scenes(s *stage) []scene {
 		{who: "jwt.mjs (jsonwebtoken)", with: "a token signed with a guess", asks: "GET https /payments", status: 401, reason: "SignatureInvalid",
 			call: s.program("jwt.mjs", "/payments", "JWT_SECRET="+strings.Repeat("guess", 10))},
 		{who: "agent-7", with: "a token that has expired", asks: "GET https /payments", status: 401, reason: "TokenExpired",
-			call: https("GET", "/payments", "authorization", "Bearer "+ownToken(-time.Hour))},
+			call: https("/payments", "authorization", "Bearer "+ownToken(-time.Hour))},
 		{who: "agent-7", with: "a token of alg none", asks: "GET https /payments", status: 401, reason: "SignatureInvalid",
-			call: https("GET", "/payments", "authorization", "Bearer "+unsigned())},
-		{who: "warehouse robot", with: "no key", asks: "GET https /inventory", status: 401, reason: "NoCredential", call: https("GET", "/inventory")},
+			call: https("/payments", "authorization", "Bearer "+unsigned())},
+		{who: "warehouse robot", with: "no key", asks: "GET https /inventory", status: 401, reason: "NoCredential", call: https("/inventory")},
 		{who: "former robot", with: "a key that has ended", asks: "GET https /inventory", status: 401, reason: "CredentialExpired",
-			call: https("GET", "/inventory", "x-api-key", endedKey)},
+			call: https("/inventory", "x-api-key", endedKey)},
 		{who: "warehouse robot", with: "its API key", asks: "GET https /public%2f..%2finventory", status: 400, reason: "BadRequest",
-			call: https("GET", "/public%2f..%2finventory", "x-api-key", robotsKey)},
+			call: https("/public%2f..%2finventory", "x-api-key", robotsKey)},
 		{who: "alice", with: "her password", asks: "GET https /nowhere", status: 403, reason: "NoPolicy",
-			call: https("GET", "/nowhere", "authorization", basic("alice", alicesPassword))},
+			call: https("/nowhere", "authorization", basic("alice", alicesPassword))},
 	}
 }
 
