@@ -1,0 +1,46 @@
+package v1alpha1
+
+// Conditions of a policy.
+const (
+	// ConditionAccepted: the policy is valid and claims its routes.
+	ConditionAccepted = "Accepted"
+	// ConditionResolvedRefs: every Secret and ConfigMap it names was found and
+	// is usable.
+	ConditionResolvedRefs = "ResolvedRefs"
+	// ConditionProgrammed: this generation is compiled and decides. It does not
+	// say that a proxy asks.
+	ConditionProgrammed = "Programmed"
+)
+
+// Reasons of Accepted.
+const (
+	// ReasonAccepted: valid, and every match of it is in force.
+	ReasonAccepted = "Accepted"
+	// ReasonInvalid (False): a field or an expression is wrong; its routes
+	// answer 503.
+	ReasonInvalid = "Invalid"
+	// ReasonConflicted (False): older policies claim every match of it.
+	ReasonConflicted = "Conflicted"
+	// ReasonPartiallyConflicted (True): older policies claim some matches of it.
+	ReasonPartiallyConflicted = "PartiallyConflicted"
+)
+
+// Reasons of ResolvedRefs.
+const (
+	// ReasonResolvedRefs: all references resolve.
+	ReasonResolvedRefs = "ResolvedRefs"
+	// ReasonRefNotFound: an object is missing or not labelled agentauth.dev/use.
+	ReasonRefNotFound = "RefNotFound"
+	// ReasonRefNotPermitted: an object is labelled for another use.
+	ReasonRefNotPermitted = "RefNotPermitted"
+	// ReasonRefInvalid: an object lacks the key or its value breaks a rule.
+	ReasonRefInvalid = "RefInvalid"
+)
+
+// Reasons of Programmed.
+const (
+	// ReasonProgrammed: this generation decides.
+	ReasonProgrammed = "Programmed"
+	// ReasonNotAccepted (False): see Accepted.
+	ReasonNotAccepted = "NotAccepted"
+)

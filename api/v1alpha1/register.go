@@ -1,0 +1,44 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the group and version of this API.
+var GroupVersion = schema.GroupVersion{Group: "agentauth.dev", Version: "v1alpha1"}
+
+// Kind is the kind of an AgentAuthPolicy.
+const Kind = "AgentAuthPolicy"
+
+// LabelUse is the label by which the owner of a Secret or ConfigMap says what
+// it may be used for. Without it an object is never read.
+const LabelUse = "agentauth.dev/use"
+
+// Values of LabelUse.
+const (
+	UseBasic  = "basic"
+	UseHMAC   = "hmac"
+	UseJWKS   = "jwks"
+	UseCA     = "ca"
+	UseAPIKey = "api-key"
+)
+
+// Annotations of the Secrets that hold API keys.
+const (
+	// AnnotationClaimPrefix + name is a claim of every key in the Secret;
+	// "sub" is the subject.
+	AnnotationClaimPrefix = "claims.agentauth.dev/"
+	// AnnotationScopes are scopes, separated by spaces.
+	AnnotationScopes = "agentauth.dev/scopes"
+	// AnnotationExpiresAt is the end of every key in the Secret (RFC 3339).
+	AnnotationExpiresAt = "agentauth.dev/expires-at"
+)
+
+// AddToScheme registers the types of this package.
+func AddToScheme(s *runtime.Scheme) error {
+	s.AddKnownTypes(GroupVersion, &AgentAuthPolicy{}, &AgentAuthPolicyList{})
+	metav1.AddToGroupVersion(s, GroupVersion)
+	return nil
+}
