@@ -124,7 +124,7 @@ type ObjectKeyReference struct {
 // +kubebuilder:validation:XValidation:rule="(has(self.audiences) && size(self.audiences) > 0) != (has(self.anyAudience) && self.anyAudience)",message="exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others"
 // +kubebuilder:validation:XValidation:rule="!(has(self.jwks) && has(self.hmac))",message="jwks and hmac exclude each other: tokens are signed with public keys or with a shared secret"
 // +kubebuilder:validation:XValidation:rule="has(self.issuer) || has(self.jwks) || has(self.hmac)",message="anyIssuer needs jwks or hmac: without an issuer there is no discovery of keys"
-// +kubebuilder:validation:XValidation:rule="!has(self.issuer) || has(self.jwks) || has(self.hmac) || self.issuer.matches('^https?://[^/?#@]+[^?#]*$')",message="issuer must be an http(s) URL without query or fragment where keys are found by discovery; give jwks or hmac otherwise"
+// +kubebuilder:validation:XValidation:rule="!has(self.issuer) || has(self.jwks) || has(self.hmac) || self.issuer.matches('^https?://[^/?#@]+(/[^?#]*)?$')",message="issuer must be an http(s) URL without password, query or fragment where keys are found by discovery; give jwks or hmac otherwise"
 // +kubebuilder:validation:XValidation:rule="!has(self.algorithms) || self.algorithms.all(a, a.startsWith('HS') == has(self.hmac))",message="HS256, HS384 and HS512 are for hmac, and hmac is for nothing else"
 // +kubebuilder:validation:XValidation:rule="!has(self.caCertificates) || (!has(self.hmac) && (!has(self.jwks) || has(self.jwks.uri)))",message="caCertificates is for keys that are fetched: it needs an issuer with discovery, or jwks.uri"
 type JWT struct {
@@ -231,7 +231,7 @@ type JWKS struct {
 	// URI of a JWK Set (RFC 7517 5), fetched and refreshed every 5 minutes.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^https?://[^/?#@]+[^#]*$`
+	// +kubebuilder:validation:Pattern=`^https?://[^/?#@]+([/?][^#]*)?$`
 	URI string `json:"uri,omitempty"`
 
 	// Inline is a JWK Set as JSON. At most 64 KiB.

@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"cmp"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+)
+
+// Default returns a copy of the policy with the defaults of the CRD, so that a
+// policy from a file means what it means in a cluster. An optional string or
+// list that is there but empty counts as left out.
+func Default(p *v1alpha1.AgentAuthPolicy) *v1alpha1.AgentAuthPolicy {
+	p = p.DeepCopy()
+	p.Namespace = cmp.Or(p.Namespace, "default")
+	spec := &p.Spec
+	spec.Mode = cmp.Or(spec.Mode, v1alpha1.ModeEnforce)
+	for i := range spec.Routes {
+		defaultRoute(&spec.Routes[i])
+	}
+	for i := range spec.Authentication.Methods {
+		defaultMethod(&spec.Authentication.Methods[i])
+	}
+	if r := spec.Response; r != nil && r.Upstream != nil {
+		r.Upstream.Credentials = cmp.Or(r.Upstream.Credentials, v1alpha1.Strip)
+	}
+	return p
+}
+
+func defaultMethod(m *v1alpha1.Method) {
+	m.Requirement = cmp.Or(m.Requirement, v1alpha1.Sufficient)
+	if m.Basic != nil {
+		m.Basic.Realm = cmp.Or(m.Basic.Realm, "agentauth")
+	}
+	if m.JWT != nil {
+		m.JWT.ClockSkew = cmp.Or(m.JWT.ClockSkew, new(gatewayv1.Duration("30s")))
+	}
+}
+
+func defaultRoute(r *v1alpha1.Route) {
+	if len(r.Matches) == 0 {
+		r.Matches = []gatewayv1.HTTPRouteMatch{{}}
+	}
+	for i := range r.Matches {
+		m := &r.Matches[i]
+		m.Path = cmp.Or(m.Path, new(gatewayv1.HTTPPathMatch))
+		m.Path.Type = cmp.Or(m.Path.Type, new(gatewayv1.PathMatchPathPrefix))
+		m.Path.Value = cmp.Or(m.Path.Value, new("/"))
+		for j := range m.Headers {
+			h := &m.Headers[j]
+			h.Type = cmp.Or(h.Type, new(gatewayv1.HeaderMatchExact))
+		}
+		for j := range m.QueryParams {
+			q := &m.QueryParams[j]
+			q.Type = cmp.Or(q.Type, new(gatewayv1.QueryParamMatchExact))
+		}
+	}
+}

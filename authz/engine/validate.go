@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+)
+
+var (
+	label = text{1, 63, regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`),
+		"1 to 63 lower-case letters, digits and '-', with a letter or digit at both ends"}
+	expression = text{1, 4096, nil, "a CEL expression"}
+	fieldName  = text{1, 256, regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]+$"),
+		"a header name: letters, digits or any of -!#$%&'*+.^_`|~"}
+)
+
+// Validate holds a policy to every rule that the CRD holds it to in a cluster,
+// to those that a schema cannot express, and to Gateway API's own for matches.
+// The policy has its defaults ([Default]). What a policy refers to, and what
+// its expressions mean, is not looked at.
+//
+// A message says what was expected, what came and what to do.
+func Validate(p *v1alpha1.AgentAuthPolicy) field.ErrorList {
+	f := &findings{}
+	f.metadata(p)
+	spec, at := &p.Spec, field.NewPath("spec")
+	oneOf(f, at.Child("mode"), spec.Mode, v1alpha1.ModeEnforce)
+	f.routes(at.Child("routes"), spec.Routes)
+	f.methods(at.Child("authentication", "methods"), spec.Authentication.Methods)
+	if spec.Authorization != nil {
+		f.rules(at.Child("authorization", "rules"), spec.Authorization.Rules)
+	}
+	if spec.Response != nil {
+		f.response(at.Child("response"), spec.Response)
+	}
+	return f.errs
+}
+
+// metadata asks what the API server asks of every object.
+func (f *findings) metadata(p *v1alpha1.AgentAuthPolicy) {
+	for _, err := range validation.ValidateObjectMeta(&p.ObjectMeta, true, validation.NameIsDNSSubdomain, field.NewPath("metadata")) {
+		if s, ok := err.BadValue.(string); ok && s != "" {
+			err.Detail += ", got " + brief(s)
+		}
+		err.BadValue = field.OmitValueType{}
+		f.errs = append(f.errs, err)
+	}
+}
+
+func (f *findings) rules(at *field.Path, rules []v1alpha1.Rule) {
+	f.count(at, len(rules), 0, 32)
+	for i, r := range rules {
+		at := at.Index(i)
+		label.check(f, at.Child("name"), r.Name)
+		expression.optional(f, at.Child("when"), string(r.When))
+		expression.check(f, at.Child("require"), string(r.Require))
+	}
+	unique(f, rules, func(r v1alpha1.Rule) string { return r.Name }, func(i int, name string) {
+		f.duplicateName(at.Index(i), name)
+	})
+}
+
+func (f *findings) duplicateName(at *field.Path, name string) {
+	f.add(field.ErrorTypeDuplicate, at, "expected names that are unique in their list, got %s twice", brief(name))
+}
+
+// hopByHop are headers that belong to HTTP itself.
+var hopByHop = []string{"connection", "content-length", "transfer-encoding", "te", "upgrade", "trailer"}
+
+func isProxyHeader(lower string) bool {
+	return strings.HasPrefix(lower, "x-envoy-") || strings.HasPrefix(lower, "x-forwarded-")
+}
