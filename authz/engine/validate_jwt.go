@@ -48,7 +48,9 @@ func (f *findings) jwt(at *field.Path, j *v1alpha1.JWT) {
 	if slices.ContainsFunc(j.TokenTypes, otherPurpose.MatchString) {
 		f.invalid(at.Child("tokenTypes"), "tokens of this type are made for another purpose than access: a service that takes them can be called by whoever sees one, got %s", brief(strings.Join(j.TokenTypes, ", ")))
 	}
-	f.clockSkew(at.Child("clockSkew"), *j.ClockSkew)
+	if j.ClockSkew != nil {
+		f.clockSkew(at.Child("clockSkew"), *j.ClockSkew)
+	}
 	f.places(at.Child("from"), j.From)
 	if m := j.ClaimMappings; m != nil {
 		at := at.Child("claimMappings")

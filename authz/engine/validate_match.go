@@ -52,6 +52,9 @@ func (f *findings) match(at *field.Path, m gatewayv1.HTTPRouteMatch) {
 }
 
 func (f *findings) pathCharacters(at *field.Path, m *gatewayv1.HTTPPathMatch) {
+	if m == nil || m.Type == nil || m.Value == nil {
+		return
+	}
 	if *m.Type != gatewayv1.PathMatchRegularExpression && !pathChars.MatchString(*m.Value) {
 		f.invalid(at, "expected a path of letters, digits, %%XX and any of -/._~!$&'()*+,;=:@, got %s", brief(*m.Value))
 	}

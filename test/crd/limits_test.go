@@ -1,0 +1,243 @@
+package crd
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// limit is the most of something, which set gives a policy n of.
+type limit struct {
+	path string
+	most int
+	set  func(s *v1alpha1.PolicySpec, n int)
+}
+
+// many makes a list of n.
+func many[E any](n int, element func(i int) E) []E {
+	out := make([]E, n)
+	for i := range out {
+		out[i] = element(i)
+	}
+	return out
+}
+
+func numbered(prefix string) func(int) string {
+	return func(i int) string { return fmt.Sprintf("%s%d", prefix, i) }
+}
+
+func letters(n int) string { return strings.Repeat("a", n) }
+
+func expr(n int) v1alpha1.Expression { return v1alpha1.Expression(letters(n)) }
+
+var limits = []limit{
+	{"spec.routes", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes = many(n, func(int) v1alpha1.Route { return s.Routes[0] })
+	}},
+	{"spec.routes[0].hostnames", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes[0].Hostnames = many(n, func(i int) v1alpha1.Hostname { return v1alpha1.Hostname(numbered("h")(i)) })
+	}},
+	{"spec.routes[0].hostnames[0]", 253, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes[0].Hostnames = []v1alpha1.Hostname{v1alpha1.Hostname(letters(n))}
+	}},
+	{"spec.routes[0].matches", 64, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes[0].Matches = make([]gatewayv1.HTTPRouteMatch, n)
+	}},
+	{"spec.routes[0].matches[0].path.value", 1024, func(s *v1alpha1.PolicySpec, n int) {
+		*s.Routes[0].Matches[0].Path.Value = "/" + letters(n-1)
+	}},
+	{"spec.routes[0].matches[0].headers", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes[0].Matches[0].Headers = many(n, func(i int) gatewayv1.HTTPHeaderMatch {
+			return gatewayv1.HTTPHeaderMatch{Name: gatewayv1.HTTPHeaderName(numbered("x")(i)), Value: "a"}
+		})
+	}},
+	{"spec.routes[0].matches[0].headers[0].name", 256, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes[0].Matches[0].Headers[0].Name = gatewayv1.HTTPHeaderName(letters(n))
+	}},
+	{"spec.routes[0].matches[0].headers[1].value", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes[0].Matches[0].Headers[1].Value = letters(n)
+	}},
+	{"spec.routes[0].matches[0].queryParams", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes[0].Matches[0].QueryParams = many(n, func(i int) gatewayv1.HTTPQueryParamMatch {
+			return gatewayv1.HTTPQueryParamMatch{Name: gatewayv1.HTTPHeaderName(numbered("q")(i)), Value: "a"}
+		})
+	}},
+	{"spec.routes[0].matches[0].queryParams[0].name", 256, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes[0].Matches[0].QueryParams[0].Name = gatewayv1.HTTPHeaderName(letters(n))
+	}},
+	{"spec.routes[0].matches[0].queryParams[1].value", 1024, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes[0].Matches[0].QueryParams[1].Value = letters(n)
+	}},
+	{"spec.authentication.methods", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods = many(n, func(i int) v1alpha1.Method {
+			return v1alpha1.Method{Name: numbered("m")(i), Anonymous: &v1alpha1.Anonymous{}}
+		})
+	}},
+	{"spec.authentication.methods[0].name", 63, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[0].Name = letters(n)
+	}},
+	{"spec.authentication.methods[0].basic.users.secretRef.name", 253, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[0].Basic.Users.SecretRef.Name = letters(n)
+	}},
+	{"spec.authentication.methods[0].basic.users.secretRef.key", 253, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[0].Basic.Users.SecretRef.Key = letters(n)
+	}},
+	{"spec.authentication.methods[0].basic.realm", 128, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[0].Basic.Realm = letters(n)
+	}},
+	{"spec.authentication.methods[1].jwt.issuer", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).Issuer = strings.Repeat("é", n)
+	}},
+	{"spec.authentication.methods[1].jwt.audiences", 16, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).Audiences = many(n, numbered("a"))
+	}},
+	{"spec.authentication.methods[1].jwt.audiences[0]", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).Audiences[0] = strings.Repeat("é", n)
+	}},
+	{"spec.authentication.methods[1].jwt.scopes", 32, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).Scopes = many(n, numbered("s"))
+	}},
+	{"spec.authentication.methods[1].jwt.scopes[0]", 256, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).Scopes[0] = letters(n)
+	}},
+	{"spec.authentication.methods[1].jwt.algorithms", 10, func(s *v1alpha1.PolicySpec, n int) {
+		all := []v1alpha1.Algorithm{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "EdDSA"}
+		jwt(s).Algorithms = all[:n]
+	}},
+	{"spec.authentication.methods[1].jwt.tokenTypes", 8, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).TokenTypes = many(n, numbered("t"))
+	}},
+	{"spec.authentication.methods[1].jwt.tokenTypes[0]", 64, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).TokenTypes[0] = letters(n)
+	}},
+	{"spec.authentication.methods[1].jwt.from", 8, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).From = many(n, func(i int) v1alpha1.Place {
+			return v1alpha1.Place{Cookie: &v1alpha1.NamedPlace{Name: numbered("c")(i)}}
+		})
+	}},
+	{"spec.authentication.methods[1].jwt.from[0].header.name", 256, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).From[0].Header.Name = letters(n)
+	}},
+	{"spec.authentication.methods[1].jwt.from[0].header.scheme", 64, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).From[0].Header.Scheme = letters(n)
+	}},
+	{"spec.authentication.methods[1].jwt.from[3].cookie.name", 256, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).From[3].Cookie.Name = letters(n)
+	}},
+	{"spec.authentication.methods[1].jwt.from[4].query.name", 256, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).From[4].Query.Name = letters(n)
+	}},
+	{"spec.authentication.methods[1].jwt.jwks.uri", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).JWKS.URI = "https://a/" + letters(n-len("https://a/"))
+	}},
+	{"spec.authentication.methods[3].jwt.jwks.inline", 65536, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[3].JWT.JWKS.Inline = letters(n)
+	}},
+	{"spec.authentication.methods[1].jwt.claimMappings.subject", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).ClaimMappings.Subject = expr(n)
+	}},
+	{"spec.authentication.methods[1].jwt.claimMappings.scopes", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).ClaimMappings.Scopes = expr(n)
+	}},
+	{"spec.authentication.methods[1].jwt.claimMappings.groups", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).ClaimMappings.Groups = expr(n)
+	}},
+	{"spec.authentication.methods[7].apiKey.selector.matchLabels", 16, func(s *v1alpha1.PolicySpec, n int) {
+		labels := map[string]v1alpha1.LabelValue{}
+		for i := range n {
+			labels[numbered("l")(i)] = "a"
+		}
+		s.Authentication.Methods[7].APIKey.Selector.MatchLabels = labels
+	}},
+	{"spec.authentication.methods[7].apiKey.selector.matchLabels[team]", 63, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[7].APIKey.Selector.MatchLabels["team"] = v1alpha1.LabelValue(letters(n))
+	}},
+	{"spec.authentication.methods[7].apiKey.from", 8, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[7].APIKey.From = many(n, func(i int) v1alpha1.Place {
+			return v1alpha1.Place{Query: &v1alpha1.NamedPlace{Name: numbered("q")(i)}}
+		})
+	}},
+	{"spec.authorization.rules", 32, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authorization.Rules = many(n, func(i int) v1alpha1.Rule {
+			return v1alpha1.Rule{Name: numbered("r")(i), Require: "true"}
+		})
+	}},
+	{"spec.authorization.rules[0].name", 63, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authorization.Rules[0].Name = letters(n)
+	}},
+	{"spec.authorization.rules[0].when", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authorization.Rules[0].When = expr(n)
+	}},
+	{"spec.authorization.rules[0].require", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authorization.Rules[0].Require = expr(n)
+	}},
+	{"spec.response.upstream.headers", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Response.Upstream.Headers = many(n, func(i int) v1alpha1.UpstreamHeader {
+			return v1alpha1.UpstreamHeader{Name: numbered("x")(i), Value: "''"}
+		})
+	}},
+	{"spec.response.upstream.headers[0].name", 256, func(s *v1alpha1.PolicySpec, n int) {
+		s.Response.Upstream.Headers[0].Name = letters(n)
+	}},
+	{"spec.response.upstream.headers[0].value", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		s.Response.Upstream.Headers[0].Value = expr(n)
+	}},
+	{"spec.response.metadata", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Response.Metadata = map[string]v1alpha1.Expression{}
+		for i := range n {
+			s.Response.Metadata[numbered("k")(i)] = "''"
+		}
+	}},
+	{"spec.response.metadata", 63, func(s *v1alpha1.PolicySpec, n int) {
+		s.Response.Metadata = map[string]v1alpha1.Expression{letters(n): "''"}
+	}},
+	{"spec.response.metadata[agent]", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		s.Response.Metadata["agent"] = expr(n)
+	}},
+	{"spec.response.unauthenticated.headers", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Response.Unauthenticated.Headers = many(n, func(i int) v1alpha1.DenialHeader {
+			return v1alpha1.DenialHeader{Name: numbered("x")(i)}
+		})
+	}},
+	{"spec.response.unauthenticated.headers[0].name", 256, func(s *v1alpha1.PolicySpec, n int) {
+		s.Response.Unauthenticated.Headers[0].Name = letters(n)
+	}},
+	{"spec.response.unauthenticated.headers[0].value", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		s.Response.Unauthenticated.Headers[0].Value = letters(n)
+	}},
+	{"spec.response.unauthorized.body", 16384, func(s *v1alpha1.PolicySpec, n int) {
+		*s.Response.Unauthorized.Body = strings.Repeat("é", n)
+	}},
+}
+
+func jwt(s *v1alpha1.PolicySpec) *v1alpha1.JWT { return s.Authentication.Methods[1].JWT }
+
+func TestBothGatesHaveTheSameLimits(t *testing.T) {
+	g := serverGate(t)
+	for _, l := range limits {
+		t.Run(fmt.Sprintf("%s/%d", l.path, l.most), func(t *testing.T) {
+			p := everything(t)
+			l.set(&p.Spec, l.most)
+			_, server := g.create(toObject(t, p))
+			own := engine.Validate(engine.Default(p))
+			if len(server) > 0 || len(own) > 0 {
+				t.Errorf("expected %d to be accepted, got %v from the API server and %v from Validate", l.most, server, own)
+			}
+			p = everything(t)
+			l.set(&p.Spec, l.most+1)
+			s := sample{path: l.path}
+			_, server = g.create(toObject(t, p))
+			if err := s.refused(server, ""); err != nil {
+				t.Errorf("API server, %d: %v", l.most+1, err)
+			}
+			if err := s.refused(engine.Validate(engine.Default(p)), ""); err != nil {
+				t.Errorf("engine, %d: %v", l.most+1, err)
+			}
+		})
+	}
+}
