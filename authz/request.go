@@ -54,7 +54,9 @@ type Request struct {
 	RawPath string
 	// Path is RawPath decoded, each segment cut at its first ';': what
 	// expressions see.
-	Path              string
+	Path string
+	// RawQuery is the query as sent, without '?'; Query is what it holds.
+	RawQuery          string
 	Query             Query
 	Body              []byte
 	BodyKnown         bool
@@ -100,7 +102,7 @@ func NewRequest(raw Raw) (*Request, error) {
 		return nil, err
 	}
 	path, query, _ := strings.Cut(raw.Path, "?")
-	if r.RawPath = path; strings.Contains(query, "#") {
+	if r.RawPath, r.RawQuery = path, query; strings.Contains(query, "#") {
 		return nil, bad("the request target has a fragment")
 	}
 	if r.Path, err = readPath(path); err != nil {

@@ -1,8 +1,14 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 )
 
 // Report is what compiling found out about one policy, or about a Secret or
@@ -24,6 +30,8 @@ const (
 	Invalid Severity = "invalid"
 	// Unresolved: a method answers 503 until the reference resolves.
 	Unresolved Severity = "unresolved"
+	// Conflicting: an older policy has an equal match, which is lost.
+	Conflicting Severity = "conflicting"
 	// Warning: part of what was written is not in force, the rest is.
 	Warning Severity = "warning"
 )
@@ -40,4 +48,77 @@ type Problem struct {
 	// Object is "Secret namespace/name" or "ConfigMap namespace/name" where
 	// the problem is in an object the policy refers to, and Key the entry.
 	Object, Key string
+
+	cause string // a reason of ResolvedRefs
+}
+
+// String is the problem in one line.
+func (p Problem) String() string {
+	where := p.Field
+	if p.Object != "" {
+		where += " (" + p.Object
+		if p.Key != "" {
+			where += ", entry " + p.Key
+		}
+		where += ")"
+	}
+	return strings.TrimPrefix(where+": "+p.Message, ": ")
+}
+
+// report says what is in force of a policy.
+func (p *policy) report(lost *conflicts) Report {
+	r := Report{Policy: p.origin.name, Generation: p.origin.generation, Problems: slices.Clone(p.origin.problems)}
+	accepted, refs := v1alpha1.ReasonAccepted, v1alpha1.ReasonResolvedRefs
+	if lost != nil {
+		accepted = v1alpha1.ReasonPartiallyConflicted
+		if lost.lost == lost.entries {
+			accepted = v1alpha1.ReasonConflicted
+		}
+		for _, m := range lost.messages {
+			r.Problems = append(r.Problems, Problem{Severity: Conflicting, Message: m})
+		}
+	}
+	if p.invalid {
+		accepted = v1alpha1.ReasonInvalid
+	}
+	for _, problem := range p.origin.problems {
+		if problem.Severity == Unresolved && refs == v1alpha1.ReasonResolvedRefs {
+			refs = cmp.Or(problem.cause, v1alpha1.ReasonRefInvalid)
+		}
+	}
+	ok := accepted == v1alpha1.ReasonAccepted || accepted == v1alpha1.ReasonPartiallyConflicted
+	r.Conditions = []metav1.Condition{
+		r.condition(v1alpha1.ConditionAccepted, ok, accepted, "valid, and its routes are decided by it", Invalid, Conflicting),
+		r.condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, "every reference resolves", Unresolved, Warning),
+	}
+	if ok {
+		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, "compiled and in force"))
+	} else {
+		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted"))
+	}
+	return r
+}
+
+// maxMessage is well below what a condition may hold (32 KiB).
+const maxMessage = 4096
+
+// condition tells the problems of some severities, or that all is well.
+func (r *Report) condition(kind string, ok bool, reason, fine string, of ...Severity) metav1.Condition {
+	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, ObservedGeneration: r.Generation}
+	if ok {
+		c.Status = metav1.ConditionTrue
+	}
+	var lines []string
+	for _, p := range r.Problems {
+		if slices.Contains(of, p.Severity) {
+			lines = append(lines, p.String())
+		}
+	}
+	if c.Message = strings.Join(lines, "\n"); c.Message == "" {
+		c.Message = fine
+	}
+	if len(c.Message) > maxMessage {
+		c.Message = strings.ToValidUTF8(c.Message[:maxMessage], "") + " …"
+	}
+	return c
 }

@@ -1,0 +1,62 @@
+package authn
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/password"
+)
+
+// Basic checks user names and passwords (RFC 7617).
+type Basic struct {
+	// Method is the method's name, Tenant whose queue its hashing waits in.
+	Method, Tenant string
+	// AllowPlaintext accepts passwords that did not come over TLS.
+	AllowPlaintext bool
+	Users          *password.Users
+	Verifier       *password.Verifier
+	// Missing says why there are no users; the method is unavailable then.
+	Missing string
+}
+
+// Authenticate implements [Authenticator].
+func (b *Basic) Authenticate(ctx context.Context, r *authz.Request, p *Presented) (*authz.Identity, error) {
+	if !r.TLS && !b.AllowPlaintext {
+		return nil, reject(authz.PlaintextRefused, "a password came over plaintext; use TLS, or set allowPlaintext")
+	}
+	if b.Missing != "" {
+		return nil, &Unavailable{Reason: authz.Unavailable, Detail: b.Missing}
+	}
+	user, pass, ok := splitBasic(p)
+	if !ok {
+		return nil, reject(authz.CredentialMalformed, "expected base64 of user:password in UTF-8 (RFC 7617 2)")
+	}
+	err := b.Verifier.Verify(ctx, b.Tenant, b.Users, user, []byte(pass))
+	switch {
+	case err == nil:
+		return &authz.Identity{Method: b.Method, Subject: user}, nil
+	case errors.Is(err, password.ErrUnknownUser), errors.Is(err, password.ErrMismatch):
+		return nil, reject(authz.PasswordMismatch, "the user name or the password is wrong")
+	case errors.Is(err, password.ErrOverloaded):
+		return nil, &Unavailable{Reason: authz.Overloaded, Detail: "too many passwords are waiting to be checked for this policy"}
+	default:
+		return nil, &Unavailable{Reason: authz.Unavailable, Detail: "the password could not be checked in time"}
+	}
+}
+
+func splitBasic(p *Presented) (user, pass string, ok bool) {
+	if p.Malformed != "" {
+		return "", "", false
+	}
+	raw, err := base64.StdEncoding.Strict().DecodeString(p.Value)
+	if err != nil || !utf8.Valid(raw) {
+		return "", "", false
+	}
+	user, pass, ok = strings.Cut(string(raw), ":")
+	return user, pass, ok && !strings.ContainsFunc(string(raw), unicode.IsControl)
+}

@@ -1,0 +1,155 @@
+package authn
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// In is the part of a request that a place is in.
+type In uint8
+
+// Parts of a request.
+const (
+	InHeader In = iota
+	InCookie
+	InQuery
+)
+
+// Place is where a method looks for its credential. It is comparable.
+type Place struct {
+	In In
+	// Name is in lower case for a header, else as it is.
+	Name string
+	// Scheme is the authentication scheme before the credential, in lower
+	// case; "" if the whole value is the credential. Headers only.
+	Scheme string
+	// List says that a comma in the header can only come from joined fields.
+	List bool
+}
+
+func (p Place) String() string {
+	switch p.In {
+	case InCookie:
+		return "cookie " + p.Name
+	case InQuery:
+		return "query parameter " + p.Name
+	}
+	return "header " + p.Name
+}
+
+// Presented is what a place of a request holds.
+type Presented struct {
+	Place Place
+	// Value is the credential without its scheme. It is never logged.
+	Value string
+	// Malformed says what is wrong with how it was sent; "" if nothing.
+	Malformed string
+
+	token  *Token
+	parsed bool
+	err    error
+}
+
+// Token parses the credential as a JWT once; see [ParseToken].
+func (p *Presented) Token() (*Token, error) {
+	if !p.parsed {
+		p.token, p.err = ParseToken(p.Value)
+		p.parsed = true
+	}
+	return p.token, p.err
+}
+
+// Read returns what the place holds for a method that reads it: nil if
+// nothing. occupied says that there is something, be it for another scheme: a
+// credential that is present and bad is never taken for absent. An error is a
+// *authz.BadRequestError.
+func Read(r *authz.Request, p Place) (found *Presented, occupied bool, err error) {
+	switch p.In {
+	case InCookie:
+		return readCookie(r, p)
+	case InQuery:
+		return readQuery(r, p)
+	}
+	return readHeader(r, p)
+}
+
+func readHeader(r *authz.Request, p Place) (*Presented, bool, error) {
+	value, fields := r.Header(p.Name)
+	if value == "" && fields < 2 {
+		return nil, false, nil
+	}
+	scheme := leadingToken(value)
+	switch {
+	case fields > 1:
+		return nil, true, twice(p)
+	case strings.Contains(value, ",") && (p.List || p.Name == "authorization" && isKnownScheme(scheme)):
+		// Envoy joins fields of one name with a comma.
+		return nil, true, twice(p)
+	case p.Scheme == "":
+		return &Presented{Place: p, Value: value}, true, nil
+	case !strings.EqualFold(scheme, p.Scheme):
+		return nil, true, nil
+	}
+	rest := value[len(scheme):]
+	credential := strings.TrimLeft(rest, " ")
+	found := &Presented{Place: p, Value: credential}
+	switch {
+	case credential == "":
+		found.Malformed = "nothing follows the scheme"
+	case len(credential) == len(rest):
+		found.Malformed = "the scheme is not followed by a space"
+	case strings.ContainsAny(credential, " \t"):
+		found.Malformed = "there is white space in or after the credential"
+	}
+	return found, true, nil
+}
+
+func readCookie(r *authz.Request, p Place) (*Presented, bool, error) {
+	switch values := r.Cookie(p.Name); {
+	case len(values) > 1:
+		return nil, true, twice(p)
+	case len(values) == 1 && values[0] != "":
+		return &Presented{Place: p, Value: values[0]}, true, nil
+	}
+	return nil, false, nil
+}
+
+// readQuery reads the literal name only, since only that can be removed from
+// the query; another spelling of the name is seen when it comes beside it.
+func readQuery(r *authz.Request, p Place) (*Presented, bool, error) {
+	params := r.Query.Values(p.Name)
+	switch {
+	case len(params) > 1:
+		return nil, true, twice(p)
+	case len(params) == 0 || params[0].RawName != p.Name || params[0].RawValue == "":
+		return nil, false, nil
+	}
+	found := &Presented{Place: p, Value: params[0].Value}
+	if params[0].Malformed {
+		found.Malformed = "its percent-encoding is malformed"
+	}
+	return found, true, nil
+}
+
+func twice(p Place) error {
+	return &authz.BadRequestError{Problem: fmt.Sprintf("the %s, which holds a credential, occurs more than once or holds a list", p)}
+}
+
+// leadingToken is the auth-scheme of RFC 9110 11.4: all before the first
+// character that is not a letter, a digit or '-'.
+func leadingToken(v string) string {
+	for i := range len(v) {
+		c := v[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' {
+			continue
+		}
+		return v[:i]
+	}
+	return v
+}
+
+func isKnownScheme(s string) bool {
+	return strings.EqualFold(s, "basic") || strings.EqualFold(s, "bearer") || strings.EqualFold(s, "dpop")
+}

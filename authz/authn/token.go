@@ -1,0 +1,161 @@
+package authn
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// MaxToken is the longest token in bytes.
+const MaxToken = 16 << 10
+
+// ErrNotToken says that a credential does not have the form of a JWT.
+var ErrNotToken = errors.New("the credential is no JWT")
+
+// Token is a JWT whose form is sound (RFC 7515 7.1, RFC 8725). Nothing in it
+// is verified. Only these values are ever used: whatever a library might read
+// differently from the same bytes has no effect.
+type Token struct {
+	Raw                string
+	Algorithm, KeyID   string
+	Type, Issuer       string // as sent, "" if there is none
+	HasType, HasIssuer bool
+	Claims             map[string]any
+}
+
+// ParseToken parses the compact form and nothing else: strict base64url, JSON
+// without duplicate names or a byte order mark, header parameters of the
+// right types. It returns ErrNotToken, or a *Rejected for what has the form of
+// a JWT and is malformed: that is a bad credential whoever could own it.
+func ParseToken(raw string) (*Token, error) {
+	if !looksLikeToken(raw) {
+		return nil, ErrNotToken
+	}
+	if len(raw) > MaxToken {
+		return nil, malformed("a token has at most 16 KiB")
+	}
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return nil, malformed("a signed token has three parts; encrypted tokens are not accepted")
+	}
+	header, err := decodeObject(parts[0])
+	if err != nil {
+		return nil, malformed("its header is no strict base64url of a JSON object with unique names")
+	}
+	claims, err := decodeObject(parts[1])
+	if err != nil {
+		return nil, malformed("its payload is no strict base64url of a JSON object with unique names")
+	}
+	if !isBase64URL(parts[2]) {
+		return nil, malformed("its signature is no strict base64url")
+	}
+	t := &Token{Raw: raw, Claims: claims}
+	if err := t.readHeader(header); err != nil {
+		return nil, err
+	}
+	if iss, ok := claims["iss"]; ok {
+		if t.Issuer, t.HasIssuer = iss.(string); !t.HasIssuer {
+			return nil, malformed("its iss is no string")
+		}
+	}
+	return t, nil
+}
+
+// readHeader takes what the policy and the key need to know. jku, x5u, jwk and
+// x5c are ignored: a token does not say which key to trust (RFC 8725 3.5).
+func (t *Token) readHeader(h map[string]any) error {
+	var ok bool
+	if t.Algorithm, ok = h["alg"].(string); !ok {
+		return malformed("its header has no alg")
+	}
+	if kid, present := h["kid"]; present {
+		if t.KeyID, ok = kid.(string); !ok {
+			return malformed("its kid is no string")
+		}
+	}
+	if typ, present := h["typ"]; present {
+		if t.Type, ok = typ.(string); !ok {
+			return malformed("its typ is no string")
+		}
+		t.HasType = true
+	}
+	if _, present := h["crit"]; present {
+		return malformed("its header has crit, and no extension is understood (RFC 7515 4.1.11)")
+	}
+	if _, present := h["b64"]; present {
+		return malformed("its header has b64, which is not accepted (RFC 7797)")
+	}
+	if _, present := h["cty"]; present {
+		return malformed("its header has cty: nested tokens are not accepted")
+	}
+	return nil
+}
+
+func malformed(detail string) error { return reject(authz.CredentialMalformed, detail) }
+
+// looksLikeToken decides leniently, so that a JWT with a blemish is still a
+// JWT, and a bad one, rather than a value to be shown to somebody else.
+func looksLikeToken(raw string) bool {
+	first, rest, _ := strings.Cut(raw, ".")
+	if !strings.Contains(rest, ".") {
+		return false
+	}
+	if len(first) > MaxToken {
+		first = first[:MaxToken]
+	}
+	clean := make([]byte, 0, len(first))
+	for i := range len(first) {
+		switch c := first[i]; {
+		case c == '+':
+			clean = append(clean, '-')
+		case c == '/':
+			clean = append(clean, '_')
+		case c == '=' || c <= ' ':
+		default:
+			clean = append(clean, c)
+		}
+	}
+	clean = clean[:len(clean)-len(clean)%4+keep(len(clean)%4)]
+	out := make([]byte, base64.RawURLEncoding.DecodedLen(len(clean)))
+	n, _ := base64.RawURLEncoding.Decode(out, clean)
+	out = bytes.TrimPrefix(out[:n], []byte("\xef\xbb\xbf"))
+	out = bytes.TrimLeft(out, " \t\r\n")
+	return len(out) > 0 && out[0] == '{'
+}
+
+// keep says how many of the last 0 to 3 characters can be decoded.
+func keep(rest int) int {
+	if rest == 1 {
+		return 0
+	}
+	return rest
+}
+
+// decodeObject decodes base64url without padding, without white space and
+// without trailing bits (RFC 7515 2), and the JSON object in it.
+func decodeObject(part string) (map[string]any, error) {
+	if !isBase64URL(part) {
+		return nil, errNoObject
+	}
+	data, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	if err != nil {
+		return nil, err
+	}
+	return parseObject(data)
+}
+
+// isBase64URL checks the alphabet: Go's decoder skips line breaks.
+func isBase64URL(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' {
+			continue
+		}
+		return false
+	}
+	_, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil
+}

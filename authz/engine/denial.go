@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// details is a problem of RFC 9457. It tells the caller what to do and never
+// what the server knows.
+type details struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Rule   string `json:"rule,omitempty"`
+}
+
+var titles = map[int]string{400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
+
+func problem(status int, detail, rule string) string {
+	b, err := json.Marshal(details{Type: "about:blank", Title: titles[status], Status: status, Detail: detail, Rule: rule})
+	if err != nil {
+		return "{}" // cannot happen: the fields are valid UTF-8
+	}
+	return string(b)
+}
+
+// answer fills in a denial's answer: problem details, or what the policy says
+// instead. Challenges stay whatever it says (RFC 9110 11.6.1).
+func answer(d *authz.Decision, body string, override *v1alpha1.Denial) {
+	contentType := "application/problem+json"
+	if override == nil {
+		d.Headers = append(d.Headers, authz.Header{Name: "content-type", Value: contentType})
+		d.Body = body
+		return
+	}
+	if override.Status != 0 {
+		d.Status = int(override.Status)
+	}
+	if d.Body = body; override.Body != nil {
+		d.Body, contentType = *override.Body, "text/plain; charset=utf-8"
+	}
+	for _, h := range override.Headers {
+		name := strings.ToLower(h.Name)
+		if name == "content-type" {
+			contentType = h.Value
+			continue
+		}
+		d.Headers = append(d.Headers, authz.Header{Name: name, Value: h.Value})
+	}
+	if d.Body != "" {
+		d.Headers = append(d.Headers, authz.Header{Name: "content-type", Value: contentType})
+	}
+}
+
+func badRequest(err error) authz.Decision {
+	d := authz.Decision{Outcome: authz.Deny, Reason: authz.BadRequest, Status: 400, Detail: err.Error()}
+	answer(&d, problem(400, "The request can be read in more than one way: "+err.Error()+".", ""), nil)
+	return d
+}
+
+func noPolicy() authz.Decision {
+	d := authz.Decision{Outcome: authz.Deny, Reason: authz.NoPolicy, Status: 403, Detail: "no policy claims the request"}
+	answer(&d, problem(403, "Nothing allows this request.", ""), nil)
+	return d
+}
+
+// retryAfter is what a caller waits where nothing better is known.
+const retryAfter = 5 * time.Second
+
+// unavailable is the answer where it cannot be decided: never a 401, which
+// would make callers throw good credentials away.
+func unavailable(reason authz.Reason, detail string, retry time.Duration) authz.Decision {
+	if retry <= 0 {
+		retry = retryAfter
+	}
+	seconds := int64((retry + time.Second - 1) / time.Second)
+	d := authz.Decision{Outcome: authz.Error, Reason: reason, Status: 503, Detail: detail,
+		Headers: []authz.Header{{Name: "retry-after", Value: strconv.FormatInt(seconds, 10)}}}
+	answer(&d, problem(503, "The request cannot be checked now. Try again later.", ""), nil)
+	return d
+}

@@ -1,0 +1,137 @@
+// Package engine is the kernel. A source of policies makes an [Input];
+// [Engine.Compile] turns it into a [Snapshot] and into [Report]s;
+// [Engine.Swap] puts the snapshot in force; [Engine.Decide] answers requests
+// from the one that is in force.
+//
+// All parsing, type-checking and looking up of references happens in Compile.
+// A decision loads one pointer and walks values that never change:
+//
+//	match -> authenticate -> authorize -> respond
+//
+// The package does no I/O and reads no clock of its own: what it needs of the
+// world is in [Deps].
+package engine
+
+import (
+	"context"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/limit"
+	"github.com/agentauth-dev/agentauth/authz/password"
+)
+
+// Deps is what the engine needs of the world.
+type Deps struct {
+	// Now is the clock of Ready; requests carry the time they came.
+	Now func() time.Time
+	// Passwords checks passwords, Slow bounds expensive signatures.
+	Passwords *password.Verifier
+	Slow      *limit.Limiter
+	// Remote makes a key set that is fetched.
+	Remote func(RemoteSource) RemoteKeys
+	// Panicked is told of a panic in a check, with its stack.
+	Panicked func(value any, stack []byte)
+}
+
+// Options are the operator's choices.
+type Options struct {
+	// AllowUnmatched lets requests through that no policy claims.
+	AllowUnmatched bool
+	// ContextPolicy reads the policy's name from the context extension
+	// agentauth.dev/policy: for sources of one tenant only.
+	ContextPolicy bool
+}
+
+// Engine decides with the snapshot that is in force. Until the first Swap
+// every request is 503.
+type Engine struct {
+	deps    Deps
+	options Options
+	pool    *pool
+	exprs   *expr.Memo
+	current atomic.Pointer[Snapshot]
+}
+
+// New makes an engine with nothing in force.
+func New(deps Deps, options Options) *Engine {
+	return &Engine{deps: deps, options: options, pool: newPool(deps.Remote), exprs: expr.NewMemo()}
+}
+
+// Swap puts a snapshot in force at once. Checks under way end with the one
+// they began with.
+func (e *Engine) Swap(s *Snapshot) {
+	e.current.Store(s)
+	e.pool.retain(s.used)
+	e.exprs.Sweep()
+}
+
+// Wait returns once each key set of the snapshot in force was tried, at most
+// after 5 seconds: a broken provider blocks nothing.
+func (e *Engine) Wait(ctx context.Context) {
+	if s := e.current.Load(); s != nil {
+		wait(ctx, s.used, 5*time.Second)
+	}
+}
+
+// Close ends what runs in the background. Decisions go on with what is held.
+func (e *Engine) Close() { e.pool.retain(nil) }
+
+const (
+	// maxCheck is how long a check may take, whatever the caller's deadline.
+	maxCheck = 5 * time.Second
+	// margin is left of the caller's deadline, so that our answer arrives.
+	margin = 20 * time.Millisecond
+)
+
+// Decide answers one request. It never fails and never panics: what cannot be
+// decided is an answer too, and none of those is an allowance.
+func (e *Engine) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
+	return e.decide(ctx, raw, nil)
+}
+
+// Explain is Decide, and every step that was taken.
+func (e *Engine) Explain(ctx context.Context, raw authz.Raw) (authz.Decision, []Step) {
+	rec := &recorder{}
+	d := e.decide(ctx, raw, rec)
+	return d, rec.steps
+}
+
+func (e *Engine) decide(ctx context.Context, raw authz.Raw, rec *recorder) (d authz.Decision) {
+	defer func() {
+		if v := recover(); v != nil {
+			if e.deps.Panicked != nil {
+				e.deps.Panicked(v, debug.Stack())
+			}
+			d = unavailable(authz.Internal, "a defect of agentauth; see its log", 0)
+		}
+	}()
+	s := e.current.Load()
+	if s == nil {
+		return unavailable(authz.Unavailable, "no policies have been loaded yet", 0)
+	}
+	deadline := time.Now().Add(maxCheck)
+	if d, ok := ctx.Deadline(); ok && d.Add(-margin).Before(deadline) {
+		deadline = d.Add(-margin)
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+
+	r, err := authz.NewRequest(raw)
+	if err != nil {
+		rec.add("request", "refused: %s", err)
+		return badRequest(err)
+	}
+	p, d, ok := e.find(s, r, rec)
+	if !ok {
+		return d
+	}
+	d = p.decide(ctx, r, rec)
+	if d.Policy = p.name; d.Outcome == authz.Allow {
+		s.removeClaimed(r, p.namespace, &d)
+	}
+	return d
+}

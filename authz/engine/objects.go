@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+)
+
+// objectKey names a Secret or ConfigMap.
+type objectKey struct{ kind, namespace, name string }
+
+func (k objectKey) String() string { return k.kind + " " + k.namespace + "/" + k.name }
+
+// objects are the Secrets and ConfigMaps of an Input, by name and, for API
+// keys, by each label.
+type objects struct {
+	byKey   map[objectKey]*Object
+	byLabel map[string][]*Object
+}
+
+func newObjects(prev *memo, in Input) *objects {
+	o := &objects{
+		byKey:   make(map[objectKey]*Object, len(in.Secrets)+len(in.ConfigMaps)),
+		byLabel: map[string][]*Object{},
+	}
+	o.add(prev, "Secret", in.Secrets)
+	o.add(prev, "ConfigMap", in.ConfigMaps)
+	for key, obj := range o.byKey {
+		if key.kind != "Secret" || obj.Use() != v1alpha1.UseAPIKey {
+			continue
+		}
+		for k, v := range obj.Labels {
+			l := labelKey(obj.Namespace, k, v)
+			o.byLabel[l] = append(o.byLabel[l], obj)
+		}
+	}
+	for _, list := range o.byLabel {
+		slices.SortFunc(list, func(a, b *Object) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return o
+}
+
+func (o *objects) add(prev *memo, kind string, list []*Object) {
+	for _, obj := range list {
+		key := objectKey{kind, obj.Namespace, obj.Name}
+		if old := prev.objects[key]; old != nil && old != obj && reflect.DeepEqual(old, obj) {
+			obj = old
+		}
+		o.byKey[key] = obj
+	}
+}
+
+func labelKey(namespace, key, value string) string { return namespace + "\x00" + key + "\x00" + value }
+
+// selectKeys returns, by name, the Secrets of API keys that have all labels.
+func (o *objects) selectKeys(namespace string, labels map[string]v1alpha1.LabelValue) []*Object {
+	var smallest []*Object
+	found := false
+	for k, v := range labels {
+		if list := o.byLabel[labelKey(namespace, k, string(v))]; !found || len(list) < len(smallest) {
+			smallest, found = list, true
+		}
+	}
+	var out []*Object
+	for _, obj := range smallest {
+		if hasLabels(obj, labels) {
+			out = append(out, obj)
+		}
+	}
+	return out
+}
+
+func hasLabels(o *Object, labels map[string]v1alpha1.LabelValue) bool {
+	for k, v := range labels {
+		if got, ok := o.Labels[k]; !ok || got != string(v) {
+			return false
+		}
+	}
+	return true
+}

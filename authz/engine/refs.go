@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/password"
+)
+
+// object resolves a reference. It is nil, and the problem is told, unless the
+// object exists and its owner labelled it for this use. missing is the text
+// for an operator who looks at a request's decision.
+func (b *building) object(kind, name, use string, at *field.Path) (o *Object, missing string) {
+	key := objectKey{kind, b.namespace, name}
+	o = b.objects.byKey[key]
+	b.origin.refs = append(b.origin.refs, ref{key, o})
+	p := Problem{Severity: Unresolved, Field: at.String(), Object: key.String(), cause: v1alpha1.ReasonRefNotFound}
+	switch {
+	case o == nil || o.Use() == "":
+		p.Message = fmt.Sprintf("not found, or not labelled %s: %s by its owner; without the label it is never read", v1alpha1.LabelUse, use)
+	case o.Use() != use:
+		p.Message = fmt.Sprintf("labelled %s: %s, and wanted is %s; its owner must change the label", v1alpha1.LabelUse, o.Use(), use)
+		p.cause = v1alpha1.ReasonRefNotPermitted
+	default:
+		return o, ""
+	}
+	b.problem(p)
+	return nil, key.String() + " is missing, not labelled or labelled for another use"
+}
+
+// entry resolves a reference to an entry of an object.
+func (b *building) entry(kind string, r v1alpha1.ObjectKeyReference, fallback, use string, at *field.Path) (data []byte, missing string) {
+	o, missing := b.object(kind, r.Name, use, at)
+	if o == nil {
+		return nil, missing
+	}
+	key := keyOr(r, fallback)
+	data, ok := o.Data[key]
+	if !ok {
+		return nil, b.unusable(kind, r.Name, key, "no such entry", at)
+	}
+	return data, ""
+}
+
+// unusable tells that an entry breaks a rule. why never holds its content.
+func (b *building) unusable(kind, name, key, why string, at *field.Path) (missing string) {
+	o := objectKey{kind, b.namespace, name}.String()
+	b.problem(Problem{Severity: Unresolved, Field: at.String(), Object: o, Key: key, Message: why, cause: v1alpha1.ReasonRefInvalid})
+	return o + " has an unusable entry " + key
+}
+
+func (b *building) users(src v1alpha1.Users, at *field.Path) (*password.Users, string) {
+	r := src.SecretRef
+	o, missing := b.object("Secret", r.Name, v1alpha1.UseBasic, at)
+	if o == nil {
+		return nil, missing
+	}
+	if o.Type == "kubernetes.io/basic-auth" && r.Key == "" {
+		user, pass := o.Data["username"], o.Data["password"]
+		if err := password.CheckPlain(string(user), pass); err != nil {
+			return nil, b.unusable("Secret", r.Name, "password", err.Error(), at)
+		}
+		return password.Plain(string(user), pass), ""
+	}
+	key := keyOr(r, "auth")
+	data, ok := o.Data[key]
+	if !ok {
+		return nil, b.unusable("Secret", r.Name, key, "no such entry; an htpasswd file is wanted, or type kubernetes.io/basic-auth", at)
+	}
+	users, problems, err := password.ParseHtpasswd(data)
+	for _, p := range problems {
+		b.unusable("Secret", r.Name, key, fmt.Sprintf("line %d: %s", p.Line, p.Message), at)
+	}
+	if err != nil {
+		return nil, b.unusable("Secret", r.Name, key, err.Error(), at)
+	}
+	if users.Len() == 0 {
+		return nil, b.unusable("Secret", r.Name, key, "it has no usable entry", at)
+	}
+	return users, ""
+}
+
+// hmacBytes are the shortest secrets (RFC 7518 3.2).
+var hmacBytes = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
+
+func (b *building) hmac(src *v1alpha1.HMAC, algorithms []string, at *field.Path) ([]byte, string) {
+	r := src.SecretRef
+	secret, missing := b.entry("Secret", r, "secret", v1alpha1.UseHMAC, at)
+	if missing != "" {
+		return nil, missing
+	}
+	bad := func(why string) ([]byte, string) {
+		return nil, b.unusable("Secret", r.Name, keyOr(r, "secret"), why, at)
+	}
+	for _, a := range algorithms {
+		if len(secret) < hmacBytes[a] {
+			return bad(fmt.Sprintf("%s needs a secret of at least %d bytes, and it has %d (RFC 7518 3.2)", a, hmacBytes[a], len(secret)))
+		}
+	}
+	switch {
+	case bytes.ContainsAny(secret[len(secret)-1:], "\r\n"):
+		return bad("it ends in a line break, which would be part of the secret; remove it (printf, not echo)")
+	case bytes.Contains(secret, []byte("-----BEGIN ")):
+		return bad("it is PEM; a public key is no shared secret: use jwks for tokens signed with a private key")
+	}
+	return secret, ""
+}
+
+// keySet finds the public keys of a method: its own, or those of its issuer.
+func (b *building) keySet(src *v1alpha1.JWT, at *field.Path) (jwks.Set, string) {
+	j := src.JWKS
+	switch {
+	case j == nil:
+		return b.remote(src, RemoteSource{Issuer: src.Issuer}, at)
+	case j.URI != "":
+		return b.remote(src, RemoteSource{URL: j.URI}, at)
+	case j.Inline != "":
+		keys, skipped, err := jwks.Parse([]byte(j.Inline))
+		at = at.Child("jwks", "inline")
+		b.skipped(skipped, Problem{Field: at.String()})
+		if err != nil {
+			b.reject(at.String(), err.Error())
+		}
+		return jwks.Static(keys), ""
+	}
+	kind, r := "ConfigMap", j.ConfigMapRef
+	at = at.Child("jwks")
+	if r == nil {
+		kind, r = "Secret", j.SecretRef
+	}
+	return b.storedKeys(kind, *r, at)
+}
+
+func (b *building) storedKeys(kind string, r v1alpha1.ObjectKeyReference, at *field.Path) (jwks.Set, string) {
+	data, missing := b.entry(kind, r, "jwks.json", v1alpha1.UseJWKS, at)
+	if missing != "" {
+		return nil, missing
+	}
+	key := keyOr(r, "jwks.json")
+	keys, skipped, err := jwks.Parse(data)
+	b.skipped(skipped, Problem{Field: at.String(), Object: objectKey{kind, b.namespace, r.Name}.String(), Key: key})
+	if err != nil {
+		return nil, b.unusable(kind, r.Name, key, err.Error(), at)
+	}
+	return jwks.Static(keys), ""
+}
+
+// skipped warns of keys that are not used: one of them spoils nothing.
+func (b *building) skipped(list []jwks.Skipped, p Problem) {
+	for _, s := range list {
+		p.Severity, p.Message = Warning, fmt.Sprintf("key %d of the set is not used: %s", s.Index, s.Reason)
+		b.problem(p)
+	}
+}
+
+func (b *building) remote(src *v1alpha1.JWT, from RemoteSource, at *field.Path) (jwks.Set, string) {
+	var ca []byte
+	if c := src.CACertificates; c != nil {
+		var missing string
+		kind, r, at := "ConfigMap", c.ConfigMapRef, at.Child("caCertificates")
+		if r == nil {
+			kind, r = "Secret", c.SecretRef
+		}
+		if ca, missing = b.entry(kind, *r, "ca.crt", v1alpha1.UseCA, at); missing != "" {
+			return nil, missing
+		}
+		roots, err := parseRoots(ca)
+		if err != nil {
+			return nil, b.unusable(kind, r.Name, keyOr(*r, "ca.crt"), err.Error(), at)
+		}
+		from.Roots = roots
+	}
+	key, set := b.engine.pool.remote(from, ca)
+	b.origin.pooled[key] = set
+	return set, ""
+}
+
+func parseRoots(data []byte) (*x509.CertPool, error) {
+	roots, n := x509.NewCertPool(), 0
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("expected PEM blocks of type CERTIFICATE only, and block %d is of another type", n+1)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d cannot be parsed", n+1)
+		}
+		roots.AddCert(cert)
+		n++
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("expected certificates in PEM, and there are none")
+	}
+	return roots, nil
+}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz/expr"
+)
+
+// respond is what the upstream learns of an allowed request.
+func (p *policy) respond(ctx context.Context, r *authz.Request, w *who, rec *recorder) authz.Decision {
+	d := authz.Decision{Outcome: authz.Allow, Reason: authz.Allowed}
+	p.strip(r, w, &d)
+
+	in := &expr.Input{Request: r, Identity: w.identity, Identities: w.identities}
+	for _, h := range p.headers {
+		v, present, err := h.program.String(ctx, in)
+		switch {
+		case err != nil:
+			return p.cannotRespond("header "+h.name+" failed: "+err.Error(), rec)
+		case present && !authz.ValidFieldValue(v):
+			return p.cannotRespond("header "+h.name+" has a value that no header can have", rec)
+		case present:
+			d.Set = append(d.Set, authz.Header{Name: h.name, Value: v})
+		}
+	}
+	for _, m := range p.metadata {
+		v, present, err := m.program.String(ctx, in)
+		if err != nil {
+			return p.cannotRespond("metadata "+m.name+" failed: "+err.Error(), rec)
+		}
+		if present {
+			if d.Metadata == nil {
+				d.Metadata = make(map[string]string, len(p.metadata))
+			}
+			d.Metadata[m.name] = v
+		}
+	}
+	removeNames(r, p.names, &d)
+	d.Remove = slices.DeleteFunc(d.Remove, func(name string) bool {
+		return slices.ContainsFunc(d.Set, func(h authz.Header) bool { return h.Name == name })
+	})
+	slices.Sort(d.Remove)
+	d.Remove = slices.Compact(d.Remove)
+	rec.add("respond", "sets %d headers, removes %s", len(d.Set), strings.Join(d.Remove, ", "))
+	return d
+}
+
+func (p *policy) cannotRespond(detail string, rec *recorder) authz.Decision {
+	rec.add("respond", "%s", detail)
+	return unavailable(authz.ExpressionFailed, detail, 0)
+}
+
+// strip removes every place that any method reads, used or not; Forward keeps
+// those whose credential succeeded.
+func (p *policy) strip(r *authz.Request, w *who, d *authz.Decision) {
+	var cookies []string
+	for _, place := range p.places {
+		if p.forward && w.succeeded(place) {
+			removeAliases(r, place, d)
+			continue
+		}
+		switch place.In {
+		case authn.InHeader:
+			d.Remove = append(d.Remove, place.Name)
+			removeAliases(r, place, d)
+		case authn.InQuery:
+			if !slices.Contains(d.RemoveQuery, place.Name) {
+				d.RemoveQuery = append(d.RemoveQuery, place.Name)
+			}
+		case authn.InCookie:
+			cookies = append(cookies, place.Name)
+		}
+	}
+	if len(cookies) > 0 {
+		stripCookies(r, cookies, d)
+	}
+}
+
+// succeeded says whether a credential in this header, cookie or parameter did.
+func (w *who) succeeded(place authn.Place) bool {
+	return slices.ContainsFunc(w.results, func(res result) bool {
+		return res.identity != nil && res.place != nil && res.place.In == place.In && res.place.Name == place.Name
+	})
+}
+
+// removeAliases removes other spellings of a header that holds a credential.
+func removeAliases(r *authz.Request, place authn.Place, d *authz.Decision) {
+	if place.In != authn.InHeader {
+		return
+	}
+	alias := authz.Alias(place.Name)
+	for name := range r.Headers() {
+		if name != place.Name && authz.Alias(name) == alias {
+			d.Remove = append(d.Remove, name)
+		}
+	}
+}
+
+// stripCookies rewrites the cookie header without the named cookies.
+func stripCookies(r *authz.Request, names []string, d *authz.Decision) {
+	header, _ := r.Header("cookie")
+	var kept []string
+	changed := false
+	for pair := range strings.SplitSeq(header, ";") {
+		pair = strings.Trim(pair, " \t")
+		name, _, _ := strings.Cut(pair, "=")
+		switch {
+		case pair == "":
+		case slices.Contains(names, strings.TrimRight(name, " \t")):
+			changed = true
+		default:
+			kept = append(kept, pair)
+		}
+	}
+	switch {
+	case !changed:
+	case len(kept) == 0:
+		d.Remove = append(d.Remove, "cookie")
+	default:
+		d.Set = append(d.Set, authz.Header{Name: "cookie", Value: strings.Join(kept, "; ")})
+	}
+}

@@ -1,0 +1,23 @@
+package engine
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/agentauth-dev/agentauth/authz/match"
+)
+
+// Snapshot is a compiled Input: everything a decision reads. It never changes,
+// so a check that began with one ends with it.
+type Snapshot struct {
+	// policies are in order of age; an owner in index is a place in it.
+	policies []*policy
+	byName   map[types.NamespacedName]*policy
+	index    *match.Index
+	// claimed are the header names that policies set, by hostname pattern.
+	claimed map[string]*claims
+
+	// What the next compile may take over.
+	memo memo
+	// used are the pooled things this snapshot reads.
+	used map[poolKey]*pooled
+}
