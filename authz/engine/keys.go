@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+const (
+	digestPrefix  = "sha256:"
+	invalidPrefix = "invalid:"
+
+	minKey = 20
+	maxKey = 512
+)
+
+// What can be wrong with an entry. The texts are a closed set: an entry that
+// is no key, and no digest, leaves nothing of itself behind.
+const (
+	keyEndsInLine = "it ends in a line break, which would be part of the key; remove it (printf, not echo)"
+	keyTooShort   = "expected a key of at least 20 bytes and it is shorter; make a longer one, as with openssl rand -base64 32"
+	keyTooLong    = "expected a key of at most 512 bytes and it is longer"
+	keyHasSpace   = "it has white space, which no key may have: callers and proxies trim it"
+	keyHasComma   = "it has a comma, which no key may have: proxies join repeated headers with commas"
+	keyNotASCII   = "expected printable ASCII and it has other bytes; base64 of them is a key"
+	keyBadDigest  = "it starts like a digest, and expected is sha256: and 64 hex digits, as agentauth hash api-key writes"
+	keyReserved   = "it starts with invalid:, which no key may: that is how a refused entry is kept"
+	keyNoDigest   = "expected a digest, sha256: and 64 hex digits"
+)
+
+var keyProblems = []string{keyEndsInLine, keyTooShort, keyTooLong, keyHasSpace, keyHasComma, keyNotASCII, keyBadDigest, keyReserved}
+
+// DigestKeys is what every source does to the Secrets labelled
+// agentauth.dev/use: api-key before it keeps them, so that no raw key stays in
+// memory. In the map it returns, which is new,
+//   - a key (20 to 512 bytes of printable ASCII without commas) is sha256:
+//     and its digest in lower hex,
+//   - a digest stays, in lower case,
+//   - anything else is invalid: and what is wrong with it, never its content.
+//
+// Doing it twice is doing it once.
+func DigestKeys(data map[string][]byte) map[string][]byte {
+	out := make(map[string][]byte, len(data))
+	for id, value := range data {
+		out[id] = digestKey(value)
+	}
+	return out
+}
+
+func digestKey(value []byte) []byte {
+	if sum, ok := parseDigest(value); ok {
+		return formatDigest(sum)
+	}
+	if why, ok := refusedKey(value); ok {
+		return []byte(invalidPrefix + why)
+	}
+	if why := checkKey(value); why != "" {
+		return []byte(invalidPrefix + why)
+	}
+	return formatDigest(sha256.Sum256(value))
+}
+
+// checkKey says why a raw value cannot be a key; "" if it can.
+func checkKey(value []byte) string {
+	switch {
+	case bytes.HasSuffix(value, []byte("\n")), bytes.HasSuffix(value, []byte("\r")):
+		return keyEndsInLine
+	case hasPrefixFold(value, digestPrefix):
+		return keyBadDigest
+	case hasPrefixFold(value, invalidPrefix):
+		return keyReserved
+	case len(value) < minKey:
+		return keyTooShort
+	case len(value) > maxKey:
+		return keyTooLong
+	case bytes.ContainsAny(value, " \t\r\n\v\f"):
+		return keyHasSpace
+	case bytes.IndexByte(value, ',') >= 0:
+		return keyHasComma
+	case bytes.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return keyNotASCII
+	}
+	return ""
+}
+
+// ParseDigest reads an entry that went through [DigestKeys]: the SHA-256 of a
+// key, or what is wrong with the entry.
+func ParseDigest(value []byte) (sum [sha256.Size]byte, problem string) {
+	if sum, ok := parseDigest(value); ok {
+		return sum, ""
+	}
+	if why, ok := refusedKey(value); ok {
+		return sum, why
+	}
+	return sum, keyNoDigest
+}
+
+func parseDigest(value []byte) (sum [sha256.Size]byte, ok bool) {
+	digits, ok := bytes.CutPrefix(value, []byte(digestPrefix))
+	if !ok || len(digits) != hex.EncodedLen(sha256.Size) {
+		return sum, false
+	}
+	if _, err := hex.Decode(sum[:], digits); err != nil {
+		return [sha256.Size]byte{}, false
+	}
+	return sum, true
+}
+
+func formatDigest(sum [sha256.Size]byte) []byte {
+	return hex.AppendEncode([]byte(digestPrefix), sum[:])
+}
+
+// refusedKey recognises an entry that was refused before. Only texts from here
+// count: an owner may have written invalid: before a real key.
+func refusedKey(value []byte) (why string, ok bool) {
+	rest, ok := bytes.CutPrefix(value, []byte(invalidPrefix))
+	if !ok {
+		return "", false
+	}
+	for _, why := range keyProblems {
+		if string(rest) == why {
+			return why, true
+		}
+	}
+	return "", false
+}
+
+func hasPrefixFold(value []byte, prefix string) bool {
+	return len(value) >= len(prefix) && strings.EqualFold(string(value[:len(prefix)]), prefix)
+}
