@@ -1,0 +1,150 @@
+package expr
+
+import (
+	"fmt"
+	"regexp/syntax"
+	"strings"
+
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+)
+
+// Limits of what an expression may hold.
+const (
+	// MaxLength is the longest expression, in bytes.
+	MaxLength = 4096
+	// MaxRegex is the largest regular expression, in instructions of the
+	// compiled program; "[a-z]{1,63}" has about 130.
+	MaxRegex = 1024
+	// maxNodes bounds what macros make of an expression.
+	maxNodes = 20_000
+	// maxInserted is the longest text that replace and join may put in, in
+	// bytes: they could grow what the caller sends before it is counted.
+	maxInserted = 64
+)
+
+// inspection is what an expression holds.
+type inspection struct {
+	info *ast.SourceInfo
+	// loops says that evaluating can take long enough to be interrupted.
+	loops bool
+	// counted says that the cost must be counted when evaluated; see linear.
+	counted bool
+	// names are the field names and literals, which error messages may repeat.
+	names map[string]bool
+	// regexes are the sizes of the compiled regular expressions.
+	regexes map[string]uint64
+	// lists are the expressions that are used as lists, whatever their type.
+	lists map[int64]bool
+	err   error
+}
+
+// inspect looks for what the type check does not refuse.
+func inspect(a *ast.AST) *inspection {
+	i := &inspection{info: a.SourceInfo(), names: map[string]bool{}, regexes: map[string]uint64{}, lists: map[int64]bool{}}
+	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(i.visit))
+	return i
+}
+
+func (i *inspection) visit(e ast.Expr) {
+	switch e.Kind() {
+	case ast.StructKind:
+		i.refuse(e, "an object cannot be made")
+	case ast.ComprehensionKind:
+		i.loops, i.counted = true, true
+		i.lists[e.AsComprehension().IterRange().ID()] = true
+	case ast.SelectKind:
+		i.names[e.AsSelect().FieldName()] = true
+	case ast.LiteralKind:
+		if s, ok := literal(e); ok {
+			i.names[s] = true
+		}
+	case ast.CallKind:
+		i.call(e, e.AsCall())
+	}
+}
+
+func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
+	args := call.Args()
+	name := call.FunctionName()
+	i.counted = i.counted || !linear[name]
+	switch name {
+	case operators.In:
+		i.lists[args[1].ID()] = true
+	case "sets.contains", "sets.equivalent", "sets.intersects":
+		i.lists[args[0].ID()], i.lists[args[1].ID()] = true, true
+	case "matches":
+		i.regex(args[len(args)-1])
+	case "replace":
+		if old, ok := literal(args[0]); !ok || old == "" {
+			i.refuse(args[0], "replace() expects a literal of at least one character to be replaced")
+		}
+		i.inserted(args[1], name)
+	case "join":
+		if len(args) == 1 {
+			i.inserted(args[0], name)
+		}
+	case "pathPrefix":
+		if prefix, ok := literal(args[1]); ok && !strings.HasPrefix(prefix, "/") {
+			i.refuse(args[1], fmt.Sprintf("pathPrefix() expects a prefix that starts with '/', got %q", prefix))
+		}
+	case "format", "reverse", "strings.quote":
+		i.refuse(e, name+"() is not available")
+	}
+	if strings.HasPrefix(name, "get") && call.IsMemberFunction() && len(args) == 1 {
+		if _, ok := literal(args[0]); !ok {
+			i.refuse(args[0], name+"() expects its time zone as a literal")
+		}
+	}
+}
+
+func (i *inspection) inserted(e ast.Expr, function string) {
+	if s, ok := literal(e); !ok || len(s) > maxInserted {
+		i.refuse(e, fmt.Sprintf("%s() expects a literal of at most %d bytes to put in", function, maxInserted))
+	}
+}
+
+// regex bounds a pattern by what it compiles to: matching is linear in that.
+func (i *inspection) regex(e ast.Expr) {
+	pattern, ok := literal(e)
+	if !ok {
+		i.refuse(e, "matches() expects its regular expression as a literal")
+		return
+	}
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		i.refuse(e, "matches() expects a regular expression in RE2 syntax: "+err.Error())
+		return
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		i.refuse(e, "matches() expects a regular expression in RE2 syntax: "+err.Error())
+		return
+	}
+	if n := len(program.Inst); n > MaxRegex {
+		i.refuse(e, fmt.Sprintf("matches() expects a regular expression of at most %d instructions when compiled, got %d: use smaller repeat counts, or + and *", MaxRegex, n))
+		return
+	}
+	i.regexes[pattern] = uint64(len(program.Inst))
+}
+
+func (i *inspection) refuse(e ast.Expr, message string) {
+	if i.err == nil {
+		i.err = i.at(e.ID(), message)
+	}
+}
+
+// at puts the place of a node before a message.
+func (i *inspection) at(id int64, message string) error {
+	l := i.info.GetStartLocation(id)
+	return placed(l.Line(), l.Column(), message)
+}
+
+func literal(e ast.Expr) (string, bool) {
+	if e.Kind() != ast.LiteralKind {
+		return "", false
+	}
+	s, ok := e.AsLiteral().(types.String)
+	return string(s), ok
+}

@@ -1,0 +1,187 @@
+package expr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// Input is what expressions of kind [Bool] and [String] read. It is not
+// changed.
+type Input struct {
+	Request *authz.Request
+	// Identity is nil if there is none; reading it is an error then.
+	Identity   *authz.Identity
+	Identities map[string]*authz.Identity
+}
+
+// Bool evaluates a condition. It is true only if there is no error.
+func (p *Program) Bool(ctx context.Context, in *Input) (bool, error) {
+	v, err := p.eval(ctx, Bool, (*activation)(in))
+	if err != nil {
+		return false, err
+	}
+	b, ok := v.(types.Bool)
+	if !ok {
+		return false, p.unexpected(v)
+	}
+	return bool(b), nil
+}
+
+// String evaluates the value of a header. Null, optional.none() and "" are not
+// present; whatever else is no string is an error.
+func (p *Program) String(ctx context.Context, in *Input) (value string, present bool, err error) {
+	v, err := p.eval(ctx, String, (*activation)(in))
+	if err != nil {
+		return "", false, err
+	}
+	switch v := unwrap(v).(type) {
+	case types.String:
+		return string(v), v != "", nil
+	case types.Null:
+		return "", false, nil
+	default:
+		return "", false, p.unexpected(v)
+	}
+}
+
+// ClaimString maps claims to one text: a string as it is, an int in decimal,
+// null and optional.none() to "". Whatever else is an error.
+func (p *Program) ClaimString(ctx context.Context, claims map[string]any) (string, error) {
+	v, err := p.eval(ctx, Claim, claimsActivation(claims))
+	if err != nil {
+		return "", err
+	}
+	if v = unwrap(v); v == types.NullValue {
+		return "", nil
+	}
+	return p.claimText(v)
+}
+
+// ClaimStrings maps claims to texts: a list of strings and ints, or one of
+// them, or nothing. A string is one text, spaces and all.
+func (p *Program) ClaimStrings(ctx context.Context, claims map[string]any) ([]string, error) {
+	return p.claimTexts(ctx, claims, func(s string) []string { return []string{s} })
+}
+
+// ClaimScopes is ClaimStrings, but a string is a list separated by spaces
+// (RFC 6749 3.3).
+func (p *Program) ClaimScopes(ctx context.Context, claims map[string]any) ([]string, error) {
+	return p.claimTexts(ctx, claims, strings.Fields)
+}
+
+func (p *Program) claimTexts(ctx context.Context, claims map[string]any, one func(string) []string) ([]string, error) {
+	v, err := p.eval(ctx, Claim, claimsActivation(claims))
+	if err != nil {
+		return nil, err
+	}
+	v = unwrap(v)
+	if v == types.NullValue {
+		return nil, nil
+	}
+	list, ok := v.(traits.Lister)
+	if !ok {
+		s, err := p.claimText(v)
+		if err != nil {
+			return nil, err
+		}
+		return one(s), nil
+	}
+	var out []string
+	for it := list.Iterator(); it.HasNext() == types.True; {
+		s, err := p.claimText(it.Next())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (p *Program) claimText(v ref.Val) (string, error) {
+	switch v := v.(type) {
+	case types.String:
+		return string(v), nil
+	case types.Int:
+		return strconv.FormatInt(int64(v), 10), nil
+	}
+	return "", p.unexpected(v)
+}
+
+// unwrap looks into an optional; an empty one is null.
+func unwrap(v ref.Val) ref.Val {
+	o, ok := v.(*types.Optional)
+	switch {
+	case !ok:
+		return v
+	case o.HasValue():
+		return o.GetValue()
+	}
+	return types.NullValue
+}
+
+func (p *Program) eval(ctx context.Context, as Kind, vars cel.Activation) (ref.Val, error) {
+	if p == nil || p.program == nil || p.kind != as {
+		return nil, errors.New("there is no such expression to evaluate")
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("the expression was not evaluated: %w", err)
+	}
+	var v ref.Val
+	var err error
+	if p.contents.loops {
+		v, _, err = p.program.ContextEval(ctx, vars)
+	} else {
+		v, _, err = p.program.Eval(vars)
+	}
+	if err != nil {
+		return nil, p.failed(ctx, err)
+	}
+	return v, nil
+}
+
+func (p *Program) unexpected(v ref.Val) error {
+	return fmt.Errorf("expected %s, got %s", p.kind.expected(), v.Type().TypeName())
+}
+
+// activation resolves the variables of an Input. It is the Input itself, so
+// that an evaluation neither makes nor keeps anything.
+type activation Input
+
+func (*activation) Parent() cel.Activation { return nil }
+
+func (a *activation) ResolveName(name string) (any, bool) {
+	switch name {
+	case "request":
+		return a.Request, true
+	case "identity":
+		if a.Identity == nil {
+			return types.WrapErr(failure("there is no identity")), true
+		}
+		return a.Identity, true
+	case "identities":
+		return types.NewMap(adapter{}, a.Identities), true
+	case "context":
+		return a.Request.ContextExtensions, true
+	case "metadata":
+		return a.Request.Metadata, true
+	}
+	return nil, false
+}
+
+type claimsActivation map[string]any
+
+func (claimsActivation) Parent() cel.Activation { return nil }
+
+func (c claimsActivation) ResolveName(name string) (any, bool) {
+	return map[string]any(c), name == "claims"
+}

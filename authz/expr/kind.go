@@ -1,0 +1,66 @@
+package expr
+
+import (
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+)
+
+// Kind says what an expression reads and what it must yield.
+type Kind uint8
+
+const (
+	_ Kind = iota
+	// Bool is a condition: when and require.
+	Bool
+	// String is the value of a header or of metadata. Nothing (null,
+	// optional.none() or "") is allowed.
+	String
+	// Claim maps the claims of a token: it yields a text, a whole number, a
+	// list of these, or nothing.
+	Claim
+)
+
+// results are the types that an expression of a kind may have. What is dyn is
+// looked at when it was evaluated.
+var results = map[Kind][]*cel.Type{
+	Bool: {cel.BoolType},
+	String: {cel.StringType, cel.NullType,
+		cel.OptionalType(cel.StringType), cel.OptionalType(cel.DynType)},
+	Claim: {cel.StringType, cel.IntType, cel.NullType,
+		cel.ListType(cel.StringType), cel.ListType(cel.IntType), cel.ListType(cel.DynType),
+		cel.OptionalType(cel.StringType), cel.OptionalType(cel.IntType), cel.OptionalType(cel.DynType),
+		cel.OptionalType(cel.ListType(cel.StringType)), cel.OptionalType(cel.ListType(cel.IntType)), cel.OptionalType(cel.ListType(cel.DynType))},
+}
+
+// yields says whether an expression of type t may be of this kind.
+func (k Kind) yields(t *cel.Type) bool {
+	if t.Kind() == types.DynKind {
+		return true
+	}
+	for _, want := range results[k] {
+		if t.IsExactType(want) {
+			return true
+		}
+	}
+	return isEmptyLiteral(t)
+}
+
+// isEmptyLiteral is the type of [] and optional.none(): of anything.
+func isEmptyLiteral(t *cel.Type) bool {
+	return (t.Kind() == types.ListKind || strings.HasPrefix(t.TypeName(), "optional_type")) &&
+		len(t.Parameters()) == 1 && t.Parameters()[0].Kind() == types.TypeParamKind
+}
+
+// expected is how error messages call what a kind yields.
+func (k Kind) expected() string {
+	switch k {
+	case Bool:
+		return "bool"
+	case String:
+		return "string"
+	default:
+		return "string, int or a list of them"
+	}
+}

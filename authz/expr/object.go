@@ -1,0 +1,138 @@
+package expr
+
+import (
+	"reflect"
+	"unicode/utf8"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+)
+
+// failure is an error of our own making. Its text holds no value that an
+// expression has read, so that it may be shown as it is.
+type failure string
+
+func (f failure) Error() string { return string(f) }
+
+// fields are the fields of an object by name. They read the Go value in place:
+// nothing is built for an expression that does not ask for it.
+type fields map[string]*types.FieldType
+
+// field makes a field of T. One that is not set cannot be read.
+func field[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) (any, error)) *types.FieldType {
+	return &types.FieldType{
+		Type: t,
+		IsSet: func(target any) bool {
+			o, ok := target.(*T)
+			return ok && o != nil && isSet(o)
+		},
+		GetFrom: func(target any) (any, error) {
+			o, ok := target.(*T)
+			if !ok || o == nil {
+				return nil, failure(path + " is read of nothing")
+			}
+			return get(o)
+		},
+	}
+}
+
+// text is a field that may be empty.
+func text[T any](path string, get func(*T) string) *types.FieldType {
+	return field(path, types.StringType,
+		func(o *T) bool { return get(o) != "" },
+		func(o *T) (any, error) {
+			s := get(o)
+			if !utf8.ValidString(s) {
+				return nil, failure(path + " is no UTF-8")
+			}
+			return types.String(s), nil
+		})
+}
+
+// texts is a list that may be empty.
+func texts[T any](path string, get func(*T) []string) *types.FieldType {
+	return field(path, types.NewListType(types.StringType),
+		func(o *T) bool { return len(get(o)) > 0 },
+		func(o *T) (any, error) {
+			for _, s := range get(o) {
+				if !utf8.ValidString(s) {
+					return nil, failure(path + " has an entry that is no UTF-8")
+				}
+			}
+			return types.NewStringList(types.DefaultTypeAdapter, get(o)), nil
+		})
+}
+
+// unset guards a field whose absence must not be taken for a value.
+func unset[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) any) *types.FieldType {
+	return field(path, t, isSet, func(o *T) (any, error) {
+		if !isSet(o) {
+			return nil, failure(path + " is not set: ask has(" + path + ") first")
+		}
+		return get(o), nil
+	})
+}
+
+// object is a Go value where CEL wants one of its own: in a comparison, a
+// list, or behind dyn().
+type object struct {
+	native any
+	kind   *types.Type
+	fields fields
+	equal  func(other any) bool
+}
+
+var (
+	_ traits.Indexer     = (*object)(nil)
+	_ traits.FieldTester = (*object)(nil)
+)
+
+func (o *object) ConvertToNative(reflect.Type) (any, error) {
+	return nil, failure("an object has no other form")
+}
+
+func (o *object) ConvertToType(t ref.Type) ref.Val {
+	if t == types.TypeType {
+		return o.kind
+	}
+	return types.WrapErr(failure("an object has no other form"))
+}
+
+func (o *object) Equal(other ref.Val) ref.Val {
+	p, ok := other.(*object)
+	return types.Bool(ok && o.equal(p.native))
+}
+
+func (o *object) Type() ref.Type { return o.kind }
+func (o *object) Value() any     { return o.native }
+
+// Get implements traits.Indexer.
+func (o *object) Get(name ref.Val) ref.Val {
+	f, err := o.field(name)
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	v, err := f.GetFrom(o.native)
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return adapter{}.NativeToValue(v)
+}
+
+// IsSet implements traits.FieldTester.
+func (o *object) IsSet(name ref.Val) ref.Val {
+	f, err := o.field(name)
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return types.Bool(f.IsSet(o.native))
+}
+
+func (o *object) field(name ref.Val) (*types.FieldType, error) {
+	s, _ := name.(types.String)
+	if f := o.fields[string(s)]; f != nil {
+		return f, nil
+	}
+	return nil, failure("no such field")
+}

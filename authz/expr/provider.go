@@ -1,0 +1,71 @@
+package expr
+
+import (
+	"maps"
+	"slices"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// provider tells CEL of our objects.
+type provider struct{ *types.Registry }
+
+// objects are the object types by name, as messages show them.
+var objects = map[string]fields{
+	requestType.TypeName():  requestFields,
+	sourceType.TypeName():   sourceFields,
+	identityType.TypeName(): identityFields,
+	actorType.TypeName():    actorFields,
+}
+
+func (p provider) FindStructType(name string) (*types.Type, bool) {
+	if _, ok := objects[name]; ok {
+		return types.NewTypeTypeWithParam(types.NewObjectType(name)), true
+	}
+	return p.Registry.FindStructType(name)
+}
+
+func (p provider) FindStructFieldNames(name string) ([]string, bool) {
+	if f, ok := objects[name]; ok {
+		return slices.Sorted(maps.Keys(f)), true
+	}
+	return p.Registry.FindStructFieldNames(name)
+}
+
+func (p provider) FindStructFieldType(name, field string) (*types.FieldType, bool) {
+	if f, ok := objects[name]; ok {
+		t, ok := f[field]
+		return t, ok
+	}
+	return p.Registry.FindStructFieldType(name, field)
+}
+
+// adapter turns Go values into CEL's.
+type adapter struct{}
+
+func (adapter) NativeToValue(v any) ref.Val {
+	switch v := v.(type) {
+	case *authz.Identity:
+		if v != nil {
+			return &object{v, identityType, identityFields, func(other any) bool { return other == any(v) }}
+		}
+	case *authz.Request:
+		if v != nil {
+			return &object{v, requestType, requestFields, func(other any) bool { return other == any(v) }}
+		}
+	case *authz.Actor:
+		if v != nil {
+			return &object{v, actorType, actorFields, func(other any) bool { a, ok := other.(*authz.Actor); return ok && *a == *v }}
+		}
+	case *authz.Source:
+		if v != nil {
+			return &object{v, sourceType, sourceFields, func(other any) bool { s, ok := other.(*authz.Source); return ok && *s == *v }}
+		}
+	default:
+		return types.DefaultTypeAdapter.NativeToValue(v)
+	}
+	return types.WrapErr(failure("there is no such identity"))
+}

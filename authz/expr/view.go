@@ -1,0 +1,119 @@
+package expr
+
+import (
+	"reflect"
+	"slices"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+)
+
+// textMapping is a map of texts that is looked up where it is.
+type textMapping interface {
+	// lookup finds a value; an error says that there is one and why it cannot
+	// be read.
+	lookup(name string) (value string, found bool, err error)
+	// names are the keys, in no order.
+	names() []string
+	size() int
+}
+
+// textView shows a textMapping as a map(string, string), without building one.
+type textView[M textMapping] struct{ m M }
+
+// FindStringKey is CEL's shortcut for a literal key. What cannot be read goes
+// the long way, by Find, which can say why.
+func (v textView[M]) FindStringKey(name string) (any, bool) {
+	s, found, err := v.m.lookup(name)
+	if !found || err != nil {
+		return nil, false
+	}
+	return types.String(s), true
+}
+
+// Find implements traits.Mapper.
+func (v textView[M]) Find(key ref.Val) (ref.Val, bool) {
+	name, ok := key.(types.String)
+	if !ok {
+		return nil, false
+	}
+	s, found, err := v.m.lookup(string(name))
+	switch {
+	case err != nil:
+		return types.WrapErr(err), false
+	case !found:
+		return nil, false
+	}
+	return types.String(s), true
+}
+
+func (v textView[M]) Get(key ref.Val) ref.Val {
+	if s, _ := v.Find(key); s != nil {
+		return s
+	}
+	return types.WrapErr(failure("no such key"))
+}
+
+// Contains also holds for a value that cannot be read: it is there.
+func (v textView[M]) Contains(key ref.Val) ref.Val {
+	name, ok := key.(types.String)
+	if !ok {
+		return types.False
+	}
+	_, found, _ := v.m.lookup(string(name))
+	return types.Bool(found)
+}
+
+// Iterator goes over the keys in order, so that an expression always yields
+// the same.
+func (v textView[M]) Iterator() traits.Iterator {
+	names := v.m.names()
+	slices.Sort(names)
+	keys := make([]ref.Val, len(names))
+	for i, n := range names {
+		keys[i] = utf8Value(n, "a name is no UTF-8")
+	}
+	return types.NewRefValList(adapter{}, keys).Iterator()
+}
+
+func (v textView[M]) Size() ref.Val { return types.Int(v.m.size()) }
+
+func (v textView[M]) Equal(other ref.Val) ref.Val {
+	m, ok := other.(traits.Mapper)
+	if !ok || m.Size() != v.Size() {
+		return types.False
+	}
+	for it := v.Iterator(); it.HasNext() == types.True; {
+		key := it.Next()
+		mine := v.Get(key)
+		if types.IsError(mine) {
+			return mine
+		}
+		theirs, found := m.Find(key)
+		if !found {
+			return types.False
+		}
+		if eq := types.Equal(mine, theirs); eq != types.True {
+			return eq
+		}
+	}
+	return types.True
+}
+
+func (v textView[M]) ConvertToNative(reflect.Type) (any, error) {
+	return nil, failure("a map has no other form")
+}
+
+func (v textView[M]) ConvertToType(t ref.Type) ref.Val {
+	switch t {
+	case types.TypeType:
+		return types.MapType
+	case types.MapType:
+		return v
+	}
+	return types.WrapErr(failure("a map has no other form"))
+}
+
+func (v textView[M]) Type() ref.Type { return types.MapType }
+func (v textView[M]) Value() any     { return v.m }
