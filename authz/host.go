@@ -6,9 +6,10 @@ import "strings"
 // RFC 3986 3.2.2 calls a reg-name of letters, digits, '-', '.' and '_', or an
 // IP literal, is a host: everything else has more than one reading.
 func parseHost(host string) (string, error) {
-	name, port := host, ""
+	name := host
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		name, port = host[:i], host[i+1:]
+		port := host[i+1:]
+		name = host[:i]
 		if port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
 			return "", bad("the host has a malformed port")
 		}

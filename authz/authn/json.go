@@ -73,8 +73,9 @@ func parseValue(dec *jsontext.Decoder, depth int) (any, error) {
 		return parseNumber(tok.String())
 	case 't', 'f':
 		return tok.Bool(), nil
+	default:
+		return nil, nil // null is the only kind left
 	}
-	return nil, nil
 }
 
 func parseNumber(literal string) (any, error) {

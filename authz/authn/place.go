@@ -35,8 +35,9 @@ func (p Place) String() string {
 		return "cookie " + p.Name
 	case InQuery:
 		return "query parameter " + p.Name
+	default:
+		return "header " + p.Name
 	}
-	return "header " + p.Name
 }
 
 // Presented is what a place of a request holds.
@@ -71,8 +72,9 @@ func Read(r *authz.Request, p Place) (found *Presented, occupied bool, err error
 		return readCookie(r, p)
 	case InQuery:
 		return readQuery(r, p)
+	default:
+		return readHeader(r, p)
 	}
-	return readHeader(r, p)
 }
 
 func readHeader(r *authz.Request, p Place) (*Presented, bool, error) {
