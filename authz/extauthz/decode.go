@@ -21,7 +21,7 @@ func decode(check *authv3.CheckRequest, now time.Time) authz.Raw {
 	http := attrs.GetRequest().GetHttp()
 	headers := readHeaders(http)
 	raw := authz.Raw{
-		ID:                http.GetId(),
+		ID:                cmp.Or(first(headers, "x-request-id"), http.GetId()), // Envoy's own id is in no other log
 		Method:            cmp.Or(http.GetMethod(), first(headers, ":method")),
 		Scheme:            cmp.Or(http.GetScheme(), first(headers, ":scheme")),
 		Host:              cmp.Or(http.GetHost(), first(headers, ":authority")),
