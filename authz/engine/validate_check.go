@@ -120,10 +120,14 @@ func (f *findings) union(at *field.Path, members ...member) {
 }
 
 // brief quotes a value for a message, its beginning if it is long.
-func brief(s string) string {
-	const most = 64
-	if utf8.RuneCountInString(s) <= most {
-		return fmt.Sprintf("%q", s)
+func brief(s string) string { return fmt.Sprintf("%q", cut(s, 64)) }
+
+// cut returns at most n characters of s, and "…" where there are more.
+func cut(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i] + "…"
+		}
 	}
-	return fmt.Sprintf("%q…", string([]rune(s)[:most]))
+	return s
 }

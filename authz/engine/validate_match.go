@@ -2,7 +2,6 @@ package engine
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -16,9 +15,6 @@ const dnsName = `[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*
 
 var hostname = text{1, 253, regexp.MustCompile(`^(\*|(\*\.)?` + dnsName + `)$`),
 	`a host name in lower case without port, "*." and one, or "*"`}
-
-// pathChars is Gateway API's rule for Exact and PathPrefix.
-var pathChars = regexp.MustCompile(`^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$`)
 
 func (f *findings) routes(at *field.Path, routes []v1alpha1.Route) {
 	f.count(at, len(routes), 1, 16)
@@ -34,28 +30,14 @@ func (f *findings) routes(at *field.Path, routes []v1alpha1.Route) {
 	}
 }
 
-// match adds to what package match asks, which is more than Gateway API asks of
-// values, what the API server asks of characters and lists.
+// match leaves values to package match, which asks more than Gateway API does,
+// and asks that names are unique, as the API server does.
 func (f *findings) match(at *field.Path, m gatewayv1.HTTPRouteMatch) {
-	problems := match.Check(match.Entry{Hostname: "*", Match: m})
-	for _, p := range problems {
-		f.invalid(at.Child(strings.TrimPrefix(p.Field, "match.")), "%s", p.Detail)
-	}
-	path := func(p match.Problem) bool { return strings.HasPrefix(p.Field, "match.path") }
-	if !slices.ContainsFunc(problems, path) {
-		f.pathCharacters(at.Child("path", "value"), m.Path)
+	for _, p := range match.Check(match.Entry{Hostname: "*", Match: m}) {
+		f.invalid(at.Child(strings.TrimPrefix(p.Field, "match.")), "%s", cut(p.Detail, 480))
 	}
 	unique(f, m.Headers, func(h gatewayv1.HTTPHeaderMatch) string { return string(h.Name) },
 		func(i int, name string) { f.duplicateName(at.Child("headers").Index(i), name) })
 	unique(f, m.QueryParams, func(q gatewayv1.HTTPQueryParamMatch) string { return string(q.Name) },
 		func(i int, name string) { f.duplicateName(at.Child("queryParams").Index(i), name) })
-}
-
-func (f *findings) pathCharacters(at *field.Path, m *gatewayv1.HTTPPathMatch) {
-	if m == nil || m.Type == nil || m.Value == nil {
-		return
-	}
-	if *m.Type != gatewayv1.PathMatchRegularExpression && !pathChars.MatchString(*m.Value) {
-		f.invalid(at, "expected a path of letters, digits, %%XX and any of -/._~!$&'()*+,;=:@, got %s", brief(*m.Value))
-	}
 }

@@ -98,18 +98,30 @@ func TestValidateSeesWhatTheSchemaCannot(t *testing.T) {
 func TestAFindingIsShortHoweverLongTheValue(t *testing.T) {
 	p := validPolicy()
 	p.Name = strings.Repeat("N", 10_000)
+	p.Spec.Routes[1].Matches[0].Path.Value = new(strings.Repeat("x", 10_000))
 	p.Spec.Authentication.Methods[0].Basic.Realm = strings.Repeat(`"`, 100)
 	p.Spec.Authentication.Methods[1].JWT.Issuer = strings.Repeat("é", 2000)
 	p.Spec.Response.Metadata = map[string]v1alpha1.Expression{strings.Repeat(" ", 10_000): "''"}
 	p.Spec.Response.Upstream.Headers[0].Name = strings.Repeat(" ", 10_000)
 	errs := Validate(Default(p))
-	if len(errs) < 5 {
-		t.Errorf("expected five findings, got %v", errs)
+	if len(errs) < 6 {
+		t.Errorf("expected six findings, got %v", errs)
 	}
 	for _, err := range errs {
 		if len(err.ErrorBody()) > 600 {
 			t.Errorf("expected at most 600 bytes, got %d: %.700s…", len(err.ErrorBody()), err.ErrorBody())
 		}
+	}
+}
+
+func TestAPolicyWithoutNamespaceIsInDefault(t *testing.T) {
+	p := validPolicy()
+	if got := Default(p).Namespace; got != "default" {
+		t.Errorf("expected default, got %q", got)
+	}
+	p.Namespace = "shop"
+	if got := Default(p).Namespace; got != "shop" {
+		t.Errorf("expected shop, got %q", got)
 	}
 }
 
