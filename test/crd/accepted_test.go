@@ -1,7 +1,9 @@
 package crd
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,15 +61,17 @@ func TestAPolicyThatHasEverythingIsAccepted(t *testing.T) {
 
 func TestEveryPolicyOfTheSamplesIsAccepted(t *testing.T) {
 	files, err := filepath.Glob("../../config/samples/*.yaml")
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("expected samples in config/samples, got %v %v", files, err)
 	}
 	for _, file := range files {
 		decoder := yaml.NewDecoder(strings.NewReader(string(readFile(t, file))))
 		for i := 0; ; i++ {
 			var doc map[string]any
-			if err := decoder.Decode(&doc); err != nil {
+			if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", file, err)
 			}
 			if doc["kind"] != v1alpha1.Kind {
 				continue
