@@ -1,0 +1,49 @@
+package authz
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestTheQueryIsKeptAsSentAndAsDecoded(t *testing.T) {
+	for name, c := range map[string]struct {
+		sent string
+		want Query
+	}{
+		"no query":                      {"/", nil},
+		"an empty query":                {"/?", nil},
+		"two parameters":                {"/?a=1&b=2", Query{{"a", "1", "a", "1", false}, {"b", "2", "b", "2", false}}},
+		"one name twice":                {"/?a=1&a=2", Query{{"a", "1", "a", "1", false}, {"a", "2", "a", "2", false}}},
+		"a name alone":                  {"/?a", Query{{"a", "", "a", "", false}}},
+		"a value with equals":           {"/?a=b=c", Query{{"a", "b=c", "a", "b=c", false}}},
+		"a plus is a space":             {"/?a+b=c+d", Query{{"a+b", "c+d", "a b", "c d", false}}},
+		"an encoded name":               {"/?t%65nant=x", Query{{"t%65nant", "x", "tenant", "x", false}}},
+		"an encoded ampersand":          {"/?a=1%26b=2", Query{{"a", "1%26b=2", "a", "1&b=2", false}}},
+		"empty parts are no parameters": {"/?&&a=1&", Query{{"a", "1", "a", "1", false}}},
+		"a semicolon separates nothing": {"/?a=1;b=2", Query{{"a", "1;b=2", "a", "1;b=2", false}}},
+		"a malformed value says so":     {"/?a=%zz", Query{{"a", "%zz", "a", "%zz", true}}},
+		"a malformed name stays":        {"/?%zz=1", Query{{"%zz", "1", "%zz", "1", false}}},
+		"a question mark":               {"/?a=?b", Query{{"a", "?b", "a", "?b", false}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := read(t, func(raw *Raw) { raw.Path = c.sent })
+			if len(r.Query) != len(c.want) || len(c.want) > 0 && !reflect.DeepEqual(r.Query, c.want) {
+				t.Errorf("expected %+v, got %+v", c.want, r.Query)
+			}
+		})
+	}
+	for name, sent := range map[string]string{"a space": "/?a b", "a NUL": "/?a\x00", "a line break": "/?a\nb", "a DEL": "/?\x7f"} {
+		t.Run(name, func(t *testing.T) { refused(t, func(raw *Raw) { raw.Path = sent }) })
+	}
+}
+
+func TestValuesAreFoundByTheirDecodedName(t *testing.T) {
+	r := read(t, func(raw *Raw) { raw.Path = "/?tenant=mine&t%65nant=victim&Tenant=other" })
+	got := r.Query.Values("tenant")
+	if len(got) != 2 || got[0].Value != "mine" || got[1].Value != "victim" {
+		t.Errorf("expected mine and victim, got %+v", got)
+	}
+	if got := r.Query.Values("t%65nant"); got != nil {
+		t.Errorf("expected nothing under the encoded name, got %+v", got)
+	}
+}
