@@ -15,7 +15,7 @@ import (
 // returns all it printed.
 func run(t *testing.T, line string) (out string, code int) {
 	t.Helper()
-	cmd := exec.Command("bash", "-c", line)
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", line)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	data, err := cmd.CombinedOutput()

@@ -80,7 +80,7 @@ func TestEveryCommandAndFlagIsDescribed(t *testing.T) {
 
 func help(t *testing.T, command ...string) string {
 	t.Helper()
-	out, err := exec.Command(agentauth(), append(command, "--help")...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), agentauth(), append(command, "--help")...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("agentauth %q --help: %v\n%s", command, err, out)
 	}
