@@ -7,6 +7,6 @@ mkdir -p "$deepcopy" "$crd"
 "$controller_gen" crd paths=./api/... output:crd:dir="$crd"
 # Gateway API's own generator takes its markers out of descriptions; controller-gen leaves them in.
 for file in "$crd"/*.yaml; do
-	sed -e '/<gateway:util:excludeFromCRD>/,/<\/gateway:util:excludeFromCRD>/d' -e '/<\/\{0,1\}gateway:/d' "$file" >"$file.new"
+	sed -e '/<gateway:experimental:description>/,/<\/gateway:experimental:description>/d' -e '/<gateway:util:excludeFromCRD>/,/<\/gateway:util:excludeFromCRD>/d' -e '/<\/\{0,1\}gateway:/d' "$file" >"$file.new"
 	mv "$file.new" "$file"
 done

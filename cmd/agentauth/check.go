@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/extauthz"
+	"github.com/agentauth-dev/agentauth/authz/policydir"
+)
+
+type checkFlags struct {
+	policies, server  string
+	method, user      string
+	headers           []string
+	body              string
+	jwks, now, output string
+	network, explain  bool
+	unmatched         string
+	egress            egressFlags
+}
+
+func checkCommand() *cobra.Command {
+	var f checkFlags
+	cmd := &cobra.Command{
+		Use:   "check (--policies DIR | --server HOST:PORT) URL",
+		Short: "Decide one request",
+		Long: `Decides one request with the very code that serves, and prints the decision.
+Nothing is fetched without --network: a key set that is needed then makes the
+decision one that cannot be taken, unless --jwks gives the keys.
+
+Exit codes: 0 allowed, 1 denied, 2 the command could not do its work, 3 it
+cannot be decided (what would be answered 503).`,
+		Example: `  agentauth check --policies config/samples https://orders.example.com/public/status
+  agentauth check --policies config/samples -u alice:secret --explain https://orders.example.com/staff
+  agentauth check --policies config/samples -H 'x-api-key: …' -o json https://orders.example.com/v1/orders`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.check(cmd, args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.policies, "policies", "", "directory of manifests")
+	flags.StringVar(&f.server, "server", "", "ask the ext_authz server at HOST:PORT instead (plaintext; no --explain)")
+	flags.StringVarP(&f.method, "request", "X", "", "method (default GET, with -d POST)")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "a header as 'NAME: VALUE', or @FILE with one a line (repeatable)")
+	flags.StringVarP(&f.user, "user", "u", "", "USER:PASSWORD for HTTP Basic; without the password it is asked for")
+	flags.StringVarP(&f.body, "data", "d", "", "body, or @FILE")
+	flags.StringVar(&f.jwks, "jwks", "", "a JWK Set that stands for every set that would be fetched")
+	flags.StringVar(&f.now, "now", "", "the time to decide at, as in 2027-01-31T00:00:00Z (default: now)")
+	flags.BoolVar(&f.network, "network", false, "fetch keys")
+	flags.BoolVar(&f.explain, "explain", false, "add every step that was taken")
+	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
+	flags.StringVar(&f.unmatched, "unmatched", "deny", "as for serve: deny, or allow-unauthenticated")
+	f.egress.register(cmd)
+	cmd.MarkFlagsOneRequired("policies", "server")
+	cmd.MarkFlagsMutuallyExclusive("policies", "server")
+	cmd.MarkFlagsMutuallyExclusive("server", "explain")
+	cmd.MarkFlagsMutuallyExclusive("jwks", "network")
+	return cmd
+}
+
+func (f *checkFlags) check(cmd *cobra.Command, target string) error {
+	if f.output != "text" && f.output != "json" {
+		return usage("-o %q: expected text or json", f.output)
+	}
+	if f.unmatched != "deny" && f.unmatched != "allow-unauthenticated" {
+		return usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
+	}
+	raw, err := f.request(cmd, target)
+	if err != nil {
+		return err
+	}
+	var d authz.Decision
+	var steps []engine.Step
+	if f.server != "" {
+		d, err = extauthz.Ask(cmd.Context(), f.server, raw)
+		if err != nil {
+			return usage("--server %s: %v", f.server, err)
+		}
+	} else if d, steps, err = f.decide(cmd, raw); err != nil {
+		return err
+	}
+	if f.output == "json" {
+		err = printJSON(cmd.OutOrStdout(), &d, steps)
+	} else {
+		err = printText(cmd.OutOrStdout(), &d, steps)
+	}
+	if err != nil {
+		return usage("cannot write the decision: %v", err)
+	}
+	switch d.Outcome {
+	case authz.Allow:
+		return nil
+	case authz.Error:
+		return exit{code: exitUnknown}
+	}
+	return exit{code: exitDenied}
+}
+
+// decide compiles the directory and decides with what serves.
+func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, []engine.Step, error) {
+	keys, done, err := f.keys()
+	if err != nil {
+		return authz.Decision{}, nil, err
+	}
+	defer done()
+	kernel := engine.New(dependencies(keys, nil), engine.Options{
+		AllowUnmatched: f.unmatched == "allow-unauthenticated", ContextPolicy: true,
+	})
+	defer kernel.Close()
+	tree, problems := policydir.Load(f.policies)
+	snapshot, found, ok := compileTree(kernel, tree, problems)
+	for _, p := range found {
+		fmt.Fprintln(cmd.ErrOrStderr(), p)
+	}
+	if !ok {
+		return authz.Decision{}, nil, usage("%s is not valid: nothing was decided", f.policies)
+	}
+	kernel.Swap(snapshot)
+	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
+	defer cancel()
+	if f.explain {
+		d, steps := kernel.Explain(ctx, raw)
+		return d, steps, nil
+	}
+	return kernel.Decide(ctx, raw), nil, nil
+}
+
+// request makes of the flags what a proxy would have sent.
+func (f *checkFlags) request(cmd *cobra.Command, target string) (authz.Raw, error) {
+	u, err := url.Parse(target)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
+		return authz.Raw{}, usage("expected a URL as in https://orders.example.com/v1/orders, without a user")
+	}
+	raw := authz.Raw{
+		Method: f.method, Scheme: u.Scheme, Host: u.Host, TLS: u.Scheme == "https", Time: time.Now(),
+		// As typed: a path is decided as it was sent.
+		Path:   target[strings.Index(target, "://")+3+len(u.Host):],
+		Source: authz.Source{Address: "127.0.0.1"},
+	}
+	if !strings.HasPrefix(raw.Path, "/") {
+		raw.Path = "/" + raw.Path
+	}
+	if f.now != "" {
+		if raw.Time, err = time.Parse(time.RFC3339, f.now); err != nil {
+			return raw, usage("--now %q: expected a time as in 2027-01-31T00:00:00Z (RFC 3339)", f.now)
+		}
+	}
+	if err := f.readHeaders(&raw); err != nil {
+		return raw, err
+	}
+	if err := f.readUser(cmd, &raw); err != nil {
+		return raw, err
+	}
+	return raw, f.readBody(&raw)
+}
+
+func (f *checkFlags) readHeaders(raw *authz.Raw) error {
+	for _, h := range f.headers {
+		lines := []string{h}
+		if file, ok := strings.CutPrefix(h, "@"); ok {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return usage("-H: %v", err)
+			}
+			lines = strings.Split(strings.ReplaceAll(strings.TrimRight(string(data), "\r\n"), "\r\n", "\n"), "\n")
+		}
+		for _, line := range lines {
+			name, value, ok := strings.Cut(line, ":")
+			if !ok || name == "" {
+				return usage("-H: expected 'NAME: VALUE'")
+			}
+			if strings.EqualFold(name, "host") {
+				raw.Host = strings.TrimSpace(value)
+				continue
+			}
+			raw.Headers = append(raw.Headers, authz.Header{Name: name, Value: strings.Trim(value, " \t")})
+		}
+	}
+	return nil
+}
+
+func (f *checkFlags) readUser(cmd *cobra.Command, raw *authz.Raw) error {
+	if f.user == "" {
+		return nil
+	}
+	credential := f.user
+	if !strings.Contains(credential, ":") {
+		secret, err := readSecret(cmd, "password")
+		if err != nil {
+			return err
+		}
+		credential += ":" + string(secret)
+	}
+	raw.Headers = append(raw.Headers, authz.Header{Name: "authorization",
+		Value: "Basic " + base64.StdEncoding.EncodeToString([]byte(credential))})
+	return nil
+}
+
+func (f *checkFlags) readBody(raw *authz.Raw) error {
+	raw.BodyKnown = true
+	if raw.Method == "" {
+		raw.Method = "GET"
+		if f.body != "" {
+			raw.Method = "POST"
+		}
+	}
+	if f.body == "" {
+		return nil
+	}
+	raw.Body = []byte(f.body)
+	if file, ok := strings.CutPrefix(f.body, "@"); ok {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return usage("-d: %v", err)
+		}
+		raw.Body = data
+	}
+	raw.Headers = append(raw.Headers, authz.Header{Name: "content-length", Value: strconv.Itoa(len(raw.Body))})
+	return nil
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
+)
+
+// keys says where check takes the keys from that serve would fetch.
+func (f *checkFlags) keys() (make func(engine.RemoteSource) engine.RemoteKeys, done func(), err error) {
+	switch {
+	case f.network:
+		client, err := f.egress.client()
+		if err != nil {
+			return nil, nil, err
+		}
+		return remote(client), client.Close, nil
+	case f.jwks != "":
+		data, err := os.ReadFile(f.jwks)
+		if err != nil {
+			return nil, nil, usage("--jwks: %v", err)
+		}
+		keys, _, err := jwks.Parse(data)
+		if err != nil {
+			return nil, nil, usage("--jwks %s: %v", f.jwks, err)
+		}
+		return offline(jwks.Static(keys)), func() {}, nil
+	}
+	return offline(noKeys{}), func() {}, nil
+}
+
+// offline stands for every set that would be fetched.
+func offline(set jwks.Set) func(engine.RemoteSource) engine.RemoteKeys {
+	return func(engine.RemoteSource) engine.RemoteKeys { return offlineKeys{set} }
+}
+
+type offlineKeys struct{ jwks.Set }
+
+func (offlineKeys) Start() {}
+func (offlineKeys) Close() {}
+func (offlineKeys) Ready() <-chan struct{} {
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}
+
+type noKeys struct{}
+
+func (noKeys) Lookup(context.Context, string, string) ([]jwks.Key, error) {
+	return nil, &jwks.UnavailableError{RetryAfter: time.Second,
+		Err: errors.New("keys are not fetched here; use --network, or give them with --jwks")}
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/password"
+)
+
+func hashCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "hash password|api-key",
+		Short: "Turn a password or an API key into what a Secret wants",
+		Long: `Reads a password or an API key from standard input, or asks for it on a
+terminal, and prints what a Secret wants: a bcrypt hash for an htpasswd file, or
+sha256:<hex> for an API key. One trailing line break of the input is dropped.`,
+		Example: `  printf %s 'correct horse battery staple' | agentauth hash password
+  openssl rand -base64 32 | agentauth hash api-key`,
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"password", "api-key"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			secret, err := readSecret(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			out, err := hashOf(args[0], secret)
+			if err != nil {
+				return exit{exitDenied, err}
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), out)
+			return nil
+		},
+	}
+}
+
+func hashOf(kind string, secret []byte) (string, error) {
+	if kind == "password" {
+		return password.Hash(secret)
+	}
+	if bytes.HasPrefix(secret, []byte("sha256:")) {
+		return "", fmt.Errorf("expected an API key, and it is a digest already")
+	}
+	digest := engine.DigestKeys(map[string][]byte{"key": secret})["key"]
+	if _, problem := engine.ParseDigest(digest); problem != "" {
+		return "", fmt.Errorf("not an API key: %s", problem)
+	}
+	sum := sha256.Sum256(secret)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// readSecret reads one secret: without echo from a terminal, else all input.
+func readSecret(cmd *cobra.Command, kind string) ([]byte, error) {
+	in := cmd.InOrStdin()
+	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: ", kind)
+		secret, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(cmd.ErrOrStderr())
+		if err != nil {
+			return nil, usage("cannot read the %s: %v", kind, err)
+		}
+		return secret, nil
+	}
+	const most = 64 << 10
+	secret, err := io.ReadAll(io.LimitReader(bufio.NewReader(in), most+1))
+	switch {
+	case err != nil:
+		return nil, usage("cannot read the %s: %v", kind, err)
+	case len(secret) > most:
+		return nil, usage("the %s on standard input is longer than 64 KiB", kind)
+	}
+	return trimLine(secret), nil
+}
+
+// trimLine drops one trailing line break.
+func trimLine(b []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+}

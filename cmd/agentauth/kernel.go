@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/agentauth-dev/agentauth/authz/egress"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/limit"
+	"github.com/agentauth-dev/agentauth/authz/password"
+)
+
+// egressFlags say what URLs in policies may reach beyond public https.
+type egressFlags struct {
+	allowHTTP bool
+	cidrs     []string
+}
+
+func (f *egressFlags) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.allowHTTP, "egress-allow-http", false, "let URLs in policies be http")
+	cmd.Flags().StringSliceVar(&f.cidrs, "egress-allow-cidr", nil, "let URLs in policies reach these addresses, though they are not public (repeatable)")
+}
+
+func (f *egressFlags) client() (*egress.Client, error) {
+	config := egress.Config{AllowHTTP: f.allowHTTP}
+	for _, s := range f.cidrs {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, usage("--egress-allow-cidr %s: expected an address range as in 10.0.0.0/8", s)
+		}
+		config.AllowCIDRs = append(config.AllowCIDRs, prefix)
+	}
+	return egress.New(config), nil
+}
+
+// remote makes key sets that are fetched through client.
+func remote(client *egress.Client) func(engine.RemoteSource) engine.RemoteKeys {
+	return func(src engine.RemoteSource) engine.RemoteKeys {
+		return jwks.NewRemote(jwks.Config{
+			Issuer: src.Issuer, URL: src.URL,
+			Fetch: func(ctx context.Context, url string) (jwks.Answer, error) {
+				answer, err := client.Do(ctx, egress.Request{URL: url, Roots: src.Roots, Header: http.Header{"Accept": {"application/json"}}})
+				if err != nil {
+					return jwks.Answer{}, err
+				}
+				return jwks.Answer{
+					Status:       answer.Status,
+					CacheControl: strings.Join(answer.Header.Values("Cache-Control"), ","),
+					Body:         answer.Body,
+				}, nil
+			},
+		})
+	}
+}
+
+// passwordQueue is how many passwords may wait for one policy. A hash of the
+// usual cost takes 60 ms, so a longer queue would outlast every caller.
+const passwordQueue = 32
+
+// dependencies are what the kernel needs of the world.
+func dependencies(keys func(engine.RemoteSource) engine.RemoteKeys, panicked func(any, []byte)) engine.Deps {
+	slow := limit.New(0, passwordQueue)
+	return engine.Deps{
+		Passwords: password.New(slow, password.Options{}),
+		Slow:      slow,
+		Remote:    keys,
+		Panicked:  panicked,
+		Now:       time.Now,
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// printed is a decision as check -o json prints it.
+type printed struct {
+	Decision        string            `json:"decision"`
+	Status          int               `json:"status,omitempty"`
+	Policy          string            `json:"policy,omitempty"`
+	Method          string            `json:"method,omitempty"`
+	Rule            string            `json:"rule,omitempty"`
+	Reason          authz.Reason      `json:"reason"`
+	Detail          string            `json:"detail,omitempty"`
+	Identity        *printedIdentity  `json:"identity,omitempty"`
+	Headers         []authz.Header    `json:"headers,omitempty"`
+	RemoveHeaders   []string          `json:"removeHeaders,omitempty"`
+	RemoveQuery     []string          `json:"removeQueryParameters,omitempty"`
+	Metadata        map[string]string `json:"metadata,omitempty"`
+	ResponseHeaders []authz.Header    `json:"responseHeaders,omitempty"`
+	Body            string            `json:"body,omitempty"`
+	Steps           []engine.Step     `json:"steps,omitempty"`
+}
+
+type printedIdentity struct {
+	Method       string         `json:"method"`
+	Issuer       string         `json:"issuer,omitempty"`
+	Subject      string         `json:"subject"`
+	Audiences    []string       `json:"audiences,omitempty"`
+	Scopes       []string       `json:"scopes,omitempty"`
+	Groups       []string       `json:"groups,omitempty"`
+	Actor        *printedActor  `json:"actor,omitempty"`
+	Claims       map[string]any `json:"claims,omitempty"`
+	CredentialID string         `json:"credentialId,omitempty"`
+	ExpiresAt    *time.Time     `json:"expiresAt,omitempty"`
+}
+
+type printedActor struct {
+	Issuer  string `json:"issuer,omitempty"`
+	Subject string `json:"subject,omitempty"`
+}
+
+func printJSON(w io.Writer, d *authz.Decision, steps []engine.Step) error {
+	p := printed{
+		Decision: d.Outcome.String(), Status: d.Status, Policy: d.Policy, Method: d.Method, Rule: d.Rule,
+		Reason: d.Reason, Detail: d.Detail, Headers: d.Set, RemoveHeaders: d.Remove, RemoveQuery: d.RemoveQuery,
+		Metadata: d.Metadata, ResponseHeaders: d.Headers, Body: d.Body, Steps: steps,
+	}
+	if id := d.Identity; id != nil {
+		p.Identity = &printedIdentity{
+			Method: id.Method, Issuer: id.Issuer, Subject: id.Subject, Audiences: id.Audiences,
+			Scopes: id.Scopes, Groups: id.Groups, Claims: id.Claims, CredentialID: id.CredentialID,
+		}
+		if id.Actor != nil {
+			p.Identity.Actor = &printedActor{id.Actor.Issuer, id.Actor.Subject}
+		}
+		if !id.ExpiresAt.IsZero() {
+			p.Identity.ExpiresAt = &id.ExpiresAt
+		}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(p)
+}
+
+func printText(w io.Writer, d *authz.Decision, steps []engine.Step) error {
+	var b strings.Builder
+	for _, s := range steps {
+		fmt.Fprintf(&b, "%-13s %s\n", s.Stage, s.Text)
+	}
+	fmt.Fprintf(&b, "%s", d.Outcome)
+	if d.Status != 0 {
+		fmt.Fprintf(&b, " %d", d.Status)
+	}
+	fmt.Fprintf(&b, "\n  reason   %s\n", d.Reason)
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "  %-8s %s\n", name, value)
+		}
+	}
+	line("policy", d.Policy)
+	line("method", d.Method)
+	line("rule", d.Rule)
+	line("detail", d.Detail)
+	if d.Identity != nil {
+		line("subject", d.Identity.Subject)
+		line("scopes", strings.Join(d.Identity.Scopes, " "))
+	}
+	for _, h := range d.Set {
+		line("sets", h.Name+": "+h.Value)
+	}
+	line("removes", strings.Join(append(append([]string{}, d.Remove...), d.RemoveQuery...), ", "))
+	for _, h := range d.Headers {
+		line("answers", h.Name+": "+h.Value)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// state is what the probes tell: whether to send requests here, and what is
+// wrong with the policies.
+type state struct {
+	mu       sync.Mutex
+	ready    bool
+	stopping bool
+	// refused says why the last load is not in force, and since when.
+	refused []string
+	since   time.Time
+	// problems of what is in force.
+	problems []string
+}
+
+func (s *state) set(change func(*state)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(s)
+}
+
+// age is for how long what is in force has not been what the source says.
+func (s *state) age() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.since.IsZero() {
+		return 0
+	}
+	return time.Since(s.since).Seconds()
+}
+
+// readyz answers 200 when requests may be sent here; ?verbose says more, with
+// file and line but never contents.
+func (s *state) readyz(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status, word := http.StatusOK, "ready"
+	switch {
+	case s.stopping:
+		status, word = http.StatusServiceUnavailable, "stopping"
+	case !s.ready:
+		status, word = http.StatusServiceUnavailable, "not ready: policies and keys are being loaded"
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, word)
+	if !r.URL.Query().Has("verbose") {
+		return
+	}
+	if len(s.refused) > 0 {
+		fmt.Fprintf(w, "the last load was refused %s ago; what was loaded before is in force:\n", time.Since(s.since).Round(time.Second))
+		fmt.Fprintln(w, strings.Join(s.refused, "\n"))
+	}
+	if len(s.problems) > 0 {
+		fmt.Fprintf(w, "in force, with problems:\n%s\n", strings.Join(s.problems, "\n"))
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/policydir"
+)
+
+func validateCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "validate PATH...",
+		Short: "Find what is wrong in manifests",
+		Long: `Reads manifests, files or directories, as serve does, compiles them, and prints
+everything that is wrong: where, what was expected, what came and what to do.
+Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
+		Example: `  agentauth validate config/samples
+  agentauth validate -o json policy.yaml secrets.yaml`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if output != "text" && output != "json" {
+				return usage("-o %q: expected text or json", output)
+			}
+			kernel := engine.New(dependencies(offline(noKeys{}), nil), engine.Options{})
+			tree, problems := policydir.Load(args...)
+			_, found, _ := compileTree(kernel, tree, problems)
+			if err := printFindings(cmd, output, found); err != nil {
+				return usage("cannot write: %v", err)
+			}
+			for _, f := range found {
+				if f.Severity == "error" {
+					return exit{code: exitDenied}
+				}
+			}
+			if output == "text" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%d policies are valid\n", len(tree.Input.Policies))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func printFindings(cmd *cobra.Command, output string, found []finding) error {
+	if output == "json" {
+		if found == nil {
+			found = []finding{}
+		}
+		enc := json.NewEncoder(cmd.OutOrStdout())
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(found)
+	}
+	for _, f := range found {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), f); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+// Package house holds the structure of the code to what docs/architecture.md
+// says of it.
+package house
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/agentauth-dev/agentauth/"
+
+// rank orders the rooms: a package imports only packages of a lower rank, or
+// is in the same family.
+var rank = []struct {
+	prefix string
+	rank   int
+}{
+	{"cmd/", 50},
+	{"authz/extauthz", 40}, {"authz/policydir", 40}, {"controller", 40},
+	{"authz/engine", 30},
+	{"authz/authn", 20}, {"authz/expr", 20},
+	{"authz/jwks", 10}, {"authz/egress", 10}, {"authz/password", 10}, {"authz/match", 10},
+	{"authz/limit", 5}, {"api/", 5},
+	{"authz", 0},
+}
+
+// world is what the kernel may only be handed, never reach for.
+var world = []string{
+	"os", "net/http", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/envoyproxy/go-control-plane", "google.golang.org/grpc",
+}
+
+func rankOf(pkg string) (int, bool) {
+	for _, r := range rank {
+		if pkg == strings.TrimSuffix(r.prefix, "/") || strings.HasPrefix(pkg, strings.TrimSuffix(r.prefix, "/")+"/") {
+			return r.rank, true
+		}
+	}
+	return 0, false
+}
+
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		if pkg, ours := strings.CutPrefix(words[0], module); ours && !strings.HasPrefix(pkg, "test/") && pkg != "docs" {
+			all[pkg] = words[1:]
+		}
+	}
+	if len(all) < 10 {
+		t.Fatalf("only %d packages were found", len(all))
+	}
+	return all
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for pkg, list := range imports(t) {
+		mine, ok := rankOf(pkg)
+		if !ok {
+			t.Errorf("%s has no rank: say in this test where it stands", pkg)
+		}
+		for _, imported := range list {
+			if ours, ok := strings.CutPrefix(imported, module); ok {
+				if theirs, _ := rankOf(ours); theirs >= mine {
+					t.Errorf("%s imports %s, which does not stand below it", pkg, ours)
+				}
+			}
+		}
+	}
+}
+
+func TestTheKernelDoesNotReachForTheWorld(t *testing.T) {
+	for pkg, list := range imports(t) {
+		switch pkg {
+		case "authz", "authz/engine", "authz/authn", "authz/expr", "authz/match":
+		default:
+			continue
+		}
+		for _, imported := range list {
+			for _, w := range world {
+				if imported == w || strings.HasPrefix(imported, w+"/") {
+					t.Errorf("%s imports %s", pkg, imported)
+				}
+			}
+		}
+	}
+}
+
+func TestOnlyTheDoorKnowsEnvoysTypes(t *testing.T) {
+	for pkg, list := range imports(t) {
+		for _, imported := range list {
+			if strings.HasPrefix(imported, "github.com/envoyproxy/go-control-plane") && pkg != "authz/extauthz" {
+				t.Errorf("%s imports %s", pkg, imported)
+			}
+		}
+	}
+}
