@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -45,9 +44,7 @@ func scenes(s *stage) []scene {
 	as := func(agent, method string) map[string]string {
 		return map[string]string{"x-agent-id": agent, "x-agent-method": method, "authorization": "", "x-api-key": ""}
 	}
-	h1 := s.client.Transport.(*http.Transport).Clone()
-	h1.ForceAttemptHTTP2, h1.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
-	http1 := &http.Client{Transport: h1, Timeout: s.client.Timeout}
+	http1 := &http.Client{Timeout: s.client.Timeout, Transport: &http.Transport{TLSClientConfig: s.tls.Clone()}}
 	https := func(path string, headers ...string) func(context.Context) (answer, error) {
 		return request(s.client, "GET", s.envoy.HTTPS()+path, headers...)
 	}

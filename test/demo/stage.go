@@ -25,7 +25,8 @@ type stage struct {
 	agentauth *parts.Agentauth
 	envoy     *parts.Envoy
 	caFile    string
-	client    *http.Client // trusts the demo's CA
+	tls       *tls.Config  // trusts the demo's CA
+	client    *http.Client // with it, over HTTP/2
 	stops     []func() error
 	records   int // of agentauth's log that were read
 }
@@ -119,9 +120,9 @@ func (s *stage) certificates() (*parts.Listener, error) {
 	if s.caFile, err = ca.Write(s.dir, "ca"); err != nil {
 		return nil, err
 	}
+	s.tls = &tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12}
 	s.client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		TLSClientConfig:   &tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12},
-		ForceAttemptHTTP2: true,
+		TLSClientConfig: s.tls.Clone(), ForceAttemptHTTP2: true,
 	}}
 	pair, err := ca.Server()
 	if err != nil {
