@@ -31,7 +31,7 @@ type Token struct {
 // right types. It returns ErrNotToken, or a *Rejected for what has the form of
 // a JWT and is malformed: that is a bad credential whoever could own it.
 func ParseToken(raw string) (*Token, error) {
-	if !looksLikeToken(raw) {
+	if !IsToken(raw) {
 		return nil, ErrNotToken
 	}
 	if len(raw) > MaxToken {
@@ -96,9 +96,9 @@ func (t *Token) readHeader(h map[string]any) error {
 
 func malformed(detail string) error { return reject(authz.CredentialMalformed, detail) }
 
-// looksLikeToken decides leniently, so that a JWT with a blemish is still a
+// IsToken decides leniently, so that a JWT with a blemish is still a
 // JWT, and a bad one, rather than a value to be shown to somebody else.
-func looksLikeToken(raw string) bool {
+func IsToken(raw string) bool {
 	first, rest, _ := strings.Cut(raw, ".")
 	if !strings.Contains(rest, ".") {
 		return false

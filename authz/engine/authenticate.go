@@ -12,7 +12,9 @@ import (
 
 // who is what authentication found out.
 type who struct {
-	ok         bool
+	ok bool
+	// sufficient says that one of the Sufficient methods succeeded.
+	sufficient bool
 	identity   *authz.Identity
 	identities map[string]*authz.Identity
 	// results are in the order of the policy's methods, found in that of its
@@ -84,10 +86,8 @@ func (p *policy) ask(ctx context.Context, r *authz.Request, m *method, w *who, o
 		return nil
 	}
 	out.place = &mine.Place
-	if m.kind != jwtKind && p.readsTokens(mine.Place) {
-		if _, err := mine.Token(); !errors.Is(err, authn.ErrNotToken) {
-			return nil // a JWT belongs to the methods for JWTs, sound or not
-		}
+	if m.kind != jwtKind && authn.IsToken(mine.Value) {
+		return nil // a JWT belongs to the methods for JWTs, sound or not
 	}
 	id, err := m.auth.Authenticate(ctx, r, mine)
 	switch {
@@ -99,20 +99,6 @@ func (p *policy) ask(ctx context.Context, r *authz.Request, m *method, w *who, o
 		out.unavailable = &authn.Unavailable{Reason: authz.Internal, Detail: "a defect of agentauth: a method without an answer"}
 	}
 	return nil
-}
-
-// readsTokens says whether any method for JWTs reads this place.
-func (p *policy) readsTokens(place authn.Place) bool {
-	for i := range p.methods {
-		if m := &p.methods[i]; m.kind == jwtKind {
-			for _, j := range m.places {
-				if p.places[j] == place {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 // conclude applies the requirements: every Required method, and one of the
@@ -136,6 +122,7 @@ func (p *policy) conclude(w *who) {
 		}
 	}
 	w.ok = allRequired && (!needSufficient || sufficient != nil) && len(p.methods) > 0
+	w.sufficient = sufficient != nil
 	w.identity = first(sufficient, required)
 }
 

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz/authn"
 )
 
 const (
@@ -26,10 +28,11 @@ const (
 	keyNotASCII   = "expected printable ASCII and it has other bytes; base64 of them is a key"
 	keyBadDigest  = "it starts like a digest, and expected is sha256: and 64 hex digits, as agentauth hash api-key writes"
 	keyReserved   = "it starts with invalid:, which no key may: that is how a refused entry is kept"
+	keyIsToken    = "it has the form of a JWT, which only methods for JWTs may check; make a random key, as with openssl rand -base64 32"
 	keyNoDigest   = "expected a digest, sha256: and 64 hex digits"
 )
 
-var keyProblems = []string{keyEndsInLine, keyTooShort, keyTooLong, keyHasSpace, keyHasComma, keyNotASCII, keyBadDigest, keyReserved}
+var keyProblems = []string{keyEndsInLine, keyTooShort, keyTooLong, keyHasSpace, keyHasComma, keyNotASCII, keyBadDigest, keyReserved, keyIsToken}
 
 // DigestKeys is what every source does to the Secrets labelled
 // agentauth.dev/use: api-key before it keeps them, so that no raw key stays in
@@ -80,6 +83,8 @@ func checkKey(value []byte) string {
 		return keyHasComma
 	case bytes.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return keyNotASCII
+	case authn.IsToken(string(value)):
+		return keyIsToken
 	}
 	return ""
 }

@@ -52,7 +52,7 @@ func (b *building) apiKey(m *method, src *v1alpha1.APIKey, at *field.Path) {
 		places[i].List = true
 	}
 	b.reads(m, places)
-	m.challenge = keyChallenge(places)
+	m.challenge = keyChallenge(src.From)
 	t := b.table(b.namespace, src.Selector.MatchLabels)
 	b.origin.selected = append(b.origin.selected, t)
 	for _, p := range t.problems {

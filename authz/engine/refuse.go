@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
 )
@@ -19,7 +20,8 @@ func (p *policy) refuse(r *authz.Request, w *who) authz.Decision {
 			d.Method = p.methods[i].name
 			return d
 		}
-		if res.rejected != nil && (reject < 0 || res.rejected.Reason == authz.PlaintextRefused) {
+		beside := !p.methods[i].required && w.sufficient
+		if res.rejected != nil && !beside && (reject < 0 || res.rejected.Reason == authz.PlaintextRefused) {
 			reject = i
 		}
 	}
@@ -52,12 +54,14 @@ func (p *policy) unclaimed(w *who) (authz.Reason, string) {
 		if !w.occupied[i] || w.claimed(place) {
 			continue
 		}
-		if f := w.found[i]; f != nil && p.readsTokens(place) {
-			switch _, err := f.Token(); {
+		if f := w.found[i]; f != nil {
+			_, err := f.Token()
+			var malformed *authn.Rejected
+			switch {
 			case err == nil:
-				return authz.IssuerMismatch, "no method accepts tokens of this issuer"
-			case errors.Is(err, authn.ErrNotToken):
-				return authz.UnknownCredential, "no method knows the credential in the " + place.String() + "; it is no JWT"
+				return authz.IssuerMismatch, "the " + place.String() + " holds a JWT, and no method accepts those of its issuer"
+			case errors.As(err, &malformed):
+				return malformed.Reason, malformed.Detail
 			}
 		}
 		return authz.UnknownCredential, "no method knows what the " + place.String() + " holds"
@@ -103,16 +107,20 @@ func (p *policy) challenges(r *authz.Request, w *who) []authz.Header {
 	return out
 }
 
-// challengeOf is the challenge of a method that reads these places first.
-func keyChallenge(places []authn.Place) string {
-	p := places[0]
-	switch {
-	case p.In == authn.InHeader && p.Scheme != "":
-		return strings.ToUpper(p.Scheme[:1]) + p.Scheme[1:]
-	case p.In == authn.InCookie:
-		return `ApiKey cookie="` + p.Name + `"`
-	case p.In == authn.InQuery:
-		return `ApiKey query="` + p.Name + `"`
+// keyChallenge is the challenge of a method for API keys: it names the first
+// place, or is the scheme there, as the policy spells it.
+func keyChallenge(from []v1alpha1.Place) string {
+	if len(from) == 0 {
+		return `ApiKey header="x-api-key"`
 	}
-	return `ApiKey header="` + p.Name + `"`
+	switch p := from[0]; {
+	case p.Cookie != nil:
+		return `ApiKey cookie="` + p.Cookie.Name + `"`
+	case p.Query != nil:
+		return `ApiKey query="` + p.Query.Name + `"`
+	case p.Header.Scheme != "":
+		return p.Header.Scheme
+	default:
+		return `ApiKey header="` + strings.ToLower(p.Header.Name) + `"`
+	}
 }
