@@ -50,7 +50,8 @@ func (b *Basic) Authenticate(ctx context.Context, r *authz.Request, p *Presented
 }
 
 func splitBasic(p *Presented) (user, pass string, ok bool) {
-	if p.Malformed != "" {
+	// Go's decoder skips line breaks, even a strict one.
+	if p.Malformed != "" || strings.ContainsAny(p.Value, "\r\n") {
 		return "", "", false
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(p.Value)

@@ -85,7 +85,6 @@ type keySet struct {
 // VerifySignature verifies, and returns the one claim that go-oidc is to look
 // at, as our own parse read it: the rest would pass through encoding/json,
 // which folds the case of names, and its types are not the policy's.
-
 func (s *keySet) VerifySignature(_ context.Context, raw string) ([]byte, error) {
 	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{s.alg})
 	if err != nil {

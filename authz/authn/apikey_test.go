@@ -1,0 +1,79 @@
+package authn
+
+import (
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+const robotKey = "the-first-key-of-the-robot"
+
+func robots() *APIKey {
+	return &APIKey{Method: "keys", Keys: Keys{
+		sha256.Sum256([]byte(robotKey)):               {Identity: authz.Identity{Subject: "robot", CredentialID: "first", Scopes: []string{"a"}}},
+		sha256.Sum256([]byte("the-key-that-ends")):    {Identity: authz.Identity{CredentialID: "ends", ExpiresAt: clock}},
+		sha256.Sum256([]byte("the-key-of-two-homes")): {Ambiguous: true},
+		sha256.Sum256(nil):                            {Ambiguous: true},
+	}}
+}
+
+func TestAnAPIKeyIsFoundByAllOfIt(t *testing.T) {
+	a := robots()
+	id, err := check(t, a, robotKey, clock)
+	if err != nil || id.Subject != "robot" || id.Method != "keys" || id.CredentialID != "first" {
+		t.Fatalf("got %+v, %v", id, err)
+	}
+	if a.Keys[sha256.Sum256([]byte(robotKey))].Identity.Method != "" {
+		t.Error("the table was changed")
+	}
+	for name, key := range map[string]string{
+		"a prefix": robotKey[:20], "more": robotKey + "x", "another case": strings.ToUpper(robotKey),
+		"a digest": string(formatted(robotKey)), "nothing": "", "a key of two Secrets": "the-key-of-two-homes",
+		"a line break behind it": robotKey + "\n",
+	} {
+		if _, err := check(t, a, key, clock); !errors.Is(err, ErrNotMine) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if _, err := check(t, &APIKey{}, robotKey, clock); !errors.Is(err, ErrNotMine) {
+		t.Errorf("no keys at all: got %v", err)
+	}
+}
+
+func formatted(key string) []byte {
+	sum := sha256.Sum256([]byte(key))
+	return sum[:]
+}
+
+func TestAnAPIKeyEndsWhenItSays(t *testing.T) {
+	if _, err := check(t, robots(), "the-key-that-ends", clock.Add(-time.Nanosecond)); err != nil {
+		t.Errorf("before its end: %v", err)
+	}
+	for _, after := range []time.Duration{0, time.Second, 1000 * time.Hour} {
+		if _, err := check(t, robots(), "the-key-that-ends", clock.Add(after)); reason(err) != authz.CredentialExpired {
+			t.Errorf("%s after its end: %v", after, err)
+		}
+	}
+}
+
+func TestAnAPIKeyThatWasSentBadlyIsBad(t *testing.T) {
+	p := &Presented{Value: robotKey, Malformed: "white space"}
+	if _, err := robots().Authenticate(t.Context(), &authz.Request{Time: clock}, p); reason(err) != authz.CredentialMalformed {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnAPIKeyIsFoundWithOneAllocation(t *testing.T) {
+	a, r, p := robots(), &authz.Request{Time: clock}, &Presented{Value: robotKey}
+	if n := testing.AllocsPerRun(100, func() { _, _ = a.Authenticate(t.Context(), r, p) }); n > 1 {
+		t.Errorf("expected 1 allocation (the identity), got %v", n)
+	}
+	p.Value = "a-key-that-nobody-has"
+	if n := testing.AllocsPerRun(100, func() { _, _ = a.Authenticate(t.Context(), r, p) }); n > 0 {
+		t.Errorf("expected none for an unknown key, got %v", n)
+	}
+}
