@@ -8,8 +8,8 @@
 //
 //	match -> authenticate -> authorize -> respond
 //
-// The package does no I/O and reads no clock of its own: what it needs of the
-// world is in [Deps].
+// The package does no I/O: what it needs of the world is in [Deps], and a
+// request carries the time that it is decided at.
 package engine
 
 import (
@@ -20,14 +20,13 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/password"
 )
 
 // Deps is what the engine needs of the world.
 type Deps struct {
-	// Now is the clock of Ready; requests carry the time they came.
-	Now func() time.Time
 	// Passwords checks passwords, Slow bounds expensive signatures.
 	Passwords *password.Verifier
 	Slow      *limit.Limiter
@@ -75,6 +74,25 @@ func (e *Engine) Wait(ctx context.Context) {
 	if s := e.current.Load(); s != nil {
 		wait(ctx, s.used, 5*time.Second)
 	}
+}
+
+// RemoteStatus is how a key set that is fetched is doing.
+type RemoteStatus struct {
+	RemoteSource
+	jwks.Status
+}
+
+// Remotes lists the key sets of the snapshot in force, in no order.
+func (e *Engine) Remotes() []RemoteStatus {
+	s := e.current.Load()
+	if s == nil {
+		return nil
+	}
+	out := make([]RemoteStatus, 0, len(s.used))
+	for _, t := range s.used {
+		out = append(out, RemoteStatus{t.source, t.Status()})
+	}
+	return out
 }
 
 // Close ends what runs in the background. Decisions go on with what is held.

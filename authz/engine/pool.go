@@ -18,6 +18,7 @@ type RemoteKeys interface {
 	Close()
 	// Ready is closed when the first attempt has ended, well or not.
 	Ready() <-chan struct{}
+	Status() jwks.Status
 }
 
 // RemoteSource says where a key set is: by discovery at Issuer, or at URL.
@@ -39,7 +40,8 @@ type poolKey [sha256.Size]byte
 
 type pooled struct {
 	RemoteKeys
-	start sync.Once
+	source RemoteSource
+	start  sync.Once
 }
 
 func newPool(build func(RemoteSource) RemoteKeys) *pool {
@@ -58,7 +60,7 @@ func (p *pool) remote(src RemoteSource, caPEM []byte) (poolKey, *pooled) {
 	defer p.mu.Unlock()
 	t := p.things[key]
 	if t == nil {
-		t = &pooled{RemoteKeys: p.make(src)}
+		t = &pooled{RemoteKeys: p.make(src), source: src}
 		p.things[key] = t
 	}
 	return key, t

@@ -40,8 +40,9 @@ func offline(set jwks.Set) func(engine.RemoteSource) engine.RemoteKeys {
 
 type offlineKeys struct{ jwks.Set }
 
-func (offlineKeys) Start() {}
-func (offlineKeys) Close() {}
+func (offlineKeys) Start()              {}
+func (offlineKeys) Close()              {}
+func (offlineKeys) Status() jwks.Status { return jwks.Status{} }
 func (offlineKeys) Ready() <-chan struct{} {
 	closed := make(chan struct{})
 	close(closed)

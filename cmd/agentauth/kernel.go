@@ -4,8 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,18 +59,23 @@ func remote(client *egress.Client) func(engine.RemoteSource) engine.RemoteKeys {
 	}
 }
 
-// passwordQueue is how many passwords may wait for one policy. A hash of the
-// usual cost takes 60 ms, so a longer queue would outlast every caller.
-const passwordQueue = 32
+// How many expensive checks may wait for one policy. A password hash of the
+// usual cost takes 60 ms, a slow signature 1 ms: longer queues would outlast
+// every caller.
+const (
+	passwordQueue  = 32
+	signatureQueue = 256
+)
 
-// dependencies are what the kernel needs of the world.
+// dependencies are what the kernel needs of the world. Passwords leave one
+// core to everything else, and have queues of their own, so that a flood of
+// them starves neither tokens nor other policies.
 func dependencies(keys func(engine.RemoteSource) engine.RemoteKeys, panicked func(any, []byte)) engine.Deps {
-	slow := limit.New(0, passwordQueue)
+	cores := runtime.GOMAXPROCS(0)
 	return engine.Deps{
-		Passwords: password.New(slow, password.Options{}),
-		Slow:      slow,
+		Passwords: password.New(limit.New(max(1, cores-1), passwordQueue), password.Options{}),
+		Slow:      limit.New(cores, signatureQueue),
 		Remote:    keys,
 		Panicked:  panicked,
-		Now:       time.Now,
 	}
 }

@@ -125,6 +125,8 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 	}
 	kernel := engine.New(dependencies(remote(client), panicked), options)
 	defer kernel.Close()
+	m.registry.MustRegister(keySets{kernel.Remotes})
+	st.keySets = kernel.Remotes
 
 	ctx, stop := signal.NotifyContext(parent, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

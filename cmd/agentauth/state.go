@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
 // state is what the probes tell: whether to send requests here, and what is
@@ -19,6 +22,8 @@ type state struct {
 	since   time.Time
 	// problems of what is in force.
 	problems []string
+	// keySets are set before the first request.
+	keySets func() []engine.RemoteStatus
 }
 
 func (s *state) set(change func(*state)) {
@@ -61,5 +66,12 @@ func (s *state) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(s.problems) > 0 {
 		fmt.Fprintf(w, "in force, with problems:\n%s\n", strings.Join(s.problems, "\n"))
+	}
+	for _, k := range s.keySets() {
+		fmt.Fprintf(w, "keys of %s: %d held", cmp.Or(k.Issuer, k.URL), k.Keys)
+		if k.Error != "" {
+			fmt.Fprintf(w, "; the last attempt failed: %s", k.Error)
+		}
+		fmt.Fprintln(w)
 	}
 }
