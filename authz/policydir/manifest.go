@@ -1,0 +1,191 @@
+package policydir
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+)
+
+// kinds are the manifests that are known: kind -> apiVersion -> its type.
+var kinds = map[string]map[string]func() metav1.Object{
+	v1alpha1.Kind: {v1alpha1.GroupVersion.String(): func() metav1.Object { return &v1alpha1.AgentAuthPolicy{} }},
+	"Secret":      {"v1": func() metav1.Object { return &corev1.Secret{} }},
+	"ConfigMap":   {"v1": func() metav1.Object { return &corev1.ConfigMap{} }},
+	"HTTPRoute":   {gatewayAPI + "v1": func() metav1.Object { return &gatewayv1.HTTPRoute{} }},
+	"GRPCRoute":   {gatewayAPI + "v1": func() metav1.Object { return &gatewayv1.GRPCRoute{} }},
+	"Gateway":     {gatewayAPI + "v1": func() metav1.Object { return &gatewayv1.Gateway{} }},
+	"ReferenceGrant": {
+		gatewayAPI + "v1":      func() metav1.Object { return &gatewayv1.ReferenceGrant{} },
+		gatewayAPI + "v1beta1": func() metav1.Object { return &gatewayv1beta1.ReferenceGrant{} },
+	},
+}
+
+const gatewayAPI = "gateway.networking.k8s.io/"
+
+// notUsed says what comes of kinds that are read and do nothing.
+var notUsed = map[string]string{
+	"HTTPRoute":      "checked and ignored: policies name their requests under spec.routes",
+	"GRPCRoute":      "checked and ignored: policies name their requests under spec.routes",
+	"Gateway":        "checked and ignored: policies name their requests under spec.routes",
+	"ReferenceGrant": "checked and ignored: policies refer to objects of their own namespace only",
+}
+
+// onlyServer are fields that only the API server writes.
+var onlyServer = map[string]bool{"status": true, "metadata.managedFields": true}
+
+// manifest reads the object of a document.
+func (b *builder) manifest(path string, doc *yaml.Node) {
+	say := func(n *yaml.Node, field, message string) {
+		b.found.at(path, n, Diagnostic{Field: field, Message: message})
+	}
+	if follow(doc).Kind != yaml.MappingNode {
+		say(doc, "", "expected a mapping with apiVersion, kind and metadata, and this is none")
+		return
+	}
+	kind, create := header(doc, say)
+	if create == nil {
+		return
+	}
+	o := create()
+	object := kind
+	if id, ok := identify(kind, doc); ok {
+		object = id.String()
+	}
+	ok := true
+	say = func(n *yaml.Node, field, message string) {
+		ok = false
+		b.found.at(path, n, Diagnostic{Object: object, Field: field, Message: message})
+	}
+	d := &decoder{report: say, ignored: onlyServer, quiet: kind == "Secret"}
+	if kind == v1alpha1.Kind {
+		d.noNull = "spec"
+	}
+	d.value(doc, reflect.ValueOf(o).Elem(), "", 0)
+	checkMeta(o, doc, say)
+	if o.GetNamespace() == "" {
+		o.SetNamespace("default")
+	}
+	b.add(path, doc, kind, o, say)
+	if why := notUsed[kind]; why != "" && ok {
+		b.found.at(path, doc, Diagnostic{Object: object, Message: why, Warning: true})
+	}
+}
+
+// header finds out what a document is.
+func header(doc *yaml.Node, say func(n *yaml.Node, field, message string)) (kind string, create func() metav1.Object) {
+	version, ok := headerField(doc, "apiVersion", say)
+	kind, ok2 := headerField(doc, "kind", say)
+	if !ok || !ok2 {
+		return "", nil
+	}
+	versions, known := kinds[kind]
+	if !known {
+		_, at := lookup(doc, "kind", 0)
+		message := "the kind " + word(kind) + " is not known here"
+		if meant := near(kind, slices.Sorted(maps.Keys(kinds))); meant != "" {
+			message += fmt.Sprintf("; did you mean %q?", meant)
+		}
+		say(at, "kind", message+"; known are "+strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		return "", nil
+	}
+	create = versions[version]
+	if create == nil {
+		_, at := lookup(doc, "apiVersion", 0)
+		say(at, "apiVersion", fmt.Sprintf("expected %s for kind %s, came %s",
+			strings.Join(slices.Sorted(maps.Keys(versions)), " or "), kind, word(version)))
+	}
+	return kind, create
+}
+
+// headerField is a field of which the rest of a document depends. It may come
+// once: with two kinds nobody knows whether the document is secret.
+func headerField(doc *yaml.Node, name string, say func(n *yaml.Node, field, message string)) (string, bool) {
+	key, value := lookup(doc, name, 0)
+	if key == nil {
+		say(doc, "", "expected a field "+name+"; it says, with others, what this document is")
+		return "", false
+	}
+	mapping := follow(doc)
+	for i := 0; i < len(mapping.Content); i += 2 {
+		if k := follow(mapping.Content[i]); k != follow(key) && k.Kind == yaml.ScalarNode && k.Value == name {
+			say(k, "", "the key \""+name+"\" comes twice; remove one, or put \"---\" between two documents")
+			return "", false
+		}
+	}
+	if value = follow(value); value.Kind != yaml.ScalarNode || tagOf(value) != "!!str" || value.Value == "" {
+		say(key, name, "expected a string")
+		return "", false
+	}
+	return value.Value, true
+}
+
+var wordLike = regexp.MustCompile(`^[A-Za-z0-9./-]{1,100}$`)
+
+// word shows what was written where a kind or version belongs, if it may be
+// one. Anything else might be a secret that went astray.
+func word(s string) string {
+	if wordLike.MatchString(s) {
+		return `"` + s + `"`
+	}
+	return "that was given"
+}
+
+// objectID names an object.
+type objectID struct{ kind, namespace, name string }
+
+func (id objectID) String() string { return id.kind + " " + id.namespace + "/" + id.name }
+
+// identify reads the name of an object before its document is decoded, so that
+// every diagnostic can tell it.
+func identify(kind string, doc *yaml.Node) (objectID, bool) {
+	id := objectID{kind: kind, namespace: "default"}
+	_, meta := lookup(doc, "metadata", 0)
+	if meta == nil {
+		return id, false
+	}
+	if _, ns := lookup(meta, "namespace", 0); ns != nil && follow(ns).Value != "" {
+		id.namespace = follow(ns).Value
+	}
+	if _, name := lookup(meta, "name", 0); name != nil {
+		id.name = follow(name).Value
+	}
+	return id, len(validation.IsDNS1123Label(id.namespace)) == 0 && len(validation.IsDNS1123Subdomain(id.name)) == 0
+}
+
+// checkMeta holds metadata to the rules of the API server.
+func checkMeta(o metav1.Object, doc *yaml.Node, say func(n *yaml.Node, field, message string)) {
+	const dns = "letters of lower case, digits and '-', with a letter or digit at both ends"
+	if name := o.GetName(); name == "" {
+		say(nodeAt(doc, "metadata"), "metadata.name", "expected a name and there is none")
+	} else if len(validation.IsDNS1123Subdomain(name)) > 0 {
+		say(nodeAt(doc, "metadata.name"), "metadata.name", "expected a DNS name of at most 253 characters: labels of "+dns+", separated by '.'")
+	}
+	if ns := o.GetNamespace(); ns != "" && len(validation.IsDNS1123Label(ns)) > 0 {
+		say(nodeAt(doc, "metadata.namespace"), "metadata.namespace", "expected a DNS label of at most 63 characters: "+dns)
+	}
+	for _, k := range slices.Sorted(maps.Keys(o.GetLabels())) {
+		at := "metadata.labels[" + k + "]"
+		if len(validation.IsQualifiedName(k)) > 0 {
+			say(nodeAt(doc, at), "metadata.labels", "expected as key a name of at most 63 letters, digits, '-', '_' or '.', with or without a DNS prefix and '/'")
+		} else if len(validation.IsValidLabelValue(o.GetLabels()[k])) > 0 {
+			say(nodeAt(doc, at), at, "expected at most 63 letters, digits, '-', '_' or '.', with a letter or digit at both ends; longer things are annotations")
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(o.GetAnnotations())) {
+		if len(validation.IsQualifiedName(strings.ToLower(k))) > 0 {
+			say(nodeAt(doc, "metadata.annotations["+k+"]"), "metadata.annotations", "expected as key a name of at most 63 letters, digits, '-', '_' or '.', with or without a DNS prefix and '/'")
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package policydir
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// fault is where and why a file cannot be parsed. The texts are from here: the
+// parsers' own can hold what they read.
+type fault struct {
+	line    int
+	message string
+}
+
+const byteOrderMark = "\xef\xbb\xbf"
+
+// parseYAML returns the documents of a file, without empty ones.
+func parseYAML(data []byte) ([]*yaml.Node, *fault) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var docs []*yaml.Node
+	for n := 0; ; n++ {
+		var doc yaml.Node
+		switch err := dec.Decode(&doc); {
+		case errors.Is(err, io.EOF):
+			return docs, nil
+		case err != nil:
+			return docs, yamlFault(data, err.Error())
+		case n == maxDocuments:
+			return nil, &fault{doc.Line, "expected at most 1,000 documents in a file, and this is one more; split it"}
+		}
+		if len(doc.Content) == 1 && doc.Content[0].ShortTag() != "!!null" {
+			docs = append(docs, doc.Content[0])
+		}
+	}
+}
+
+var (
+	yamlLine   = regexp.MustCompile(`line ([0-9]+): `)
+	tabIndents = regexp.MustCompile(`(?m)^ *\t[ \t]*[^ \t\r\n#]`)
+)
+
+// yamlHints are what the parser's messages most likely mean. above: the parser
+// names the line above the one it means.
+var yamlHints = []struct {
+	of    string
+	above bool
+	hint  string
+}{
+	{"mapping values are not allowed", false, `a ": " comes where no value can begin; look at the indentation of this line and the one before, and quote a value that holds ": "`},
+	{"could not find expected ':'", false, `a key without ":"; look at the indentation of this line and the one before`},
+	{"cannot start any token", false, "a character no value can start with; quote the value"},
+	{"did not find expected key", true, "a key is expected in the mapping that begins here, and something else comes; look at the indentation below"},
+	{"did not find expected '-'", true, `a "- " is expected in the list that begins here, and something else comes; look at the indentation below`},
+	{"expected ',' or", true, "brackets that begin here are not closed, or lack a comma; quote a value in them that holds any of , ? [ ] { }"},
+	{"expected node content", true, "a value is expected here, and something else comes"},
+	{"expected <document start>", true, `something comes after the end of the document; separate documents with "---"`},
+	{"end of stream", false, "a quote that begins here is not closed"},
+	{"unknown escape", false, `an escape that YAML does not know; write "\\" for a backslash, or use single quotes`},
+	{"block sequence entries", false, `a "- " comes where no list can begin; put it on a line of its own`},
+	{"exceeded max depth", false, "it is nested too deeply; expected at most 64 levels"},
+	{"control characters", false, "a control character; write it as an escape in double quotes"},
+}
+
+// unknownAnchor is the one message without a line that has one.
+var unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+
+func yamlFault(data []byte, message string) *fault {
+	if at := tabIndents.FindIndex(data); at != nil {
+		return &fault{lineOf(data, at[0]), "the line is indented with a tab; YAML indents with spaces only"}
+	}
+	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
+		at := max(0, bytes.Index(data, []byte("*"+m[1])))
+		return &fault{lineOf(data, at), `an alias (*name) names an anchor that is not above it; quote a value that starts with "*"`}
+	}
+	f := &fault{1, "this is not YAML; look at the indentation, and quote values that hold any of : # { [ * & ! % @"}
+	if m := yamlLine.FindStringSubmatch(message); m != nil {
+		if line, err := strconv.Atoi(m[1]); err == nil {
+			f.line = line
+		}
+	}
+	for _, h := range yamlHints {
+		if !strings.Contains(message, h.of) {
+			continue
+		}
+		f.message = h.hint
+		if h.above {
+			f.line++
+		}
+		break
+	}
+	return f
+}
+
+func lineOf(data []byte, offset int) int { return 1 + bytes.Count(data[:offset], []byte("\n")) }

@@ -1,0 +1,84 @@
+package policydir
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"io"
+	"os"
+	"slices"
+)
+
+// content is what the files of a listing hold.
+type content struct {
+	files    []file
+	problems []Diagnostic
+}
+
+type file struct {
+	path string
+	data []byte
+}
+
+// read reads the files of a listing. Whether they are still those that were
+// listed is the caller's to find out, by listing again.
+func read(l *listing) *content {
+	c := &content{problems: slices.Clone(l.problems)}
+	total := 0
+	for _, f := range l.files {
+		data, err := readFile(f.path)
+		if err != nil {
+			c.problems = append(c.problems, unreadable(f.path, err))
+			continue
+		}
+		if total += len(data); total > maxTotal {
+			c.problems = append(c.problems, Diagnostic{File: f.path, Message: "expected at most 64 MiB in all files, and with this one there is more; is this the right directory?"})
+			break
+		}
+		c.files = append(c.files, file{f.path, data})
+	}
+	return c
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path) // #nosec G304 -- the operator's directory
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	// A file that grew since it was listed is found out by listing again.
+	return io.ReadAll(io.LimitReader(f, maxFile))
+}
+
+// sum tells contents apart: a file that was touched and is what it was, or one
+// that changed and kept its size and time.
+func (c *content) sum() [sha256.Size]byte {
+	h := sha256.New()
+	write := func(s string) {
+		_ = binary.Write(h, binary.BigEndian, int64(len(s))) // a hash takes everything
+		_, _ = io.WriteString(h, s)
+	}
+	for _, f := range c.files {
+		write(f.path)
+		write(string(f.data))
+	}
+	for _, p := range c.problems {
+		write(p.File)
+		write(p.Message)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// readNow reads paths in one consistent state, if there is one within a few
+// attempts.
+func readNow(paths []string) *content {
+	before := list(paths)
+	for range 10 {
+		c := read(before)
+		after := list(paths)
+		if changed(before, after) == "" {
+			return c
+		}
+		before = after
+	}
+	return &content{problems: []Diagnostic{{File: paths[0], Message: "files change while they are read; try again when nothing writes"}}}
+}

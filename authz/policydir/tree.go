@@ -1,0 +1,89 @@
+package policydir
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// Tree is what a directory says, all of it.
+type Tree struct {
+	// Input is for engine.Compile. Policies, Secrets and ConfigMaps are in the
+	// order of the files' names, and in a file from top to bottom.
+	Input engine.Input
+
+	objects map[objectID]source
+}
+
+// source is where an object was read. The values of a Secret are erased.
+type source struct {
+	file string
+	node *yaml.Node
+}
+
+// Load reads manifests once: directories, with those below, and files. The
+// tree is nil if any diagnostic is no warning.
+func Load(paths ...string) (*Tree, []Diagnostic) {
+	return build(readNow(paths))
+}
+
+// Locate is where a field of an object is written, or the nearest parent of it
+// that is written: a default has no line of its own. kind is as in a manifest,
+// field as in "spec.routes[0].hostnames[1]" or "spec.x.matchLabels[team]". The
+// position of an unknown object is zero.
+func (t *Tree) Locate(kind, namespace, name, field string) Position {
+	o, ok := t.objects[objectID{kind, namespace, name}]
+	if !ok {
+		return Position{}
+	}
+	n := nodeAt(o.node, field)
+	return Position{File: o.file, Line: n.Line, Column: n.Column}
+}
+
+// nodeAt is the node of a field, or of its nearest parent: the key of what is
+// in a mapping, the item of what is in a list.
+func nodeAt(n *yaml.Node, field string) *yaml.Node {
+	best := n
+	for field != "" {
+		var name string
+		if name, field = nextStep(field); name == "" {
+			continue
+		}
+		n = follow(n)
+		if n.Kind == yaml.SequenceNode {
+			i, err := strconv.Atoi(name)
+			if err != nil || i < 0 || i >= len(n.Content) {
+				return best
+			}
+			n = n.Content[i]
+			best = n
+			continue
+		}
+		key, value := lookup(n, name, 0)
+		if key == nil {
+			return best
+		}
+		best, n = key, value
+	}
+	return best
+}
+
+// nextStep cuts the first step off a path: "a.b", "[0].b" and "[key]".
+func nextStep(field string) (name, rest string) {
+	field = strings.TrimPrefix(field, ".")
+	if inner, ok := strings.CutPrefix(field, "["); ok {
+		name, rest, _ = strings.Cut(inner, "]")
+		return name, rest
+	}
+	i := strings.IndexAny(field, ".[")
+	if i < 0 {
+		return field, ""
+	}
+	return field[:i], field[i:]
+}
+
+func isJSON(path string) bool { return filepath.Ext(path) == ".json" }
