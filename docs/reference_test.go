@@ -45,7 +45,7 @@ func TestEveryReasonHasItsRowInOrder(t *testing.T) {
 
 func TestEveryMetricHasItsRow(t *testing.T) {
 	var want []string
-	for _, m := range regexp.MustCompile(`Name:\s*"(agentauth_\w+)"`).FindAllStringSubmatch(read(t, root+"/cmd/agentauth/metrics.go"), -1) {
+	for _, m := range regexp.MustCompile(`(?:Name:\s*|NewDesc\()"(agentauth_\w+)"`).FindAllStringSubmatch(read(t, root+"/cmd/agentauth/metrics.go"), -1) {
 		want = append(want, m[1])
 	}
 	var got []string
