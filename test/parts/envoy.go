@@ -71,6 +71,10 @@ type Route struct {
 	Prefix            string
 	ContextExtensions map[string]string
 	Unchecked         bool // ext_authz is not asked at all
+
+	// Gateway is kind, namespace, name and sectionName of the Gateway API route that this one was made of,
+	// as Envoy Gateway tells it with includeRouteMetadata.
+	Gateway map[string]string
 }
 
 // Envoy is a running Envoy.
