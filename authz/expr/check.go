@@ -19,6 +19,9 @@ const (
 	MaxRegex = 1024
 	// maxNodes bounds what macros make of an expression.
 	maxNodes = 20_000
+	// maxDepth bounds nesting: the type check of lists within lists takes the
+	// third power of it, 15 seconds for a depth of 240.
+	maxDepth = 50
 	// maxInserted is the longest text that replace and join may put in, in
 	// bytes: they could grow what the caller sends before it is counted.
 	maxInserted = 64

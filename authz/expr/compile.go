@@ -1,7 +1,10 @@
 package expr
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -81,26 +84,35 @@ func firstOf(issues *cel.Issues) error {
 	if issues.Err() == nil {
 		return nil
 	}
-	errs := issues.Errors()
-	if len(errs) == 0 {
-		return placed(1, 0, issues.Err().Error())
-	}
-	first := errs[0]
-	for _, e := range errs[1:] {
-		if l := e.Location; l.Line() < first.Location.Line() || l.Line() == first.Location.Line() && l.Column() < first.Location.Column() {
-			first = e
-		}
-	}
+	first := slices.MinFunc(issues.Errors(), func(a, b *cel.Error) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Location.Column(), b.Location.Column()))
+	})
 	message, _, _ := strings.Cut(first.Message, " expecting {")
 	message = strings.TrimSuffix(message, " (in container '')")
+	if strings.Contains(message, "recursion") {
+		message = fmt.Sprintf("expected an expression that is nested at most %d deep", maxDepth)
+	}
 	return placed(first.Location.Line(), first.Location.Column(), message)
 }
 
-// placed makes an error of one line. Columns come counted from 0.
+// place orders errors by line. One without a line comes last, unless it is why
+// the parser gave up.
+func place(e *cel.Error) int {
+	switch {
+	case strings.Contains(e.Message, "recursion"):
+		return 0
+	case e.Location.Line() < 1:
+		return math.MaxInt
+	}
+	return e.Location.Line()
+}
+
+// placed makes an error of one line. Columns come counted from 0; what concerns
+// the whole comes without a place.
 func placed(line, column int, message string) error {
 	message = strings.Join(strings.Fields(message), " ")
 	if len(message) > maxMessage {
 		message = strings.ToValidUTF8(message[:maxMessage], "") + " ..."
 	}
-	return fmt.Errorf("%d:%d: %s", line, column+1, message)
+	return fmt.Errorf("%d:%d: %s", max(line, 1), max(column, 0)+1, message)
 }

@@ -35,6 +35,9 @@ func TestACompileErrorSaysWhereAndWhat(t *testing.T) {
 		{Claim, `true`, "expected string, int or a list of them, got bool"},
 		{Claim, `{"a": claims}`, "expected string, int or a list of them, got map("},
 		{Claim, `1.5`, "got double"},
+		{Bool, `"no end`, "1:1: Syntax error: token recognition error"},
+		{Bool, strings.Repeat("{1:", 240) + "1" + strings.Repeat("}", 240) + "=={}", "1:1: expected an expression that is nested at most 50 deep"},
+		{Bool, "request.path" + strings.Repeat("+request.path", 300) + `==""`, "1:1: expected an expression that is nested at most 50 deep"},
 		{Kind(0), `true`, "expected a kind of expression"},
 
 		{Bool, `request.path.matches("(")`, "1:22: matches() expects a regular expression in RE2 syntax"},
@@ -91,6 +94,7 @@ func TestWhatCouldCostTooMuchIsRefusedWithBothFigures(t *testing.T) {
 		`request.headers.exists(a, request.headers.exists(b, request.headers[a] == request.headers[b]))`,
 		`identity.groups.exists(g, string(request.body).matches(".{250}x"))`,
 		`identity.groups.exists(g, request.headers["x"].matches("(a|b)*[a-z]{60}"))`,
+		strings.Repeat("optional.of(", 14) + "request.path" + strings.Repeat(").optMap(x, x + x).value()", 14) + ` == ""`,
 		`request.path.replace("a", "` + strings.Repeat("b", 64) + `").replace("b", "` + strings.Repeat("c", 64) + `") == ""`,
 	} {
 		_, err := Compile(Bool, src)

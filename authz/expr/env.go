@@ -43,6 +43,7 @@ func newEnv(variables ...cel.EnvOption) (*cel.Env, error) {
 		cel.CrossTypeNumericComparisons(true),
 		cel.DefaultUTCTimeZone(true),
 		cel.ExpressionNodeLimit(maxNodes),
+		cel.ParserRecursionLimit(maxDepth),
 		// Costs of strings are counted from version 5 on.
 		ext.Strings(ext.StringsVersion(5)),
 		ext.Sets(),

@@ -97,6 +97,7 @@ func TestWhatCannotBeReadIsAnErrorAndNeverTrue(t *testing.T) {
 		`request.query[?"twice"].orValue("x") == "x"`:                                         "the query parameter occurs twice",
 		`request.query.?twice.hasValue() || true == false`:                                    "the query parameter occurs twice",
 		`request.query.exists(k, request.query[k] == "z")`:                                    "the query parameter",
+		`has(request.query.twice)`:                                                            "the query parameter occurs twice",
 		`request.query["bad"] != "x"`:                                                         "the query parameter's value cannot be decoded",
 		`request.query["raw"] != "x"`:                                                         "the query parameter's value is no UTF-8",
 		`request.query == {"debug": "1", "twice": "a", "bad": "", "raw": "", "na me": "a b"}`: "the query parameter",
