@@ -32,6 +32,9 @@ type Deps struct {
 	Slow      *limit.Limiter
 	// Remote makes a key set that is fetched.
 	Remote func(RemoteSource) RemoteKeys
+	// CheckURL says why a URL of a policy will never be fetched here; nil
+	// where that is not to be told.
+	CheckURL func(url string) error
 	// Panicked is told of a panic in a check, with its stack.
 	Panicked func(value any, stack []byte)
 }

@@ -63,7 +63,7 @@ func (b *building) apiKey(m *method, src *v1alpha1.APIKey, at *field.Path) {
 }
 
 func (b *building) jwt(m *method, src *v1alpha1.JWT, others []string, at *field.Path) {
-	m.kind = jwtKind
+	m.kind, b.tokens = jwtKind, true
 	m.challenge = "Bearer"
 	m.scopes = src.Scopes
 	b.reads(m, placesOf(src.From, authn.Place{In: authn.InHeader, Name: "authorization", Scheme: "bearer"}))

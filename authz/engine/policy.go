@@ -21,6 +21,8 @@ type policy struct {
 	methods []method
 	// places are all that any method reads, each once.
 	places []authn.Place
+	// tokens: some method is for JWTs.
+	tokens bool
 	rules  []rule
 
 	forward  bool

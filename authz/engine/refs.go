@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -160,6 +161,15 @@ func (b *building) skipped(list []jwks.Skipped, p Problem) {
 }
 
 func (b *building) remote(src *v1alpha1.JWT, from RemoteSource, at *field.Path) (jwks.Set, string) {
+	if check := b.engine.deps.CheckURL; check != nil {
+		if err := check(cmp.Or(from.Issuer, from.URL)); err != nil {
+			name := "issuer"
+			if from.URL != "" {
+				name = "jwks.uri"
+			}
+			b.problem(Problem{Severity: Warning, Field: at.Child(name).String(), Message: "no keys can be fetched: " + err.Error()})
+		}
+	}
 	var ca []byte
 	if c := src.CACertificates; c != nil {
 		var missing string

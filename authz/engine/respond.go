@@ -59,26 +59,32 @@ func (p *policy) cannotRespond(detail string, rec *recorder) authz.Decision {
 func (p *policy) strip(r *authz.Request, w *who, d *authz.Decision) {
 	var cookies []string
 	for _, place := range p.places {
-		if p.forward && w.succeeded(place) {
-			removeAliases(r, place, d)
-			continue
-		}
-		switch place.In {
-		case authn.InHeader:
-			d.Remove = append(d.Remove, place.Name)
-			removeAliases(r, place, d)
-		case authn.InQuery:
+		kept := p.forward && w.succeeded(place)
+		switch {
+		case place.In == authn.InHeader:
+			if !kept {
+				d.Remove = append(d.Remove, place.Name)
+			}
+			removeAliases(r, place, kept, d)
+		case kept:
+		case place.In == authn.InQuery:
 			if !slices.Contains(d.RemoveQuery, place.Name) {
 				d.RemoveQuery = append(d.RemoveQuery, place.Name)
 			}
-		case authn.InCookie:
+		default:
 			cookies = append(cookies, place.Name)
 		}
 	}
 	if len(cookies) > 0 {
 		stripCookies(r, cookies, d)
 	}
+	if p.tokens && !p.forward {
+		removeAliases(r, proof, false, d)
+	}
 }
+
+// proof is what goes with a token that is bound to a key (RFC 9449 4.1).
+var proof = authn.Place{In: authn.InHeader, Name: "dpop"}
 
 // succeeded says whether a credential in this header, cookie or parameter did.
 func (w *who) succeeded(place authn.Place) bool {
@@ -87,14 +93,12 @@ func (w *who) succeeded(place authn.Place) bool {
 	})
 }
 
-// removeAliases removes other spellings of a header that holds a credential.
-func removeAliases(r *authz.Request, place authn.Place, d *authz.Decision) {
-	if place.In != authn.InHeader {
-		return
-	}
+// removeAliases removes a header in every spelling that came but the place's
+// own, if that is kept.
+func removeAliases(r *authz.Request, place authn.Place, kept bool, d *authz.Decision) {
 	alias := authz.Alias(place.Name)
 	for name := range r.Headers() {
-		if name != place.Name && authz.Alias(name) == alias {
+		if authz.Alias(name) == alias && !(kept && name == place.Name) {
 			d.Remove = append(d.Remove, name)
 		}
 	}

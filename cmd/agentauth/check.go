@@ -114,7 +114,7 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 		return authz.Decision{}, nil, err
 	}
 	defer done()
-	kernel := engine.New(dependencies(keys, nil), engine.Options{
+	kernel := engine.New(dependencies(keys, nil, nil), engine.Options{
 		AllowUnmatched: f.unmatched == "allow-unauthenticated", ContextPolicy: true,
 	})
 	defer kernel.Close()

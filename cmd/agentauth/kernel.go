@@ -70,12 +70,13 @@ const (
 // dependencies are what the kernel needs of the world. Passwords leave one
 // core to everything else, and have queues of their own, so that a flood of
 // them starves neither tokens nor other policies.
-func dependencies(keys func(engine.RemoteSource) engine.RemoteKeys, panicked func(any, []byte)) engine.Deps {
+func dependencies(keys func(engine.RemoteSource) engine.RemoteKeys, checkURL func(string) error, panicked func(any, []byte)) engine.Deps {
 	cores := runtime.GOMAXPROCS(0)
 	return engine.Deps{
 		Passwords: password.New(limit.New(max(1, cores-1), passwordQueue), password.Options{}),
 		Slow:      limit.New(cores, signatureQueue),
 		Remote:    keys,
+		CheckURL:  checkURL,
 		Panicked:  panicked,
 	}
 }

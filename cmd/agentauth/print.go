@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -14,19 +15,19 @@ import (
 // printed is a decision as check -o json prints it.
 type printed struct {
 	Decision        string            `json:"decision"`
-	Status          int               `json:"status,omitempty"`
-	Policy          string            `json:"policy,omitempty"`
-	Method          string            `json:"method,omitempty"`
-	Rule            string            `json:"rule,omitempty"`
+	Status          int               `json:"status"`
+	Policy          string            `json:"policy"`
+	Method          string            `json:"method"`
+	Rule            string            `json:"rule"`
 	Reason          authz.Reason      `json:"reason"`
 	Detail          string            `json:"detail,omitempty"`
-	Identity        *printedIdentity  `json:"identity,omitempty"`
-	Headers         []authz.Header    `json:"headers,omitempty"`
-	RemoveHeaders   []string          `json:"removeHeaders,omitempty"`
+	Identity        *printedIdentity  `json:"identity"`
+	Headers         []authz.Header    `json:"headers"`
+	RemoveHeaders   []string          `json:"removeHeaders"`
 	RemoveQuery     []string          `json:"removeQueryParameters,omitempty"`
 	Metadata        map[string]string `json:"metadata,omitempty"`
-	ResponseHeaders []authz.Header    `json:"responseHeaders,omitempty"`
-	Body            string            `json:"body,omitempty"`
+	ResponseHeaders []authz.Header    `json:"responseHeaders"`
+	Body            string            `json:"body"`
 	Steps           []engine.Step     `json:"steps,omitempty"`
 }
 
@@ -51,8 +52,11 @@ type printedActor struct {
 func printJSON(w io.Writer, d *authz.Decision, steps []engine.Step) error {
 	p := printed{
 		Decision: d.Outcome.String(), Status: d.Status, Policy: d.Policy, Method: d.Method, Rule: d.Rule,
-		Reason: d.Reason, Detail: d.Detail, Headers: d.Set, RemoveHeaders: d.Remove, RemoveQuery: d.RemoveQuery,
-		Metadata: d.Metadata, ResponseHeaders: d.Headers, Body: d.Body, Steps: steps,
+		Reason: d.Reason, Detail: d.Detail, Headers: list(d.Set), RemoveHeaders: list(d.Remove), RemoveQuery: d.RemoveQuery,
+		Metadata: d.Metadata, ResponseHeaders: list(d.Headers), Body: d.Body, Steps: steps,
+	}
+	if d.Outcome == authz.Allow {
+		p.Status = http.StatusOK // as far as agentauth is concerned
 	}
 	if id := d.Identity; id != nil {
 		p.Identity = &printedIdentity{
@@ -70,6 +74,14 @@ func printJSON(w io.Writer, d *authz.Decision, steps []engine.Step) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(p)
+}
+
+// list is never null in JSON.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
 }
 
 func printText(w io.Writer, d *authz.Decision, steps []engine.Step) error {

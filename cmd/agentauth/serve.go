@@ -123,7 +123,7 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 		m.panics.Inc()
 		logger.Error("a check panicked and was answered 503", "type", fmt.Sprintf("%T", value), "stack", string(stack))
 	}
-	kernel := engine.New(dependencies(remote(client), panicked), options)
+	kernel := engine.New(dependencies(remote(client), client.Check, panicked), options)
 	defer kernel.Close()
 	m.registry.MustRegister(keySets{kernel.Remotes})
 	st.keySets = kernel.Remotes

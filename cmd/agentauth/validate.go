@@ -25,7 +25,7 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 			if output != "text" && output != "json" {
 				return usage("-o %q: expected text or json", output)
 			}
-			kernel := engine.New(dependencies(offline(noKeys{}), nil), engine.Options{})
+			kernel := engine.New(dependencies(offline(noKeys{}), nil, nil), engine.Options{})
 			tree, problems := policydir.Load(args...)
 			_, found, _ := compileTree(kernel, tree, problems)
 			if err := printFindings(cmd, output, found); err != nil {
