@@ -1,0 +1,72 @@
+package cases
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/limit"
+	"github.com/agentauth-dev/agentauth/authz/password"
+)
+
+// provider is a key set as if it had been fetched: that of
+// https://idp.example.com, by discovery or at its URL, has rsa1 and ec1.
+// Nobody else is there, and asking again makes sense in 7 seconds.
+type provider struct {
+	jwks.Set
+	ready chan struct{}
+}
+
+func (provider) Start()                   {}
+func (provider) Close()                   {}
+func (p provider) Ready() <-chan struct{} { return p.ready }
+
+func (p provider) Status() jwks.Status { return jwks.Status{} }
+
+type down struct{}
+
+func (down) Lookup(context.Context, string, string) ([]jwks.Key, error) {
+	return nil, &jwks.UnavailableError{RetryAfter: 7 * time.Second, Err: errors.New("no answer")}
+}
+
+func remote(src engine.RemoteSource) engine.RemoteKeys {
+	p := provider{Set: down{}, ready: make(chan struct{})}
+	close(p.ready)
+	if src.Issuer == "https://idp.example.com" || src.URL == "https://idp.example.com/keys" {
+		var held []jwks.Key
+		for name, algorithms := range map[string][]string{"rsa1": {"RS256"}, "ec1": {"ES256"}} {
+			k, err := Key(name)
+			if err != nil {
+				panic(err)
+			}
+			held = append(held, jwks.Key{ID: name, Algorithms: algorithms, Public: crypto.PublicKey(k.Public())})
+		}
+		p.Set = jwks.Static(held)
+	}
+	return p
+}
+
+// newEngine is a kernel that decides by in.
+func newEngine(t *testing.T, f File, in engine.Input) *engine.Engine {
+	t.Helper()
+	slow := limit.New(0, 64)
+	e := engine.New(engine.Deps{
+		Passwords: password.New(slow, password.Options{}),
+		Slow:      slow,
+		Remote:    remote,
+		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
+	}, engine.Options{AllowUnmatched: f.AllowUnmatched, ContextPolicy: true})
+	snapshot, reports := e.Compile(in)
+	e.Swap(snapshot)
+	t.Cleanup(e.Close)
+	for _, r := range reports {
+		for _, p := range r.Problems {
+			t.Logf("%s: %s: %s", r.Policy, p.Severity, p)
+		}
+	}
+	return e
+}
