@@ -32,6 +32,9 @@ func credential(s string) string {
 	if credentials.all == nil {
 		credentials.all = map[string]bool{}
 	}
+	if len(s) < 8 { // those of some attacks would be found anywhere
+		return s
+	}
 	credentials.all[s] = true
 	if i := strings.LastIndexByte(s, '.'); i >= 0 && len(s)-i > 20 {
 		credentials.all[s[i+1:]] = true
