@@ -268,19 +268,18 @@ func (d *decoder) mismatch(n *yaml.Node, t reflect.Type, at string) {
 }
 
 func expected(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Pointer:
+	switch k := t.Kind(); {
+	case k == reflect.Pointer:
 		return expected(t.Elem())
-	case reflect.String:
+	case k == reflect.String:
 		return "a string"
-	case reflect.Bool:
+	case k == reflect.Bool:
 		return "true or false"
-	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Uint8 {
-			return "a string of base64"
-		}
+	case k == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		return "a string of base64"
+	case k == reflect.Slice:
 		return "a list"
-	case reflect.Struct, reflect.Map:
+	case k == reflect.Struct, k == reflect.Map:
 		return "a mapping"
 	}
 	return "a whole number"
@@ -288,10 +287,10 @@ func expected(t reflect.Type) string {
 
 // came describes a node; its value is told only where nothing is secret.
 func (d *decoder) came(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
+	if n.Kind == yaml.MappingNode {
 		return "a mapping"
-	case yaml.SequenceNode:
+	}
+	if n.Kind == yaml.SequenceNode {
 		return "a list"
 	}
 	what := map[string]string{"!!bool": "boolean", "!!int": "number", "!!float": "number"}[tagOf(n)]

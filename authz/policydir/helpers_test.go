@@ -33,7 +33,7 @@ func write(t testing.TB, dir string, files map[string]string) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		err := error(nil)
+		var err error
 		if strings.HasSuffix(name, "->") {
 			err = os.Symlink(text, path)
 		} else {

@@ -13,11 +13,11 @@ func TestWhatIsWrongWithAManifestIsToldWithItsPlace(t *testing.T) {
 	secret := func(rest string) string {
 		return "apiVersion: v1\nkind: Secret\nmetadata: {name: keys, namespace: shop}\n" + rest
 	}
-	change := func(old, new string) string {
+	change := func(old, by string) string {
 		if !strings.Contains(policyText, old) {
 			t.Fatalf("no %q to replace", old)
 		}
-		return strings.Replace(policyText, old, new, 1)
+		return strings.Replace(policyText, old, by, 1)
 	}
 	for name, c := range map[string]struct {
 		text string

@@ -46,8 +46,7 @@ func (p *jsonParser) value(depth int) (*yaml.Node, error) {
 	if depth > maxDepth {
 		return nil, errDepth
 	}
-	switch kind := p.dec.PeekKind(); kind {
-	case '{', '[':
+	if kind := p.dec.PeekKind(); kind == '{' || kind == '[' {
 		return p.container(kind, depth)
 	}
 	raw, err := p.dec.ReadValue()

@@ -92,20 +92,20 @@ func (l *listing) file(path string, info fs.FileInfo) {
 
 // first reports whether a file or directory was not seen before.
 func (l *listing) first(path string) bool {
-	real := l.real(path)
-	if l.seen[real] {
+	resolved := l.real(path)
+	if l.seen[resolved] {
 		return false
 	}
 	if len(l.seen) == maxFiles {
 		l.problems = append(l.problems, Diagnostic{File: path, Message: "expected at most 20,000 files and directories in all, and this is one more; is this the right directory?"})
 	}
-	l.seen[real] = true
+	l.seen[resolved] = true
 	return len(l.seen) <= maxFiles
 }
 
 func (l *listing) real(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
 	}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs

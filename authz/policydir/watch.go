@@ -76,13 +76,14 @@ func Watch(ctx context.Context, o Options) error {
 // nothing changed for a while and until everything was read. If there is none
 // in time that is the problem, and the state is nil.
 func (o *Options) settled(ctx context.Context, w *watcher) (*content, *listing) {
-	ctx, cancel := context.WithTimeout(ctx, o.SettleAtMost)
+	enough, cancel := context.WithTimeout(ctx, o.SettleAtMost)
 	defer cancel()
-	before, moving := o.list(w), ""
+	before := o.list(w)
 	for {
 		w.pause(ctx, o.Settle)
 		after := o.list(w)
-		if moving = changed(before, after); moving == "" {
+		moving := changed(before, after)
+		if moving == "" {
 			c := read(after)
 			before, after = after, o.list(w)
 			if moving = changed(before, after); moving == "" {
@@ -90,7 +91,7 @@ func (o *Options) settled(ctx context.Context, w *watcher) (*content, *listing) 
 				return c, after
 			}
 		}
-		if ctx.Err() != nil {
+		if enough.Err() != nil {
 			return &content{problems: []Diagnostic{{File: moving, Message: fmt.Sprintf(
 				"still changing after %v; a directory is read once size and time of every file stood still for %v: write to another name and rename", o.SettleAtMost, o.Settle)}}}, nil
 		}

@@ -36,8 +36,8 @@ func newWatcher(dir string) *watcher {
 	if abs, err := filepath.Abs(dir); err == nil {
 		paths[0] = abs
 	}
-	if real, err := filepath.EvalSymlinks(paths[0]); err == nil && real != paths[0] {
-		paths = append(paths, real)
+	if resolved, err := filepath.EvalSymlinks(paths[0]); err == nil && resolved != paths[0] {
+		paths = append(paths, resolved)
 	}
 	for _, path := range paths {
 		w.around[filepath.Dir(path)], w.entries[path] = true, true
