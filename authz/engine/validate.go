@@ -59,7 +59,7 @@ func (f *findings) rules(at *field.Path, rules []v1alpha1.Rule) {
 		expression.optional(f, at.Child("when"), string(r.When))
 		expression.check(f, at.Child("require"), string(r.Require))
 	}
-	unique(f, rules, func(r v1alpha1.Rule) string { return r.Name }, func(i int, name string) {
+	unique(rules, func(r v1alpha1.Rule) string { return r.Name }, func(i int, name string) {
 		f.duplicateName(at.Index(i), name)
 	})
 }

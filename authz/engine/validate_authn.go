@@ -26,7 +26,7 @@ func (f *findings) methods(at *field.Path, methods []v1alpha1.Method) {
 	for i := range methods {
 		f.method(at.Index(i), &methods[i])
 	}
-	unique(f, methods, func(m v1alpha1.Method) string { return m.Name }, func(i int, name string) {
+	unique(methods, func(m v1alpha1.Method) string { return m.Name }, func(i int, name string) {
 		f.duplicateName(at.Index(i), name)
 	})
 }

@@ -62,7 +62,7 @@ func (f *findings) count(at *field.Path, n, least, most int) {
 }
 
 // unique reports every element whose key an earlier one has.
-func unique[E any](f *findings, list []E, key func(E) string, report func(i int, key string)) {
+func unique[E any](list []E, key func(E) string, report func(i int, key string)) {
 	seen := make(map[string]bool, len(list))
 	for i, e := range list {
 		k := key(e)
@@ -80,7 +80,7 @@ func set[S ~string](f *findings, at *field.Path, list []S, most int, rule text) 
 	for i, s := range list {
 		rule.check(f, at.Index(i), string(s))
 	}
-	unique(f, list, func(s S) string { return string(s) }, func(i int, s string) {
+	unique(list, func(s S) string { return string(s) }, func(i int, s string) {
 		f.add(field.ErrorTypeDuplicate, at.Index(i), "expected every value once, got %s twice", brief(s))
 	})
 }

@@ -36,8 +36,8 @@ func (f *findings) match(at *field.Path, m gatewayv1.HTTPRouteMatch) {
 	for _, p := range match.Check(match.Entry{Hostname: "*", Match: m}) {
 		f.invalid(at.Child(strings.TrimPrefix(p.Field, "match.")), "%s", cut(p.Detail, 480))
 	}
-	unique(f, m.Headers, func(h gatewayv1.HTTPHeaderMatch) string { return string(h.Name) },
+	unique(m.Headers, func(h gatewayv1.HTTPHeaderMatch) string { return string(h.Name) },
 		func(i int, name string) { f.duplicateName(at.Child("headers").Index(i), name) })
-	unique(f, m.QueryParams, func(q gatewayv1.HTTPQueryParamMatch) string { return string(q.Name) },
+	unique(m.QueryParams, func(q gatewayv1.HTTPQueryParamMatch) string { return string(q.Name) },
 		func(i int, name string) { f.duplicateName(at.Child("queryParams").Index(i), name) })
 }

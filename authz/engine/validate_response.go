@@ -52,7 +52,7 @@ func (f *findings) upstream(at *field.Path, u *v1alpha1.Upstream) {
 		return
 	}
 	// What differs only in punctuation is one variable to some upstreams.
-	unique(f, u.Headers, func(h v1alpha1.UpstreamHeader) string { return authz.Alias(h.Name) }, func(i int, _ string) {
+	unique(u.Headers, func(h v1alpha1.UpstreamHeader) string { return authz.Alias(h.Name) }, func(i int, _ string) {
 		f.add(field.ErrorTypeDuplicate, at.Index(i).Child("name"),
 			"expected names that differ in more than punctuation, got %s beside another: some upstreams take them for one", brief(u.Headers[i].Name))
 	})
@@ -93,7 +93,7 @@ func (f *findings) denial(at *field.Path, d *v1alpha1.Denial) {
 // whether there are none.
 func uniqueHeaders[H any](f *findings, at *field.Path, list []H, name func(H) string) bool {
 	before := len(f.errs)
-	unique(f, list, func(h H) string { return strings.ToLower(name(h)) }, func(i int, key string) {
+	unique(list, func(h H) string { return strings.ToLower(name(h)) }, func(_ int, key string) {
 		f.add(field.ErrorTypeDuplicate, at, "names must be unique, without regard to letter case, got %s twice", brief(key))
 	})
 	return len(f.errs) == before

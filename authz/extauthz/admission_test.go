@@ -45,7 +45,7 @@ func TestOnlyADoorWhoseCallersAreKnownOpens(t *testing.T) {
 			c.config.Decider = decide(allowAll)
 			s, err := Listen(c.config)
 			if s != nil {
-				defer s.Shutdown(within(t)) //nolint:errcheck // nothing is under way
+				defer s.Shutdown(within(t))
 			}
 			var usage *UsageError
 			if c.problem == "" {

@@ -24,7 +24,7 @@ func untilRefresh(cacheControl string) time.Duration {
 	if age, ok := maxAge(cacheControl); ok {
 		wait = min(wait, age)
 	}
-	return max(wait-rand.N(refreshJitter), refreshSoonest)
+	return max(wait-rand.N(refreshJitter), refreshSoonest) // #nosec G404 -- jitter
 }
 
 // maxAge reads what RFC 9111 section 5.2.2 has to say of storing an answer.

@@ -103,8 +103,9 @@ func (f *checkFlags) check(cmd *cobra.Command, target string) error {
 		return nil
 	case authz.Error:
 		return exit{code: exitUnknown}
+	default:
+		return exit{code: exitDenied}
 	}
-	return exit{code: exitDenied}
 }
 
 // decide compiles the directory and decides with what serves.

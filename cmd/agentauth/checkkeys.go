@@ -11,7 +11,7 @@ import (
 )
 
 // keys says where check takes the keys from that serve would fetch.
-func (f *checkFlags) keys() (make func(engine.RemoteSource) engine.RemoteKeys, done func(), err error) {
+func (f *checkFlags) keys() (source func(engine.RemoteSource) engine.RemoteKeys, done func(), err error) {
 	switch {
 	case f.network:
 		client, err := f.egress.client()

@@ -22,12 +22,14 @@ func (o *observed) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 	d := o.Decider.Decide(ctx, raw)
 	took := time.Since(start)
 	o.metrics.decided(&d, took)
-	level := slog.LevelInfo
+	var level slog.Level
 	switch d.Outcome {
 	case authz.Allow, authz.Respond:
 		level = slog.LevelDebug
 	case authz.Error:
 		level = slog.LevelWarn
+	default:
+		level = slog.LevelInfo
 	}
 	if o.log.Enabled(ctx, level) {
 		o.log.LogAttrs(ctx, level, "decision", attributes(raw, &d, took)...)

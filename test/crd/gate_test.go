@@ -123,8 +123,9 @@ func blocksRules(err *field.Error) bool {
 	case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong,
 		field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func asJSON(data []byte) ([]byte, error) {
