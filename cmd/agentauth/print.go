@@ -93,12 +93,13 @@ func printText(w io.Writer, d *authz.Decision, steps []engine.Step) error {
 	if d.Status != 0 {
 		fmt.Fprintf(&b, " %d", d.Status)
 	}
-	fmt.Fprintf(&b, "\n  reason   %s\n", d.Reason)
+	fmt.Fprintln(&b)
 	line := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&b, "  %-8s %s\n", name, value)
 		}
 	}
+	line("reason", string(d.Reason))
 	line("policy", d.Policy)
 	line("method", d.Method)
 	line("rule", d.Rule)
