@@ -178,7 +178,7 @@ func TestAProviderThatMisbehavesAllowsNothing(t *testing.T) {
 	policies := subdir(t, dir, "policies")
 	want := map[string]int{
 		"good": 200, "one-unusable": 200, "html": 503, "half": 503, "huge": 503, "twice": 503,
-		"error": 503, "metadata": 503, "elsewhere": 503, "cut": 503, "hangs": 503,
+		"error": 503, "metadata": 503, "elsewhere": 503, "cut": 503, "hangs": 503, "none-usable": 503,
 	}
 	for name := range want {
 		write(t, filepath.Join(policies, name+".yaml"), ordersPolicy(name, "/"+name, h.URL, fmt.Sprintf(", jwks: {uri: %q}", h.URL+"/"+name)))

@@ -87,6 +87,15 @@ func (w way) send(t tester, r wire) answer {
 	return a // any other error: Envoy hung up
 }
 
+// answers is an error unless the answer has the status.
+func (w way) answers(t tester, r wire, status int) error {
+	t.Helper()
+	if got := w.send(t, r); got.status != status {
+		return fmt.Errorf("%s: %s: expected %d, got %d: %s", w.name, r.target, status, got.status, got.body)
+	}
+	return nil
+}
+
 func (w way) dial() (net.Conn, error) {
 	if w.tls == nil {
 		return net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(w.envoy.HTTPPort))
