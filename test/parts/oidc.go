@@ -12,8 +12,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -179,6 +179,9 @@ func (o *OIDC) Rotate(ctx context.Context, keys ...jose.JSONWebKey) error {
 		return nil
 	})
 }
+
+// Keys are those the provider signs with, the one in use first.
+func (o *OIDC) Keys() []jose.JSONWebKey { return slices.Clone(o.config.JWKS.Keys) }
 
 // TokenURL is where clients get tokens.
 func (o *OIDC) TokenURL() string { return o.Issuer + "/token" }
