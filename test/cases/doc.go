@@ -3,7 +3,8 @@
 // cases (the kernel, gRPC, a directory of policies, a real Envoy), so that a
 // policy means one thing.
 //
-// A file is a txtar archive. Its comment says what it is about. `policies.yaml`
+// A file is a txtar archive. Its comment says what it is about, and may have a
+// line "unmatched allow" (--unmatched=allow-unauthenticated). `policies.yaml`
 // holds manifests; `requests` holds requests, each a block:
 //
 //	== a sentence that is true if the case passes

@@ -34,7 +34,7 @@ var keys = sync.OnceValue(func() map[string]crypto.Signer {
 		k, err := rsa.GenerateKey(rand.Reader, 2048)
 		must(name, k, err)
 	}
-	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) // #nosec G403 -- so that it is refused
 	must("rsa1024", weak, err)
 	for name, curve := range map[string]elliptic.Curve{"ec1": elliptic.P256(), "ec2": elliptic.P256(), "ec384": elliptic.P384(), "ec521": elliptic.P521()} {
 		k, err := ecdsa.GenerateKey(curve, rand.Reader)

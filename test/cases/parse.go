@@ -2,6 +2,7 @@ package cases
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -144,7 +145,7 @@ func parseTarget(line string, raw *authz.Raw) error {
 	}
 	raw.Source = authz.Source{Address: "192.0.2.7"}
 	// What a door knows of a body that nobody mentions.
-	raw.BodyKnown = raw.Method == "GET" || raw.Method == "HEAD" || raw.Method == "TRACE"
+	raw.BodyKnown = raw.Method == http.MethodGet || raw.Method == http.MethodHead || raw.Method == http.MethodTrace
 	return nil
 }
 

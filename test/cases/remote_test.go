@@ -2,7 +2,6 @@ package cases
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"testing"
 	"time"
@@ -43,7 +42,7 @@ func remote(src engine.RemoteSource) engine.RemoteKeys {
 			if err != nil {
 				panic(err)
 			}
-			held = append(held, jwks.Key{ID: name, Algorithms: algorithms, Public: crypto.PublicKey(k.Public())})
+			held = append(held, jwks.Key{ID: name, Algorithms: algorithms, Public: k.Public()})
 		}
 		p.Set = jwks.Static(held)
 	}
