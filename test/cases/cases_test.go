@@ -120,16 +120,17 @@ func TestNoDecisionHoldsACredential(t *testing.T) {
 func TestThereAreEnoughCasesAndEachNameIsASentenceOfItsOwn(t *testing.T) {
 	const least = 250
 	count := 0
+	seen := map[string]string{}
 	for _, f := range loadFiles(t) {
-		names := map[string]int{}
 		for _, c := range f.Cases {
 			count++
-			if line := names[c.Name]; line > 0 {
-				t.Errorf("%s: lines %d and %d have one name: %s", f.Name, line, c.Line, c.Name)
+			here := fmt.Sprintf("%s, line %d", f.Name, c.Line)
+			if there, twice := seen[c.Name]; twice {
+				t.Errorf("%s and %s have one name: %s", there, here, c.Name)
 			}
-			names[c.Name] = c.Line
+			seen[c.Name] = here
 			if !strings.Contains(c.Name, " ") {
-				t.Errorf("%s: line %d: %q is no sentence", f.Name, c.Line, c.Name)
+				t.Errorf("%s: %q is no sentence", here, c.Name)
 			}
 		}
 	}
