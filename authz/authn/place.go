@@ -119,14 +119,16 @@ func readCookie(r *authz.Request, p Place) (*Presented, bool, error) {
 }
 
 // readQuery reads the literal name only, since only that can be removed from
-// the query; another spelling of the name is seen when it comes beside it.
+// the query; what another spelling of it holds is nobody's.
 func readQuery(r *authz.Request, p Place) (*Presented, bool, error) {
 	params := r.Query.Values(p.Name)
 	switch {
 	case len(params) > 1:
 		return nil, true, twice(p)
-	case len(params) == 0 || params[0].RawName != p.Name || params[0].RawValue == "":
+	case len(params) == 0 || params[0].RawValue == "":
 		return nil, false, nil
+	case params[0].RawName != p.Name:
+		return nil, true, nil
 	}
 	found := &Presented{Place: p, Value: params[0].Value}
 	if params[0].Malformed {

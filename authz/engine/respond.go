@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
@@ -13,7 +14,10 @@ import (
 // respond is what the upstream learns of an allowed request.
 func (p *policy) respond(ctx context.Context, r *authz.Request, w *who, rec *recorder) authz.Decision {
 	d := authz.Decision{Outcome: authz.Allow, Reason: authz.Allowed}
-	p.strip(r, w, &d)
+	if err := p.strip(r, w, &d); err != nil {
+		rec.add("respond", "refused: %s", err)
+		return badRequest(err)
+	}
 
 	in := &expr.Input{Request: r, Identity: w.identity, Identities: w.identities}
 	for _, h := range p.headers {
@@ -56,7 +60,7 @@ func (p *policy) cannotRespond(detail string, rec *recorder) authz.Decision {
 
 // strip removes every place that any method reads, used or not; Forward keeps
 // those whose credential succeeded.
-func (p *policy) strip(r *authz.Request, w *who, d *authz.Decision) {
+func (p *policy) strip(r *authz.Request, w *who, d *authz.Decision) error {
 	var cookies []string
 	for _, place := range p.places {
 		kept := p.forward && w.succeeded(place)
@@ -75,12 +79,13 @@ func (p *policy) strip(r *authz.Request, w *who, d *authz.Decision) {
 			cookies = append(cookies, place.Name)
 		}
 	}
-	if len(cookies) > 0 {
-		stripCookies(r, cookies, d)
-	}
 	if p.tokens && !p.forward {
 		removeAliases(r, proof, false, d)
 	}
+	if len(cookies) > 0 {
+		return stripCookies(r, cookies, d)
+	}
+	return nil
 }
 
 // proof is what goes with a token that is bound to a key (RFC 9449 4.1).
@@ -104,8 +109,9 @@ func removeAliases(r *authz.Request, place authn.Place, kept bool, d *authz.Deci
 	}
 }
 
-// stripCookies rewrites the cookie header without the named cookies.
-func stripCookies(r *authz.Request, names []string, d *authz.Decision) {
+// stripCookies rewrites the cookie header without the named cookies. One that
+// cannot be written again cannot be stripped, and is refused.
+func stripCookies(r *authz.Request, names []string, d *authz.Decision) error {
 	header, _ := r.Header("cookie")
 	var kept []string
 	changed := false
@@ -125,6 +131,11 @@ func stripCookies(r *authz.Request, names []string, d *authz.Decision) {
 	case len(kept) == 0:
 		d.Remove = append(d.Remove, "cookie")
 	default:
-		d.Set = append(d.Set, authz.Header{Name: "cookie", Value: strings.Join(kept, "; ")})
+		rest := strings.Join(kept, "; ")
+		if !authz.ValidFieldValue(rest) || !utf8.ValidString(rest) {
+			return &authz.BadRequestError{Problem: "the cookie header has bytes that no header may have, beside a credential"}
+		}
+		d.Set = append(d.Set, authz.Header{Name: "cookie", Value: rest})
 	}
+	return nil
 }
