@@ -40,9 +40,9 @@ decision one that cannot be taken, unless --jwks gives the keys.
 
 Exit codes: 0 allowed, 1 denied, 2 the command could not do its work, 3 it
 cannot be decided (what would be answered 503).`,
-		Example: `  agentauth check --policies config/samples https://orders.example.com/public/status
-  agentauth check --policies config/samples -u alice:secret --explain https://orders.example.com/staff
-  agentauth check --policies config/samples -H 'x-api-key: …' -o json https://orders.example.com/v1/orders`,
+		Example: `  agentauth check --policies config/samples https://api.example.com/public/status
+  agentauth check --policies config/samples -u alice:sample-password-of-alice --explain https://api.example.com/reports
+  agentauth check --policies config/samples -H 'x-api-key: sample-api-key-of-the-warehouse-robot' -o json https://api.example.com/inventory`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.check(cmd, args[0])

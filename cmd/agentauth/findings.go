@@ -27,7 +27,10 @@ type finding struct {
 }
 
 func (f finding) String() string {
-	s := fmt.Sprintf("%s:%d: ", f.File, f.Line)
+	s := f.File + ": "
+	if f.Line > 0 {
+		s = fmt.Sprintf("%s:%d: ", f.File, f.Line)
+	}
 	if f.Severity == "warning" {
 		s += "warning: "
 	}

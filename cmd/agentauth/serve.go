@@ -43,7 +43,7 @@ Whoever can ask may learn what the upstream is given. So a door needs client
 certificates (--client-ca with --client-name), a loopback address, or
 --trust-network, the operator's word that the network lets only proxies in.`,
 		Example: `  agentauth serve --policies config/samples
-  agentauth serve --policies /etc/agentauth --grpc-address :9001 \
+  agentauth serve --policies config/samples --grpc-address :9001 \
     --tls-cert tls.crt --tls-key tls.key --client-ca ca.crt --client-name envoy.example.com`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

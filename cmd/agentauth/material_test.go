@@ -1,0 +1,80 @@
+package main
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
+)
+
+// certificates: writes ca.crt, tls.crt and tls.key.
+func certificates(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(writeCertificates(ts.MkAbs(".")))
+}
+
+func writeCertificates(dir string) error {
+	ca, err := parts.NewCA("test")
+	if err != nil {
+		return err
+	}
+	if _, err = ca.Write(dir, "ca"); err != nil {
+		return err
+	}
+	pair, err := ca.Server("localhost")
+	if err != nil {
+		return err
+	}
+	_, _, err = pair.Write(dir, "tls")
+	return err
+}
+
+// keys: writes ec.pem and ed.pem, public.pem of the first, and jwks.json of
+// both, the first with the kid 2027-01.
+func keys(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(writeKeys(ts.MkAbs("."))) }
+
+func writeKeys(dir string) error {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	for name, key := range map[string]crypto.Signer{"ec.pem": ec, "ed.pem": ed} {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return err
+		}
+		if err := writePEM(filepath.Join(dir, name), "PRIVATE KEY", der); err != nil {
+			return err
+		}
+	}
+	der, err := x509.MarshalPKIXPublicKey(ec.Public())
+	if err != nil {
+		return err
+	}
+	if err := writePEM(filepath.Join(dir, "public.pem"), "PUBLIC KEY", der); err != nil {
+		return err
+	}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: ec.Public(), KeyID: "2027-01"}, {Key: ed.Public()}}})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "jwks.json"), set, 0o600)
+}
+
+func writePEM(path, kind string, der []byte) error {
+	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+}
