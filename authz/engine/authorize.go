@@ -68,7 +68,7 @@ func (p *policy) checkScopes(w *who, rec *recorder) (authz.Decision, bool) {
 		Detail: "missing scopes: " + strings.Join(missing, " "),
 		Headers: []authz.Header{{Name: "www-authenticate",
 			Value: `Bearer error="insufficient_scope", scope="` + strings.Join(needed, " ") + `"`}}}
-	answer(&d, problem(403, "The token lacks a scope. Get one with the scopes that www-authenticate names.", ""), p.unauthorized)
+	answer(&d, "The token lacks a scope. Get one with the scopes that www-authenticate names.", "", p.unauthorized)
 	return d, false
 }
 
@@ -79,6 +79,6 @@ func (p *policy) ruleFailed(name, part string, err error, rec *recorder) authz.D
 
 func (p *policy) forbid(reason authz.Reason, rule, tell, detail string) authz.Decision {
 	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: reason, Rule: rule, Detail: detail}
-	answer(&d, problem(403, tell, rule), p.unauthorized)
+	answer(&d, tell, rule, p.unauthorized)
 	return d
 }

@@ -15,7 +15,7 @@ import (
 // what the server knows.
 type details struct {
 	Type   string `json:"type"`
-	Title  string `json:"title"`
+	Title  string `json:"title,omitempty"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Rule   string `json:"rule,omitempty"`
@@ -31,19 +31,20 @@ func problem(status int, detail, rule string) string {
 	return string(b)
 }
 
-// answer fills in a denial's answer: problem details, or what the policy says
-// instead. Challenges stay whatever it says (RFC 9110 11.6.1).
-func answer(d *authz.Decision, body string, override *v1alpha1.Denial) {
-	contentType := "application/problem+json"
-	if override == nil {
-		d.Headers = append(d.Headers, authz.Header{Name: "content-type", Value: contentType})
-		d.Body = body
-		return
-	}
-	if override.Status != 0 {
+// answer fills in a denial's answer: problem details of the status that is
+// sent (RFC 9457 3.1.2), or what the policy says instead. Challenges stay
+// whatever it says (RFC 9110 11.6.1).
+func answer(d *authz.Decision, detail, rule string, override *v1alpha1.Denial) {
+	if override != nil && override.Status != 0 {
 		d.Status = int(override.Status)
 	}
-	if d.Body = body; override.Body != nil {
+	contentType := "application/problem+json"
+	d.Body = problem(d.Status, detail, rule)
+	if override == nil {
+		d.Headers = append(d.Headers, authz.Header{Name: "content-type", Value: contentType})
+		return
+	}
+	if override.Body != nil {
 		d.Body, contentType = *override.Body, "text/plain; charset=utf-8"
 	}
 	for _, h := range override.Headers {
@@ -61,13 +62,13 @@ func answer(d *authz.Decision, body string, override *v1alpha1.Denial) {
 
 func badRequest(err error) authz.Decision {
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.BadRequest, Status: 400, Detail: err.Error()}
-	answer(&d, problem(400, "The request can be read in more than one way: "+err.Error()+".", ""), nil)
+	answer(&d, "The request can be read in more than one way: "+err.Error()+".", "", nil)
 	return d
 }
 
 func noPolicy() authz.Decision {
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.NoPolicy, Status: 403, Detail: "no policy claims the request"}
-	answer(&d, problem(403, "Nothing allows this request.", ""), nil)
+	answer(&d, "Nothing allows this request.", "", nil)
 	return d
 }
 
@@ -83,6 +84,6 @@ func unavailable(reason authz.Reason, detail string, retry time.Duration) authz.
 	seconds := int64((retry + time.Second - 1) / time.Second)
 	d := authz.Decision{Outcome: authz.Error, Reason: reason, Status: 503, Detail: detail,
 		Headers: []authz.Header{{Name: "retry-after", Value: strconv.FormatInt(seconds, 10)}}}
-	answer(&d, problem(503, "The request cannot be checked now. Try again later.", ""), nil)
+	answer(&d, "The request cannot be checked now. Try again later.", "", nil)
 	return d
 }

@@ -146,7 +146,7 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, rec *recorder) (d au
 		rec.add("request", "refused: %s", err)
 		return badRequest(err)
 	}
-	p, d, ok := e.find(s, r, rec)
+	p, d, ok := e.find(ctx, s, r, rec)
 	if !ok {
 		return d
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -13,13 +14,17 @@ import (
 const ContextPolicy = "agentauth.dev/policy"
 
 // find returns the policy of a request, or the decision where there is none.
-func (e *Engine) find(s *Snapshot, r *authz.Request, rec *recorder) (*policy, authz.Decision, bool) {
+func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, rec *recorder) (*policy, authz.Decision, bool) {
 	if name, named := r.ContextExtensions[ContextPolicy]; named {
 		return e.named(s, r, name, rec)
 	}
 	found := s.index.LookupAll(r.Host, match.View{
-		Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r},
+		Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: ctx,
 	})
+	if found.Late {
+		rec.add("match", "the check's time ran out")
+		return nil, unavailable(authz.Unavailable, "the policy could not be found in time", 0), false
+	}
 	if found.Ambiguous {
 		rec.add("match", "the %s can be read in two ways that lead to different policies", found.Cause)
 		return nil, badRequest(&authz.BadRequestError{

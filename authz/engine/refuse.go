@@ -35,7 +35,7 @@ func (p *policy) refuse(r *authz.Request, w *who) authz.Decision {
 	}
 	if d.Reason == authz.PlaintextRefused {
 		d.Status = 403
-		answer(&d, problem(403, "A password was sent over plaintext. Use https.", ""), p.unauthorized)
+		answer(&d, "A password was sent over plaintext. Use https.", "", p.unauthorized)
 		return d
 	}
 	d.Headers = p.challenges(r, w)
@@ -43,7 +43,7 @@ func (p *policy) refuse(r *authz.Request, w *who) authz.Decision {
 	if d.Reason == authz.NoCredential {
 		detail = "A credential is required. Send one as www-authenticate says."
 	}
-	answer(&d, problem(401, detail, ""), p.unauthenticated)
+	answer(&d, detail, "", p.unauthenticated)
 	return d
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -79,7 +78,7 @@ func TestAPolicyMaySayWhatRefusedCallersGet(t *testing.T) {
 	}{
 		"nothing": {nil, 401, `{"type":"about:blank","title":"Unauthorized","status":401,"detail":"A credential is required. Send one as www-authenticate says."}`,
 			[]authz.Header{header("www-authenticate", "Bearer"), header("content-type", "application/problem+json")}},
-		"a status": {&v1alpha1.Denial{Status: 404}, 404, "{",
+		"a status": {&v1alpha1.Denial{Status: 404}, 404, `{"type":"about:blank","status":404,"detail":"A credential is required. Send one as www-authenticate says."}`,
 			[]authz.Header{header("www-authenticate", "Bearer"), header("content-type", "application/problem+json")}},
 		"a body": {&v1alpha1.Denial{Body: &body}, 401, body,
 			[]authz.Header{header("www-authenticate", "Bearer"), header("content-type", "text/plain; charset=utf-8")}},
@@ -97,7 +96,7 @@ func TestAPolicyMaySayWhatRefusedCallersGet(t *testing.T) {
 			if d.Outcome != authz.Deny || d.Status != c.status || !reflect.DeepEqual(d.Headers, c.headers) {
 				t.Errorf("expected %d and %v, got %s %d and %v", c.status, c.headers, d.Outcome, d.Status, d.Headers)
 			}
-			if d.Body != c.body && (c.body != "{" || !strings.HasPrefix(d.Body, "{")) {
+			if d.Body != c.body {
 				t.Errorf("expected the body %q, got %q", c.body, d.Body)
 			}
 		})
