@@ -187,7 +187,10 @@ func (j *JWT) identity(ctx context.Context, t *Token, expires time.Time, audienc
 			id.Groups, err = j.Map.Groups(ctx, t.Claims)
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, &Unavailable{Reason: authz.Unavailable, Detail: "the claims could not be mapped in time"}
+	case err != nil:
 		return nil, reject(authz.ClaimsRefused, err.Error())
 	}
 	if jti, ok := t.Claims["jti"]; ok {

@@ -110,7 +110,7 @@ func readHeader(r *authz.Request, p Place) (*Presented, bool, error) {
 
 func readCookie(r *authz.Request, p Place) (*Presented, bool, error) {
 	switch values := r.Cookie(p.Name); {
-	case len(values) > 1:
+	case len(values) > 1 || len(values) != r.CookieSightings(p.Name):
 		return nil, true, twice(p)
 	case len(values) == 1 && values[0] != "":
 		return &Presented{Place: p, Value: values[0]}, true, nil
@@ -123,7 +123,7 @@ func readCookie(r *authz.Request, p Place) (*Presented, bool, error) {
 func readQuery(r *authz.Request, p Place) (*Presented, bool, error) {
 	params := r.Query.Values(p.Name)
 	switch {
-	case len(params) > 1:
+	case len(params) > 1 || len(params) == 1 && params[0].Alternate:
 		return nil, true, twice(p)
 	case len(params) == 0 || params[0].RawValue == "":
 		return nil, false, nil

@@ -1,7 +1,11 @@
 package authn
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -170,7 +174,52 @@ func FuzzParseToken(f *testing.F) {
 				t.Errorf("accepted with the part %q", p)
 			}
 		}
+		for _, p := range parts[:2] {
+			if name := repeated(t, p); name != "" {
+				t.Errorf("accepted with %q twice", name)
+			}
+		}
 	})
+}
+
+// repeated is a name that an object of the JSON in a part has twice, found by
+// another parser than the one under test.
+func repeated(t *testing.T, part string) string {
+	t.Helper()
+	data, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	var open []map[string]bool // the names of each object that is open; nil for a list
+	wantName := false
+	for {
+		tok, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return ""
+		}
+		if err != nil {
+			t.Fatalf("accepted, and another parser says: %v", err)
+		}
+		switch name, isName := tok.(string); {
+		case tok == json.Delim('{'):
+			open, wantName = append(open, map[string]bool{}), true
+			continue
+		case tok == json.Delim('['):
+			open, wantName = append(open, nil), false
+			continue
+		case tok == json.Delim('}') || tok == json.Delim(']'):
+			open = open[:len(open)-1]
+		case isName && wantName:
+			names := open[len(open)-1]
+			if names[name] {
+				return name
+			}
+			names[name], wantName = true, false
+			continue
+		}
+		wantName = len(open) > 0 && open[len(open)-1] != nil
+	}
 }
 
 // Whatever the bytes are, only what a strict parser reads alike and the secret
