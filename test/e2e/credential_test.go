@@ -54,6 +54,9 @@ func TestABadCredentialIsRefused(t *testing.T) {
 		{what: "a bad key where anybody may come without one", wire: get("/mixed", "x-api-key: "+othersKey), want: unauthorized},
 		{what: "another scheme where anybody may come without credential", wire: auth("/mixed", "Negotiate x"), want: unauthorized},
 		{what: "a bad token where anybody may come without one", wire: auth("/mixed", "Bearer "+good+"x"), want: unauthorized},
+		{what: "a bad cookie where anybody may come without one", wire: get("/cookies", "cookie: session="+good+"x"), want: unauthorized},
+		{what: "a bad cookie among others", wire: get("/cookies", "cookie: a=b; session="+good+"x; c=d"), want: unauthorized},
+		{what: "a bad cookie in a second field", wire: get("/cookies", "cookie: a=b", "cookie: session="+good+"x"), want: refused(400, 401)},
 
 		{what: "a password that is wrong", wire: auth("/basic", basic("alice", "a guess")), want: refused(401, 403)},
 		{what: "a user who does not exist", wire: auth("/basic", basic("nobody", password)), want: refused(401, 403)},
