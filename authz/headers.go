@@ -35,6 +35,21 @@ func (r *Request) Cookie(name string) []string {
 	return out
 }
 
+// CookieSightings counts how often a lenient server may see a cookie of that
+// name: behind any ';', ',' (Envoy joins fields with it where it is not told
+// encode_raw_headers), quote, white space, control or byte beyond ASCII.
+func (r *Request) CookieSightings(name string) int {
+	n := 0
+	for part := range strings.FieldsFuncSeq(r.headers["cookie"].value, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || c == ';' || c == ',' || c == '"'
+	}) {
+		if before, _, _ := strings.Cut(part, "="); before == name {
+			n++
+		}
+	}
+	return n
+}
+
 // readHeaders lowers names and joins fields; pseudo-headers must say what the
 // door's own attributes say.
 func (r *Request) readHeaders(raw Raw) (map[string]field, error) {

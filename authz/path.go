@@ -55,15 +55,14 @@ func decodePath(raw string) (string, error) {
 			return "", bad("the path has a malformed percent-encoding")
 		case d == '/' || d == '\\':
 			return "", bad("the path has an encoded slash or backslash")
-		case d == '%':
-			if _, twice := unhex2(raw, i+3); twice {
-				return "", bad("the path is percent-encoded twice")
-			}
 		}
 		b.WriteByte(d)
 		i += 2
 	}
 	s := b.String()
+	if encodedTwice(s) {
+		return "", bad("the path is percent-encoded twice")
+	}
 	if !utf8.ValidString(s) {
 		return "", bad("the decoded path is not UTF-8")
 	}
@@ -71,6 +70,18 @@ func decodePath(raw string) (string, error) {
 		return "", bad("the path has a control character")
 	}
 	return s, nil
+}
+
+// encodedTwice says whether decoding once more would yield something else.
+func encodedTwice(decoded string) bool {
+	for i := range len(decoded) {
+		if decoded[i] == '%' {
+			if _, again := unhex2(decoded, i+1); again {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func unhex2(s string, i int) (byte, bool) {

@@ -13,6 +13,9 @@ type Param struct {
 	// Malformed says that the value has a percent-encoding that cannot be
 	// decoded; reading it is an error.
 	Malformed bool
+	// Alternate says that only servers which also split the query at ';' see
+	// this parameter: who reads its name would choose between two readings.
+	Alternate bool
 }
 
 // Values returns every parameter whose decoded name is name.
@@ -40,18 +43,28 @@ func parseQuery(raw string) (Query, error) {
 		if part == "" {
 			continue
 		}
-		p := Param{}
-		p.RawName, p.RawValue, _ = strings.Cut(part, "=")
-		var ok bool
-		if p.Name, ok = decodeForm(p.RawName); !ok {
-			p.Name = p.RawName
+		q = append(q, parseParam(part))
+		_, rest, more := strings.Cut(part, ";")
+		for more {
+			part, rest, more = strings.Cut(rest, ";")
+			p := parseParam(part)
+			p.Alternate = true
+			q = append(q, p)
 		}
-		if p.Value, ok = decodeForm(p.RawValue); !ok {
-			p.Value, p.Malformed = p.RawValue, true
-		}
-		q = append(q, p)
 	}
 	return q, nil
+}
+
+func parseParam(part string) (p Param) {
+	p.RawName, p.RawValue, _ = strings.Cut(part, "=")
+	var ok bool
+	if p.Name, ok = decodeForm(p.RawName); !ok {
+		p.Name = p.RawName
+	}
+	if p.Value, ok = decodeForm(p.RawValue); !ok {
+		p.Value, p.Malformed = p.RawValue, true
+	}
+	return p
 }
 
 func decodeForm(s string) (string, bool) {

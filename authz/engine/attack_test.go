@@ -121,7 +121,7 @@ func TestWhatTheUpstreamMustNotSeeIsRemoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e, _ := newWorld(Options{})
 			load(t, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{c.policy}, Secrets: []*Object{robot("robot", "a", robotKey)}})
-			d := e.Decide(t.Context(), get("api.example.com", "/", c.headers...))
+			d := e.Decide(t.Context(), get("api.example.com", "/?access_token=", c.headers...))
 			decided(t, d, authz.Allow, 0, authz.Allowed)
 			if !slices.Equal(d.Set, c.set) || !slices.Equal(d.Remove, c.remove) || !slices.Equal(d.RemoveQuery, c.query) {
 				t.Errorf("expected to set %v and to remove %v and %v, got %v, %v and %v", c.set, c.remove, c.query, d.Set, d.Remove, d.RemoveQuery)

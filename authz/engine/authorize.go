@@ -22,7 +22,7 @@ func (p *policy) authorize(ctx context.Context, r *authz.Request, w *who, rec *r
 		if rule.when != nil {
 			applies, err := rule.when.Bool(ctx, in)
 			if err != nil {
-				return p.ruleFailed(rule.name, "when", err, rec), false
+				return p.ruleFailed(ctx, rule.name, "when", err, rec), false
 			}
 			if !applies {
 				rec.add("authorize", "rule %s does not apply", rule.name)
@@ -31,7 +31,7 @@ func (p *policy) authorize(ctx context.Context, r *authz.Request, w *who, rec *r
 		}
 		holds, err := rule.require.Bool(ctx, in)
 		if err != nil {
-			return p.ruleFailed(rule.name, "require", err, rec), false
+			return p.ruleFailed(ctx, rule.name, "require", err, rec), false
 		}
 		rec.add("authorize", "rule %s holds: %t", rule.name, holds)
 		if !holds {
@@ -72,8 +72,13 @@ func (p *policy) checkScopes(w *who, rec *recorder) (authz.Decision, bool) {
 	return d, false
 }
 
-func (p *policy) ruleFailed(name, part string, err error, rec *recorder) authz.Decision {
+func (p *policy) ruleFailed(ctx context.Context, name, part string, err error, rec *recorder) authz.Decision {
 	rec.add("authorize", "rule %s: %s failed: %s", name, part, err)
+	if ctx.Err() != nil {
+		d := unavailable(authz.Unavailable, "the rules could not be evaluated in time", 0)
+		d.Rule = name
+		return d
+	}
 	return p.forbid(authz.ExpressionFailed, name, fmt.Sprintf("The rule %q does not hold.", name), part+" failed: "+err.Error())
 }
 

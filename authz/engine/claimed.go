@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -8,24 +9,34 @@ import (
 )
 
 // claims are the header names that policies of one hostname pattern, and of
-// every pattern that covers it, set upstream: alias -> name, by namespace.
+// every pattern that covers it, set upstream: by namespace, alias -> name.
 type claims struct{ byNamespace map[string]map[string]string }
 
 // removeClaimed keeps a name that any policy of the host and namespace sets
-// from being sent by the caller: it means the same on every path. A request
-// that nothing claims belongs to no namespace, so all names are removed.
-func (s *Snapshot) removeClaimed(r *authz.Request, namespace string, d *authz.Decision) {
-	c := s.claimsOf(r.Host)
-	if c == nil {
-		return
-	}
-	for ns, names := range c.byNamespace {
-		if namespace == "" || ns == namespace {
-			removeNames(r, names, d)
+// from being sent by the caller: it means the same on every path. A policy that
+// was named also counts for the hosts it is written for, since the caller may
+// have chosen another. A request that nothing claims (p is nil) belongs to no
+// namespace, so the names of all are removed.
+func (s *Snapshot) removeClaimed(r *authz.Request, p *policy, d *authz.Decision) {
+	s.claimsOf(r.Host).remove(r, p, d)
+	if _, named := r.ContextExtensions[ContextPolicy]; named && p != nil {
+		for _, h := range p.hostnames {
+			s.claimed[h].remove(r, p, d)
 		}
 	}
 	slices.Sort(d.Remove)
 	d.Remove = slices.Compact(d.Remove)
+}
+
+func (c *claims) remove(r *authz.Request, p *policy, d *authz.Decision) {
+	if c == nil {
+		return
+	}
+	for ns, names := range c.byNamespace {
+		if p == nil || ns == p.namespace {
+			removeNames(r, names, d)
+		}
+	}
 }
 
 // claimsOf finds the longest pattern that covers a host.
@@ -45,26 +56,26 @@ func (s *Snapshot) claimsOf(host string) *claims {
 	}
 }
 
-// removeNames removes names and what upstreams may take for them, but for
-// what the decision itself sets.
+// removeNames removes names, by their aliases, and what came under a name that
+// upstreams may take for one of them, but for what the decision itself sets.
 func removeNames(r *authz.Request, names map[string]string, d *authz.Decision) {
+	for _, name := range names {
+		if !sets(d, name) {
+			d.Remove = append(d.Remove, name)
+		}
+	}
 	if len(names) == 0 {
 		return
 	}
-	set := make(map[string]bool, len(d.Set))
-	for _, h := range d.Set {
-		set[h.Name] = true
-	}
-	for _, name := range names {
-		if !set[name] {
-			d.Remove = append(d.Remove, name)
-		}
-	}
 	for name := range r.Headers() {
-		if _, ok := names[authz.Alias(name)]; ok && !set[name] {
+		if names[authz.Alias(name)] != "" && !sets(d, name) {
 			d.Remove = append(d.Remove, name)
 		}
 	}
+}
+
+func sets(d *authz.Decision, name string) bool {
+	return slices.ContainsFunc(d.Set, func(h authz.Header) bool { return h.Name == name })
 }
 
 // newClaims computes, for each pattern, the names of all patterns that cover
@@ -84,9 +95,7 @@ func newClaims(policies []*policy) map[string]*claims {
 				names = map[string]string{}
 				own[pattern][p.namespace] = names
 			}
-			for _, h := range p.headers {
-				names[authz.Alias(h.name)] = h.name
-			}
+			maps.Copy(names, p.names)
 		}
 	}
 	out := make(map[string]*claims, len(own))
@@ -97,9 +106,7 @@ func newClaims(policies []*policy) map[string]*claims {
 				if c.byNamespace[ns] == nil {
 					c.byNamespace[ns] = map[string]string{}
 				}
-				for alias, name := range names {
-					c.byNamespace[ns][alias] = name
-				}
+				maps.Copy(c.byNamespace[ns], names)
 			}
 		}
 		out[pattern] = c

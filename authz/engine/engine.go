@@ -43,9 +43,9 @@ type Deps struct {
 type Options struct {
 	// AllowUnmatched lets requests through that no policy claims.
 	AllowUnmatched bool
-	// ContextPolicy reads the policy's name from the context extension
-	// agentauth.dev/policy: for sources of one tenant only.
-	ContextPolicy bool
+	// OneTenant: all policies are one owner's. Their namespaces do not keep
+	// them apart, and the context extension agentauth.dev/policy names one.
+	OneTenant bool
 }
 
 // Engine decides with the snapshot that is in force. Until the first Swap
@@ -152,7 +152,7 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, rec *recorder) (d au
 	}
 	d = p.decide(ctx, r, rec)
 	if d.Policy = p.name; d.Outcome == authz.Allow {
-		s.removeClaimed(r, p.namespace, &d)
+		s.removeClaimed(r, p, &d)
 	}
 	return d
 }

@@ -275,12 +275,12 @@ func TestAPolicyIsNamedOnlyWhereThatIsRead(t *testing.T) {
 		status   int
 		reason   authz.Reason
 	}{
-		"a policy that exists":           {Options{ContextPolicy: true}, "shop/weak", nil, authz.Allow, 0, authz.Allowed},
-		"a policy that does not exist":   {Options{ContextPolicy: true, AllowUnmatched: true}, "shop/none", nil, authz.Deny, 403, authz.NoPolicy},
-		"a policy without its namespace": {Options{ContextPolicy: true}, "weak", nil, authz.Deny, 403, authz.NoPolicy},
-		"no name":                        {Options{ContextPolicy: true}, "", nil, authz.Deny, 403, authz.NoPolicy},
+		"a policy that exists":           {Options{OneTenant: true}, "shop/weak", nil, authz.Allow, 0, authz.Allowed},
+		"a policy that does not exist":   {Options{OneTenant: true, AllowUnmatched: true}, "shop/none", nil, authz.Deny, 403, authz.NoPolicy},
+		"a policy without its namespace": {Options{OneTenant: true}, "weak", nil, authz.Deny, 403, authz.NoPolicy},
+		"no name":                        {Options{OneTenant: true}, "", nil, authz.Deny, 403, authz.NoPolicy},
 		"a name where none is read":      {Options{}, "shop/weak", nil, authz.Error, 503, authz.SelectorRefused},
-		"a name beside route metadata":   {Options{ContextPolicy: true}, "shop/weak", &authz.RouteRef{Kind: "HTTPRoute"}, authz.Error, 503, authz.SelectorRefused},
+		"a name beside route metadata":   {Options{OneTenant: true}, "shop/weak", &authz.RouteRef{Kind: "HTTPRoute"}, authz.Error, 503, authz.SelectorRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, _ := newWorld(c.options)

@@ -38,7 +38,7 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, rec *r
 	rec.add("match", "no policy matches %s %s on host %s (host known: %t)", r.Method, r.Path, r.Host, found.HostKnown)
 	if e.options.AllowUnmatched {
 		d := authz.Decision{Outcome: authz.Allow, Reason: authz.Unmatched}
-		s.removeClaimed(r, "", &d)
+		s.removeClaimed(r, nil, &d)
 		return nil, d, false
 	}
 	return nil, noPolicy(), false
@@ -47,7 +47,7 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, rec *r
 // named finds the policy that the proxy's configuration names. A selector that
 // may not be used here never leads to a weaker policy.
 func (e *Engine) named(s *Snapshot, r *authz.Request, name string, rec *recorder) (*policy, authz.Decision, bool) {
-	if !e.options.ContextPolicy || r.Route != nil {
+	if !e.options.OneTenant || r.Route != nil {
 		rec.add("match", "the context extension %s is not read here, or came beside route metadata", ContextPolicy)
 		return nil, unavailable(authz.SelectorRefused,
 			"the context extension "+ContextPolicy+" is not read here, or came beside route metadata", 0), false

@@ -26,8 +26,8 @@ type policy struct {
 	rules  []rule
 
 	forward  bool
-	headers  []value // names in lower case
-	names    map[string]string
+	headers  []value           // names in lower case
+	names    map[string]string // their names by alias
 	metadata []value
 
 	unauthenticated, unauthorized *v1alpha1.Denial

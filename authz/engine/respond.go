@@ -44,9 +44,7 @@ func (p *policy) respond(ctx context.Context, r *authz.Request, w *who, rec *rec
 		}
 	}
 	removeNames(r, p.names, &d)
-	d.Remove = slices.DeleteFunc(d.Remove, func(name string) bool {
-		return slices.ContainsFunc(d.Set, func(h authz.Header) bool { return h.Name == name })
-	})
+	d.Remove = slices.DeleteFunc(d.Remove, func(name string) bool { return sets(&d, name) })
 	slices.Sort(d.Remove)
 	d.Remove = slices.Compact(d.Remove)
 	rec.add("respond", "sets %d headers, removes %s", len(d.Set), strings.Join(d.Remove, ", "))
@@ -72,7 +70,8 @@ func (p *policy) strip(r *authz.Request, w *who, d *authz.Decision) error {
 			removeAliases(r, place, kept, d)
 		case kept:
 		case place.In == authn.InQuery:
-			if !slices.Contains(d.RemoveQuery, place.Name) {
+			// Envoy rewrites a whole query from which it is to remove anything.
+			if literal(r.Query, place.Name) && !slices.Contains(d.RemoveQuery, place.Name) {
 				d.RemoveQuery = append(d.RemoveQuery, place.Name)
 			}
 		default:
@@ -90,6 +89,10 @@ func (p *policy) strip(r *authz.Request, w *who, d *authz.Decision) error {
 
 // proof is what goes with a token that is bound to a key (RFC 9449 4.1).
 var proof = authn.Place{In: authn.InHeader, Name: "dpop"}
+
+func literal(q authz.Query, name string) bool {
+	return slices.ContainsFunc(q, func(p authz.Param) bool { return p.RawName == name })
+}
 
 // succeeded says whether a credential in this header, cookie or parameter did.
 func (w *who) succeeded(place authn.Place) bool {

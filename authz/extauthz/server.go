@@ -20,12 +20,12 @@ import (
 const MaxConnectionAge = time.Hour
 
 const (
-	// maxMessage is what is received of one message, in bytes. It is far above
+	// maxMessage is what is received of one message, in bytes. It is above
 	// maxCheck so that a check that is too large still gets an answer.
-	maxMessage = 64 << 20
+	maxMessage = 8 << 20
 	// maxStreams is how many checks one connection may have under way; Envoy
 	// opens another connection beyond that.
-	maxStreams = 1024
+	maxStreams = 512
 	// handshakeTimeout is for TLS and HTTP/2 settings of a new connection.
 	handshakeTimeout = 10 * time.Second
 )

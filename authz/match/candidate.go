@@ -58,19 +58,28 @@ func (c *candidate) matches(v *View) verdict {
 	if c.method != "" && c.method != v.Method {
 		return no
 	}
+	result := yes
 	for i := range c.headers {
 		h := &c.headers[i]
 		if v.Headers == nil {
 			return no
 		}
-		if value, ok := v.Headers.Header(h.name); !ok || !h.holds(value) {
+		value, ok := v.Headers.Header(h.name)
+		if ok && h.regex != nil && len(value) > maxText {
+			result = maybe
+			continue
+		}
+		if !ok || !h.holds(value) {
 			return no
 		}
 	}
-	if c.path.regex != nil && !c.path.regex.MatchString(v.Path) {
+	switch {
+	case c.path.regex == nil:
+	case len(v.Path) > maxText:
+		result = maybe
+	case !c.path.regex.MatchString(v.Path):
 		return no
 	}
-	result := yes
 	for i := range c.query {
 		result = min(result, c.query[i].inQuery(v.Query))
 	}

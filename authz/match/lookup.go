@@ -1,5 +1,7 @@
 package match
 
+import "context"
+
 // View is what a lookup reads of a request.
 type View struct {
 	// Method in the letter case it was sent in: "get" is not GET.
@@ -10,6 +12,8 @@ type View struct {
 	Query string
 	// Headers may be nil, which is none.
 	Headers Headers
+	// Ctx ends a lookup that takes too long; nil is never.
+	Ctx context.Context
 }
 
 // Headers gives a header's value by its name in lower case; the values of a
@@ -30,6 +34,8 @@ type Result struct {
 	// Cause is what can be read in two ways, "path" or "query"; empty unless
 	// Ambiguous.
 	Cause string
+	// Late says that Ctx ended first, so that nothing is known.
+	Late bool
 }
 
 // Entry is the number of the entry that matched, false if there is none.
@@ -54,13 +60,13 @@ func (r Result) Owner() (int, bool) {
 func (x *Index) LookupAll(host string, v View) Result {
 	h := x.find(host)
 	r := h.lookup(v)
-	if h == nil || r.Ambiguous {
+	if h == nil || r.Ambiguous || r.Late {
 		return r
 	}
 	for _, path := range Variants(v.Path) {
 		v.Path = path
 		other := h.lookup(v)
-		if other.Ambiguous {
+		if other.Ambiguous || other.Late {
 			return other
 		}
 		if !sameOutcome(r.found, other.found) {
@@ -103,6 +109,9 @@ func (h *host) lookup(v View) Result {
 	}
 	var s search
 	h.walk(&v, &s)
+	if s.late {
+		return Result{HostKnown: true, Late: true}
+	}
 	if s.ambiguous || s.first != nil && s.found == nil {
 		return Result{HostKnown: true, Ambiguous: true, Cause: "query"}
 	}
@@ -118,11 +127,15 @@ type search struct {
 	first     *candidate // that matches under some reading
 	found     *candidate // the first that matches under every reading
 	ambiguous bool
+	late      bool
 }
 
 // try reports whether the search is over.
 func (s *search) try(v *View, list []*candidate) bool {
 	for _, c := range list {
+		if s.late = c.asks && v.Ctx != nil && v.Ctx.Err() != nil; s.late {
+			return true
+		}
 		verdict := c.matches(v)
 		if verdict == no {
 			continue

@@ -6,19 +6,37 @@ import "strings"
 // compares names and values undecoded and takes the first of a name; upstreams
 // decode, and take the first, the last or all. So each occurrence is asked about,
 // once for the reader who does not decode and once for the one who does.
+//
+// Some readers split at ";" as well.
 func (c *condition) inQuery(query string) verdict {
+	v := c.splitAt(query, "&")
+	if strings.Contains(query, ";") && v != c.splitAt(query, "&;") {
+		return maybe
+	}
+	return v
+}
+
+func (c *condition) splitAt(query, separators string) verdict {
 	var raw, decoded tally
 	for query != "" {
-		var pair string
-		pair, query, _ = strings.Cut(query, "&")
+		pair := query
+		if i := strings.IndexAny(query, separators); i >= 0 {
+			pair, query = query[:i], query[i+1:]
+		} else {
+			query = ""
+		}
 		name, value, _ := strings.Cut(pair, "=")
 		sent := name == c.name
+		if !sent && decode(name) != c.name {
+			continue
+		}
+		if c.regex != nil && len(value) > maxText {
+			return maybe
+		}
 		if sent {
 			raw.count(c.holds(value))
 		}
-		if sent || decode(name) == c.name {
-			decoded.count(c.holds(decode(value)))
-		}
+		decoded.count(c.holds(decode(value)))
 	}
 	if v := raw.verdict(); v == decoded.verdict() {
 		return v

@@ -15,6 +15,9 @@ const (
 	// MaxProgram is the largest compiled regular expression, in instructions.
 	// "[a-z]{1,63}" has about 130.
 	MaxProgram = 1024
+	// maxText is the longest value that is matched, in bytes; whether a longer
+	// one matches is not known.
+	maxText = 8 << 10
 )
 
 // compileRegex makes a regular expression that must match the whole text.

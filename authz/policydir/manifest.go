@@ -92,7 +92,7 @@ func header(doc *yaml.Node, say func(n *yaml.Node, field, message string)) (kind
 	}
 	versions, known := kinds[kind]
 	if !known {
-		_, at := lookup(doc, "kind", 0)
+		_, at := lookup(doc, "kind")
 		message := "the kind " + word(kind) + " is not known here"
 		if meant := near(kind, slices.Sorted(maps.Keys(kinds))); meant != "" {
 			message += fmt.Sprintf("; did you mean %q?", meant)
@@ -102,7 +102,7 @@ func header(doc *yaml.Node, say func(n *yaml.Node, field, message string)) (kind
 	}
 	create = versions[version]
 	if create == nil {
-		_, at := lookup(doc, "apiVersion", 0)
+		_, at := lookup(doc, "apiVersion")
 		say(at, "apiVersion", fmt.Sprintf("expected %s for kind %s, came %s",
 			strings.Join(slices.Sorted(maps.Keys(versions)), " or "), kind, word(version)))
 	}
@@ -112,7 +112,7 @@ func header(doc *yaml.Node, say func(n *yaml.Node, field, message string)) (kind
 // headerField is a field of which the rest of a document depends. It may come
 // once: with two kinds nobody knows whether the document is secret.
 func headerField(doc *yaml.Node, name string, say func(n *yaml.Node, field, message string)) (string, bool) {
-	key, value := lookup(doc, name, 0)
+	key, value := lookup(doc, name)
 	if key == nil {
 		say(doc, "", "expected a field "+name+"; it says, with others, what this document is")
 		return "", false
@@ -151,14 +151,14 @@ func (id objectID) String() string { return id.kind + " " + id.namespace + "/" +
 // every diagnostic can tell it.
 func identify(kind string, doc *yaml.Node) (objectID, bool) {
 	id := objectID{kind: kind, namespace: "default"}
-	_, meta := lookup(doc, "metadata", 0)
+	_, meta := lookup(doc, "metadata")
 	if meta == nil {
 		return id, false
 	}
-	if _, ns := lookup(meta, "namespace", 0); ns != nil && follow(ns).Value != "" {
+	if _, ns := lookup(meta, "namespace"); ns != nil && follow(ns).Value != "" {
 		id.namespace = follow(ns).Value
 	}
-	if _, name := lookup(meta, "name", 0); name != nil {
+	if _, name := lookup(meta, "name"); name != nil {
 		id.name = follow(name).Value
 	}
 	return id, len(validation.IsDNS1123Label(id.namespace)) == 0 && len(validation.IsDNS1123Subdomain(id.name)) == 0

@@ -20,11 +20,17 @@ func follow(n *yaml.Node) *yaml.Node {
 }
 
 // lookup finds a key of a mapping: its own, or one it merges with "<<".
-func lookup(n *yaml.Node, name string, depth int) (key, value *yaml.Node) {
+func lookup(n *yaml.Node, name string) (key, value *yaml.Node) {
+	return lookupIn(n, name, map[*yaml.Node]bool{})
+}
+
+// lookupIn looks into each mapping once, however many ways lead to it.
+func lookupIn(n *yaml.Node, name string, seen map[*yaml.Node]bool) (key, value *yaml.Node) {
 	n = follow(n)
-	if n.Kind != yaml.MappingNode || depth > maxDepth {
+	if n.Kind != yaml.MappingNode || seen[n] {
 		return nil, nil
 	}
+	seen[n] = true
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := follow(n.Content[i]); !isMerge(k) && k.Kind == yaml.ScalarNode && k.Value == name {
 			return n.Content[i], n.Content[i+1]
@@ -35,7 +41,7 @@ func lookup(n *yaml.Node, name string, depth int) (key, value *yaml.Node) {
 			continue
 		}
 		for _, from := range mergedFrom(n.Content[i+1]) {
-			if key, value = lookup(from, name, depth+1); key != nil {
+			if key, value = lookupIn(from, name, seen); key != nil {
 				return key, value
 			}
 		}

@@ -140,8 +140,8 @@ func checkKeys(data map[string][]byte, doc *yaml.Node, say func(n *yaml.Node, fi
 			continue
 		}
 		for _, field := range in {
-			if _, m := lookup(doc, field, 0); m != nil {
-				if key, _ := lookup(m, k, 0); key != nil {
+			if _, m := lookup(doc, field); m != nil {
+				if key, _ := lookup(m, k); key != nil {
 					say(key, field, "expected as name of an entry at most 253 letters, digits, '-', '_' or '.'")
 				}
 			}

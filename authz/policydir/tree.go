@@ -63,7 +63,7 @@ func nodeAt(n *yaml.Node, field string) *yaml.Node {
 			best = n
 			continue
 		}
-		key, value := lookup(n, name, 0)
+		key, value := lookup(n, name)
 		if key == nil {
 			return best
 		}

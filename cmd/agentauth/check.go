@@ -116,7 +116,7 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 	}
 	defer done()
 	kernel := engine.New(dependencies(keys, nil, nil), engine.Options{
-		AllowUnmatched: f.unmatched == "allow-unauthenticated", ContextPolicy: true,
+		AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: true,
 	})
 	defer kernel.Close()
 	tree, problems := policydir.Load(f.policies)

@@ -101,7 +101,7 @@ func (f *serveFlags) options() (engine.Options, error) {
 	}
 	switch f.unmatched {
 	case "deny", "allow-unauthenticated":
-		return engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", ContextPolicy: true}, nil
+		return engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: true}, nil
 	}
 	return engine.Options{}, usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
 }

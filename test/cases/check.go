@@ -15,7 +15,7 @@ import (
 //	policy NS/NAME, method NAME, rule NAME, subject TEXT
 //	sets NAME: VALUE, unset NAME            headers for the upstream
 //	removes NAME, keeps NAME                headers taken from the request
-//	removes-query NAME
+//	removes-query NAME, keeps-query NAME
 //	metadata NAME: VALUE
 //	answers NAME: VALUE, silent NAME        headers for the caller
 //	challenges N                            how many www-authenticate
@@ -52,6 +52,8 @@ func check(d *authz.Decision, want string, seen bool) error {
 		return present(d.Remove, rest)
 	case "keeps":
 		return absent(d.Remove, rest)
+	case "keeps-query":
+		return absent(d.RemoveQuery, rest)
 	case "removes-query":
 		return present(d.RemoveQuery, rest)
 	case "metadata":

@@ -58,7 +58,7 @@ func newEngine(t *testing.T, f File, in engine.Input) *engine.Engine {
 		Slow:      slow,
 		Remote:    remote,
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
-	}, engine.Options{AllowUnmatched: f.AllowUnmatched, ContextPolicy: true})
+	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true})
 	snapshot, reports := e.Compile(in)
 	e.Swap(snapshot)
 	t.Cleanup(e.Close)
