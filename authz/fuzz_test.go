@@ -14,6 +14,7 @@ func FuzzNewRequest(f *testing.F) {
 	f.Add("GET", "API.example.com:443", "/%61dmin;x=1/caf%C3%A9/", "Cookie", "a=1; b=2")
 	f.Add("POST", "[2001:db8::1]:80", "/100%25?x=%zz", ":path", "/100%25?x=%zz")
 	f.Add("GET", "a.example.com.", "/public/..;/admin", "host", "a.example.com")
+	f.Add("GET", "a.example.com", "/%25%36%31dmin/%25zz/%25", "x", "y")
 	f.Add("get", "a..b", "//x", "X_Agent_Id", "a\r\nb")
 	f.Add("GET", "a", "/%2e%2e/%2f/%5c/%00#", "", "")
 	f.Fuzz(func(t *testing.T, method, host, path, name, value string) {
@@ -38,9 +39,6 @@ func FuzzNewRequest(f *testing.F) {
 		}
 		if r.RawPath+"?"+r.RawQuery != path && r.RawPath != path {
 			t.Errorf("path %q and query %q are not what came: %q", r.RawPath, r.RawQuery, path)
-		}
-		if strings.ContainsRune(r.Path, '%') {
-			return // what looks encoded after decoding cannot be written again
 		}
 		again, err := NewRequest(Raw{Method: r.Method, Scheme: r.Scheme, Host: r.Host, Path: encodePath(r.Path)})
 		if err != nil {

@@ -97,6 +97,18 @@ func TestCookiesAreFoundWhereverTheyAre(t *testing.T) {
 	}
 }
 
+func TestACookieIsSeenWhereverALenientServerSeesOne(t *testing.T) {
+	for header, want := range map[string]int{
+		"": 0, "a=1": 1, "a": 1, "b=1; a=2": 1, "a=1; a=2": 2, "a=1,a=2": 2, "b=x,a=2": 1, "b=\"x; a=2\"": 1,
+		"b=\"a=2\"": 1, "b=x a=2": 1, "b=x\ta=2": 1, "b=x\x01a=2": 1, "b=é a=2": 1, "b=éa=2": 1,
+		"A=1": 0, "aa=1": 0, "b=a": 0, "b=xa=2": 0, "b=;": 0,
+	} {
+		if got := read(t, withHeaders(Header{"cookie", header})).CookieSightings("a"); got != want {
+			t.Errorf("%q: expected %d, got %d", header, want, got)
+		}
+	}
+}
+
 func TestAnAliasIsWhatALenientServerMakesOfAName(t *testing.T) {
 	for name, want := range map[string]string{
 		"x-agent-id": "x-agent-id", "X_Agent_Id": "x-agent-id", "x.agent.id": "x-agent-id", "x!agent~id": "x-agent-id",
