@@ -21,8 +21,8 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 	if prev == nil {
 		prev = &Snapshot{}
 	}
-	c := &compiler{engine: e, prev: &prev.memo, objects: newObjects(&prev.memo, in)}
-	c.next.init(c.objects)
+	c := &compiler{engine: e, prev: &prev.memo, objects: newObjects(in)}
+	c.next.init()
 	s := &Snapshot{byName: make(map[types.NamespacedName]*policy, len(in.Policies))}
 
 	sources := slices.Clone(in.Policies)
@@ -91,33 +91,38 @@ func buildIndex(s *Snapshot) map[int]*conflicts {
 // invalid, and is claimed as widely as its host.
 func (b *building) routes(routes []v1alpha1.Route) {
 	for i, route := range routes {
+		at := fmt.Sprintf("spec.routes[%d]", i)
+		matches := make([]gatewayv1.HTTPRouteMatch, len(route.Matches))
+		for m := range route.Matches {
+			matches[m] = b.match(route.Matches[m], fmt.Sprintf("%s.matches[%d]", at, m))
+		}
 		for h, host := range route.Hostnames {
-			for m, mm := range route.Matches {
-				at := fmt.Sprintf("spec.routes[%d].matches[%d]", i, m)
-				e := match.Entry{Hostname: string(host), Match: mm}
-				if problems := match.Check(e); problems != nil {
-					if e = b.unmatchable(e, problems, at, fmt.Sprintf("spec.routes[%d].hostnames[%d]", i, h)); e.Hostname == "" {
-						continue
-					}
-				}
-				b.entries = append(b.entries, e)
-				b.origin.fields = append(b.origin.fields, fmt.Sprintf("%s on host %s", at, host))
+			if problems := match.Check(match.Entry{Hostname: string(host)}); problems != nil {
+				b.unmatchable(fmt.Sprintf("%s.hostnames[%d]", at, h), problems[0].Detail)
+				continue
+			}
+			for m := range matches {
+				b.entries = append(b.entries, match.Entry{Hostname: string(host), Match: matches[m]})
+				b.origin.fields = append(b.origin.fields, fmt.Sprintf("%s.matches[%d] on host %s", at, m, host))
 			}
 		}
 	}
 }
 
-func (b *building) unmatchable(e match.Entry, problems match.Problems, at, host string) match.Entry {
+func (b *building) match(m gatewayv1.HTTPRouteMatch, at string) gatewayv1.HTTPRouteMatch {
+	problems := match.Check(match.Entry{Hostname: "*", Match: m})
 	for _, p := range problems {
-		path := at + strings.TrimPrefix(p.Field, "match")
-		if p.Field == "hostname" {
-			path, e.Hostname = host, ""
-		}
-		told := slices.ContainsFunc(b.origin.problems, func(o Problem) bool { return o.Field == path })
-		if b.invalid = true; !told { // Validate may have said it already
-			b.reject(path, p.Detail)
-		}
+		b.unmatchable(at+strings.TrimPrefix(p.Field, "match"), p.Detail)
 	}
-	e.Match = gatewayv1.HTTPRouteMatch{}
-	return e
+	if problems != nil {
+		return gatewayv1.HTTPRouteMatch{}
+	}
+	return m
+}
+
+func (b *building) unmatchable(path, detail string) {
+	told := slices.ContainsFunc(b.origin.problems, func(o Problem) bool { return o.Field == path })
+	if b.invalid = true; !told { // Validate may have said it already
+		b.reject(path, detail)
+	}
 }

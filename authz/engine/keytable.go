@@ -15,7 +15,7 @@ import (
 type keyTable struct {
 	namespace string
 	labels    map[string]v1alpha1.LabelValue
-	selected  []*Object
+	selected  []fingerprint
 	keys      authn.Keys
 	problems  []Problem
 }
@@ -36,27 +36,29 @@ func (c *compiler) table(namespace string, labels map[string]v1alpha1.LabelValue
 	if t := c.next.tables[id]; t != nil {
 		return t
 	}
-	t := &keyTable{namespace: namespace, labels: labels, selected: c.objects.selectKeys(namespace, labels)}
+	selected := c.objects.selectKeys(namespace, labels)
+	t := &keyTable{namespace: namespace, labels: labels}
+	for _, o := range selected {
+		t.selected = append(t.selected, c.objects.printOf(o))
+		c.keySecret(o)
+	}
 	if old := c.prev.tables[id]; old != nil && slices.Equal(old.selected, t.selected) {
 		t = old
 	} else {
-		c.fill(t)
-	}
-	for _, o := range t.selected {
-		c.next.secrets[o] = c.keySecret(o)
+		c.fill(t, selected)
 	}
 	c.next.tables[id] = t
 	return t
 }
 
-func (c *compiler) fill(t *keyTable) {
+func (c *compiler) fill(t *keyTable, selected []*Object) {
 	n := 0
-	for _, o := range t.selected {
+	for _, o := range selected {
 		n += len(o.Data)
 	}
 	t.keys = make(authn.Keys, n)
 	owner := make(map[[32]byte]*Object, n)
-	for _, o := range t.selected {
+	for _, o := range selected {
 		s := c.keySecret(o)
 		t.problems = append(t.problems, s.problems...)
 		for sum, key := range s.keys {
@@ -72,15 +74,16 @@ func (c *compiler) fill(t *keyTable) {
 	}
 }
 
+// keySecret parses a Secret, or takes over what it was parsed to before.
 func (c *compiler) keySecret(o *Object) *keySecret {
-	if s := c.next.secrets[o]; s != nil {
-		return s
+	print := c.objects.printOf(o)
+	s := c.next.secrets[print]
+	if s == nil {
+		if s = c.prev.secrets[print]; s == nil {
+			s = parseKeySecret(o)
+		}
+		c.next.secrets[print] = s
 	}
-	if s := c.prev.secrets[o]; s != nil {
-		return s
-	}
-	s := parseKeySecret(o)
-	c.next.secrets[o] = s
 	return s
 }
 

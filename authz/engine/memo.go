@@ -8,21 +8,18 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 )
 
-// memo is what the next compile may take over: everything that was read, and
-// what was made of it. Equal objects are replaced by the ones already known,
-// so that "unchanged" is a comparison of pointers from there on.
+// memo is what the next compile may take over: what was made of what was read,
+// by fingerprints of that, so that no Secret's content outlives its compile.
 type memo struct {
-	objects  map[objectKey]*Object
 	policies map[types.NamespacedName]*policy
 	tables   map[string]*keyTable
-	secrets  map[*Object]*keySecret
+	secrets  map[fingerprint]*keySecret
 }
 
-func (m *memo) init(o *objects) {
-	m.objects = o.byKey
+func (m *memo) init() {
 	m.policies = map[types.NamespacedName]*policy{}
 	m.tables = map[string]*keyTable{}
-	m.secrets = map[*Object]*keySecret{}
+	m.secrets = map[fingerprint]*keySecret{}
 }
 
 // origin is what a policy was compiled from.
@@ -38,10 +35,10 @@ type origin struct {
 	pooled     map[poolKey]*pooled
 }
 
-// ref is a reference and what it resolved to; nil is nothing.
+// ref is a reference and what it resolved to.
 type ref struct {
-	key    objectKey
-	object *Object
+	key   objectKey
+	print fingerprint
 }
 
 // unchanged says whether compiling source again would give p.
@@ -52,7 +49,7 @@ func (c *compiler) unchanged(p *policy, source *v1alpha1.AgentAuthPolicy) bool {
 		return false
 	}
 	for _, r := range o.refs {
-		if c.objects.byKey[r.key] != r.object {
+		if c.objects.prints[r.key] != r.print {
 			return false
 		}
 	}

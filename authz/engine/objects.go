@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"reflect"
 	"slices"
 	"strings"
 
@@ -18,15 +17,17 @@ func (k objectKey) String() string { return k.kind + " " + k.namespace + "/" + k
 type objects struct {
 	byKey   map[objectKey]*Object
 	byLabel map[string][]*Object
+	prints  map[objectKey]fingerprint
 }
 
-func newObjects(prev *memo, in Input) *objects {
+func newObjects(in Input) *objects {
 	o := &objects{
 		byKey:   make(map[objectKey]*Object, len(in.Secrets)+len(in.ConfigMaps)),
 		byLabel: map[string][]*Object{},
+		prints:  make(map[objectKey]fingerprint, len(in.Secrets)+len(in.ConfigMaps)),
 	}
-	o.add(prev, "Secret", in.Secrets)
-	o.add(prev, "ConfigMap", in.ConfigMaps)
+	o.add("Secret", in.Secrets)
+	o.add("ConfigMap", in.ConfigMaps)
 	for key, obj := range o.byKey {
 		if key.kind != "Secret" || obj.Use() != v1alpha1.UseAPIKey {
 			continue
@@ -42,14 +43,16 @@ func newObjects(prev *memo, in Input) *objects {
 	return o
 }
 
-func (o *objects) add(prev *memo, kind string, list []*Object) {
+func (o *objects) add(kind string, list []*Object) {
 	for _, obj := range list {
 		key := objectKey{kind, obj.Namespace, obj.Name}
-		if old := prev.objects[key]; old != nil && old != obj && reflect.DeepEqual(old, obj) {
-			obj = old
-		}
-		o.byKey[key] = obj
+		o.byKey[key], o.prints[key] = obj, fingerprintOf(kind, obj)
 	}
+}
+
+// printOf is the fingerprint of a Secret.
+func (o *objects) printOf(secret *Object) fingerprint {
+	return o.prints[objectKey{"Secret", secret.Namespace, secret.Name}]
 }
 
 func labelKey(namespace, key, value string) string { return namespace + "\x00" + key + "\x00" + value }

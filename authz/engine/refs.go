@@ -20,7 +20,7 @@ import (
 func (b *building) object(kind, name, use string, at *field.Path) (o *Object, missing string) {
 	key := objectKey{kind, b.namespace, name}
 	o = b.objects.byKey[key]
-	b.origin.refs = append(b.origin.refs, ref{key, o})
+	b.origin.refs = append(b.origin.refs, ref{key, b.objects.prints[key]})
 	p := Problem{Severity: Unresolved, Field: at.String(), Object: key.String(), cause: v1alpha1.ReasonRefNotFound}
 	switch {
 	case o == nil || o.Use() == "":

@@ -75,6 +75,12 @@ func (m *metrics) decided(d *authz.Decision, took time.Duration) {
 	}
 }
 
+// forget drops the series of a policy that is there no more.
+func (m *metrics) forget(policy string) {
+	m.decision.DeletePartialMatch(prometheus.Labels{"policy": policy})
+	m.asked.DeleteLabelValues(policy)
+}
+
 // keySets shows how the key sets are doing that policies name.
 type keySets struct{ of func() []engine.RemoteStatus }
 

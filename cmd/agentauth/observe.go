@@ -41,14 +41,21 @@ func (o *observed) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 // it every place of a request that may hold a credential.
 func attributes(raw authz.Raw, d *authz.Decision, took time.Duration) []slog.Attr {
 	path, _, _ := strings.Cut(raw.Path, "?")
+	brief := func(s string) string {
+		const most = 512
+		if len(s) > most {
+			return strings.ToValidUTF8(s[:most], "") + "…"
+		}
+		return s
+	}
 	out := []slog.Attr{
 		slog.String("decision", d.Outcome.String()),
 		slog.String("reason", string(d.Reason)),
 		slog.String("policy", d.Policy),
-		slog.String("requestId", raw.ID),
-		slog.String("host", raw.Host),
-		slog.String("method", raw.Method),
-		slog.String("path", path),
+		slog.String("requestId", brief(raw.ID)),
+		slog.String("host", brief(raw.Host)),
+		slog.String("method", brief(raw.Method)),
+		slog.String("path", brief(path)),
 		slog.Duration("took", took),
 	}
 	if d.Method != "" {

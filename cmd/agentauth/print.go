@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -95,6 +97,9 @@ func printText(w io.Writer, d *authz.Decision, steps []engine.Step) error {
 	}
 	fmt.Fprintln(&b)
 	line := func(name, value string) {
+		if strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			value = strconv.Quote(value) // a subject must not write a line of its own
+		}
 		if value != "" {
 			fmt.Fprintf(&b, "  %-8s %s\n", name, value)
 		}

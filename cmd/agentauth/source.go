@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 )
@@ -20,6 +21,7 @@ type source struct {
 	// ready is called once, when the first load is in force.
 	ready  func()
 	loaded bool
+	names  map[string]bool // of the policies in force
 }
 
 var errFirstLoad = errors.New("the policies are not valid; see the log above. Nothing was loaded before, so nothing can be served")
@@ -54,6 +56,7 @@ func (s *source) apply(ctx context.Context, tree *policydir.Tree, problems []pol
 		return false
 	}
 	s.kernel.Swap(snapshot)
+	s.forgetOld(tree.Input.Policies)
 	var lines []string
 	for _, f := range found {
 		s.log.Warn("in force, with a problem", "problem", f.String())
@@ -71,6 +74,20 @@ func (s *source) apply(ctx context.Context, tree *policydir.Tree, problems []pol
 		s.ready()
 	}
 	return true
+}
+
+// forgetOld drops the metrics of policies that are there no more.
+func (s *source) forgetOld(policies []*v1alpha1.AgentAuthPolicy) {
+	names := make(map[string]bool, len(policies))
+	for _, p := range policies {
+		names[p.Namespace+"/"+p.Name] = true
+	}
+	for name := range s.names {
+		if !names[name] {
+			s.metrics.forget(name)
+		}
+	}
+	s.names = names
 }
 
 func (s *source) refuse(found []finding) {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,11 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
 				return usage("-o %q: expected text or json", output)
+			}
+			for _, path := range args {
+				if _, err := os.Stat(path); err != nil {
+					return usage("%v", err)
+				}
 			}
 			kernel := engine.New(dependencies(offline(noKeys{}), nil, nil), engine.Options{})
 			tree, problems := policydir.Load(args...)
