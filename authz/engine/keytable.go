@@ -76,13 +76,13 @@ func (c *compiler) fill(t *keyTable, selected []*Object) {
 
 // keySecret parses a Secret, or takes over what it was parsed to before.
 func (c *compiler) keySecret(o *Object) *keySecret {
-	print := c.objects.printOf(o)
-	s := c.next.secrets[print]
+	fp := c.objects.printOf(o)
+	s := c.next.secrets[fp]
 	if s == nil {
-		if s = c.prev.secrets[print]; s == nil {
+		if s = c.prev.secrets[fp]; s == nil {
 			s = parseKeySecret(o)
 		}
-		c.next.secrets[print] = s
+		c.next.secrets[fp] = s
 	}
 	return s
 }
