@@ -22,6 +22,12 @@ const (
 	// maxDepth bounds nesting: the type check of lists within lists takes the
 	// third power of it, 15 seconds for a depth of 240.
 	maxDepth = 50
+	// fewSelects is how often an expression may read what is long without
+	// remembering that it did.
+	fewSelects = 24
+	// fewComparisons is how often it may compare two values, either of which
+	// can be long, without that being counted.
+	fewComparisons = 8
 	// maxInserted is the longest text that replace and join may put in, in
 	// bytes: they could grow what the caller sends before it is counted.
 	maxInserted = 64
@@ -36,6 +42,10 @@ type inspection struct {
 	counted bool
 	// names are the field names and literals, which error messages may repeat.
 	names map[string]bool
+	// selects are how often something is read.
+	selects int
+	// comparisons are how often two values are compared that are no literals.
+	comparisons int
 	// regexes are the sizes of the compiled regular expressions.
 	regexes map[string]uint64
 	// lists are the expressions that are used as lists, whatever their type.
@@ -58,6 +68,7 @@ func (i *inspection) visit(e ast.Expr) {
 		i.loops, i.counted = true, true
 		i.lists[e.AsComprehension().IterRange().ID()] = true
 	case ast.SelectKind:
+		i.selects++
 		i.names[e.AsSelect().FieldName()] = true
 	case ast.LiteralKind:
 		if s, ok := literal(e); ok {
@@ -74,6 +85,11 @@ func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 	name := call.FunctionName()
 	i.counted = i.counted || !linear[name]
 	switch name {
+	case operators.Equals, operators.NotEquals:
+		if args[0].Kind() != ast.LiteralKind && args[1].Kind() != ast.LiteralKind {
+			i.comparisons++
+			i.counted = i.counted || i.comparisons > fewComparisons
+		}
 	case operators.In:
 		i.lists[args[1].ID()] = true
 	case "sets.contains", "sets.equivalent", "sets.intersects":
@@ -102,6 +118,9 @@ func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 		}
 	}
 }
+
+// remembers says that an evaluation reads often enough to remember what.
+func (i *inspection) remembers() bool { return i.loops || i.selects > fewSelects }
 
 func (i *inspection) inserted(e ast.Expr, function string) {
 	if s, ok := literal(e); !ok || len(s) > maxInserted {

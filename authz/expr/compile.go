@@ -69,9 +69,9 @@ func Compile(kind Kind, src string) (*Program, error) {
 }
 
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), e.matching()}
 	if e.counted {
-		options = append(options, cel.CostLimit(MaxCost), cel.CostTrackerOptions(e.tracking()...))
+		options = append(options, e.counting()...)
 	}
 	if e.loops {
 		options = append(options, cel.InterruptCheckFrequency(interruptEvery))

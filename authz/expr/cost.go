@@ -6,26 +6,22 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/cost"
-	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
-	"cel.dev/cel-go/common/types/ref"
 )
 
-// MaxCost is what an expression may cost, in CEL's units: about 50 ns each. It
-// bounds the estimate when the expression is compiled and the cost when it is
-// evaluated.
-const MaxCost = 1_000_000
+// MaxCost is what an expression may cost, in CEL's units: about 100 ns each at
+// most. It bounds the estimate when the expression is compiled and the cost when
+// it is evaluated.
+const MaxCost = 500_000
 
-// Sizes that the estimate assumes, in bytes and entries. A request that
-// exceeds them is bounded by the cost of the evaluation.
+// What the estimate assumes beyond the limits of what can be read. A request
+// that exceeds it is bounded by the cost of the evaluation.
 const (
-	assumedHeader  = 8 << 10
-	assumedText    = 16 << 10 // all claims together
-	assumedBody    = 64 << 10
-	assumedEntries = 256
-	// assumedEntry is a name or an entry of a list: all of them together are
-	// no longer than what they come in.
-	assumedEntry = 1 << 10
+	// assumedEntries are the entries of a list, or keys of a map.
+	assumedEntries = 128
+	// assumedName is the length of the name of a header or parameter: all of
+	// them together are no longer than what they come in.
+	assumedName = 256
 )
 
 // regexFactor is the cost of one instruction on one byte. CEL's own model goes
@@ -52,7 +48,7 @@ func (e estimator) sizeOf(node cost.AstNode, t *types.Type) *cost.SizeEstimate {
 	case types.StringKind:
 		size = assumedLength(node.Path())
 	case types.BytesKind:
-		size = assumedBody
+		size = MaxBody
 	case types.ListKind, types.MapKind:
 		size = assumedEntries
 	case types.DynKind, types.AnyKind, types.TypeParamKind:
@@ -81,57 +77,21 @@ func (e estimator) sizeOf(node cost.AstNode, t *types.Type) *cost.SizeEstimate {
 }
 
 func assumedLength(path []string) uint64 {
-	if n := len(path); n > 0 && (path[n-1] == "@items" || path[n-1] == "@keys") {
-		return assumedEntry
+	if len(path) == 0 {
+		return MaxClaim
 	}
-	if len(path) > 2 && path[0] == "request" {
-		return assumedHeader
+	ofRequest := path[0] == "request"
+	switch last := path[len(path)-1]; {
+	case last == "@items":
+		return MaxEntry
+	case ofRequest && last == "@keys":
+		return assumedName
+	case ofRequest:
+		return MaxValue
+	case len(path) == 2 && path[0] == "identity":
+		return MaxEntry
 	}
-	return assumedText
-}
-
-// EstimateCallCost implements cost.Estimator.
-func (e estimator) EstimateCallCost(_, overload string, target *cost.AstNode, args []cost.AstNode) *cost.CallEstimate {
-	switch overload {
-	case overloads.Matches, overloads.MatchesString:
-	default:
-		return nil
-	}
-	var text cost.AstNode
-	switch {
-	case target != nil && len(args) == 1:
-		text = *target
-	case target == nil && len(args) == 2:
-		text = args[0]
-	default:
-		return nil
-	}
-	pattern, _ := literal(args[len(args)-1].Expr())
-	length := cost.EstimateSize(e, text).Max
-	return cost.NewCallEstimate(cost.RangedCostEstimate(0, e.regexCost(length, pattern)), nil)
-}
-
-func (e estimator) regexCost(length uint64, pattern string) uint64 {
-	return cost.SafeMultiplyByFactor(cost.SafeMultiply(cost.SafeAdd(length, 1), e.regexes[pattern]), regexFactor)
-}
-
-// tracking counts regular expressions, when evaluated, as they were estimated.
-func (e estimator) tracking() []cost.TrackerOption {
-	if len(e.regexes) == 0 {
-		return nil
-	}
-	track := func(args []ref.Val, _ ref.Val) *uint64 {
-		if len(args) != 2 {
-			return nil
-		}
-		pattern, _ := args[1].(types.String)
-		n := e.regexCost(cost.ActualSize(args[0]), string(pattern))
-		return &n
-	}
-	return []cost.TrackerOption{
-		cost.OverloadTracker(overloads.Matches, track),
-		cost.OverloadTracker(overloads.MatchesString, track),
-	}
+	return MaxClaim
 }
 
 // bound refuses an expression that could cost too much.

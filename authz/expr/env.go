@@ -1,9 +1,11 @@
 package expr
 
 import (
+	"slices"
 	"sync"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 )
@@ -11,7 +13,7 @@ import (
 // environment is what an expression of a kind can say. Environments are made
 // once and do not change.
 func environment(k Kind) (*cel.Env, error) {
-	if k == Claim {
+	if k == Claim || k == Subject {
 		return claimEnv()
 	}
 	return requestEnv()
@@ -36,7 +38,7 @@ func newEnv(variables ...cel.EnvOption) (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cel.NewEnv(append([]cel.EnvOption{
+	options := []cel.EnvOption{
 		cel.CustomTypeProvider(provider{registry}),
 		cel.CustomTypeAdapter(adapter{}),
 		cel.OptionalTypes(),
@@ -46,8 +48,21 @@ func newEnv(variables ...cel.EnvOption) (*cel.Env, error) {
 		cel.ParserRecursionLimit(maxDepth),
 		// Costs of strings are counted from version 5 on.
 		ext.Strings(ext.StringsVersion(5)),
-		ext.Sets(),
+		searchCost,
 		pathPrefix,
 		pathPrefixCost,
-	}, variables...)...)
+	}
+	return cel.NewEnv(slices.Concat(options, sets, variables)...)
 }
+
+// searchCost is of functions that split their arguments into characters before
+// they look for one in the other. CEL's own is nothing for one that is empty.
+var searchCost = func() cel.EnvOption {
+	var models []cost.OverloadModel
+	for _, id := range []string{"string_index_of_string", "string_index_of_string_int", "string_last_index_of_string", "string_last_index_of_string_int"} {
+		models = append(models, cost.MemberOverload(id, cost.EvalCost(cost.Sum(
+			cost.Const(cost.CallCost),
+			cost.Scale(cost.Sum(cost.Target(), cost.Arg(0), cost.Mul(cost.Target(), cost.Arg(0))), cost.StringTraversalCostFactor)))))
+	}
+	return cel.CostModel(models...)
+}()

@@ -22,11 +22,13 @@ type Input struct {
 	// Identity is nil if there is none; reading it is an error then.
 	Identity   *authz.Identity
 	Identities map[string]*authz.Identity
+
+	memory *memory // of one evaluation
 }
 
 // Bool evaluates a condition. It is true only if there is no error.
 func (p *Program) Bool(ctx context.Context, in *Input) (bool, error) {
-	v, err := p.eval(ctx, Bool, (*activation)(in))
+	v, err := p.evalInput(ctx, Bool, in)
 	if err != nil {
 		return false, err
 	}
@@ -40,7 +42,7 @@ func (p *Program) Bool(ctx context.Context, in *Input) (bool, error) {
 // String evaluates the value of a header. Null, optional.none() and "" are not
 // present; whatever else is no string is an error.
 func (p *Program) String(ctx context.Context, in *Input) (value string, present bool, err error) {
-	v, err := p.eval(ctx, String, (*activation)(in))
+	v, err := p.evalInput(ctx, String, in)
 	if err != nil {
 		return "", false, err
 	}
@@ -54,10 +56,15 @@ func (p *Program) String(ctx context.Context, in *Input) (value string, present 
 	}
 }
 
-// ClaimString maps claims to one text: a string as it is, an int in decimal,
-// null and optional.none() to "". Whatever else is an error.
+// ClaimString maps claims to one text, by an expression of kind [Subject] or
+// [Claim]: a string as it is, an int in decimal, null and optional.none() to "".
+// Whatever else is an error.
 func (p *Program) ClaimString(ctx context.Context, claims map[string]any) (string, error) {
-	v, err := p.eval(ctx, Claim, claimsActivation(claims))
+	as := Subject
+	if p != nil && p.kind == Claim {
+		as = Claim
+	}
+	v, err := p.eval(ctx, as, claimsActivation(claims))
 	if err != nil {
 		return "", err
 	}
@@ -129,6 +136,16 @@ func unwrap(v ref.Val) ref.Val {
 	return types.NullValue
 }
 
+func (p *Program) evalInput(ctx context.Context, as Kind, in *Input) (ref.Val, error) {
+	if in == nil || in.Request == nil {
+		return nil, errors.New("there is no request to evaluate the expression on")
+	}
+	if p != nil && p.contents != nil && p.contents.remembers() {
+		in = remember(in)
+	}
+	return p.eval(ctx, as, (*activation)(in))
+}
+
 func (p *Program) eval(ctx context.Context, as Kind, vars cel.Activation) (ref.Val, error) {
 	if p == nil || p.program == nil || p.kind != as {
 		return nil, errors.New("there is no such expression to evaluate")
@@ -162,7 +179,7 @@ func (*activation) Parent() cel.Activation { return nil }
 func (a *activation) ResolveName(name string) (any, bool) {
 	switch name {
 	case "request":
-		return a.Request, true
+		return (*request)(a), true
 	case "identity":
 		if a.Identity == nil {
 			return types.WrapErr(failure("there is no identity")), true

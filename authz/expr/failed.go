@@ -26,15 +26,24 @@ var known = []struct{ begins, means string }{
 	{"optional.none() dereference", "optional.none() has no value"},
 }
 
+// tooCostly is a failure of the evaluation as a whole.
+var tooCostly error = failure(fmt.Sprintf("the expression costs more than %d units on this request", MaxCost))
+
 // failed makes of CEL's error one that can be logged. CEL's own repeat what
 // they failed on, int(request.headers["authorization"]) a credential.
 func (p *Program) failed(ctx context.Context, err error) error {
+	// Whatever it failed of: a loop that was interrupted is an error among
+	// others to what is around it.
+	if ended := ctx.Err(); ended != nil {
+		return fmt.Errorf("the expression was interrupted: %w", ended)
+	}
 	var cancelled interpreter.EvalCancelledError
 	switch {
-	case errors.As(err, &cancelled):
-		return fmt.Errorf("the expression costs more than %d units on this request", MaxCost)
-	case errors.Is(err, interpreter.InterruptError{}):
-		return fmt.Errorf("the expression was interrupted: %w", context.Cause(ctx))
+	case !errors.As(err, &cancelled):
+	case cancelled.Cause == interpreter.CostLimitExceeded:
+		return tooCostly
+	default:
+		return failure(cancelled.Message) // of our own Iterator
 	}
 	message := p.safe(err)
 	var celErr *types.Err

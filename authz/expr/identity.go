@@ -14,10 +14,10 @@ var (
 )
 
 var identityFields = fields{
-	"method":       text("identity.method", func(i *authz.Identity) string { return i.Method }),
-	"issuer":       text("identity.issuer", func(i *authz.Identity) string { return i.Issuer }),
-	"subject":      text("identity.subject", func(i *authz.Identity) string { return i.Subject }),
-	"credentialId": text("identity.credentialId", func(i *authz.Identity) string { return i.CredentialID }),
+	"method":       identityText("identity.method", func(i *authz.Identity) string { return i.Method }),
+	"issuer":       identityText("identity.issuer", func(i *authz.Identity) string { return i.Issuer }),
+	"subject":      identityText("identity.subject", func(i *authz.Identity) string { return i.Subject }),
+	"credentialId": identityText("identity.credentialId", func(i *authz.Identity) string { return i.CredentialID }),
 	"audiences":    texts("identity.audiences", func(i *authz.Identity) []string { return i.Audiences }),
 	"scopes":       texts("identity.scopes", func(i *authz.Identity) []string { return i.Scopes }),
 	"groups":       texts("identity.groups", func(i *authz.Identity) []string { return i.Groups }),
@@ -31,6 +31,10 @@ var identityFields = fields{
 }
 
 var actorFields = fields{
-	"issuer":  text("identity.actor.issuer", func(a *authz.Actor) string { return a.Issuer }),
-	"subject": text("identity.actor.subject", func(a *authz.Actor) string { return a.Subject }),
+	"issuer":  text("identity.actor.issuer", MaxEntry, func(a *authz.Actor) (string, *memory) { return a.Issuer, nil }),
+	"subject": text("identity.actor.subject", MaxEntry, func(a *authz.Actor) (string, *memory) { return a.Subject, nil }),
+}
+
+func identityText(path string, get func(*authz.Identity) string) *types.FieldType {
+	return text(path, MaxEntry, func(i *authz.Identity) (string, *memory) { return get(i), nil })
 }

@@ -20,6 +20,9 @@ const (
 	// Claim maps the claims of a token: it yields a text, a whole number, a
 	// list of these, or nothing.
 	Claim
+	// Subject maps the claims of a token to its subject: a text, a whole
+	// number, or nothing.
+	Subject
 )
 
 // results are the types that an expression of a kind may have. What is dyn is
@@ -28,6 +31,8 @@ var results = map[Kind][]*cel.Type{
 	Bool: {cel.BoolType},
 	String: {cel.StringType, cel.NullType,
 		cel.OptionalType(cel.StringType), cel.OptionalType(cel.DynType)},
+	Subject: {cel.StringType, cel.IntType, cel.NullType,
+		cel.OptionalType(cel.StringType), cel.OptionalType(cel.IntType), cel.OptionalType(cel.DynType)},
 	Claim: {cel.StringType, cel.IntType, cel.NullType,
 		cel.ListType(cel.StringType), cel.ListType(cel.IntType), cel.ListType(cel.DynType),
 		cel.OptionalType(cel.StringType), cel.OptionalType(cel.IntType), cel.OptionalType(cel.DynType),
@@ -44,12 +49,12 @@ func (k Kind) yields(t *cel.Type) bool {
 			return true
 		}
 	}
-	return isEmptyLiteral(t)
+	return k.takesEmpty(t)
 }
 
-// isEmptyLiteral is the type of [] and optional.none(): of anything.
-func isEmptyLiteral(t *cel.Type) bool {
-	return (t.Kind() == types.ListKind || strings.HasPrefix(t.TypeName(), "optional_type")) &&
+// takesEmpty is for the type of [] and optional.none(): of anything.
+func (k Kind) takesEmpty(t *cel.Type) bool {
+	return (t.Kind() == types.ListKind && k == Claim || k != Bool && strings.HasPrefix(t.TypeName(), "optional_type")) &&
 		len(t.Parameters()) == 1 && t.Parameters()[0].Kind() == types.TypeParamKind
 }
 
@@ -60,6 +65,8 @@ func (k Kind) expected() string {
 		return "bool"
 	case String:
 		return "string"
+	case Subject:
+		return "string or int"
 	default:
 		return "string, int or a list of them"
 	}

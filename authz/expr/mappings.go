@@ -1,6 +1,9 @@
 package expr
 
 import (
+	"fmt"
+	"iter"
+	"slices"
 	"unicode/utf8"
 
 	"cel.dev/cel-go/common/types"
@@ -10,72 +13,148 @@ import (
 )
 
 // headers are a request's, by their names in lower case.
-type headers struct{ r *authz.Request }
+type headers struct{ in *request }
 
 func (h headers) lookup(name string) (string, bool, error) {
-	v, n := h.r.Header(name)
-	if !utf8.ValidString(v) {
+	v, n := h.in.Request.Header(name)
+	if n == 0 {
+		return "", false, nil
+	}
+	if err := within("the header", len(v), MaxValue); err != nil {
+		return "", true, err
+	}
+	if !h.in.memory.isUTF8(v) {
 		return "", true, failure("the header's value is no UTF-8")
 	}
-	return v, n > 0, nil
+	return v, true, nil
 }
 
-func (h headers) names() []string {
-	var out []string
-	for n := range h.r.Headers() {
-		out = append(out, n)
+func (h headers) names() *names {
+	if h.in.memory == nil {
+		return sorted("headers", h.all)
 	}
-	return out
+	if h.in.memory.headers == nil {
+		h.in.memory.headers = sorted("headers", h.all)
+	}
+	return h.in.memory.headers
 }
 
-func (h headers) size() int {
-	n := 0
-	for range h.r.Headers() {
-		n++
+func (h headers) all(yield func(string) bool) {
+	for n := range h.in.Request.Headers() {
+		if !yield(n) {
+			return
+		}
 	}
-	return n
 }
 
 // query is a request's parameters by their decoded names.
-type query struct{ r *authz.Request }
+type query struct{ in *request }
 
-// lookup refuses to choose among values: the upstream may choose another.
-func (q query) lookup(name string) (string, bool, error) {
-	var found *authz.Param
-	for i := range q.r.Query {
-		p := &q.r.Query[i]
-		switch {
-		case p.Name != name:
-		case found != nil:
-			return "", true, failure("the query parameter occurs twice")
-		default:
-			found = p
-		}
-	}
-	switch {
-	case found == nil:
-		return "", false, nil
-	case found.Malformed:
-		return "", true, failure("the query parameter's value cannot be decoded")
-	case !utf8.ValidString(found.Value):
-		return "", true, failure("the query parameter's value is no UTF-8")
-	}
-	return found.Value, true, nil
+// reading is what the parameters of one name come to.
+type reading struct {
+	value string
+	// there says that some server sees a parameter of the name, listed that
+	// every server does.
+	there, listed bool
+	problem       failure
 }
 
-func (q query) names() []string {
-	seen := make(map[string]bool, len(q.r.Query))
-	out := make([]string, 0, len(q.r.Query))
-	for _, p := range q.r.Query {
-		if !seen[p.Name] {
-			seen[p.Name] = true
-			out = append(out, p.Name)
+// and refuses to choose among values: the upstream may choose another.
+func (r reading) and(p *authz.Param) reading {
+	switch {
+	case p.Alternate:
+		r.problem = "the query can be read in two ways: servers that split it at ';' see more in it"
+	case r.problem != "":
+	case r.listed:
+		r.problem = "the query parameter occurs twice"
+	case p.Malformed:
+		r.problem = "the query parameter's value cannot be decoded"
+	}
+	r.value, r.there, r.listed = p.Value, true, r.listed || !p.Alternate
+	return r
+}
+
+func (q query) lookup(name string) (string, bool, error) {
+	r := q.read(name)
+	if !r.there {
+		return "", false, nil
+	}
+	if r.problem != "" {
+		return "", true, r.problem
+	}
+	if err := within("the query parameter", len(r.value), MaxValue); err != nil {
+		return "", true, err
+	}
+	if !q.in.memory.isUTF8(r.value) {
+		return "", true, failure("the query parameter's value is no UTF-8")
+	}
+	return r.value, true, nil
+}
+
+func (q query) read(name string) reading {
+	if q.in.memory != nil {
+		return q.parameters()[name]
+	}
+	var r reading
+	for i := range q.in.Request.Query {
+		if p := &q.in.Request.Query[i]; p.Name == name {
+			r = r.and(p)
 		}
+	}
+	return r
+}
+
+func (q query) parameters() map[string]reading {
+	if q.in.memory != nil && q.in.memory.parameters != nil {
+		return q.in.memory.parameters
+	}
+	all := make(map[string]reading, len(q.in.Request.Query))
+	for i := range q.in.Request.Query {
+		p := &q.in.Request.Query[i]
+		all[p.Name] = all[p.Name].and(p)
+	}
+	if q.in.memory != nil {
+		q.in.memory.parameters = all
+	}
+	return all
+}
+
+func (q query) names() *names {
+	if q.in.memory != nil && q.in.memory.query != nil {
+		return q.in.memory.query
+	}
+	out := sorted("query parameters", func(yield func(string) bool) {
+		for name, r := range q.parameters() {
+			if r.listed && !yield(name) {
+				return
+			}
+		}
+	})
+	if q.in.memory != nil {
+		q.in.memory.query = out
 	}
 	return out
 }
 
-func (q query) size() int { return len(q.names()) }
+// sorted puts names in order, so that an expression always yields the same.
+func sorted(what string, all iter.Seq[string]) *names {
+	var list []string
+	for name := range all {
+		if list = append(list, name); len(list) > MaxNames {
+			return &names{err: failure(fmt.Sprintf("there are too many %s to read all in an expression: at most %d", what, MaxNames))}
+		}
+	}
+	slices.Sort(list)
+	out := &names{keys: make([]ref.Val, len(list))}
+	for i, name := range list {
+		if err := within("a name", len(name), MaxEntry); err != nil {
+			out.keys[i] = types.WrapErr(err)
+			continue
+		}
+		out.keys[i] = utf8Value(name, "a name is no UTF-8")
+	}
+	return out
+}
 
 func utf8Value(s, otherwise string) ref.Val {
 	if !utf8.ValidString(s) {

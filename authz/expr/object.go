@@ -2,7 +2,6 @@ package expr
 
 import (
 	"reflect"
-	"unicode/utf8"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -37,13 +36,16 @@ func field[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) 
 	}
 }
 
-// text is a field that may be empty.
-func text[T any](path string, get func(*T) string) *types.FieldType {
+// text is a field that may be empty, of at most limit bytes.
+func text[T any](path string, limit int, get func(*T) (string, *memory)) *types.FieldType {
 	return field(path, types.StringType,
-		func(o *T) bool { return get(o) != "" },
+		func(o *T) bool { s, _ := get(o); return s != "" },
 		func(o *T) (any, error) {
-			s := get(o)
-			if !utf8.ValidString(s) {
+			s, memory := get(o)
+			if err := within(path, len(s), limit); err != nil {
+				return nil, err
+			}
+			if !memory.isUTF8(s) {
 				return nil, failure(path + " is no UTF-8")
 			}
 			return types.String(s), nil
@@ -54,24 +56,21 @@ func text[T any](path string, get func(*T) string) *types.FieldType {
 func texts[T any](path string, get func(*T) []string) *types.FieldType {
 	return field(path, types.NewListType(types.StringType),
 		func(o *T) bool { return len(get(o)) > 0 },
-		func(o *T) (any, error) {
-			for _, s := range get(o) {
-				if !utf8.ValidString(s) {
-					return nil, failure(path + " has an entry that is no UTF-8")
-				}
-			}
-			return types.NewStringList(types.DefaultTypeAdapter, get(o)), nil
-		})
+		func(o *T) (any, error) { return types.NewStringList(entries{}, get(o)), nil })
 }
 
 // unset guards a field whose absence must not be taken for a value.
 func unset[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) any) *types.FieldType {
 	return field(path, t, isSet, func(o *T) (any, error) {
 		if !isSet(o) {
-			return nil, failure(path + " is not set: ask has(" + path + ") first")
+			return nil, notSet(path)
 		}
 		return get(o), nil
 	})
+}
+
+func notSet(path string) error {
+	return failure(path + " is not set: ask has(" + path + ") first")
 }
 
 // object is a Go value where CEL wants one of its own: in a comparison, a

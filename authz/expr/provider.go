@@ -48,24 +48,45 @@ type adapter struct{}
 
 func (adapter) NativeToValue(v any) ref.Val {
 	switch v := v.(type) {
+	case string:
+		if err := within("a text", len(v), MaxClaim); err != nil {
+			return types.WrapErr(err)
+		}
+		return types.String(v)
+	case map[string]any:
+		return types.NewStringInterfaceMap(adapter{}, v)
+	case map[string]string:
+		return types.NewStringStringMap(adapter{}, v)
+	case []any:
+		return types.NewDynamicList(entries{}, v)
 	case *authz.Identity:
 		if v != nil {
 			return &object{v, identityType, identityFields, func(other any) bool { return other == any(v) }}
 		}
-	case *authz.Request:
-		if v != nil {
-			return &object{v, requestType, requestFields, func(other any) bool { return other == any(v) }}
-		}
+	case *request:
+		return &object{v, requestType, requestFields, func(other any) bool { r, ok := other.(*request); return ok && r.Request == v.Request }}
 	case *authz.Actor:
 		if v != nil {
 			return &object{v, actorType, actorFields, func(other any) bool { a, ok := other.(*authz.Actor); return ok && *a == *v }}
 		}
-	case *authz.Source:
-		if v != nil {
-			return &object{v, sourceType, sourceFields, func(other any) bool { s, ok := other.(*authz.Source); return ok && *s == *v }}
-		}
+	case *source:
+		return &object{v, sourceType, sourceFields, func(other any) bool { s, ok := other.(*source); return ok && s.Request.Source == v.Request.Source }}
 	default:
 		return types.DefaultTypeAdapter.NativeToValue(v)
 	}
 	return types.WrapErr(failure("there is no such identity"))
+}
+
+// entries is the adapter of the entries of lists.
+type entries struct{}
+
+func (entries) NativeToValue(v any) ref.Val {
+	s, ok := v.(string)
+	if !ok {
+		return adapter{}.NativeToValue(v)
+	}
+	if err := within("the entry of a list", len(s), MaxEntry); err != nil {
+		return types.WrapErr(err)
+	}
+	return utf8Value(s, "the entry of a list is no UTF-8")
 }

@@ -15,30 +15,46 @@ var (
 	anyMap      = types.NewMapType(types.StringType, types.DynType)
 )
 
+// request is the request of an Input, and source the peer it came from: the
+// Input itself, so that reading them makes nothing.
+type (
+	request Input
+	source  Input
+)
+
 func always[T any](*T) bool { return true }
 
 var requestFields = fields{
-	"id":     text("request.id", func(r *authz.Request) string { return r.ID }),
-	"method": text("request.method", func(r *authz.Request) string { return r.Method }),
-	"path":   text("request.path", func(r *authz.Request) string { return r.Path }),
-	"scheme": text("request.scheme", func(r *authz.Request) string { return r.Scheme }),
-	"host":   text("request.host", func(r *authz.Request) string { return r.Host }),
-	"headers": unset("request.headers", textMap, always, func(r *authz.Request) any {
+	"id":     requestText("request.id", func(r *authz.Request) string { return r.ID }),
+	"method": requestText("request.method", func(r *authz.Request) string { return r.Method }),
+	"path":   requestText("request.path", func(r *authz.Request) string { return r.Path }),
+	"scheme": requestText("request.scheme", func(r *authz.Request) string { return r.Scheme }),
+	"host":   requestText("request.host", func(r *authz.Request) string { return r.Host }),
+	"headers": unset("request.headers", textMap, always, func(r *request) any {
 		return textView[headers]{headers{r}}
 	}),
-	"query": unset("request.query", textMap, always, func(r *authz.Request) any {
+	"query": unset("request.query", textMap, always, func(r *request) any {
 		return textView[query]{query{r}}
 	}),
-	"time": instant("request.time", func(r *authz.Request) time.Time { return r.Time }),
-	"body": unset("request.body", types.BytesType,
-		func(r *authz.Request) bool { return r.BodyKnown },
-		func(r *authz.Request) any { return types.Bytes(r.Body) }),
-	"source": unset("request.source", sourceType, always, func(r *authz.Request) any { return &r.Source }),
+	"time": instant("request.time", func(r *request) time.Time { return r.Request.Time }),
+	"body": field("request.body", types.BytesType,
+		func(r *request) bool { return r.Request.BodyKnown },
+		func(r *request) (any, error) {
+			if !r.Request.BodyKnown {
+				return nil, notSet("request.body")
+			}
+			return types.Bytes(r.Request.Body), within("request.body", len(r.Request.Body), MaxBody)
+		}),
+	"source": unset("request.source", sourceType, always, func(r *request) any { return (*source)(r) }),
 }
 
 var sourceFields = fields{
-	"address":   text("request.source.address", func(s *authz.Source) string { return s.Address }),
-	"principal": text("request.source.principal", func(s *authz.Source) string { return s.Principal }),
+	"address":   text("request.source.address", MaxValue, func(s *source) (string, *memory) { return s.Request.Source.Address, s.memory }),
+	"principal": text("request.source.principal", MaxValue, func(s *source) (string, *memory) { return s.Request.Source.Principal, s.memory }),
+}
+
+func requestText(path string, get func(*authz.Request) string) *types.FieldType {
+	return text(path, MaxValue, func(r *request) (string, *memory) { return get(r.Request), r.memory })
 }
 
 // instant is a time; the zero time is none.

@@ -2,11 +2,11 @@ package expr
 
 import (
 	"reflect"
-	"slices"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
+	"cel.dev/cel-go/interpreter"
 )
 
 // textMapping is a map of texts that is looked up where it is.
@@ -14,9 +14,8 @@ type textMapping interface {
 	// lookup finds a value; an error says that there is one and why it cannot
 	// be read.
 	lookup(name string) (value string, found bool, err error)
-	// names are the keys, in no order.
-	names() []string
-	size() int
+	// names are the keys, in order.
+	names() *names
 }
 
 // textView shows a textMapping as a map(string, string), without building one.
@@ -65,40 +64,61 @@ func (v textView[M]) Contains(key ref.Val) ref.Val {
 	return types.Bool(found)
 }
 
-// Iterator goes over the keys in order, so that an expression always yields
-// the same.
+// Iterator goes over the keys. If these cannot be read, nothing that it returns
+// would end a loop that does not look at them: so it gives up the evaluation,
+// as CEL does itself when the cost is exceeded.
 func (v textView[M]) Iterator() traits.Iterator {
-	names := v.m.names()
-	slices.Sort(names)
-	keys := make([]ref.Val, len(names))
-	for i, n := range names {
-		keys[i] = utf8Value(n, "a name is no UTF-8")
+	n := v.m.names()
+	if n.err != nil {
+		panic(interpreter.EvalCancelledError{Message: n.err.Error()})
 	}
-	return types.NewRefValList(adapter{}, keys).Iterator()
+	return types.NewRefValList(adapter{}, n.keys).Iterator()
 }
 
-func (v textView[M]) Size() ref.Val { return types.Int(v.m.size()) }
+// Size is an error if the keys cannot be read.
+func (v textView[M]) Size() ref.Val {
+	n := v.m.names()
+	if n.err != nil {
+		return types.WrapErr(n.err)
+	}
+	return types.Int(len(n.keys))
+}
 
 func (v textView[M]) Equal(other ref.Val) ref.Val {
 	m, ok := other.(traits.Mapper)
-	if !ok || m.Size() != v.Size() {
+	if !ok {
+		return types.False
+	}
+	mine, theirs := v.Size(), m.Size()
+	switch {
+	case types.IsError(mine):
+		return mine
+	case types.IsError(theirs):
+		return theirs
+	case mine != theirs:
 		return types.False
 	}
 	for it := v.Iterator(); it.HasNext() == types.True; {
-		key := it.Next()
-		mine := v.Get(key)
-		if types.IsError(mine) {
-			return mine
-		}
-		theirs, found := m.Find(key)
-		if !found {
-			return types.False
-		}
-		if eq := types.Equal(mine, theirs); eq != types.True {
+		if eq := v.equalAt(it.Next(), m); eq != types.True {
 			return eq
 		}
 	}
 	return types.True
+}
+
+func (v textView[M]) equalAt(key ref.Val, other traits.Mapper) ref.Val {
+	mine := v.Get(key)
+	if types.IsError(mine) {
+		return mine
+	}
+	theirs, found := other.Find(key)
+	switch {
+	case theirs != nil && types.IsError(theirs):
+		return theirs
+	case !found:
+		return types.False
+	}
+	return types.Equal(mine, theirs)
 }
 
 func (v textView[M]) ConvertToNative(reflect.Type) (any, error) {

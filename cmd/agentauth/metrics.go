@@ -75,11 +75,9 @@ func (m *metrics) decided(d *authz.Decision, took time.Duration) {
 	}
 }
 
-// forget drops the series of a policy that is there no more.
-func (m *metrics) forget(policy string) {
-	m.decision.DeletePartialMatch(prometheus.Labels{"policy": policy})
-	m.asked.DeleteLabelValues(policy)
-}
+// forget drops what is told of a policy that is there no more, but for what was
+// counted.
+func (m *metrics) forget(policy string) { m.asked.DeleteLabelValues(policy) }
 
 // keySets shows how the key sets are doing that policies name.
 type keySets struct{ of func() []engine.RemoteStatus }
