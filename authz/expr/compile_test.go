@@ -98,7 +98,7 @@ func TestWhatCouldCostTooMuchIsRefusedWithBothFigures(t *testing.T) {
 		`request.path.replace("a", "` + strings.Repeat("b", 64) + `").replace("b", "` + strings.Repeat("c", 64) + `") == ""`,
 	} {
 		_, err := Compile(Bool, src)
-		if err == nil || !strings.Contains(err.Error(), "expected an expression that costs at most 500000 units, got one that costs up to ") {
+		if err == nil || !strings.Contains(err.Error(), "expected an expression that costs at most 1000000 units, got one that costs up to ") {
 			t.Errorf("%s: %v", src, err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // MaxCost is what an expression may cost, in CEL's units: about 100 ns each at
 // most. It bounds the estimate when the expression is compiled and the cost when
 // it is evaluated.
-const MaxCost = 500_000
+const MaxCost = 1_000_000
 
 // What the estimate assumes beyond the limits of what can be read. A request
 // that exceeds it is bounded by the cost of the evaluation.

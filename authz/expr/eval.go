@@ -184,9 +184,9 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		if a.Identity == nil {
 			return types.WrapErr(failure("there is no identity")), true
 		}
-		return a.Identity, true
+		return (*identity)(a), true
 	case "identities":
-		return types.NewMap(adapter{}, a.Identities), true
+		return types.NewMap(others{a.memory}, a.Identities), true
 	case "context":
 		return a.Request.ContextExtensions, true
 	case "metadata":

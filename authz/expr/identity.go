@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
@@ -13,28 +14,66 @@ var (
 	actorType    = types.NewObjectType("Actor")
 )
 
+// identity is the identity of an Input, and actor who acts for it: the Input
+// itself, as with a request.
+type (
+	identity Input
+	actor    Input
+)
+
 var identityFields = fields{
 	"method":       identityText("identity.method", func(i *authz.Identity) string { return i.Method }),
 	"issuer":       identityText("identity.issuer", func(i *authz.Identity) string { return i.Issuer }),
 	"subject":      identityText("identity.subject", func(i *authz.Identity) string { return i.Subject }),
 	"credentialId": identityText("identity.credentialId", func(i *authz.Identity) string { return i.CredentialID }),
-	"audiences":    texts("identity.audiences", func(i *authz.Identity) []string { return i.Audiences }),
-	"scopes":       texts("identity.scopes", func(i *authz.Identity) []string { return i.Scopes }),
-	"groups":       texts("identity.groups", func(i *authz.Identity) []string { return i.Groups }),
+	"audiences":    identityTexts("identity.audiences", func(i *authz.Identity) []string { return i.Audiences }),
+	"scopes":       identityTexts("identity.scopes", func(i *authz.Identity) []string { return i.Scopes }),
+	"groups":       identityTexts("identity.groups", func(i *authz.Identity) []string { return i.Groups }),
 	"claims": field("identity.claims", anyMap,
-		func(i *authz.Identity) bool { return len(i.Claims) > 0 },
-		func(i *authz.Identity) (any, error) { return i.Claims, nil }),
+		func(i *identity) bool { return len(i.Identity.Claims) > 0 },
+		func(i *identity) (any, error) { return i.Identity.Claims, nil }),
 	"actor": unset("identity.actor", actorType,
-		func(i *authz.Identity) bool { return i.Actor != nil },
-		func(i *authz.Identity) any { return i.Actor }),
-	"expiresAt": instant("identity.expiresAt", func(i *authz.Identity) time.Time { return i.ExpiresAt }),
+		func(i *identity) bool { return i.Identity.Actor != nil },
+		func(i *identity) any { return (*actor)(i) }),
+	"expiresAt": instant("identity.expiresAt", func(i *identity) time.Time { return i.Identity.ExpiresAt }),
 }
 
 var actorFields = fields{
-	"issuer":  text("identity.actor.issuer", MaxEntry, func(a *authz.Actor) (string, *memory) { return a.Issuer, nil }),
-	"subject": text("identity.actor.subject", MaxEntry, func(a *authz.Actor) (string, *memory) { return a.Subject, nil }),
+	"issuer":  text("identity.actor.issuer", MaxEntry, func(a *actor) (string, *memory) { return a.Identity.Actor.Issuer, a.memory }),
+	"subject": text("identity.actor.subject", MaxEntry, func(a *actor) (string, *memory) { return a.Identity.Actor.Subject, a.memory }),
 }
 
 func identityText(path string, get func(*authz.Identity) string) *types.FieldType {
-	return text(path, MaxEntry, func(i *authz.Identity) (string, *memory) { return get(i), nil })
+	return text(path, MaxEntry, func(i *identity) (string, *memory) { return get(i.Identity), i.memory })
+}
+
+// identityTexts is a list that may be empty.
+func identityTexts(path string, get func(*authz.Identity) []string) *types.FieldType {
+	return field(path, types.NewListType(types.StringType),
+		func(i *identity) bool { return len(get(i.Identity)) > 0 },
+		func(i *identity) (any, error) { return types.NewStringList(texts{i.memory}, get(i.Identity)), nil })
+}
+
+// texts is the adapter of the entries of a list of texts.
+type texts struct{ memory *memory }
+
+func (t texts) NativeToValue(v any) ref.Val {
+	if s, ok := v.(string); ok && !t.memory.isUTF8(s) {
+		return types.WrapErr(failure("the entry of a list is no UTF-8"))
+	}
+	return entries{}.NativeToValue(v)
+}
+
+// others is the adapter of the identities by method.
+type others struct{ memory *memory }
+
+func (o others) NativeToValue(v any) ref.Val {
+	i, ok := v.(*authz.Identity)
+	switch {
+	case !ok:
+		return adapter{}.NativeToValue(v)
+	case i == nil:
+		return types.WrapErr(failure("there is no such identity"))
+	}
+	return adapter{}.NativeToValue(&identity{Identity: i, memory: o.memory})
 }

@@ -52,13 +52,6 @@ func text[T any](path string, limit int, get func(*T) (string, *memory)) *types.
 		})
 }
 
-// texts is a list that may be empty.
-func texts[T any](path string, get func(*T) []string) *types.FieldType {
-	return field(path, types.NewListType(types.StringType),
-		func(o *T) bool { return len(get(o)) > 0 },
-		func(o *T) (any, error) { return types.NewStringList(entries{}, get(o)), nil })
-}
-
 // unset guards a field whose absence must not be taken for a value.
 func unset[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) any) *types.FieldType {
 	return field(path, t, isSet, func(o *T) (any, error) {

@@ -6,8 +6,6 @@ import (
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
-
-	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // provider tells CEL of our objects.
@@ -59,22 +57,19 @@ func (adapter) NativeToValue(v any) ref.Val {
 		return types.NewStringStringMap(adapter{}, v)
 	case []any:
 		return types.NewDynamicList(entries{}, v)
-	case *authz.Identity:
-		if v != nil {
-			return &object{v, identityType, identityFields, func(other any) bool { return other == any(v) }}
-		}
 	case *request:
 		return &object{v, requestType, requestFields, func(other any) bool { r, ok := other.(*request); return ok && r.Request == v.Request }}
-	case *authz.Actor:
-		if v != nil {
-			return &object{v, actorType, actorFields, func(other any) bool { a, ok := other.(*authz.Actor); return ok && *a == *v }}
-		}
 	case *source:
 		return &object{v, sourceType, sourceFields, func(other any) bool { s, ok := other.(*source); return ok && s.Request.Source == v.Request.Source }}
-	default:
-		return types.DefaultTypeAdapter.NativeToValue(v)
+	case *identity:
+		return &object{v, identityType, identityFields, func(other any) bool { i, ok := other.(*identity); return ok && i.Identity == v.Identity }}
+	case *actor:
+		return &object{v, actorType, actorFields, func(other any) bool {
+			a, ok := other.(*actor)
+			return ok && *a.Identity.Actor == *v.Identity.Actor
+		}}
 	}
-	return types.WrapErr(failure("there is no such identity"))
+	return types.DefaultTypeAdapter.NativeToValue(v)
 }
 
 // entries is the adapter of the entries of lists.
@@ -88,5 +83,5 @@ func (entries) NativeToValue(v any) ref.Val {
 	if err := within("the entry of a list", len(s), MaxEntry); err != nil {
 		return types.WrapErr(err)
 	}
-	return utf8Value(s, "the entry of a list is no UTF-8")
+	return types.String(s)
 }

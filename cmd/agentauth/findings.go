@@ -2,15 +2,10 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 )
-
-var zeroTime time.Time
-
-func now() time.Time { return time.Now() }
 
 // finding is a problem of a manifest, wherever it was found, with its place.
 type finding struct {

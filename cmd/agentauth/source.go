@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -66,7 +67,7 @@ func (s *source) apply(ctx context.Context, tree *policydir.Tree, problems []pol
 	s.metrics.good.Set(1)
 	s.metrics.policies.Set(float64(len(tree.Input.Policies)))
 	s.metrics.problems.Set(float64(len(found)))
-	s.state.set(func(st *state) { st.refused, st.since, st.problems = nil, zeroTime, lines })
+	s.state.set(func(st *state) { st.refused, st.since, st.problems = nil, time.Time{}, lines })
 	s.log.Info("policies are in force", "policies", len(tree.Input.Policies), "secrets", len(tree.Input.Secrets), "configMaps", len(tree.Input.ConfigMaps))
 	if !s.loaded {
 		s.loaded = true
@@ -103,7 +104,7 @@ func (s *source) refuse(found []finding) {
 	s.state.set(func(st *state) {
 		st.refused = lines
 		if st.since.IsZero() {
-			st.since = now()
+			st.since = time.Now()
 		}
 	})
 }
