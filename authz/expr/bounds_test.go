@@ -43,7 +43,7 @@ func TestAnEvaluationEndsWithItsContext(t *testing.T) {
 	}
 	// A context that ends under way: it looks alive to whoever asks first.
 	p := mustCompile(t, Bool, `identity.groups.all(g, g == "")`)
-	ok, err := p.Bool(&endsUnderWay{Context: t.Context(), done: closed()}, in)
+	ok, err := p.Bool(&endsUnderWay{Context: t.Context(), done: closed(), err: context.Canceled}, in)
 	if ok || err == nil || !strings.Contains(err.Error(), "interrupted") || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v and error %v", ok, err)
 	}
@@ -52,6 +52,7 @@ func TestAnEvaluationEndsWithItsContext(t *testing.T) {
 type endsUnderWay struct {
 	context.Context
 	done  <-chan struct{}
+	err   error
 	asked int
 }
 
@@ -61,7 +62,7 @@ func (c *endsUnderWay) Err() error {
 	if c.asked++; c.asked == 1 {
 		return nil
 	}
-	return context.Canceled
+	return c.err
 }
 
 func closed() <-chan struct{} {

@@ -25,9 +25,6 @@ const (
 	// fewSelects is how often an expression may read what is long without
 	// remembering that it did.
 	fewSelects = 24
-	// fewComparisons is how often it may compare two values, either of which
-	// can be long, without that being counted.
-	fewComparisons = 8
 	// maxInserted is the longest text that replace and join may put in, in
 	// bytes: they could grow what the caller sends before it is counted.
 	maxInserted = 64
@@ -35,7 +32,8 @@ const (
 
 // inspection is what an expression holds.
 type inspection struct {
-	info *ast.SourceInfo
+	info  *ast.SourceInfo
+	types func(id int64) *types.Type
 	// loops says that evaluating can take long enough to be interrupted.
 	loops bool
 	// counted says that the cost must be counted when evaluated; see linear.
@@ -44,8 +42,6 @@ type inspection struct {
 	names map[string]bool
 	// selects are how often something is read.
 	selects int
-	// comparisons are how often two values are compared that are no literals.
-	comparisons int
 	// regexes are the sizes of the compiled regular expressions.
 	regexes map[string]uint64
 	// lists are the expressions that are used as lists, whatever their type.
@@ -55,7 +51,7 @@ type inspection struct {
 
 // inspect looks for what the type check does not refuse.
 func inspect(a *ast.AST) *inspection {
-	i := &inspection{info: a.SourceInfo(), names: map[string]bool{}, regexes: map[string]uint64{}, lists: map[int64]bool{}}
+	i := &inspection{info: a.SourceInfo(), types: a.GetType, names: map[string]bool{}, regexes: map[string]uint64{}, lists: map[int64]bool{}}
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(i.visit))
 	return i
 }
@@ -86,11 +82,9 @@ func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 	i.counted = i.counted || !linear[name]
 	switch name {
 	case operators.Equals, operators.NotEquals:
-		if args[0].Kind() != ast.LiteralKind && args[1].Kind() != ast.LiteralKind {
-			i.comparisons++
-			i.counted = i.counted || i.comparisons > fewComparisons
-		}
+		i.counted = i.counted || i.holds(args[0]) && i.holds(args[1])
 	case operators.In:
+		i.counted = i.counted || i.holds(args[0])
 		i.lists[args[1].ID()] = true
 	case "sets.contains", "sets.equivalent", "sets.intersects":
 		i.lists[args[0].ID()], i.lists[args[1].ID()] = true, true
@@ -117,6 +111,16 @@ func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 			i.refuse(args[0], name+"() expects its time zone as a literal")
 		}
 	}
+}
+
+// holds says that a value can hold others. To compare such takes as long as they
+// hold, and finds what cannot be read among it only by counting; see weight.
+func (i *inspection) holds(e ast.Expr) bool {
+	switch i.types(e.ID()).Kind() {
+	case types.ListKind, types.MapKind, types.DynKind, types.AnyKind, types.OpaqueKind, types.TypeParamKind:
+		return true
+	}
+	return false
 }
 
 // remembers says that an evaluation reads often enough to remember what.

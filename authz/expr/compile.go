@@ -64,7 +64,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 	if err != nil {
 		return nil, contents.at(root, err.Error())
 	}
-	contents.lists = nil
+	contents.lists, contents.types = nil, nil
 	return &Program{kind: kind, program: program, contents: contents}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/types"
 )
@@ -46,13 +47,13 @@ func (e estimator) sizeOf(node cost.AstNode, t *types.Type) *cost.SizeEstimate {
 	var size uint64
 	switch t.Kind() {
 	case types.StringKind:
-		size = assumedLength(node.Path())
+		size = assumedLength(node)
 	case types.BytesKind:
 		size = MaxBody
 	case types.ListKind, types.MapKind:
 		size = assumedEntries
 	case types.DynKind, types.AnyKind, types.TypeParamKind:
-		size = assumedLength(node.Path())
+		size = assumedLength(node)
 		if node.Expr() != nil && e.lists[node.Expr().ID()] {
 			size = assumedEntries
 		}
@@ -76,19 +77,23 @@ func (e estimator) sizeOf(node cost.AstNode, t *types.Type) *cost.SizeEstimate {
 	return &out
 }
 
-func assumedLength(path []string) uint64 {
+func assumedLength(node cost.AstNode) uint64 {
+	path := node.Path()
 	if len(path) == 0 {
 		return MaxClaim
 	}
-	ofRequest := path[0] == "request"
+	ofRequest, ofIdentity := path[0] == "request", path[0] == "identity"
 	switch last := path[len(path)-1]; {
 	case last == "@items":
+		if isIndex := node.Expr() != nil && node.Expr().Kind() == ast.CallKind; isIndex && !(ofIdentity && len(path) == 3) {
+			return MaxClaim
+		}
 		return MaxEntry
 	case ofRequest && last == "@keys":
 		return assumedName
 	case ofRequest:
 		return MaxValue
-	case len(path) == 2 && path[0] == "identity":
+	case ofIdentity && len(path) == 2:
 		return MaxEntry
 	}
 	return MaxClaim

@@ -15,15 +15,16 @@
 //	context     map(string, string): what the proxy's configuration says
 //	metadata    map(string, dyn): the proxy's dynamic metadata by namespace
 //
-// and one of kind [Claim] reads only `claims`, a map(string, dyn).
+// and one of kind [Claim] or [Subject] reads only `claims`, a map(string, dyn).
 //
 // Objects are typed: a field that does not exist is an error when the
 // expression is compiled. A field that is not set (no actor, no end of the
 // credential, a body that is not known) is an error when it is read;
 // has(identity.actor) and identity.?actor ask first. Of a text or a list,
 // has() says whether it is not empty. Header names are in lower case. A query
-// parameter that occurs twice or cannot be decoded is an error when it is
-// read, as is any text that is no UTF-8.
+// parameter that occurs twice, cannot be decoded, or is there only for servers
+// that split the query at ';' is an error when it is read, as is any text that
+// is no UTF-8 or longer than the limits of this package.
 //
 // Functions are those of the CEL standard; optional types; of the strings
 // library charAt, indexOf, lastIndexOf, lowerAscii, upperAscii, trim, split,
@@ -32,7 +33,8 @@
 // segments. Numbers of different types can be compared by order; claims, which
 // are dyn, also by ==.
 //
-// A failed evaluation is an error and never true. Errors name the place in the
+// A failed evaluation is an error and never true. Of one that ended with its
+// context, errors.Is finds the context's error. Errors name the place in the
 // expression and never a value the expression has read: it may be a
 // credential.
 package expr

@@ -30,7 +30,7 @@ func FuzzCompileAndEval(f *testing.F) {
 	}
 	in := input(f)
 	f.Fuzz(func(t *testing.T, src string) {
-		for _, kind := range []Kind{Bool, String, Claim} {
+		for _, kind := range []Kind{Bool, String, Claim, Subject} {
 			p, err := Compile(kind, src)
 			if (p == nil) == (err == nil) {
 				t.Fatalf("got program %v and error %v", p, err)

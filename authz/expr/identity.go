@@ -47,21 +47,15 @@ func identityText(path string, get func(*authz.Identity) string) *types.FieldTyp
 	return text(path, MaxEntry, func(i *identity) (string, *memory) { return get(i.Identity), i.memory })
 }
 
-// identityTexts is a list that may be empty.
+// identityTexts is a list that may be empty. CEL hands out its entries as they
+// are, so that all of them are looked at first.
 func identityTexts(path string, get func(*authz.Identity) []string) *types.FieldType {
 	return field(path, types.NewListType(types.StringType),
 		func(i *identity) bool { return len(get(i.Identity)) > 0 },
-		func(i *identity) (any, error) { return types.NewStringList(texts{i.memory}, get(i.Identity)), nil })
-}
-
-// texts is the adapter of the entries of a list of texts.
-type texts struct{ memory *memory }
-
-func (t texts) NativeToValue(v any) ref.Val {
-	if s, ok := v.(string); ok && !t.memory.isUTF8(s) {
-		return types.WrapErr(failure("the entry of a list is no UTF-8"))
-	}
-	return entries{}.NativeToValue(v)
+		func(i *identity) (any, error) {
+			list := get(i.Identity)
+			return types.NewStringList(types.DefaultTypeAdapter, list), i.memory.readable(path, list)
+		})
 }
 
 // others is the adapter of the identities by method.

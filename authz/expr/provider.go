@@ -72,7 +72,7 @@ func (adapter) NativeToValue(v any) ref.Val {
 	return types.DefaultTypeAdapter.NativeToValue(v)
 }
 
-// entries is the adapter of the entries of lists.
+// entries is the adapter of the entries of a list, when these are looped over.
 type entries struct{}
 
 func (entries) NativeToValue(v any) ref.Val {

@@ -94,3 +94,36 @@ func TestClaimsAreMappedToTextsAndWholeNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestASubjectIsOneTextOrWholeNumber(t *testing.T) {
+	claims := map[string]any{"sub": "alice", "id": int64(7), "list": []any{"alice"}, "null": nil}
+	for src, want := range map[string]string{
+		`claims.sub`: "alice", `claims.?sub`: "alice", `claims.?gone`: "", `claims["null"]`: "", `claims.id`: "7", `7`: "7",
+		`"user:" + claims.sub`: "user:alice", `optional.of(7)`: "7", `optional.none()`: "", `null`: "", `claims.list[0]`: "alice",
+	} {
+		if got, err := mustCompile(t, Subject, src).ClaimString(t.Context(), claims); err != nil || got != want {
+			t.Errorf("%s: got %q and error %v", src, got, err)
+		}
+	}
+	for src, want := range map[string]string{
+		`[claims.sub]`:                    "1:1: expected string or int, got list(dyn)",
+		`[]`:                              "expected string or int, got list(",
+		`["a"]`:                           "expected string or int, got list(string)",
+		`optional.of(["a"])`:              "expected string or int, got optional_type(list(string))",
+		`true`:                            "expected string or int, got bool",
+		`claims`:                          "expected string or int, got map(string, dyn)",
+		`request.path`:                    "undeclared reference to 'request'",
+		`claims.groups.map(g, string(g))`: "expected string or int, got list(string)",
+	} {
+		if _, err := Compile(Subject, src); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got error %v, want %q", src, err, want)
+		}
+	}
+	p := mustCompile(t, Subject, `claims.list`)
+	if got, err := p.ClaimString(t.Context(), claims); err == nil || got != "" || !strings.Contains(err.Error(), "expected string or int, got list") {
+		t.Errorf("got %q and error %v", got, err)
+	}
+	if got, err := p.ClaimStrings(t.Context(), claims); err == nil || got != nil {
+		t.Errorf("as groups: got %q and error %v", got, err)
+	}
+}

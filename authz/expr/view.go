@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"reflect"
 
 	"cel.dev/cel-go/common/types"
@@ -64,61 +65,59 @@ func (v textView[M]) Contains(key ref.Val) ref.Val {
 	return types.Bool(found)
 }
 
-// Iterator goes over the keys. If these cannot be read, nothing that it returns
-// would end a loop that does not look at them: so it gives up the evaluation,
-// as CEL does itself when the cost is exceeded.
+// Iterator goes over the keys.
 func (v textView[M]) Iterator() traits.Iterator {
-	n := v.m.names()
-	if n.err != nil {
-		panic(interpreter.EvalCancelledError{Message: n.err.Error()})
-	}
-	return types.NewRefValList(adapter{}, n.keys).Iterator()
+	return types.NewRefValList(adapter{}, v.keys()).Iterator()
 }
 
-// Size is an error if the keys cannot be read.
-func (v textView[M]) Size() ref.Val {
+func (v textView[M]) Size() ref.Val { return types.Int(len(v.keys())) }
+
+func (v textView[M]) keys() []ref.Val {
 	n := v.m.names()
 	if n.err != nil {
-		return types.WrapErr(n.err)
+		giveUp(n.err)
 	}
-	return types.Int(len(n.keys))
+	return n.keys
 }
 
 func (v textView[M]) Equal(other ref.Val) ref.Val {
 	m, ok := other.(traits.Mapper)
-	if !ok {
-		return types.False
-	}
-	mine, theirs := v.Size(), m.Size()
-	switch {
-	case types.IsError(mine):
-		return mine
-	case types.IsError(theirs):
-		return theirs
-	case mine != theirs:
+	if !ok || m.Size() != v.Size() {
 		return types.False
 	}
 	for it := v.Iterator(); it.HasNext() == types.True; {
-		if eq := v.equalAt(it.Next(), m); eq != types.True {
-			return eq
+		if !v.equalAt(it.Next(), m) {
+			return types.False
 		}
 	}
 	return types.True
 }
 
-func (v textView[M]) equalAt(key ref.Val, other traits.Mapper) ref.Val {
-	mine := v.Get(key)
-	if types.IsError(mine) {
-		return mine
-	}
+func (v textView[M]) equalAt(key ref.Val, other traits.Mapper) bool {
+	mine := readOrGiveUp(v.Get(key))
 	theirs, found := other.Find(key)
-	switch {
-	case theirs != nil && types.IsError(theirs):
-		return theirs
-	case !found:
-		return types.False
+	if theirs = readOrGiveUp(theirs); !found {
+		return false
 	}
-	return types.Equal(mine, theirs)
+	return readOrGiveUp(types.Equal(mine, theirs)) == types.True
+}
+
+func readOrGiveUp(v ref.Val) ref.Val {
+	if err, ok := v.(*types.Err); ok {
+		giveUp(err)
+	}
+	return v
+}
+
+// giveUp ends the evaluation, as CEL does itself when the cost is exceeded, where
+// an error would be taken for a value: a loop that does not look at its keys
+// goes on, and to != whatever is not true is a difference.
+func giveUp(err error) {
+	var own failure
+	if !errors.As(err, &own) {
+		own = "a map cannot be compared"
+	}
+	panic(interpreter.EvalCancelledError{Message: own.Error()})
 }
 
 func (v textView[M]) ConvertToNative(reflect.Type) (any, error) {
