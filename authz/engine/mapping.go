@@ -25,15 +25,15 @@ func (b *building) mapper(src *v1alpha1.ClaimMappings, at *field.Path) mapping {
 	if src == nil {
 		return m
 	}
-	compile := func(e v1alpha1.Expression, name string) *expr.Program {
+	compile := func(kind expr.Kind, e v1alpha1.Expression, name string) *expr.Program {
 		if e == "" {
 			return nil
 		}
-		return b.expression(expr.Claim, e, at.Child(name))
+		return b.expression(kind, e, at.Child(name))
 	}
-	m.subject = compile(src.Subject, "subject")
-	m.scopes = compile(src.Scopes, "scopes")
-	m.groups = compile(src.Groups, "groups")
+	m.subject = compile(expr.Subject, src.Subject, "subject")
+	m.scopes = compile(expr.Claim, src.Scopes, "scopes")
+	m.groups = compile(expr.Claim, src.Groups, "groups")
 	return m
 }
 

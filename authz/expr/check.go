@@ -119,8 +119,9 @@ func (i *inspection) holds(e ast.Expr) bool {
 	switch i.types(e.ID()).Kind() {
 	case types.ListKind, types.MapKind, types.DynKind, types.AnyKind, types.OpaqueKind, types.TypeParamKind:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // remembers says that an evaluation reads often enough to remember what.
