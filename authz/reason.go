@@ -60,6 +60,9 @@ const (
 	Overloaded Reason = "Overloaded"
 	// PolicyInvalid: the policy of the request is not valid (503).
 	PolicyInvalid Reason = "PolicyInvalid"
+	// HostDisputed: two namespaces claim the host, or one that may not use it
+	// (503).
+	HostDisputed Reason = "HostDisputed"
 	// RouteUnknown: the proxy names a route that is not known here (503).
 	RouteUnknown Reason = "RouteUnknown"
 	// AmbiguousMatch: more than one policy could be meant (503).
@@ -79,7 +82,7 @@ func Reasons() []Reason {
 		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,
 		TokenTypeRefused, ClaimsRefused, ProofRequired,
 		InsufficientScope, RuleDenied, ExpressionFailed,
-		Unavailable, Overloaded, PolicyInvalid, RouteUnknown, AmbiguousMatch,
+		Unavailable, Overloaded, PolicyInvalid, HostDisputed, RouteUnknown, AmbiguousMatch,
 		SelectorRefused, Internal,
 	}
 }

@@ -19,9 +19,13 @@ const (
 	// ReasonInvalid (False): a field or an expression is wrong; its routes
 	// answer 503.
 	ReasonInvalid = "Invalid"
-	// ReasonConflicted (False): older policies claim every match of it.
+	// ReasonConflicted (False): no match of it is in force, because older
+	// policies or another namespace claim them.
 	ReasonConflicted = "Conflicted"
-	// ReasonPartiallyConflicted (True): older policies claim some matches of it.
+	// ReasonNotPermitted (False): the operator lets its namespace use none of
+	// its hostnames.
+	ReasonNotPermitted = "NotPermitted"
+	// ReasonPartiallyConflicted (True): some matches of it are not in force.
 	ReasonPartiallyConflicted = "PartiallyConflicted"
 )
 

@@ -134,7 +134,7 @@ func TestWhatTheUpstreamMustNotSeeIsRemoved(t *testing.T) {
 func TestAHeaderThatANeighbourSetsCannotBeSentByTheCaller(t *testing.T) {
 	foreign := setting(under(onHost("foreign", "api.example.com", anonymous()), "/foreign"), "x-tenant", "'t'")
 	foreign.Namespace = "bank"
-	e, _ := newWorld(Options{AllowUnmatched: true})
+	e, _ := newWorld(Options{AllowUnmatched: true, OneTenant: true})
 	load(t, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{
 		setting(under(onHost("private", "api.example.com", partners(idp)), "/private"), "X-Agent-Id", "identity.subject"),
 		under(onHost("public", "api.example.com", anonymous()), "/public"), foreign,

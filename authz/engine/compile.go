@@ -32,7 +32,7 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 		s.policies = append(s.policies, p)
 		s.byName[p.origin.name] = p
 	}
-	lost := buildIndex(s)
+	lost := buildIndex(s, e.options)
 	s.claimed = newClaims(s.policies)
 	s.memo, s.used = c.next, c.used()
 
@@ -55,36 +55,66 @@ func namespaceOf(p *v1alpha1.AgentAuthPolicy) string { return cmp.Or(p.Namespace
 // conflicts are what a policy lost to older ones.
 type conflicts struct {
 	lost, entries int
+	ungranted     int // of those lost
 	messages      []string
 }
 
 // buildIndex enters the routes of every policy, of invalid ones too: a policy
 // claims its routes by existing.
-func buildIndex(s *Snapshot) map[int]*conflicts {
-	var entries []match.Entry
+func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
+	var entries, refused []match.Entry
 	var fields []string
+	out := map[int]*conflicts{}
+	of := func(owner int) *conflicts {
+		if out[owner] == nil {
+			out[owner] = &conflicts{entries: len(s.policies[owner].entries)}
+		}
+		return out[owner]
+	}
+	var verdicts map[tenantHost]verdict
+	if !options.OneTenant {
+		verdicts = options.Grants.judge(s.policies)
+	}
 	for owner, p := range s.policies {
 		for i, e := range p.entries {
-			e.Owner = owner
+			v := verdicts[tenantHost{p.namespace, e.Hostname}]
+			if v != inForce {
+				of(owner).lose(p, i, v)
+			}
+			switch v {
+			case ungranted:
+				refused = append(refused, e)
+				continue
+			case disputed:
+				e.Owner = len(s.policies) // nobody, see find
+			default:
+				e.Owner = owner
+			}
 			entries, fields = append(entries, e), append(fields, p.origin.fields[i])
 		}
 	}
 	var losers []match.Conflict
-	var err error
-	if s.index, losers, err = match.Build(entries, match.Options{}); err != nil {
-		panic(err) // routes() checked every entry
-	}
-	out := map[int]*conflicts{}
+	s.index, losers = mustBuild(entries)
+	s.refused, _ = mustBuild(refused)
 	for _, l := range losers {
-		owner := entries[l.Loser].Owner
-		if out[owner] == nil {
-			out[owner] = &conflicts{entries: len(s.policies[owner].entries)}
+		loser, winner := s.policies[entries[l.Loser].Owner], s.policies[entries[l.Winner].Owner]
+		named := ", " + winner.name + ","
+		if !options.OneTenant && winner.namespace != loser.namespace {
+			named = " of another namespace" // no tenant learns the names of another's objects
 		}
-		out[owner].lost++
-		out[owner].messages = append(out[owner].messages, fmt.Sprintf(
-			"%s: an older policy, %s, has an equal match", fields[l.Loser], s.policies[entries[l.Winner].Owner].name))
+		c := of(entries[l.Loser].Owner)
+		c.lost++
+		c.messages = append(c.messages, fmt.Sprintf("%s: an older policy%s has an equal match", fields[l.Loser], named))
 	}
 	return out
+}
+
+func mustBuild(entries []match.Entry) (*match.Index, []match.Conflict) {
+	index, losers, err := match.Build(entries, match.Options{})
+	if err != nil {
+		panic(err) // routes() checked every entry
+	}
+	return index, losers
 }
 
 // routes makes the entries of a policy. What cannot be matched makes it

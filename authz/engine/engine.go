@@ -37,6 +37,9 @@ type Deps struct {
 	CheckURL func(url string) error
 	// Panicked is told of a panic in a check, with its stack.
 	Panicked func(value any, stack []byte)
+	// Stale says that what is in force is too old to decide by, which makes
+	// every answer 503; nil: it never is.
+	Stale func() bool
 }
 
 // Options are the operator's choices.
@@ -46,6 +49,11 @@ type Options struct {
 	// OneTenant: all policies are one owner's. Their namespaces do not keep
 	// them apart, and the context extension agentauth.dev/policy names one.
 	OneTenant bool
+	// Grants, without OneTenant, say which namespace may use which hosts.
+	Grants Grants
+	// ContextPolicy reads the context extension also without OneTenant: where
+	// no tenant writes the configuration of proxies.
+	ContextPolicy bool
 }
 
 // Engine decides with the snapshot that is in force. Until the first Swap
@@ -133,6 +141,9 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, rec *recorder) (d au
 	s := e.current.Load()
 	if s == nil {
 		return unavailable(authz.Unavailable, "no policies have been loaded yet", 0)
+	}
+	if e.deps.Stale != nil && e.deps.Stale() {
+		return unavailable(authz.Unavailable, "what is in force is older than --max-config-age", 0)
 	}
 	deadline := time.Now().Add(maxCheck)
 	if d, ok := ctx.Deadline(); ok && d.Add(-margin).Before(deadline) {

@@ -18,9 +18,8 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, rec *r
 	if name, named := r.ContextExtensions[ContextPolicy]; named {
 		return e.named(s, r, name, rec)
 	}
-	found := s.index.LookupAll(r.Host, match.View{
-		Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: ctx,
-	})
+	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: ctx}
+	found := s.index.LookupAll(r.Host, view)
 	if found.Late {
 		rec.add("match", "the check's time ran out")
 		return nil, unavailable(authz.Unavailable, "the policy could not be found in time", 0), false
@@ -31,9 +30,16 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, rec *r
 			Problem: "the " + found.Cause + " can be read in two ways that lead to different policies"}), false
 	}
 	if owner, ok := found.Owner(); ok {
+		if owner == len(s.policies) {
+			return nil, hostDisputed(r, rec), false
+		}
 		p := s.policies[owner]
 		rec.add("match", "policy %s has the most specific match for %s %s on host %s", p.name, r.Method, r.Path, r.Host)
 		return p, authz.Decision{}, true
+	}
+	refused := s.refused.LookupAll(r.Host, view)
+	if _, ok := refused.Owner(); ok || refused.Ambiguous || refused.Late {
+		return nil, hostDisputed(r, rec), false
 	}
 	rec.add("match", "no policy matches %s %s on host %s (host known: %t)", r.Method, r.Path, r.Host, found.HostKnown)
 	if e.options.AllowUnmatched {
@@ -44,10 +50,15 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, rec *r
 	return nil, noPolicy(), false
 }
 
+func hostDisputed(r *authz.Request, rec *recorder) authz.Decision {
+	rec.add("match", "host %s is in force for nobody: two namespaces claim it, or one that may not use it", r.Host)
+	return unavailable(authz.HostDisputed, "two namespaces claim the host, or one that may not use it; see the conditions of their policies", 0)
+}
+
 // named finds the policy that the proxy's configuration names. A selector that
 // may not be used here never leads to a weaker policy.
 func (e *Engine) named(s *Snapshot, r *authz.Request, name string, rec *recorder) (*policy, authz.Decision, bool) {
-	if !e.options.OneTenant || r.Route != nil {
+	if !e.options.OneTenant && !e.options.ContextPolicy || r.Route != nil {
 		rec.add("match", "the context extension %s is not read here, or came beside route metadata", ContextPolicy)
 		return nil, unavailable(authz.SelectorRefused,
 			"the context extension "+ContextPolicy+" is not read here, or came beside route metadata", 0), false

@@ -74,6 +74,9 @@ func (p *policy) report(lost *conflicts) Report {
 		if lost.lost == lost.entries {
 			accepted = v1alpha1.ReasonConflicted
 		}
+		if lost.ungranted == lost.entries {
+			accepted = v1alpha1.ReasonNotPermitted
+		}
 		for _, m := range lost.messages {
 			r.Problems = append(r.Problems, Problem{Severity: Conflicting, Message: m})
 		}

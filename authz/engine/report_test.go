@@ -68,6 +68,7 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 			onHost("pem", "pem.example.com", hmac("pem")),
 			onHost("bad-key", "bad-key.example.com", keys("bad")),
 			onHost("fine", "fine.example.com", staff("staff"), hmac("good")),
+			onHost("all", "*", staff("staff")),
 		},
 		Secrets: []*Object{
 			alice("staff"), unlabelled, object("empty", v1alpha1.UseHMAC, nil), robot("bad", "bad", "short"),
@@ -91,6 +92,7 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 		"pem":        {"True Accepted", "False RefInvalid", "True Programmed"},
 		"bad-key":    {"True Accepted", "False RefInvalid", "True Programmed"},
 		"fine":       {"True Accepted", "True ResolvedRefs", "True Programmed"},
+		"all":        {"False NotPermitted", "True ResolvedRefs", "False NotAccepted"},
 	}
 	e, _ := newWorld(Options{})
 	_, reports := e.Compile(in)

@@ -9,10 +9,14 @@ import (
 // Snapshot is a compiled Input: everything a decision reads. It never changes,
 // so a check that began with one ends with it.
 type Snapshot struct {
-	// policies are in order of age; an owner in index is a place in it.
+	// policies are in order of age; an owner in index is a place in it, or
+	// their number where two tenants dispute a host.
 	policies []*policy
 	byName   map[types.NamespacedName]*policy
 	index    *match.Index
+	// refused are routes on hosts that their tenant may not use. What they match
+	// and no policy decides is not let through unmatched.
+	refused *match.Index
 	// claimed are the header names that policies set, by hostname pattern.
 	claimed map[string]*claims
 

@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/agentauth-dev/agentauth/authz/match"
+)
+
+// Grants say which namespace may use which hostnames in routes, where policies
+// are written by people who do not trust each other, a namespace each. No
+// tenant can take a host from another: not by being older (an old policy can be
+// edited, a new one waits), and not by a more specific match.
+//
+// Once there is any grant they are all there is: a hostname without one is in
+// force nowhere. Namespaces that are granted the same hosts share them, as
+// policies of one namespace do.
+//
+// Without grants a hostname is in force unless another namespace claims it too,
+// or one that overlaps; then it is in force for neither. A bare "*" always
+// needs a grant, or one policy could take every host there is.
+type Grants []Grant
+
+// Grant lets policies of a namespace use the hostnames that a pattern covers.
+type Grant struct {
+	Namespace string
+	// Hostname is as in routes: exact, "*." and a suffix, or "*".
+	Hostname string
+}
+
+// Check says what is wrong with a grant.
+func (g Grant) Check() error {
+	if g.Namespace == "" {
+		return fmt.Errorf("expected a namespace, got none")
+	}
+	if problems := match.Check(match.Entry{Hostname: g.Hostname}); problems != nil {
+		return fmt.Errorf("hostname %q: %s", g.Hostname, problems[0].Detail)
+	}
+	return nil
+}
+
+// tenantHost is a hostname that policies of a namespace have in their routes.
+type tenantHost struct{ namespace, hostname string }
+
+type verdict uint8
+
+const (
+	inForce verdict = iota
+	// disputed: 503 for whoever claims it.
+	disputed
+	// ungranted: 503 where nobody else decides.
+	ungranted
+)
+
+func (v verdict) String() string {
+	if v == ungranted {
+		return "the operator lets this namespace not use it (--hostnames)"
+	}
+	return "another namespace claims it, or a hostname that overlaps, so it is in force for neither and its requests are answered 503; the operator says by --hostnames who may use it"
+}
+
+// judge says what becomes of each hostname; those it leaves out are in force.
+func (g Grants) judge(policies []*policy) map[tenantHost]verdict {
+	out := map[tenantHost]verdict{}
+	claimed := map[string][]string{} // hostname -> namespaces
+	for _, p := range policies {
+		for _, h := range p.hostnames {
+			switch {
+			case len(g) > 0 && !g.cover(p.namespace, h), len(g) == 0 && h == "*":
+				out[tenantHost{p.namespace, h}] = ungranted
+			case !slices.Contains(claimed[h], p.namespace):
+				claimed[h] = append(claimed[h], p.namespace)
+			}
+		}
+	}
+	if len(g) > 0 {
+		return out
+	}
+	for h, mine := range claimed {
+		for _, wider := range covers(h) {
+			for _, a := range mine {
+				for _, b := range claimed[wider] {
+					if a != b {
+						out[tenantHost{a, h}], out[tenantHost{b, wider}] = disputed, disputed
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (g Grants) cover(namespace, hostname string) bool {
+	return slices.ContainsFunc(covers(hostname), func(pattern string) bool {
+		return slices.Contains(g, Grant{namespace, pattern})
+	})
+}
+
+// lose tells a policy that a hostname is not in force for it, once for each.
+func (c *conflicts) lose(p *policy, entry int, v verdict) {
+	c.lost++
+	if v == ungranted {
+		c.ungranted++
+	}
+	hostname := p.entries[entry].Hostname
+	if message := fmt.Sprintf("hostname %s: %s", hostname, v); !slices.Contains(c.messages, message) {
+		c.messages = append(c.messages, message)
+	}
+}
