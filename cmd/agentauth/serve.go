@@ -28,16 +28,21 @@ type serveFlags struct {
 	egress                                egressFlags
 	logFormat, logLevel                   string
 	drain                                 time.Duration
+	cluster                               clusterFlags
 }
 
 func serveCommand() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
-		Use:   "serve --policies DIR",
+		Use:   "serve [--policies DIR]",
 		Short: "Answer Envoy's ext_authz checks",
 		Long: `Answers Envoy's ext_authz checks with the policies, Secrets and ConfigMaps in the
 manifests of a directory, which is read again whenever something in it changes.
 A directory that is not valid leaves what was loaded before in force.
+
+Without --policies they come from a cluster's API server: that of --kubeconfig,
+of $KUBECONFIG, or the one this pod runs in. While it is away, what is in force
+stays in force.
 
 Whoever can ask may learn what the upstream is given. So a door needs client
 certificates (--client-ca with --client-name), a loopback address, or
@@ -55,7 +60,8 @@ certificates (--client-ca with --client-name), a loopback address, or
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.policies, "policies", "", "directory of manifests")
+	flags.StringVar(&f.policies, "policies", "", "directory of manifests; without it policies come from a cluster")
+	f.cluster.register(cmd)
 	flags.StringVar(&f.grpcAddress, "grpc-address", "127.0.0.1:9001", `address of the ext_authz door; "" turns it off`)
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "the door's certificate chain in PEM, reloaded when it changes")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "the door's private key in PEM, reloaded when it changes")
@@ -91,19 +97,20 @@ func (f *serveFlags) logger(cmd *cobra.Command) (*slog.Logger, error) {
 
 // options checks the flags that the engine takes.
 func (f *serveFlags) options() (engine.Options, error) {
+	options := engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: f.policies != ""}
+	if !options.AllowUnmatched && f.unmatched != "deny" {
+		return engine.Options{}, usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
+	}
 	if f.policies == "" {
-		return engine.Options{}, usage("serve needs --policies DIR")
+		err := f.cluster.options(&options)
+		return options, err
 	}
 	if info, err := os.Stat(f.policies); err != nil {
 		return engine.Options{}, usage("--policies: %v", err)
 	} else if !info.IsDir() {
 		return engine.Options{}, usage("--policies %s: expected a directory", f.policies)
 	}
-	switch f.unmatched {
-	case "deny", "allow-unauthenticated":
-		return engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: true}, nil
-	}
-	return engine.Options{}, usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
+	return options, f.cluster.unused()
 }
 
 // serve wires the two paths: the source to the engine, the engine to the door.
@@ -117,13 +124,15 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 		return err
 	}
 	defer client.Close()
-	st := &state{}
+	st := &state{maxAge: f.cluster.maxConfigAge}
 	m := newMetrics(st.age)
 	panicked := func(value any, stack []byte) {
 		m.panics.Inc()
 		logger.Error("a check panicked and was answered 503", "type", fmt.Sprintf("%T", value), "stack", string(stack))
 	}
-	kernel := engine.New(dependencies(remote(client), client.Check, panicked), options)
+	deps := dependencies(remote(client), client.Check, panicked)
+	deps.Stale = st.stale
+	kernel := engine.New(deps, options)
 	defer kernel.Close()
 	m.registry.MustRegister(keySets{kernel.Remotes})
 	st.keySets = kernel.Remotes
@@ -141,12 +150,18 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	source := &source{dir: f.policies, kernel: kernel, log: logger, metrics: m, state: st,
-		ready: func() {
-			st.set(func(s *state) { s.ready = true })
-			door.setReady(true)
-		}}
-	go func() { failed <- source.run(ctx) }()
+	follow, err := f.source(kernel, logger, m, st, func() {
+		st.set(func(s *state) { s.ready = true })
+		door.setReady(true)
+	}, door.setReady)
+	if err != nil {
+		return err
+	}
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		failed <- follow(ctx)
+	}()
 	if door.server != nil {
 		go func() { failed <- door.server.Serve() }()
 		logger.Info("listening", "door", "ext_authz", "address", door.server.Addr().String())
@@ -165,7 +180,21 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 	stop() // a second signal ends the process at once
 	logger.Info("stopping: not ready any more, finishing what is under way", "drain", f.drain.String())
 	st.set(func(s *state) { s.stopping = true })
-	return door.close(f.drain)
+	err = door.close(f.drain)
+	select {
+	case <-followed:
+	case <-time.After(2 * time.Second): // for the lease, which others wait for otherwise
+	}
+	return err
+}
+
+// source is what follows the policies until its context ends: a directory, or
+// a cluster.
+func (f *serveFlags) source(kernel *engine.Engine, log *slog.Logger, m *metrics, st *state, ready func(), serving func(bool)) (func(context.Context) error, error) {
+	if f.policies == "" {
+		return f.cluster.source(kernel, log, m, st, ready, serving)
+	}
+	return (&source{dir: f.policies, kernel: kernel, log: log, metrics: m, state: st, ready: ready}).run, nil
 }
 
 // probes is the server of /metrics, /healthz and /readyz.

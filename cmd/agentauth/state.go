@@ -24,6 +24,11 @@ type state struct {
 	problems []string
 	// keySets are set before the first request.
 	keySets func() []engine.RemoteStatus
+	// behind, in a cluster, is for how long the API server was not watched;
+	// what is more than maxAge, if that is not 0, decides nothing. Both are set
+	// before the first request.
+	behind func() time.Duration
+	maxAge time.Duration
 }
 
 func (s *state) set(change func(*state)) {
@@ -34,12 +39,25 @@ func (s *state) set(change func(*state)) {
 
 // age is for how long what is in force has not been what the source says.
 func (s *state) age() float64 {
+	if s.behind != nil {
+		return s.behind().Seconds()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.since.IsZero() {
 		return 0
 	}
 	return time.Since(s.since).Seconds()
+}
+
+// stale says whether what is in force is too old to decide by.
+func (s *state) stale() bool { return s.maxAge > 0 && s.behind != nil && s.behind() > s.maxAge }
+
+// serving says whether requests may be sent here.
+func (s *state) serving() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready && !s.stopping && !s.stale()
 }
 
 // readyz answers 200 when requests may be sent here; ?verbose says more, with
@@ -53,12 +71,17 @@ func (s *state) readyz(w http.ResponseWriter, r *http.Request) {
 		status, word = http.StatusServiceUnavailable, "stopping"
 	case !s.ready:
 		status, word = http.StatusServiceUnavailable, "not ready: policies and keys are being loaded"
+	case s.stale():
+		status, word = http.StatusServiceUnavailable, "not ready: what is in force is older than --max-config-age"
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	fmt.Fprintln(w, word)
 	if !r.URL.Query().Has("verbose") {
 		return
+	}
+	if s.behind != nil && s.behind() > time.Second {
+		fmt.Fprintf(w, "the API server has not been watched for %s; what was known before is in force\n", s.behind().Round(time.Second))
 	}
 	if len(s.refused) > 0 {
 		fmt.Fprintf(w, "the last load was refused %s ago; what was loaded before is in force:\n", time.Since(s.since).Round(time.Second))

@@ -31,7 +31,7 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 					return usage("%v", err)
 				}
 			}
-			kernel := engine.New(dependencies(offline(noKeys{}), nil, nil), engine.Options{})
+			kernel := engine.New(dependencies(offline(noKeys{}), nil, nil), engine.Options{OneTenant: true})
 			tree, problems := policydir.Load(args...)
 			_, found, _ := compileTree(kernel, tree, problems)
 			if err := printFindings(cmd, output, found); err != nil {

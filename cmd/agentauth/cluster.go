@@ -1,0 +1,186 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/controller"
+)
+
+// clusterFlags say which cluster policies come from, and what its tenants may.
+type clusterFlags struct {
+	kubeconfig         string
+	namespaces         []string
+	hostnames          []string
+	trustContextPolicy bool
+	maxConfigAge       time.Duration
+
+	rest      *rest.Config
+	namespace string // of the lease
+	given     func() []string
+}
+
+func (f *clusterFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster (default $KUBECONFIG, then the account of this pod)")
+	flags.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces of the cluster to take policies from; default all (repeatable)")
+	flags.StringSliceVar(&f.hostnames, "hostnames", nil, "NAMESPACE=PATTERN: routes of the namespace may use these hosts; once given, no others (repeatable)")
+	flags.BoolVar(&f.trustContextPolicy, "trust-context-policy", false, "let proxies name the policy in a cluster too: only where no tenant writes their configuration")
+	flags.DurationVar(&f.maxConfigAge, "max-config-age", 0, "not ready, and every answer 503, once the cluster was not watched for so long; 0 is never")
+	f.given = func() []string {
+		var out []string
+		for _, name := range []string{"kubeconfig", "watch-namespaces", "hostnames", "trust-context-policy", "max-config-age"} {
+			if flags.Changed(name) {
+				out = append(out, "--"+name)
+			}
+		}
+		return out
+	}
+}
+
+// unused says that a flag does nothing beside --policies.
+func (f *clusterFlags) unused() error {
+	if given := f.given(); len(given) > 0 {
+		return usage("%s: only for policies from a cluster; leave it out, or leave out --policies", given[0])
+	}
+	return nil
+}
+
+// options checks the flags, and that there is a cluster.
+func (f *clusterFlags) options(o *engine.Options) error {
+	o.ContextPolicy = f.trustContextPolicy
+	for _, s := range f.hostnames {
+		namespace, pattern, _ := strings.Cut(s, "=")
+		grant := engine.Grant{Namespace: namespace, Hostname: pattern}
+		if err := grant.Check(); err != nil {
+			return usage("--hostnames %s: expected NAMESPACE=PATTERN as in shop=*.shop.example.com: %v", s, err)
+		}
+		o.Grants = append(o.Grants, grant)
+	}
+	if slices.Contains(f.namespaces, "") {
+		return usage("--watch-namespaces: expected names, got an empty one")
+	}
+	if f.maxConfigAge < 0 {
+		return usage("--max-config-age %s: expected 0 or more", f.maxConfigAge)
+	}
+	return f.connect()
+}
+
+// connect finds the cluster. A home directory's kubeconfig is not looked for: a
+// server does not choose its cluster by who started it.
+func (f *clusterFlags) connect() error {
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: f.kubeconfig}
+	if f.kubeconfig == "" {
+		rules.Precedence = filepath.SplitList(os.Getenv("KUBECONFIG"))
+	}
+	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{})
+	var err error
+	switch f.rest, err = config.ClientConfig(); {
+	case errors.Is(err, rest.ErrNotInCluster), clientcmd.IsEmptyConfig(err):
+		return usage("serve needs --policies DIR, or a cluster: --kubeconfig FILE, $KUBECONFIG, or a pod with a service account")
+	case err != nil:
+		return usage("the kubeconfig cannot be used: %v", err)
+	}
+	f.namespace, _, err = config.Namespace()
+	if err != nil {
+		return usage("the kubeconfig cannot be used: %v", err)
+	}
+	return nil
+}
+
+// source follows the cluster.
+func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *metrics, st *state, ready func(), serving func(bool)) (func(context.Context) error, error) {
+	klog.SetSlogLogger(log)
+	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
+	host, _ := os.Hostname()
+	s := &clusterSource{kernel: kernel, log: log, metrics: m, state: st, ready: ready}
+	f.rest.UserAgent = "agentauth/" + versionString()
+	cluster, err := controller.New(controller.Config{
+		REST: f.rest, Namespaces: f.namespaces, Engine: kernel, Log: log, Loaded: s.loaded,
+		LeaseNamespace: f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
+	})
+	if err != nil {
+		return nil, usage("the cluster cannot be used: %v", err)
+	}
+	st.behind = cluster.Age
+	return func(ctx context.Context) error {
+		s.ctx = ctx
+		if st.maxAge > 0 {
+			go tellAge(ctx, st, serving)
+		}
+		log.Info("following the cluster", "server", f.rest.Host)
+		return cluster.Run(ctx)
+	}, nil
+}
+
+// tellAge keeps the door's health service at what the probes say.
+func tellAge(ctx context.Context, st *state, serving func(bool)) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			serving(st.serving())
+		}
+	}
+}
+
+// clusterSource tells log, metrics and probes what comes in force.
+type clusterSource struct {
+	ctx     context.Context
+	kernel  *engine.Engine
+	log     *slog.Logger
+	metrics *metrics
+	state   *state
+	ready   func()
+
+	begun bool
+	told  map[string]bool
+}
+
+func (s *clusterSource) loaded(in engine.Input, reports []engine.Report) {
+	var lines []string
+	told := map[string]bool{}
+	for _, r := range reports {
+		for _, p := range r.Problems {
+			line := fmt.Sprintf("AgentAuthPolicy %s: %s: %s", r.Policy, p.Severity, p)
+			if lines = append(lines, line); !s.told[line] {
+				s.log.Warn("a policy has a problem", "problem", line)
+			}
+			told[line] = true
+		}
+	}
+	s.told = told
+	s.metrics.reloads.WithLabelValues("ok").Inc()
+	s.metrics.good.Set(1)
+	s.metrics.policies.Set(float64(len(in.Policies)))
+	s.metrics.problems.Set(float64(len(lines)))
+	s.state.set(func(st *state) { st.problems = lines })
+	s.log.Debug("policies are in force", "policies", len(in.Policies), "secrets", len(in.Secrets), "configMaps", len(in.ConfigMaps))
+	if !s.begun {
+		s.begun = true
+		s.log.Info("policies are in force", "policies", len(in.Policies), "secrets", len(in.Secrets), "configMaps", len(in.ConfigMaps))
+		go func() { // changes need not wait for a provider that is down
+			s.kernel.Wait(s.ctx)
+			s.ready()
+		}()
+	}
+}

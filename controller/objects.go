@@ -1,0 +1,50 @@
+package controller
+
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// slim is what happens to every object before the cache keeps it. API keys
+// become digests, and what kubectl remembers of a manifest goes, because it
+// may hold them too.
+func slim(obj any) (any, error) {
+	o, ok := obj.(metav1.Object)
+	if !ok {
+		return obj, nil // a tombstone: what is in it came through here before
+	}
+	o.SetManagedFields(nil)
+	if a := o.GetAnnotations(); a[corev1.LastAppliedConfigAnnotation] != "" {
+		a = maps.Clone(a)
+		delete(a, corev1.LastAppliedConfigAnnotation)
+		o.SetAnnotations(a)
+	}
+	if s, ok := obj.(*corev1.Secret); ok && s.Labels[v1alpha1.LabelUse] == v1alpha1.UseAPIKey {
+		s.Data = engine.DigestKeys(s.Data)
+	}
+	return obj, nil
+}
+
+func secret(s *corev1.Secret) *engine.Object {
+	return &engine.Object{
+		Namespace: s.Namespace, Name: s.Name, Labels: s.Labels, Annotations: s.Annotations,
+		Type: string(s.Type), Data: s.Data,
+	}
+}
+
+func configMap(c *corev1.ConfigMap) *engine.Object {
+	o := &engine.Object{
+		Namespace: c.Namespace, Name: c.Name, Labels: c.Labels, Annotations: c.Annotations,
+		Data: make(map[string][]byte, len(c.Data)+len(c.BinaryData)),
+	}
+	maps.Copy(o.Data, c.BinaryData)
+	for k, v := range c.Data { // no key is in both: the API server sees to it
+		o.Data[k] = []byte(v)
+	}
+	return o
+}

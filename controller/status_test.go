@@ -1,0 +1,178 @@
+package controller
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+var noon = metav1.NewTime(time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC))
+
+func accepted(status metav1.ConditionStatus, generation int64, since metav1.Time) metav1.Condition {
+	return metav1.Condition{Type: "Accepted", Status: status, Reason: "Accepted", Message: "m", ObservedGeneration: generation, LastTransitionTime: since}
+}
+
+func TestTheTimeOfAConditionIsWhenItsStatusChanged(t *testing.T) {
+	before := metav1.NewTime(noon.Add(-time.Hour))
+	foreign := metav1.Condition{Type: "Somebody's", Status: "True"}
+	for name, c := range map[string]struct {
+		current []metav1.Condition
+		since   metav1.Time
+		changed bool
+	}{
+		"there was none":           {nil, noon, true},
+		"it is that already":       {[]metav1.Condition{foreign, accepted("True", 2, before)}, before, false},
+		"its generation is older":  {[]metav1.Condition{accepted("True", 1, before)}, before, true},
+		"its status was the other": {[]metav1.Condition{accepted("False", 2, before)}, noon, true},
+	} {
+		next, changed := merge(c.current, []metav1.Condition{accepted("True", 2, metav1.Time{})}, noon)
+		if len(next) != 1 || next[0] != accepted("True", 2, c.since) || changed != c.changed {
+			t.Errorf("%s: expected %v and changed %t, got %v and %t", name, c.since, c.changed, next, changed)
+		}
+	}
+}
+
+// written counts writes, and answers them with err.
+type written struct {
+	client.SubResourceWriter
+	count int
+	err   error
+}
+
+func (w *written) Apply(context.Context, runtime.ApplyConfiguration, ...client.SubResourceApplyOption) error {
+	w.count++
+	return w.err
+}
+
+func report(generation int64) []engine.Report {
+	return []engine.Report{{
+		Policy: types.NamespacedName{Namespace: "shop", Name: "orders"}, Generation: generation,
+		Conditions: []metav1.Condition{accepted("True", generation, metav1.Time{})},
+	}}
+}
+
+func writing(w *written, generation int64) *status {
+	s := newStatus(w, newStore(), slog.New(slog.DiscardHandler))
+	s.store.OnAdd(policy("orders", "1", generation), true)
+	return s
+}
+
+func TestAStatusIsWrittenOnceAndBeforeTheWatchTellsOfIt(t *testing.T) {
+	w := &written{}
+	s := writing(w, 1)
+	s.tell(report(1))
+	for range 3 {
+		if err := s.writeAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.count != 1 {
+		t.Errorf("expected one write, got %d", w.count)
+	}
+}
+
+func TestAReportThatIsNotOfThePolicyAsItIsIsNotWritten(t *testing.T) {
+	w := &written{}
+	s := writing(w, 2)
+	s.tell(append(report(1), engine.Report{Policy: types.NamespacedName{Namespace: "shop", Name: "gone"}}))
+	if err := s.writeAll(t.Context()); err != nil || w.count != 0 {
+		t.Errorf("expected no write, got %d and %v", w.count, err)
+	}
+}
+
+func TestAFailedWriteIsTriedAgainUnlessTheWatchWillTell(t *testing.T) {
+	resource := schema.GroupResource{Group: "agentauth.dev", Resource: "agentauthpolicies"}
+	for name, c := range map[string]struct {
+		err   error
+		again bool
+	}{
+		"no answer":      {errors.New("connection refused"), true},
+		"forbidden":      {apierrors.NewForbidden(resource, "orders", nil), true},
+		"it is gone":     {apierrors.NewNotFound(resource, "orders"), false},
+		"it is made new": {apierrors.NewConflict(resource, "orders", nil), false},
+	} {
+		s := writing(&written{err: c.err}, 1)
+		s.tell(report(1))
+		if err := s.writeAll(t.Context()); (err != nil) != c.again {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestWhatPanicsWhileItIsCompiledLeavesWhatIsInForce(t *testing.T) {
+	var log bytes.Buffer
+	c := &Cluster{
+		store: newStore(), status: newStatus(&written{}, newStore(), slog.New(slog.DiscardHandler)),
+		config: Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Engine: engine.New(engine.Deps{}, engine.Options{})},
+	}
+	c.config.Loaded = func(engine.Input, []engine.Report) { panic("a defect") }
+	c.load()
+	if !strings.Contains(log.String(), "stays in force") {
+		t.Errorf("expected the log to tell, got %q", log.String())
+	}
+}
+
+func TestTheAgeIsThatOfTheWatchLostLongest(t *testing.T) {
+	now := noon.Time
+	w := newWatches(func() time.Time { return now })
+	var fail error
+	transport := w.wrap(roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, fail
+	}))
+	open := func(path string) *http.Response {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://api.test"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(r)
+		if (err != nil) != (fail != nil) {
+			t.Fatal(err)
+		}
+		return resp
+	}
+	age := func(want time.Duration) {
+		t.Helper()
+		if got := w.age(); got != want {
+			t.Errorf("expected %s, got %s", want, got)
+		}
+	}
+	pass := func(d time.Duration) { now = now.Add(d) }
+
+	pass(time.Second)
+	age(time.Second) // nothing was watched since the start
+	policies := open("/policies?watch=true")
+	secrets := open("/secrets?watch=true")
+	open("/lease")
+	pass(time.Minute)
+	age(0)
+	policies.Body.Close()
+	policies.Body.Close() // once
+	pass(time.Second)
+	if _, err := secrets.Body.Read(make([]byte, 1)); err == nil {
+		t.Fatal("expected the end")
+	}
+	pass(2 * time.Second)
+	age(3 * time.Second)
+	fail = errors.New("connection refused")
+	open("/policies?watch=true")
+	age(3 * time.Second)
+	fail = nil
+	open("/policies?watch=true")
+	age(2 * time.Second)
+	open("/secrets?watch=true")
+	age(0)
+}

@@ -1,0 +1,140 @@
+package controller
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// store holds what the watches say, in the kernel's form. What did not change
+// keeps its pointer, by which Compile sees that.
+type store struct {
+	mu         sync.Mutex
+	policies   map[types.NamespacedName]*v1alpha1.AgentAuthPolicy
+	conditions map[types.NamespacedName][]metav1.Condition
+	secrets    map[types.NamespacedName]*engine.Object
+	configMaps map[types.NamespacedName]*engine.Object
+
+	// changed: compile again. statusChanged: somebody wrote a status.
+	changed, statusChanged chan struct{}
+}
+
+func newStore() *store {
+	return &store{
+		policies:   map[types.NamespacedName]*v1alpha1.AgentAuthPolicy{},
+		conditions: map[types.NamespacedName][]metav1.Condition{},
+		secrets:    map[types.NamespacedName]*engine.Object{},
+		configMaps: map[types.NamespacedName]*engine.Object{},
+		changed:    make(chan struct{}, 1), statusChanged: make(chan struct{}, 1),
+	}
+}
+
+// signal says that there is something to do, to whoever does all there is.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// input is what there is.
+func (s *store) input() engine.Input {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return engine.Input{
+		Policies:   slices.Collect(maps.Values(s.policies)),
+		Secrets:    slices.Collect(maps.Values(s.secrets)),
+		ConfigMaps: slices.Collect(maps.Values(s.configMaps)),
+	}
+}
+
+// OnAdd takes a new object of a watch.
+func (s *store) OnAdd(obj any, _ bool) { s.put(obj) }
+
+// OnUpdate takes an object of a watch that changed.
+func (s *store) OnUpdate(_, obj any) { s.put(obj) }
+
+func (s *store) put(obj any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch o := obj.(type) {
+	case *v1alpha1.AgentAuthPolicy:
+		s.putPolicy(o)
+	case *corev1.Secret:
+		s.putObject(s.secrets, secret(o))
+	case *corev1.ConfigMap:
+		s.putObject(s.configMaps, configMap(o))
+	}
+}
+
+// putPolicy keeps the old object where only its status or metadata changed, so
+// that writing a status compiles nothing. The UID differs where a policy was
+// deleted and made again and the watch saw only the result.
+func (s *store) putPolicy(p *v1alpha1.AgentAuthPolicy) {
+	name := nameOf(p)
+	old := s.policies[name]
+	if old == nil || old.UID != p.UID || old.Generation != p.Generation {
+		s.policies[name] = p
+		signal(s.changed)
+	}
+	s.conditions[name] = p.Status.Conditions
+	signal(s.statusChanged)
+}
+
+func (s *store) putObject(in map[types.NamespacedName]*engine.Object, o *engine.Object) {
+	name := types.NamespacedName{Namespace: o.Namespace, Name: o.Name}
+	if !reflect.DeepEqual(in[name], o) {
+		in[name] = o
+		signal(s.changed)
+	}
+}
+
+// OnDelete takes leave of an object, of which the last state may be unknown.
+func (s *store) OnDelete(obj any) {
+	if gone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		obj = gone.Obj
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch o := obj.(type) {
+	case *v1alpha1.AgentAuthPolicy:
+		delete(s.policies, nameOf(o))
+		delete(s.conditions, nameOf(o))
+	case *corev1.Secret:
+		delete(s.secrets, nameOf(o))
+	case *corev1.ConfigMap:
+		delete(s.configMaps, nameOf(o))
+	default:
+		return
+	}
+	signal(s.changed)
+}
+
+// policy is a policy and the conditions it has; nil if it is gone.
+func (s *store) policy(name types.NamespacedName) (*v1alpha1.AgentAuthPolicy, []metav1.Condition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.policies[name], s.conditions[name]
+}
+
+// wrote notes conditions that the watch has yet to tell of.
+func (s *store) wrote(name types.NamespacedName, uid types.UID, conditions []metav1.Condition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.policies[name]; p != nil && p.UID == uid {
+		s.conditions[name] = conditions
+	}
+}
+
+func nameOf(o metav1.Object) types.NamespacedName {
+	return types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}
+}
