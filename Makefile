@@ -9,6 +9,8 @@ ENVOY_VERSION := 1.40.0
 PARTS         := .parts
 ENVOY         := $(PARTS)/venv/envoy-$(ENVOY_VERSION)
 CLIENTS       := test/clients/node_modules/.installed
+CLUSTER       := $(PARTS)/bin/etcd $(PARTS)/bin/kube-apiserver $(PARTS)/bin/kubectl
+KUBERNETES    := -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37
 FUZZTIME      ?= 60s
 BENCH         ?= .
 PKG           ?= ./...
@@ -35,7 +37,7 @@ unit: ## The quick loop: all packages, without the real parts; PKG=./authz/... f
 	go test $(RACE) $(PKG)
 
 .PHONY: e2e
-e2e: parts ## With the real Envoy, OpenID provider and clients
+e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients and API server
 	go test $(RACE) -tags e2e -count 1 -p 1 ./test/...
 
 .PHONY: build
@@ -65,6 +67,9 @@ bench: ## Benchmarks with allocations; BENCH=regexp PKG=./authz/match for some
 .PHONY: parts
 parts: $(ENVOY) $(CLIENTS) ## Install Envoy, the OpenID provider and the client programs
 
+.PHONY: cluster-parts
+cluster-parts: $(CLUSTER) ## Build etcd, kube-apiserver and kubectl (the first time takes a quarter of an hour)
+
 .PHONY: clean
 clean: ## Remove whatever these targets made
 	rm -rf $(PARTS) bin test/clients/node_modules
@@ -83,6 +88,12 @@ $(ENVOY): | prerequisites
 $(CLIENTS): test/clients/package.json test/clients/package-lock.json | prerequisites
 	cd test/clients && npm ci --prefer-offline --ignore-scripts --loglevel error
 	touch $@
+
+$(PARTS)/bin/etcd: PACKAGE := go.etcd.io/etcd/server/v3
+$(PARTS)/bin/kube-apiserver: PACKAGE := k8s.io/kubernetes/cmd/kube-apiserver
+$(PARTS)/bin/kubectl: PACKAGE := k8s.io/kubernetes/cmd/kubectl
+$(CLUSTER): test/tools/cluster/go.mod
+	CGO_ENABLED=0 go build -C test/tools/cluster -trimpath -ldflags "-s -w $(KUBERNETES)" -o ../../../$@ $(PACKAGE)
 
 $(PARTS)/bin/controller-gen: test/tools/go.mod
 	go build -C test/tools -o ../../$@ sigs.k8s.io/controller-tools/cmd/controller-gen

@@ -50,7 +50,7 @@ func remote(src engine.RemoteSource) engine.RemoteKeys {
 }
 
 // newEngine is a kernel that decides by in.
-func newEngine(t *testing.T, f File, in engine.Input) *engine.Engine {
+func newEngine(t testing.TB, f File, in engine.Input) *engine.Engine {
 	t.Helper()
 	slow := limit.New(0, 64)
 	e := engine.New(engine.Deps{

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
+	"github.com/agentauth-dev/agentauth/test/cases"
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
@@ -36,6 +38,7 @@ func startUpstream(t tester) *parts.Upstream {
 // startAgentauth runs the real binary; when it has ended, its log and metrics are kept to be searched.
 func startAgentauth(t tester, dir string, args ...string) *parts.Agentauth {
 	t.Helper()
+	cases.Now = time.Now() // tokens of a minute are minted by the test that needs them
 	a, err := parts.StartAgentauth(t.Context(), parts.AgentauthConfig{Dir: dir, Binary: binary, Args: append([]string{
 		"--log-level", "debug", "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8",
 	}, args...)})

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agentauth-dev/agentauth/test/cases"
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
@@ -53,6 +54,7 @@ var suite shared
 // use returns the shared parts, and starts them for the first who asks.
 func (s *shared) use(t *testing.T) *stage {
 	t.Helper()
+	cases.Now = time.Now()
 	if !s.started {
 		s.started = true
 		s.stage = startStage(outliving{t, s})

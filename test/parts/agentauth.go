@@ -44,6 +44,18 @@ func Build(ctx context.Context, dir string, flags ...string) (string, error) {
 // StartAgentauth runs `agentauth serve` with free ports for its two addresses, and returns when it says
 // that it is ready.
 func StartAgentauth(ctx context.Context, config AgentauthConfig) (*Agentauth, error) {
+	a, err := LaunchAgentauth(config)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.ready(ctx, func(ctx context.Context) error {
+		_, err := a.Get(ctx, "/readyz")
+		return err
+	})
+}
+
+// LaunchAgentauth is StartAgentauth without waiting.
+func LaunchAgentauth(config AgentauthConfig) (*Agentauth, error) {
 	grpcPort, err := FreePort()
 	if err != nil {
 		return nil, err
@@ -55,13 +67,7 @@ func StartAgentauth(ctx context.Context, config AgentauthConfig) (*Agentauth, er
 	a := &Agentauth{GRPCAddress: loopback(grpcPort), MetricsAddress: loopback(metricsPort)}
 	args := append([]string{"serve", "--grpc-address", a.GRPCAddress, "--metrics-address", a.MetricsAddress}, config.Args...)
 	a.Process, err = start("agentauth", config.Dir, config.Binary, args...)
-	if err != nil {
-		return nil, err
-	}
-	return a, a.ready(ctx, func(ctx context.Context) error {
-		_, err := a.Get(ctx, "/readyz")
-		return err
-	})
+	return a, err
 }
 
 // Get fetches a path of the metrics address: "/metrics", "/readyz?verbose".

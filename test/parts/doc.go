@@ -90,7 +90,7 @@ func installed(elem ...string) (string, error) {
 	}
 	path := filepath.Join(append([]string{root}, elem...)...)
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%s is not there: run `make parts`", path)
+		return "", fmt.Errorf("%s is not there: run `make parts cluster-parts`", path)
 	}
 	return path, nil
 }
