@@ -9,7 +9,7 @@ ENVOY_VERSION := 1.40.0
 PARTS         := .parts
 ENVOY         := $(PARTS)/venv/envoy-$(ENVOY_VERSION)
 CLIENTS       := test/clients/node_modules/.installed
-CLUSTER       := $(PARTS)/bin/etcd $(PARTS)/bin/kube-apiserver $(PARTS)/bin/kubectl
+CLUSTER       := $(PARTS)/bin/etcd $(PARTS)/bin/kube-apiserver $(PARTS)/bin/kubectl $(PARTS)/bin/helm
 KUBERNETES    := -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37
 FUZZTIME      ?= 60s
 BENCH         ?= .
@@ -37,7 +37,7 @@ unit: ## The quick loop: all packages, without the real parts; PKG=./authz/... f
 	go test $(RACE) $(PKG)
 
 .PHONY: e2e
-e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients and API server
+e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients, API server and Helm
 	go test $(RACE) -tags e2e -count 1 -p 1 ./test/...
 
 .PHONY: build
@@ -49,8 +49,8 @@ lint: $(PARTS)/bin/golangci-lint ## golangci-lint (its first build takes minutes
 	$(PARTS)/bin/golangci-lint run ./...
 
 .PHONY: generate
-generate: $(PARTS)/bin/controller-gen ## Deep copies and the CRD, from api/
-	test/generate.sh $(PARTS)/bin/controller-gen api/v1alpha1 config/crd
+generate: $(PARTS)/bin/controller-gen ## Deep copies, the CRD and the chart's copy of it, from api/
+	test/generate.sh $(PARTS)/bin/controller-gen api/v1alpha1 config/crd charts/agentauth/files/crd
 
 .PHONY: verify
 verify: $(PARTS)/bin/controller-gen ## Fails where something generated, formatted or tidied differs
@@ -68,7 +68,7 @@ bench: ## Benchmarks with allocations; BENCH=regexp PKG=./authz/match for some
 parts: $(ENVOY) $(CLIENTS) ## Install Envoy, the OpenID provider and the client programs
 
 .PHONY: cluster-parts
-cluster-parts: $(CLUSTER) ## Build etcd, kube-apiserver and kubectl (the first time takes a quarter of an hour)
+cluster-parts: $(CLUSTER) ## Build etcd, kube-apiserver, kubectl and Helm (the first time takes a quarter of an hour)
 
 .PHONY: clean
 clean: ## Remove whatever these targets made
@@ -92,6 +92,7 @@ $(CLIENTS): test/clients/package.json test/clients/package-lock.json | prerequis
 $(PARTS)/bin/etcd: PACKAGE := go.etcd.io/etcd/server/v3
 $(PARTS)/bin/kube-apiserver: PACKAGE := k8s.io/kubernetes/cmd/kube-apiserver
 $(PARTS)/bin/kubectl: PACKAGE := k8s.io/kubernetes/cmd/kubectl
+$(PARTS)/bin/helm: PACKAGE := helm.sh/helm/v4/cmd/helm
 $(CLUSTER): test/tools/cluster/go.mod
 	CGO_ENABLED=0 go build -C test/tools/cluster -trimpath -ldflags "-s -w $(KUBERNETES)" -o ../../../$@ $(PACKAGE)
 

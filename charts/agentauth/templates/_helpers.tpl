@@ -1,0 +1,96 @@
+{{- define "agentauth.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "agentauth.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- default $full .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* Where releases of other namespaces have objects too. No name has a colon, so two never are the same. */}}
+{{- define "agentauth.globalName" -}}
+{{ include "agentauth.fullname" . }}:{{ .Release.Namespace }}
+{{- end }}
+
+{{- define "agentauth.selector" -}}
+app.kubernetes.io/name: {{ include "agentauth.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "agentauth.labels" -}}
+{{ include "agentauth.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "agentauth.account" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "agentauth.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- required "serviceAccount.name: expected the name of the account to use, because serviceAccount.create is false" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "agentauth.image" -}}
+{{ .Values.image.repository }}
+{{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ default .Chart.AppVersion .Values.image.tag }}{{ end }}
+{{- end }}
+
+{{- /* "tls" where door.tls was chosen, else "". */}}
+{{- define "agentauth.tls" -}}
+{{- with .Values.door.tls }}{{ if or .secretName .certManager.issuerRef.name .clientCA.secretName .clientCA.configMapName .clientNames }}tls{{ end }}{{ end }}
+{{- end }}
+
+{{- define "agentauth.certificate" -}}
+{{- default (printf "%s-door" (include "agentauth.fullname" .)) .Values.door.tls.secretName }}
+{{- end }}
+
+{{- /* Refuses what cannot work, once, with all there is to choose from. */}}
+{{- define "agentauth.check" -}}
+{{- $tls := include "agentauth.tls" . }}
+{{- if and (not $tls) (not .Values.door.trustNetwork) }}
+{{- fail "\n\nWho may be at the door? Whoever can ask may learn what the upstream is given. Choose one:\n  door.tls           proxies show client certificates: door.tls.secretName or door.tls.certManager.issuerRef.name,\n                     and door.tls.clientNames, the names that their certificates carry\n  door.trustNetwork  true: your word that only proxies reach the door (networkPolicy.gatewayNamespaces, or a mesh)\n" }}
+{{- end }}
+{{- if and $tls .Values.door.trustNetwork }}
+{{- fail "door.tls and door.trustNetwork: expected one of the two" }}
+{{- end }}
+{{- if $tls }}
+{{- with .Values.door.tls }}
+{{- if and .secretName .certManager.issuerRef.name }}
+{{- fail "door.tls: expected one of secretName and certManager.issuerRef.name, the door has one certificate" }}
+{{- end }}
+{{- if not (or .secretName .certManager.issuerRef.name) }}
+{{- fail "door.tls: expected the door's certificate, by secretName or certManager.issuerRef.name" }}
+{{- end }}
+{{- if and .clientCA.secretName .clientCA.configMapName }}
+{{- fail "door.tls.clientCA: expected one of secretName and configMapName" }}
+{{- end }}
+{{- if not .clientNames }}
+{{- fail "door.tls.clientNames: expected the DNS or URI names that proxies' certificates carry, as in {envoy.example.com}; \"*\" is any certificate of clientCA" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.serviceMonitor.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsNamespaces) }}
+{{- fail "networkPolicy.metricsNamespaces: expected Prometheus' namespace, because serviceMonitor.enabled is true and nobody else reaches /metrics" }}
+{{- end }}
+{{- end }}
+
+{{- /* A rule without `from` would be for everybody, so where nobody is named there is no rule. Probes come from
+       the pod's own node, which is always let in. */}}
+{{- define "agentauth.from" }}
+  - from:
+    - namespaceSelector:
+        matchExpressions:
+        - {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson .namespaces }}}
+    ports: [{port: {{ .port }}}]
+{{- end }}
+
+{{- define "agentauth.rules" }}
+rules:
+- {apiGroups: [agentauth.dev], resources: [agentauthpolicies], verbs: [list, watch]}
+- {apiGroups: [agentauth.dev], resources: [agentauthpolicies/status], verbs: [patch]}
+# Those with the label agentauth.dev/use: RBAC cannot say so, the program asks for no others.
+- {apiGroups: [""], resources: [secrets, configmaps], verbs: [list, watch]}
+{{- end }}
