@@ -1,0 +1,155 @@
+//go:build e2e
+
+package chart
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
+)
+
+// namespaces makes those that are not there; they do not end here.
+func namespaces(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		kubectl(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {
+			pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted}}}`, name), "apply", "-f", "-")
+	}
+}
+
+// A warning would be of a deprecated field, or of what the restricted Pod Security Standard forbids.
+func TestTheAPIServerTakesEveryRenderingWithoutAWarning(t *testing.T) {
+	namespaces(t, "agentauth-system", "shop", "bank")
+	for _, values := range []string{trusting, withTLS, withCerts, everything, trusting + "watchNamespaces: [shop]\nautoscaling: {enabled: true}\n"} {
+		out, err := render(t, values)
+		must(t, err)
+		kubectl(t, out, "apply", "--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-")
+	}
+}
+
+func TestPodSecurityAdmissionTakesThePods(t *testing.T) {
+	namespaces(t, "agentauth-system")
+	for _, values := range []string{trusting, withCerts} {
+		out, err := render(t, values)
+		must(t, err)
+		pod := find(t, objects(t, out), "Deployment", "").at("spec.template").(map[string]any)
+		pod["apiVersion"], pod["kind"] = "v1", "Pod"
+		pod["metadata"].(map[string]any)["name"] = "one"
+		kubectl(t, text(t, pod), "create", "-n", "agentauth-system", "--dry-run=server", "-f", "-")
+
+		pod["spec"].(map[string]any)["hostNetwork"] = true
+		if _, err := useCluster(t).Kubectl(t.Context(), text(t, pod), "create", "-n", "agentauth-system", "--dry-run=server", "-f", "-"); err == nil {
+			t.Error("expected the admission that judges pods to be there")
+		}
+	}
+}
+
+// documented are the blocks of docs/install.md in a language.
+func documented(t *testing.T, language string) []string {
+	t.Helper()
+	data, err := os.ReadFile("../../docs/install.md")
+	must(t, err)
+	var out []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(data, -1) {
+		out = append(out, string(m[1]))
+	}
+	return out
+}
+
+// overlay renders a kustomization of the checkout's config.
+func overlay(t *testing.T, content string) []object {
+	t.Helper()
+	root, err := parts.Root()
+	must(t, err)
+	config, err := filepath.Rel(suite.dir, filepath.Join(root, "config"))
+	must(t, err)
+	dir, err := os.MkdirTemp(suite.dir, "overlay-")
+	must(t, err)
+	content = strings.ReplaceAll(content, "../../config", filepath.Join("..", config))
+	must(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(content), 0o600))
+	return objects(t, kubectl(t, "", "kustomize", dir))
+}
+
+// meaning is what two ways of installing have to agree in: not in what Helm notes of itself, nor in the names of
+// roles, nor in the order of flags.
+func meaning(all []object) map[string]object {
+	out := map[string]object{}
+	for _, o := range all {
+		name := o.name()
+		role := strings.HasPrefix(o.kind(), "Role") || strings.HasPrefix(o.kind(), "ClusterRole")
+		if o.kind() == "Namespace" {
+			continue
+		}
+		o["metadata"] = map[string]any{"namespace": o.at("metadata.namespace")}
+		if role {
+			name, _, _ = strings.Cut(name, ":")
+			if ref, ok := o["roleRef"].(map[string]any); ok {
+				ref["name"], _, _ = strings.Cut(ref["name"].(string), ":")
+			}
+		}
+		if o.kind() == "Deployment" {
+			labels := o.at("spec.template.metadata.labels").(map[string]any)
+			for label := range labels {
+				if o.at("spec.selector.matchLabels").(map[string]any)[label] == nil {
+					delete(labels, label)
+				}
+			}
+			args := o.at("spec.template.spec.containers.0.args").([]any)
+			slices.SortFunc(args, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
+		}
+		out[o.kind()+" "+name] = o
+	}
+	return out
+}
+
+func TestKustomizeMeansWhatTheChartMeans(t *testing.T) {
+	const head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../config/default]\n"
+	for _, c := range []struct{ kustomization, values string }{
+		{head + "components: [../../config/door/trust-network]\n", trusting},
+		{documented(t, "yaml")[1], `
+image: {repository: registry.example.com/agentauth}
+door: {tls: {secretName: agentauth-door, clientNames: [envoy.gateways.example.com]}}
+networkPolicy: {gatewayNamespaces: [envoy-gateway-system]}
+`},
+	} {
+		out, err := render(t, c.values)
+		must(t, err)
+		want, got := meaning(objects(t, out)), meaning(overlay(t, c.kustomization))
+		if policy := want["NetworkPolicy agentauth"]; policy.at("spec.ingress") != nil { // the same in other words
+			selector := policy.at("spec.ingress.0.from.0.namespaceSelector").(map[string]any)
+			delete(selector, "matchExpressions")
+			selector["matchLabels"] = map[string]any{"kubernetes.io/metadata.name": "envoy-gateway-system"}
+		}
+		for name, o := range want {
+			if !reflect.DeepEqual(got[name], o) {
+				t.Errorf("%s: expected\n%s\ngot\n%s", name, text(t, o), text(t, got[name]))
+			}
+			delete(got, name)
+		}
+		for name := range got {
+			t.Errorf("the chart has no %s", name)
+		}
+	}
+}
+
+func TestTheAPIServerTakesWhatKustomizeMakes(t *testing.T) {
+	namespaces(t, "agentauth-system")
+	var manifests strings.Builder
+	for _, o := range overlay(t, documented(t, "yaml")[1]) {
+		manifests.WriteString("---\n" + text(t, o))
+	}
+	kubectl(t, manifests.String(), "apply", "--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-")
+}
+
+func TestTheValuesOfTheDocumentRender(t *testing.T) {
+	if _, err := render(t, documented(t, "yaml")[0]); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,168 @@
+//go:build e2e
+
+package chart
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
+)
+
+// suite is what the tests share: one API server and one binary, started by the first test that wants them.
+var suite struct {
+	dir     string
+	cluster *parts.Cluster
+	binary  string
+}
+
+func TestMain(m *testing.M) {
+	dir, err := parts.NewRunDir("chart")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chart:", err)
+		os.Exit(1)
+	}
+	suite.dir = dir
+	code := m.Run()
+	if suite.cluster != nil {
+		if err := suite.cluster.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "chart:", err)
+			code = 1
+		}
+	}
+	if code == 0 {
+		_ = os.RemoveAll(dir)
+	} else {
+		fmt.Fprintln(os.Stderr, "chart: logs are in", dir)
+	}
+	os.Exit(code)
+}
+
+func useCluster(t *testing.T) *parts.Cluster {
+	t.Helper()
+	if suite.cluster == nil {
+		c, err := parts.StartCluster(context.WithoutCancel(t.Context()), suite.dir)
+		must(t, err)
+		suite.cluster = c
+		kubectl(t, stubs(t), "apply", "-f", "-")
+		kubectl(t, "", "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+	}
+	return suite.cluster
+}
+
+// stubs are the kinds of others that the chart has objects of, with the fields that it uses.
+func stubs(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile("testdata/others.yaml")
+	must(t, err)
+	return string(data)
+}
+
+func useBinary(t *testing.T) string {
+	t.Helper()
+	if suite.binary == "" {
+		binary, err := parts.Build(context.WithoutCancel(t.Context()), suite.dir)
+		must(t, err)
+		suite.binary = binary
+	}
+	return suite.binary
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func kubectl(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	out, err := useCluster(t).Kubectl(t.Context(), stdin, args...)
+	must(t, err)
+	return out
+}
+
+// helm runs helm against the cluster.
+func helm(t *testing.T, values string, args ...string) (string, error) {
+	t.Helper()
+	return parts.Helm(t.Context(), suite.dir, useCluster(t).Kubeconfig, values, args...)
+}
+
+const chartDir = "charts/agentauth"
+
+// render is `helm template` with values in YAML.
+func render(t *testing.T, values string) (string, error) {
+	t.Helper()
+	return parts.Helm(t.Context(), suite.dir, "", values, "template", "agentauth", chartDir, "-n", "agentauth-system", "-f", "-")
+}
+
+// object is a manifest.
+type object map[string]any
+
+func (o object) name() string { return fmt.Sprint(o.at("metadata.name")) }
+func (o object) kind() string { return fmt.Sprint(o["kind"]) }
+
+// at is what is at a path such as spec.ports.0.port, or nil.
+func (o object) at(path string) any {
+	var v any = map[string]any(o)
+	for step := range strings.SplitSeq(path, ".") {
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[step]
+		case []any:
+			var i int
+			if _, err := fmt.Sscan(step, &i); err != nil || i >= len(in) {
+				return nil
+			}
+			v = in[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+func objects(t *testing.T, manifests string) []object {
+	t.Helper()
+	var out []object
+	for doc := range strings.SplitSeq("\n"+manifests, "\n---") {
+		var o object
+		if err := yaml.UnmarshalStrict([]byte(doc), &o); err != nil {
+			t.Fatalf("expected YAML: %v\n%s", err, doc)
+		}
+		if len(o) > 0 {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// find is the one object of a kind, by name where there are several.
+func find(t *testing.T, all []object, kind, name string) object {
+	t.Helper()
+	var found []object
+	for _, o := range all {
+		if o.kind() == kind && (name == "" || o.name() == name) {
+			found = append(found, o)
+		}
+	}
+	if len(found) > 1 {
+		t.Fatalf("expected one %s %s, got %d", kind, name, len(found))
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return found[0]
+}
+
+func text(t *testing.T, v any) string {
+	t.Helper()
+	data, err := yaml.Marshal(v)
+	must(t, err)
+	return string(data)
+}

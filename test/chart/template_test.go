@@ -1,0 +1,308 @@
+//go:build e2e
+
+package chart
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	trusting  = "door: {trustNetwork: true}\n"
+	withTLS   = "door: {tls: {secretName: door, clientNames: [envoy.example.com]}}\n"
+	withCerts = `
+door: {tls: {certManager: {issuerRef: {name: ca, kind: ClusterIssuer}}, clientNames: ["spiffe://mesh.example/gateway", other.example.com], clientCA: {configMapName: roots, key: roots.pem}}}
+`
+	// everything sets whatever can be set beside withCerts.
+	everything = withCerts + `
+networkPolicy: {gatewayNamespaces: [gateways, ingress], metricsNamespaces: [monitoring]}
+watchNamespaces: [shop, bank]
+hostnames: {shop: ["*.shop.example.com", shop.example.com], bank: ["*"]}
+unmatched: allow-unauthenticated
+trustContextPolicy: true
+maxConfigAge: 1h30m
+egress: {allowHTTP: true, allowCIDRs: [10.0.0.0/8, "fd00::/8"]}
+log: {level: debug, format: text}
+drainSeconds: 20
+preStopSeconds: 7
+image: {repository: registry.example.com/agentauth, tag: v9, pullPolicy: Always}
+imagePullSecrets: [{name: pull}]
+autoscaling: {enabled: true, minReplicas: 3, maxReplicas: 7, targetCPUUtilizationPercentage: 55}
+podDisruptionBudget: {maxUnavailable: 25%}
+resources: {requests: {cpu: 1}, limits: {memory: 2Gi}}
+podLabels: {team: platform}
+podAnnotations: {note: "1"}
+nodeSelector: {kubernetes.io/os: linux}
+tolerations: [{key: edge, operator: Exists, effect: NoSchedule}]
+affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: gpu, operator: DoesNotExist}]}]}}}
+priorityClassName: system-cluster-critical
+topologySpreadConstraints: [{topologyKey: rack, maxSkew: 2, whenUnsatisfiable: DoNotSchedule}]
+service: {annotations: {a: b}}
+serviceAccount: {name: decider, annotations: {c: d}}
+serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 15s}
+`
+)
+
+func TestWithoutAChoiceOfWhoIsAtTheDoorNothingIsRendered(t *testing.T) {
+	out, err := render(t, "")
+	if err == nil {
+		t.Fatalf("expected an error, got\n%s", out)
+	}
+	for _, want := range []string{"door.tls.secretName", "door.tls.certManager.issuerRef.name", "door.tls.clientNames", "door.trustNetwork"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("expected %q in: %v", want, err)
+		}
+	}
+}
+
+func TestValuesThatCannotWorkAreRefused(t *testing.T) {
+	for values, want := range map[string]string{
+		"door: {trustNetwork: true, tls: {secretName: a, clientNames: [b]}}":                          "expected one of the two",
+		"door: {tls: {secretName: a}}":                                                                "door.tls.clientNames: expected",
+		"door: {tls: {clientNames: [b]}}":                                                             "expected the door's certificate",
+		"door: {tls: {secretName: a, clientNames: [b], certManager: {issuerRef: {name: c}}}}":         "the door has one certificate",
+		"door: {tls: {secretName: a, clientNames: [b], clientCA: {secretName: c, configMapName: d}}}": "expected one of secretName and configMapName",
+		"door: {tls: {secretName: a, clientNames: ['one,two']}}":                                      "clientNames",
+		trusting + "serviceMonitor: {enabled: true}":                                                  "networkPolicy.metricsNamespaces: expected",
+		trusting + "serviceAccount: {create: false}":                                                  "serviceAccount.name: expected",
+		trusting + "unmatched: allow":                                                                 "unmatched",
+		trusting + "log: {level: loud}":                                                               "level",
+		trusting + "maxConfigAge: 5":                                                                  "maxConfigAge",
+		trusting + "hostnames: {shop: [UPPER.example.com]}":                                           "hostnames",
+		trusting + "hostnames: {shop: []}":                                                            "hostnames",
+		trusting + "watchNamespaces: ['']":                                                            "watchNamespaces",
+		trusting + "image: {digest: sha256:12}":                                                       "digest",
+		trusting + "replicas: two":                                                                    "replicas",
+		"door: {trustNetwork: 'true'}":                                                                "trustNetwork",
+		"door: {trustNetwork: true, port: 8080}":                                                      "port",
+	} {
+		if out, err := render(t, values); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: expected an error that says %q, got %v\n%.200s", values, want, err, out)
+		}
+	}
+}
+
+// closed walks the schema and names every object of which no unknown field is taken.
+func closed(schema map[string]any, path []string, visit func(path []string, properties map[string]any)) {
+	properties, _ := schema["properties"].(map[string]any)
+	if properties == nil {
+		return
+	}
+	if schema["additionalProperties"] == false {
+		visit(path, properties)
+	}
+	for name, p := range properties {
+		closed(p.(map[string]any), append(slices.Clone(path), name), visit)
+	}
+}
+
+func TestEveryValueIsInTheSchemaAndNoOtherIsTaken(t *testing.T) {
+	var schema map[string]any
+	data, err := os.ReadFile("../../charts/agentauth/values.schema.json")
+	must(t, err)
+	must(t, json.Unmarshal(data, &schema))
+	var defaults object
+	data, err = os.ReadFile("../../charts/agentauth/values.yaml")
+	must(t, err)
+	must(t, yaml.UnmarshalStrict(data, &defaults))
+
+	n := 0
+	closed(schema, nil, func(path []string, properties map[string]any) {
+		n++
+		in := any(map[string]any(defaults))
+		if len(path) > 0 {
+			in = defaults.at(strings.Join(path, "."))
+		}
+		for name := range properties {
+			if _, there := in.(map[string]any)[name]; !there && name != "global" {
+				t.Errorf("the schema has %q, values.yaml has not", append(path, name))
+			}
+		}
+		unknown := map[string]any{"unknownField": 1}
+		for _, step := range slices.Backward(path) {
+			unknown = map[string]any{step: unknown}
+		}
+		values, err := json.Marshal(unknown)
+		must(t, err)
+		if _, err := render(t, string(values)); err == nil || !strings.Contains(err.Error(), "unknownField") {
+			t.Errorf("%s: expected the unknown field to be refused, got %v", values, err)
+		}
+	})
+	if n < 10 {
+		t.Errorf("expected at least 10 closed objects in the schema, found %d", n)
+	}
+	if _, err := render(t, trusting+"global: {anything: 1}"); err != nil {
+		t.Errorf("as a subchart: %v", err)
+	}
+}
+
+func TestWhatAValueRenders(t *testing.T) {
+	const pod = "spec.template.spec."
+	const container = pod + "containers.0."
+	rendered := map[string][]object{}
+	for _, c := range []struct{ values, kind, name, path, want string }{
+		{trusting, "Deployment", "", "spec.replicas", "2"},
+		{trusting, "Deployment", "", pod + "securityContext", "{runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}"},
+		{trusting, "Deployment", "", container + "securityContext", "{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}"},
+		{trusting, "Deployment", "", container + "args", "[serve, '--grpc-address=:9001', '--metrics-address=:8080', --trust-network, --unmatched=deny, --max-config-age=0s, --log-level=info, --log-format=json, --drain=10s]"},
+		{trusting, "Deployment", "", container + "image", "ghcr.io/agentauth-dev/agentauth:0.1.0"},
+		{trusting, "Deployment", "", pod + "topologySpreadConstraints.0.topologyKey", "kubernetes.io/hostname"},
+		{trusting, "Deployment", "", pod + "volumes", ""},
+		{trusting, "Service", "", "spec.ports.0", "{name: grpc, port: 9001, targetPort: grpc, appProtocol: kubernetes.io/h2c}"},
+		{trusting, "PodDisruptionBudget", "", "spec.maxUnavailable", "1"},
+		{trusting, "HorizontalPodAutoscaler", "", "kind", ""},
+		{trusting, "ServiceMonitor", "", "kind", ""},
+		{trusting, "Certificate", "", "kind", ""},
+		{trusting, "NetworkPolicy", "", "spec.policyTypes", "[Ingress]"},
+		{trusting, "NetworkPolicy", "", "spec.ingress", ""}, // nobody; an empty list of peers would be everybody
+		{trusting, "ClusterRole", "", "metadata.name", "agentauth:agentauth-system"},
+		{trusting, "ClusterRole", "", "rules", `[{apiGroups: [agentauth.dev], resources: [agentauthpolicies], verbs: [list, watch]},
+			{apiGroups: [agentauth.dev], resources: [agentauthpolicies/status], verbs: [patch]},
+			{apiGroups: [""], resources: [secrets, configmaps], verbs: [list, watch]}]`},
+		{trusting, "Role", "agentauth-status", "metadata.namespace", "agentauth-system"},
+		{trusting, "CustomResourceDefinition", "", "metadata.annotations.helm~sh/resource-policy", "keep"},
+		{trusting + "replicas: 3", "Deployment", "", "spec.replicas", "3"},
+		{trusting + "crds: {enabled: false}", "CustomResourceDefinition", "", "kind", ""},
+		{trusting + "networkPolicy: {enabled: false}", "NetworkPolicy", "", "kind", ""},
+		{trusting + "podDisruptionBudget: {enabled: false}", "PodDisruptionBudget", "", "kind", ""},
+		{trusting + "preStopSeconds: 0", "Deployment", "", container + "lifecycle", ""},
+		{trusting + "serviceAccount: {create: false, name: mine}", "ServiceAccount", "", "kind", ""},
+		{trusting + "serviceAccount: {create: false, name: mine}", "Deployment", "", pod + "serviceAccountName", "mine"},
+		{trusting + "fullnameOverride: gate", "Service", "", "metadata.name", "gate"},
+		{trusting + "nameOverride: gate", "Service", "", "metadata.name", "agentauth-gate"},
+		{trusting + "image: {digest: sha256:" + strings.Repeat("a", 64) + "}", "Deployment", "", container + "image", "ghcr.io/agentauth-dev/agentauth@sha256:" + strings.Repeat("a", 64)},
+		{"door: {trustNetwork: true, port: 9443}", "Service", "", "spec.ports.0.port", "9443"},
+		{"door: {trustNetwork: true, port: 9443}", "Deployment", "", container + "ports.0.containerPort", "9443"},
+		{"door: {trustNetwork: true, port: 9443}", "Deployment", "", container + "args.1", "'--grpc-address=:9443'"},
+
+		{withTLS, "Service", "", "spec.ports.0.appProtocol", "grpc"},
+		{withTLS, "Deployment", "", pod + "volumes.0.projected.sources", `[{secret: {name: door, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}},
+			{secret: {name: door, items: [{key: ca.crt, path: client-ca.crt}]}}]`},
+		{withTLS, "Deployment", "", container + "volumeMounts.0", "{name: door, mountPath: /etc/agentauth/door, readOnly: true}"},
+		{withCerts, "Certificate", "", "spec.secretName", "agentauth-door"},
+		{withCerts, "Certificate", "", "spec.issuerRef", "{name: ca, kind: ClusterIssuer, group: cert-manager.io}"},
+		{withCerts, "Deployment", "", pod + "volumes.0.projected.sources.0.secret.name", "agentauth-door"},
+		{withCerts, "Deployment", "", pod + "volumes.0.projected.sources.1", "{configMap: {name: roots, items: [{key: roots.pem, path: client-ca.crt}]}}"},
+
+		{everything, "Deployment", "", container + "args", `[serve, '--grpc-address=:9001', '--metrics-address=:8080', --tls-cert=/etc/agentauth/door/tls.crt,
+			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com,
+			--unmatched=allow-unauthenticated, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
+			--hostnames=shop=shop.example.com, --trust-context-policy, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
+			'--egress-allow-cidr=fd00::/8', --log-level=debug, --log-format=text, --drain=20s]`},
+		{everything, "Deployment", "", "spec.replicas", ""},
+		{everything, "Deployment", "", pod + "terminationGracePeriodSeconds", "32"},
+		{everything, "Deployment", "", container + "lifecycle.preStop.sleep.seconds", "7"},
+		{everything, "Deployment", "", container + "image", "registry.example.com/agentauth:v9"},
+		{everything, "Deployment", "", container + "imagePullPolicy", "Always"},
+		{everything, "Deployment", "", container + "resources", "{requests: {cpu: 1, memory: 128Mi}, limits: {memory: 2Gi}}"},
+		{everything, "Deployment", "", pod + "imagePullSecrets", "[{name: pull}]"},
+		{everything, "Deployment", "", pod + "priorityClassName", "system-cluster-critical"},
+		{everything, "Deployment", "", pod + "nodeSelector", "{kubernetes.io/os: linux}"},
+		{everything, "Deployment", "", pod + "tolerations", "[{key: edge, operator: Exists, effect: NoSchedule}]"},
+		{everything, "Deployment", "", pod + "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms.0.matchExpressions.0.key", "gpu"},
+		{everything, "Deployment", "", pod + "topologySpreadConstraints", "[{topologyKey: rack, maxSkew: 2, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app.kubernetes.io/name: agentauth, app.kubernetes.io/instance: agentauth}}}]"},
+		{everything, "Deployment", "", "spec.template.metadata.labels.team", "platform"},
+		{everything, "Deployment", "", "spec.template.metadata.annotations", "{note: '1'}"},
+		{everything, "Service", "", "metadata.annotations", "{a: b}"},
+		{everything, "ServiceAccount", "", "metadata.annotations", "{c: d}"},
+		{everything, "ServiceAccount", "", "metadata.name", "decider"},
+		{everything, "RoleBinding", "agentauth-status", "subjects", "[{kind: ServiceAccount, name: decider, namespace: agentauth-system}]"},
+		{everything, "HorizontalPodAutoscaler", "", "spec.minReplicas", "3"},
+		{everything, "HorizontalPodAutoscaler", "", "spec.maxReplicas", "7"},
+		{everything, "HorizontalPodAutoscaler", "", "spec.metrics.0.resource.target.averageUtilization", "55"},
+		{everything, "PodDisruptionBudget", "", "spec.maxUnavailable", "25%"},
+		{everything, "ServiceMonitor", "", "metadata.labels.release", "prometheus"},
+		{everything, "ServiceMonitor", "", "spec.endpoints", "[{port: metrics, path: /metrics, interval: 15s}]"},
+		{everything, "NetworkPolicy", "", "spec.ingress", `[{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [gateways, ingress]}]}}], ports: [{port: grpc}]},
+			{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [monitoring]}]}}], ports: [{port: metrics}]}]`},
+		// Narrowed to namespaces there is nothing of the cluster's.
+		{everything, "ClusterRole", "", "kind", ""},
+		{everything, "ClusterRoleBinding", "", "kind", ""},
+	} {
+		if rendered[c.values] == nil {
+			out, err := render(t, c.values)
+			must(t, err)
+			rendered[c.values] = objects(t, out)
+		}
+		var want any
+		must(t, yaml.Unmarshal([]byte(c.want), &want))
+		o := find(t, rendered[c.values], c.kind, c.name)
+		got := o.at(c.path)
+		if prefix, key, ok := strings.Cut(c.path, ".helm~"); ok { // a key with a dot
+			in, _ := o.at(prefix).(map[string]any)
+			got = in["helm."+key]
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s\n%s %s: expected %v, got %v", strings.TrimSpace(c.values), c.kind, c.path, want, got)
+		}
+	}
+}
+
+func TestEachWatchedNamespaceHasARoleThatOnlyTheReleaseIsBoundTo(t *testing.T) {
+	out, err := render(t, everything)
+	must(t, err)
+	bound := map[string]any{}
+	for _, o := range objects(t, out) {
+		if o.kind() == "RoleBinding" && o.name() == "agentauth:agentauth-system" {
+			bound[o.at("metadata.namespace").(string)] = o.at("subjects.0")
+		}
+	}
+	account := map[string]any{"kind": "ServiceAccount", "name": "decider", "namespace": "agentauth-system"}
+	if want := map[string]any{"shop": account, "bank": account}; !reflect.DeepEqual(bound, want) {
+		t.Errorf("expected %v, got %v", want, bound)
+	}
+}
+
+func TestTheChartsCRDIsTheGeneratedOne(t *testing.T) {
+	out, err := render(t, trusting)
+	must(t, err)
+	data, err := os.ReadFile("../../config/crd/agentauth.dev_agentauthpolicies.yaml")
+	must(t, err)
+	got, want := find(t, objects(t, out), "CustomResourceDefinition", ""), objects(t, string(data))[0]
+	if !reflect.DeepEqual(got["spec"], want["spec"]) || got.name() != want.name() {
+		t.Error("the rendered CRD differs from config/crd")
+	}
+}
+
+func TestEveryFlagOfServeCanBeSet(t *testing.T) {
+	help, err := exec.CommandContext(t.Context(), useBinary(t), "serve", "--help").Output()
+	must(t, err)
+	_, list, _ := strings.Cut(string(help), "\nFlags:\n")
+	names := func(pattern, text string) []string {
+		var out []string
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			out = append(out, m[1])
+		}
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	// A pod has neither a directory of policies nor a kubeconfig.
+	want := slices.DeleteFunc(names(`(?m)^ +(?:-\w, )?(--[a-z-]+)`, list), func(f string) bool { return slices.Contains([]string{"--help", "--kubeconfig", "--policies"}, f) })
+	var args string
+	for _, values := range []string{trusting, everything} {
+		out, err := render(t, values)
+		must(t, err)
+		for _, a := range find(t, objects(t, out), "Deployment", "").at("spec.template.spec.containers.0.args").([]any) {
+			args += a.(string) + "\n"
+		}
+	}
+	if got := names(`(?m)^(--[a-z-]+)`, args); !slices.Equal(got, want) {
+		t.Errorf("expected the chart to set %q, it sets %q", want, got)
+	}
+}
+
+func TestLint(t *testing.T) {
+	for _, values := range []string{"", trusting, everything} {
+		if out, err := helm(t, values, "lint", "--strict", chartDir, "-f", "-"); err != nil || strings.Contains(out, "[WARNING]") {
+			t.Errorf("%s: %v\n%s", values, err, out)
+		}
+	}
+}
