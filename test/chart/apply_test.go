@@ -51,6 +51,16 @@ func TestPodSecurityAdmissionTakesThePods(t *testing.T) {
 	}
 }
 
+// yamlBlock is the one block of YAML of docs/install.md that has these words.
+func yamlBlock(t *testing.T, words string) string {
+	t.Helper()
+	blocks := slices.DeleteFunc(documented(t, "yaml"), func(b string) bool { return !strings.Contains(b, words) })
+	if len(blocks) != 1 {
+		t.Fatalf("docs/install.md: expected one block with %q, found %d", words, len(blocks))
+	}
+	return blocks[0]
+}
+
 // documented are the blocks of docs/install.md in a language.
 func documented(t *testing.T, language string) []string {
 	t.Helper()
@@ -113,7 +123,7 @@ func TestKustomizeMeansWhatTheChartMeans(t *testing.T) {
 	const head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../config/default]\n"
 	for _, c := range []struct{ kustomization, values string }{
 		{head + "components: [../../config/door/trust-network]\n", trusting},
-		{documented(t, "yaml")[1], `
+		{yamlBlock(t, "kind: Kustomization"), `
 image: {repository: registry.example.com/agentauth}
 door: {tls: {secretName: agentauth-door, clientNames: [envoy.gateways.example.com]}}
 networkPolicy: {gatewayNamespaces: [envoy-gateway-system]}
@@ -142,14 +152,15 @@ networkPolicy: {gatewayNamespaces: [envoy-gateway-system]}
 func TestTheAPIServerTakesWhatKustomizeMakes(t *testing.T) {
 	namespaces(t, "agentauth-system")
 	var manifests strings.Builder
-	for _, o := range overlay(t, documented(t, "yaml")[1]) {
+	for _, o := range overlay(t, yamlBlock(t, "kind: Kustomization")) {
 		manifests.WriteString("---\n" + text(t, o))
 	}
 	kubectl(t, manifests.String(), "apply", "--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-")
 }
 
-func TestTheValuesOfTheDocumentRender(t *testing.T) {
-	if _, err := render(t, documented(t, "yaml")[0]); err != nil {
+func TestTheDocumentsOtherExamplesAreTaken(t *testing.T) {
+	if _, err := render(t, yamlBlock(t, "certManager")); err != nil {
 		t.Error(err)
 	}
+	kubectl(t, yamlBlock(t, "kind: ClusterRole"), "apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-")
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 const (
@@ -296,6 +299,17 @@ func TestEveryFlagOfServeCanBeSet(t *testing.T) {
 	}
 	if got := names(`(?m)^(--[a-z-]+)`, args); !slices.Equal(got, want) {
 		t.Errorf("expected the chart to set %q, it sets %q", want, got)
+	}
+}
+
+func TestAPackedChartRendersTheSame(t *testing.T) {
+	_, err := helm(t, "", "package", chartDir, "-d", suite.dir)
+	must(t, err)
+	want, err := render(t, everything)
+	must(t, err)
+	got, err := parts.Helm(t.Context(), suite.dir, "", everything, "template", "agentauth", filepath.Join(suite.dir, "agentauth-0.1.0.tgz"), "-n", "agentauth-system", "-f", "-")
+	if err != nil || got != want {
+		t.Errorf("expected the same, got %v\n%.500s", err, got)
 	}
 }
 
