@@ -11,7 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,7 +40,7 @@ func static(t *testing.T, path, arch string) {
 	}
 }
 
-func TestTwoBuildsGiveTheSameBytesAndTheyRunInAnEmptyRoot(t *testing.T) {
+func TestTwoBuildsGiveTheSameBytes(t *testing.T) {
 	dir := parts.TestDir(t)
 	first := build(t, filepath.Join(dir, "src"), runtime.GOARCH, "")
 	// Elsewhere, and nothing of the first is taken over.
@@ -56,17 +58,17 @@ func TestTwoBuildsGiveTheSameBytesAndTheyRunInAnEmptyRoot(t *testing.T) {
 	if bytes.Contains(a, []byte(root+"/")) {
 		t.Errorf("the binary names the directory it was built in: %s", root)
 	}
-	runsInAnEmptyRoot(t, dir, first)
 }
 
 func TestItBuildsForAnotherProcessor(t *testing.T) {
 	static(t, build(t, filepath.Join(parts.TestDir(t), "src"), other, ""), other)
 }
 
-// runsInAnEmptyRoot starts the binary where there is nothing else, cannot write, and is nobody: what the pod is but
-// for the certificates of distroless.
-func runsInAnEmptyRoot(t *testing.T, dir, binary string) {
-	t.Helper()
+// Where there is nothing else, nothing can be written, and it is nobody: what the pod is, but for the certificates
+// of distroless.
+func TestItRunsInAnEmptyRoot(t *testing.T) {
+	dir := parts.TestDir(t)
+	binary := build(t, filepath.Join(dir, "src"), runtime.GOARCH, "")
 	root := filepath.Join(dir, "root")
 	must(t, os.MkdirAll(filepath.Join(root, "policies"), 0o755))
 	data, err := os.ReadFile(binary)
@@ -76,13 +78,13 @@ func runsInAnEmptyRoot(t *testing.T, dir, binary string) {
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(root, "policies", "public.yaml"), policy, 0o644))
 
-	// A user namespace, so that it needs no rights; its root may only make the mount read-only and go in.
+	// In a user namespace of its own, whose root makes the mount read-only; in one more it is somebody without rights.
 	inside := filepath.Join(dir, "inside")
 	must(t, os.WriteFile(inside, []byte(`#!/bin/sh
 exec unshare --user --map-root-user --mount sh -ec '
 mount --bind "$0" "$0"
 mount -o remount,bind,ro "$0"
-exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs chroot "$0" /agentauth "$@"' '`+root+`' "$@"
+exec unshare --user --map-user=65532 --map-group=65532 --root="$0" /agentauth "$@"' '`+root+`' "$@"
 `), 0o755))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -98,6 +100,13 @@ exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs chroot "$0" /age
 	}
 	a, err := parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: dir, Binary: inside, Args: []string{"--policies", "/policies"}})
 	must(t, err)
+	process := filepath.Join("/proc", strconv.Itoa(a.Pid()))
+	if status, err := os.ReadFile(filepath.Join(process, "status")); err != nil || !strings.Contains(string(status), "\nCapEff:\t0000000000000000\n") {
+		t.Errorf("expected a process without capabilities, got %v\n%s", err, status)
+	}
+	if err := os.WriteFile(filepath.Join(process, "root", "written"), nil, 0o600); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("expected a root that nobody can write, got %v", err)
+	}
 	if err := a.Stop(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Error(err)
 	}
