@@ -15,10 +15,7 @@ import (
 // say: the door opens for the named and for nobody else.
 func TestTheDoorOfARenderedPodOpensForClientsThatWereNamed(t *testing.T) {
 	namespaces(t, "agentauth-system", "shop", "bank")
-	out, err := render(t, trusting+"fullnameOverride: crds-only")
-	must(t, err)
-	kubectl(t, text(t, find(t, objects(t, out), "CustomResourceDefinition", "")), "apply", "--server-side", "--force-conflicts", "-f", "-")
-
+	useCRD(t)
 	ca, err := parts.NewCA("of the mesh")
 	must(t, err)
 	server, err := ca.Server("agentauth.agentauth-system.svc")

@@ -220,6 +220,10 @@ func reinstalls(t *testing.T) {
 }
 
 func deletesCRD(t *testing.T) {
+	for name, namespace := range map[string]string{"gate": "gate-system", "agentauth": "agentauth-bank"} {
+		_, err := helm(t, "", "uninstall", name, "-n", namespace)
+		must(t, err)
+	}
 	follow(t, "kubectl delete crd")
 	if exists(t, crd) {
 		t.Error("the CRD is still there")

@@ -43,13 +43,10 @@ func (r replica) healthy(t *testing.T) error {
 // writes no status. (An expired Lease has to be taken over, by update; where there is none it is created.)
 func TestEveryRightIsNeeded(t *testing.T) {
 	t.Setenv("KUBE_FEATURE_WatchListClient", "false") // newer API servers list by watching; it has to work with all
-	namespaces(t, "least")
+	useCRD(t)
 	out, err := render(t, trusting+"watchNamespaces: [least]\nfullnameOverride: least\n")
 	must(t, err)
 	all := objects(t, out)
-	kubectl(t, text(t, find(t, all, "CustomResourceDefinition", "")), "apply", "--server-side", "--force-conflicts", "-f", "-")
-	kubectl(t, "", "wait", "--for=condition=Established", "--timeout=30s", crd)
-
 	rules := slices.Concat(find(t, all, "Role", "least:agentauth-system")["rules"].([]any), find(t, all, "Role", "agentauth-status")["rules"].([]any))
 	whole := start(t, "nothing", single(rules), "")
 	var lacking []replica

@@ -3,6 +3,7 @@
 package chart
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -80,6 +81,20 @@ func within(t *testing.T, limit time.Duration, check func() error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// useCRD has the chart's CRD in the cluster for the length of a test.
+func useCRD(t *testing.T) {
+	t.Helper()
+	out, err := render(t, trusting)
+	must(t, err)
+	kubectl(t, text(t, find(t, objects(t, out), "CustomResourceDefinition", "")), "apply", "--server-side", "-f", "-")
+	t.Cleanup(func() {
+		if _, err := suite.cluster.Kubectl(context.WithoutCancel(t.Context()), "", "delete", crd); err != nil {
+			t.Error(err)
+		}
+	})
+	kubectl(t, "", "wait", "--for=condition=Established", "--timeout=30s", crd)
 }
 
 func policy(namespace, name string) string {
