@@ -190,6 +190,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{withTLS, "Deployment", "", pod + "volumes.0.projected.sources", `[{secret: {name: door, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}},
 			{secret: {name: door, items: [{key: ca.crt, path: client-ca.crt}]}}]`},
 		{withTLS, "Deployment", "", container + "volumeMounts.0", "{name: door, mountPath: /etc/agentauth/door, readOnly: true}"},
+		{"door: {tls: {secretName: door, clientNames: ['*'], clientCA: {secretName: roots}}}", "Deployment", "", pod + "volumes.0.projected.sources.1.secret", "{name: roots, items: [{key: ca.crt, path: client-ca.crt}]}"},
 		{withCerts, "Certificate", "", "spec.secretName", "agentauth-door"},
 		{withCerts, "Certificate", "", "spec.issuerRef", "{name: ca, kind: ClusterIssuer, group: cert-manager.io}"},
 		{withCerts, "Deployment", "", pod + "volumes.0.projected.sources.0.secret.name", "agentauth-door"},
