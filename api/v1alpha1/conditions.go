@@ -20,12 +20,17 @@ const (
 	// answer 503.
 	ReasonInvalid = "Invalid"
 	// ReasonConflicted (False): no match of it is in force, because older
-	// policies or another namespace claim them.
+	// policies or another namespace claim them; targets likewise.
 	ReasonConflicted = "Conflicted"
 	// ReasonNotPermitted (False): the operator lets its namespace use none of
 	// its hostnames.
 	ReasonNotPermitted = "NotPermitted"
-	// ReasonPartiallyConflicted (True): some matches of it are not in force.
+	// ReasonTargetNotFound (False): none of its targetRefs names what exists.
+	ReasonTargetNotFound = "TargetNotFound"
+	// ReasonOverridden (False): a policy with precedence Override decides
+	// wherever it would.
+	ReasonOverridden = "Overridden"
+	// ReasonPartiallyConflicted (True): some matches or targets of it are not in force.
 	ReasonPartiallyConflicted = "PartiallyConflicted"
 )
 

@@ -11,6 +11,7 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=aap,categories=agentauth
+// +kubebuilder:metadata:labels="gateway.networking.k8s.io/policy=Inherited"
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Accepted",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
 // +kubebuilder:printcolumn:name="Programmed",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`
@@ -46,6 +47,9 @@ type Mode string
 const ModeEnforce Mode = "Enforce"
 
 // PolicySpec is the wanted behaviour of a policy.
+//
+// +kubebuilder:validation:ExactlyOneOf=targetRefs;routes
+// +kubebuilder:validation:XValidation:rule="!has(self.precedence) || (has(self.targetRefs) && self.targetRefs.all(t, t.kind == 'Gateway'))",message="precedence is for targetRefs to Gateways only: leave it out, or make two policies"
 type PolicySpec struct {
 	// Mode says what a decision does. Enforce, the default: what the policy
 	// denies does not reach the upstream.
@@ -53,8 +57,29 @@ type PolicySpec struct {
 	// +kubebuilder:default=Enforce
 	Mode Mode `json:"mode,omitempty"`
 
+	// Precedence, for targetRefs to Gateways only, says whether policies of the
+	// routes there replace this one. Default (the default): they do. Override:
+	// they do not, and say Overridden.
+	// +optional
+	Precedence Precedence `json:"precedence,omitempty"`
+
+	// TargetRefs are the objects of Gateway API, in this namespace, whose
+	// requests the policy decides: HTTPRoutes and GRPCRoutes, or rules of them by
+	// name, and Gateways, or listeners of them by name. At least one, at most 16;
+	// exactly one of targetRefs and routes is given.
+	//
+	// Of the policies for a request decides the first of: one with precedence
+	// Override on the Gateway; one on the rule; one on the route; a match of some
+	// policy's routes in the namespace of the route; one on the listener; one on
+	// the Gateway. Of two policies on one target the older decides.
+	// +optional
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	TargetRefs []TargetReference `json:"targetRefs,omitempty"`
+
 	// Routes are the requests the policy decides, for any proxy. At least one,
-	// at most 16.
+	// at most 16; exactly one of targetRefs and routes is given.
 	//
 	// Of all policies the one with the most specific match decides: an exact
 	// host before the longest wildcard before "*"; then an Exact path, the
@@ -63,11 +88,11 @@ type PolicySpec struct {
 	// and in every tie, the older policy wins, then the one first by
 	// namespace/name. Once the most specific host is chosen no wider one is
 	// looked at.
-	// +required
+	// +optional
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
-	Routes []Route `json:"routes"`
+	Routes []Route `json:"routes,omitempty"`
 
 	// Authentication says who may call.
 	// +required
@@ -81,6 +106,57 @@ type PolicySpec struct {
 	// Response says what the upstream and a refused caller receive.
 	// +optional
 	Response *Response `json:"response,omitempty"`
+}
+
+// Precedence says whether policies of routes replace a Gateway's.
+//
+// +kubebuilder:validation:Enum=Default;Override
+type Precedence string
+
+// Values of Precedence.
+const (
+	PrecedenceDefault  Precedence = "Default"
+	PrecedenceOverride Precedence = "Override"
+)
+
+// TargetKind is a kind of Gateway API that a policy can target.
+//
+// +kubebuilder:validation:Enum=HTTPRoute;GRPCRoute;Gateway
+type TargetKind string
+
+// Values of TargetKind.
+const (
+	TargetHTTPRoute TargetKind = "HTTPRoute"
+	TargetGRPCRoute TargetKind = "GRPCRoute"
+	TargetGateway   TargetKind = "Gateway"
+)
+
+// TargetReference names an object of Gateway API in the policy's namespace, or
+// a part of one.
+type TargetReference struct {
+	// Group is gateway.networking.k8s.io.
+	// +required
+	// +kubebuilder:validation:Enum=gateway.networking.k8s.io
+	Group string `json:"group"`
+
+	// Kind is HTTPRoute, GRPCRoute or Gateway.
+	// +required
+	Kind TargetKind `json:"kind"`
+
+	// Name is the name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name"`
+
+	// SectionName is the name of a rule of a route, or of a listener of a
+	// Gateway; default: all of the object.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	SectionName string `json:"sectionName,omitempty"`
 }
 
 // Hostname is "*", a DNS name, or a wildcard "*." and a DNS name, which
@@ -121,4 +197,12 @@ type PolicyStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Ancestors are, for a policy with targetRefs, the Gateways of its targets,
+	// and what is in force there (GEP-713). At most 16; entries of other
+	// controllers are left as they are.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Ancestors []gatewayv1.PolicyAncestorStatus `json:"ancestors,omitempty"`
 }

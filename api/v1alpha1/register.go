@@ -12,6 +12,12 @@ var GroupVersion = schema.GroupVersion{Group: "agentauth.dev", Version: "v1alpha
 // Kind is the kind of an AgentAuthPolicy.
 const Kind = "AgentAuthPolicy"
 
+// GatewayGroup is the group of Gateway API, whose objects policies target.
+const GatewayGroup = "gateway.networking.k8s.io"
+
+// ControllerName is who wrote an entry of status.ancestors.
+const ControllerName = "agentauth.dev/controller"
+
 // LabelUse is the label by which the owner of a Secret or ConfigMap says what
 // it may be used for. Without it an object is never read.
 const LabelUse = "agentauth.dev/use"

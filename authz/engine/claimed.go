@@ -13,27 +13,31 @@ import (
 type claims struct{ byNamespace map[string]map[string]string }
 
 // removeClaimed keeps a name that any policy of the host and namespace sets
-// from being sent by the caller: it means the same on every path. A policy that
-// was named also counts for the hosts it is written for, since the caller may
-// have chosen another. A request that nothing claims (p is nil) belongs to no
-// namespace, so the names of all are removed.
-func (s *Snapshot) removeClaimed(r *authz.Request, p *policy, d *authz.Decision) {
-	s.claimsOf(r.Host).remove(r, p, d)
-	if _, named := r.ContextExtensions[ContextPolicy]; named && p != nil {
-		for _, h := range p.hostnames {
-			s.claimed[h].remove(r, p, d)
+// from being sent by the caller: it means the same on every path. The namespace
+// is the policy's and that of the routes. A policy that was named also counts
+// for the hosts it is written for, since the caller may have chosen another. A
+// request that nothing claims (there is no policy) belongs to no namespace, so
+// the names of all are removed.
+func (s *Snapshot) removeClaimed(r *authz.Request, f found, d *authz.Decision) {
+	s.claimsOf(r.Host).remove(r, f, d)
+	if _, named := r.ContextExtensions[ContextPolicy]; named && f.policy != nil {
+		for _, h := range f.policy.hostnames {
+			s.claimed[h].remove(r, f, d)
+		}
+		for _, u := range s.attached.hostsOf(f.policy) {
+			s.claimed[u.pattern].remove(r, f, d)
 		}
 	}
 	slices.Sort(d.Remove)
 	d.Remove = slices.Compact(d.Remove)
 }
 
-func (c *claims) remove(r *authz.Request, p *policy, d *authz.Decision) {
+func (c *claims) remove(r *authz.Request, f found, d *authz.Decision) {
 	if c == nil {
 		return
 	}
 	for ns, names := range c.byNamespace {
-		if p == nil || ns == p.namespace {
+		if f.policy == nil || ns == f.policy.namespace || slices.Contains(f.namespaces, ns) {
 			removeNames(r, names, d)
 		}
 	}
@@ -78,22 +82,29 @@ func sets(d *authz.Decision, name string) bool {
 	return slices.ContainsFunc(d.Set, func(h authz.Header) bool { return h.Name == name })
 }
 
+// use is a hostname pattern that a policy decides on for a namespace.
+type use struct{ pattern, namespace string }
+
 // newClaims computes, for each pattern, the names of all patterns that cover
 // it, so that a look-up is one walk over the labels of a host.
-func newClaims(policies []*policy) map[string]*claims {
+func newClaims(policies []*policy, attached *attachments) map[string]*claims {
 	own := map[string]map[string]map[string]string{} // pattern -> namespace -> alias -> name
 	for _, p := range policies {
+		uses := slices.Clone(attached.hostsOf(p))
 		for _, pattern := range p.hostnames {
-			if own[pattern] == nil {
-				own[pattern] = map[string]map[string]string{}
+			uses = append(uses, use{pattern, p.namespace})
+		}
+		for _, u := range uses {
+			if own[u.pattern] == nil {
+				own[u.pattern] = map[string]map[string]string{}
 			}
 			if len(p.headers) == 0 {
 				continue
 			}
-			names := own[pattern][p.namespace]
+			names := own[u.pattern][u.namespace]
 			if names == nil {
 				names = map[string]string{}
-				own[pattern][p.namespace] = names
+				own[u.pattern][u.namespace] = names
 			}
 			maps.Copy(names, p.names)
 		}

@@ -32,13 +32,20 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 		s.policies = append(s.policies, p)
 		s.byName[p.origin.name] = p
 	}
+	if len(in.HTTPRoutes)+len(in.GRPCRoutes) > 0 {
+		s.attached = attach(in, s.policies)
+	}
 	lost := buildIndex(s, e.options)
-	s.claimed = newClaims(s.policies)
+	s.claimed = newClaims(s.policies, s.attached)
 	s.memo, s.used = c.next, c.used()
 
 	reports := make([]Report, 0, len(s.policies))
+	standings := s.attached
+	if standings == nil { // nothing serves by them, and still they have targets
+		standings = attach(in, s.policies)
+	}
 	for i, p := range s.policies {
-		reports = append(reports, p.report(lost[i]))
+		reports = append(reports, p.report(lost[i], standings.standingOf(p)))
 	}
 	return s, reports
 }
@@ -73,8 +80,9 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 	}
 	var verdicts map[tenantHost]verdict
 	if !options.OneTenant {
-		verdicts = options.Grants.judge(s.policies)
+		verdicts = options.Grants.judge(s.policies, s.attached)
 	}
+	spaces := map[string][]match.Entry{}
 	for owner, p := range s.policies {
 		for i, e := range p.entries {
 			v := verdicts[tenantHost{p.namespace, e.Hostname}]
@@ -82,7 +90,7 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 				of(owner).lose(p, i, v)
 			}
 			switch v {
-			case ungranted:
+			case ungranted, beaten:
 				refused = append(refused, e)
 				continue
 			case disputed:
@@ -90,12 +98,14 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 			default:
 				e.Owner = owner
 			}
+			spaces[p.namespace] = append(spaces[p.namespace], e)
 			entries, fields = append(entries, e), append(fields, p.origin.fields[i])
 		}
 	}
 	var losers []match.Conflict
 	s.index, losers = mustBuild(entries)
 	s.refused, _ = mustBuild(refused)
+	s.attached.fillSpaces(spaces)
 	for _, l := range losers {
 		loser, winner := s.policies[entries[l.Loser].Owner], s.policies[entries[l.Winner].Owner]
 		named := ", " + winner.name + ","

@@ -157,13 +157,17 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, rec *recorder) (d au
 		rec.add("request", "refused: %s", err)
 		return badRequest(err)
 	}
-	p, d, ok := e.find(ctx, s, r, rec)
-	if !ok {
-		return d
+	f := e.find(ctx, s, r, rec)
+	switch {
+	case f.answer != nil:
+		return *f.answer
+	case f.broken:
+		d = unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
+	default:
+		d = f.policy.decide(ctx, r, rec)
 	}
-	d = p.decide(ctx, r, rec)
-	if d.Policy = p.name; d.Outcome == authz.Allow {
-		s.removeClaimed(r, p, &d)
+	if d.Policy = f.policy.name; d.Outcome == authz.Allow {
+		s.removeClaimed(r, f, &d)
 	}
 	return d
 }

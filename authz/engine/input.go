@@ -1,6 +1,8 @@
 package engine
 
 import (
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 )
 
@@ -10,6 +12,20 @@ type Input struct {
 	Policies   []*v1alpha1.AgentAuthPolicy
 	Secrets    []*Object
 	ConfigMaps []*Object
+
+	// What Gateway API says of who serves what; none of it where there are no
+	// such objects. A namespace that is not here has labels that nobody knows.
+	HTTPRoutes   []*gatewayv1.HTTPRoute
+	GRPCRoutes   []*gatewayv1.GRPCRoute
+	Gateways     []*gatewayv1.Gateway
+	ListenerSets []*gatewayv1.ListenerSet
+	Namespaces   []Namespace
+}
+
+// Namespace is a namespace and the labels by which listeners select it.
+type Namespace struct {
+	Name   string
+	Labels map[string]string
 }
 
 // Object is a Secret or a ConfigMap. API keys in it are digests already

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 )
@@ -18,6 +20,9 @@ type Report struct {
 	Generation int64
 	// Conditions are Accepted, ResolvedRefs and Programmed.
 	Conditions []metav1.Condition
+	// Ancestors are the Gateways of its targets and the conditions there; their
+	// number is not bounded here.
+	Ancestors []gatewayv1.PolicyAncestorStatus
 	// Problems say the same for people, one each.
 	Problems []Problem
 }
@@ -32,6 +37,12 @@ const (
 	Unresolved Severity = "unresolved"
 	// Conflicting: an older policy has an equal match, which is lost.
 	Conflicting Severity = "conflicting"
+	// Unattached: a target is not there.
+	Unattached Severity = "unattached"
+	// Overridden: a policy with precedence Override decides in its place.
+	Overridden Severity = "overridden"
+	// Ambiguous: some requests could be another policy's too, and are 503.
+	Ambiguous Severity = "ambiguous"
 	// Warning: part of what was written is not in force, the rest is.
 	Warning Severity = "warning"
 )
@@ -66,7 +77,7 @@ func (p Problem) String() string {
 }
 
 // report says what is in force of a policy.
-func (p *policy) report(lost *conflicts) Report {
+func (p *policy) report(lost *conflicts, st *standing) Report {
 	r := Report{Policy: p.origin.name, Generation: p.origin.generation, Problems: slices.Clone(p.origin.problems)}
 	accepted, refs := v1alpha1.ReasonAccepted, v1alpha1.ReasonResolvedRefs
 	if lost != nil {
@@ -81,6 +92,12 @@ func (p *policy) report(lost *conflicts) Report {
 			r.Problems = append(r.Problems, Problem{Severity: Conflicting, Message: m})
 		}
 	}
+	if st != nil && lost == nil {
+		accepted = st.reason()
+	}
+	if st != nil {
+		r.Problems = append(r.Problems, st.problems()...)
+	}
 	if p.invalid {
 		accepted = v1alpha1.ReasonInvalid
 	}
@@ -91,7 +108,8 @@ func (p *policy) report(lost *conflicts) Report {
 	}
 	ok := accepted == v1alpha1.ReasonAccepted || accepted == v1alpha1.ReasonPartiallyConflicted
 	r.Conditions = []metav1.Condition{
-		r.condition(v1alpha1.ConditionAccepted, ok, accepted, "valid, and its routes are decided by it", Invalid, Conflicting),
+		r.condition(v1alpha1.ConditionAccepted, ok, accepted, "valid, and its routes are decided by it",
+			Invalid, Conflicting, Unattached, Overridden, Ambiguous),
 		r.condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, "every reference resolves", Unresolved, Warning),
 	}
 	if ok {
@@ -99,8 +117,14 @@ func (p *policy) report(lost *conflicts) Report {
 	} else {
 		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted"))
 	}
+	if r.Ancestors = st.ancestors(&r); len(r.Ancestors) > maxAncestors {
+		r.tell(fmt.Sprintf("it has %d Gateways, and status.ancestors can tell of %d only", len(r.Ancestors), maxAncestors))
+	}
 	return r
 }
+
+// tell adds a line to what Accepted says.
+func (r *Report) tell(line string) { r.Conditions[0].Message += "\n" + line }
 
 // maxMessage is well below what a condition may hold (32 KiB).
 const maxMessage = 4096

@@ -69,7 +69,11 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 			onHost("bad-key", "bad-key.example.com", keys("bad")),
 			onHost("fine", "fine.example.com", staff("staff"), hmac("good")),
 			onHost("all", "*", staff("staff")),
+			targeting(onHost("no-target", "", anonymous()), "HTTPRoute", "nothing", ""),
+			targeting(onHost("replaced", "", anonymous()), "Gateway", "edge", ""),
+			overriding(targeting(onHost("replacing", "", anonymous()), "Gateway", "edge", "")),
 		},
+		Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "edge.example.com")},
 		Secrets: []*Object{
 			alice("staff"), unlabelled, object("empty", v1alpha1.UseHMAC, nil), robot("bad", "bad", "short"),
 			object("short", v1alpha1.UseHMAC, map[string]string{"secret": "hunter2-is-the-secret"}),
@@ -92,6 +96,9 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 		"pem":        {"True Accepted", "False RefInvalid", "True Programmed"},
 		"bad-key":    {"True Accepted", "False RefInvalid", "True Programmed"},
 		"fine":       {"True Accepted", "True ResolvedRefs", "True Programmed"},
+		"no-target":  {"False TargetNotFound", "True ResolvedRefs", "False NotAccepted"},
+		"replaced":   {"False Overridden", "True ResolvedRefs", "False NotAccepted"},
+		"replacing":  {"True Accepted", "True ResolvedRefs", "True Programmed"},
 		"all":        {"False NotPermitted", "True ResolvedRefs", "False NotAccepted"},
 	}
 	e, _ := newWorld(Options{})

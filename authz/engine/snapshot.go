@@ -17,6 +17,8 @@ type Snapshot struct {
 	// refused are routes on hosts that their tenant may not use. What they match
 	// and no policy decides is not let through unmatched.
 	refused *match.Index
+	// attached is what Gateway API has to do with it; nil where it has no routes.
+	attached *attachments
 	// claimed are the header names that policies set, by hostname pattern.
 	claimed map[string]*claims
 

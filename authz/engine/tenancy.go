@@ -50,17 +50,22 @@ const (
 	disputed
 	// ungranted: 503 where nobody else decides.
 	ungranted
+	// beaten: routes of Gateway API, of another namespace, have it.
+	beaten
 )
 
 func (v verdict) String() string {
-	if v == ungranted {
+	switch v {
+	case ungranted:
 		return "the operator lets this namespace not use it (--hostnames)"
+	case beaten:
+		return "routes of Gateway API of another namespace have it, which come before routes of policies"
 	}
 	return "another namespace claims it, or a hostname that overlaps, so it is in force for neither and its requests are answered 503; the operator says by --hostnames who may use it"
 }
 
 // judge says what becomes of each hostname; those it leaves out are in force.
-func (g Grants) judge(policies []*policy) map[tenantHost]verdict {
+func (g Grants) judge(policies []*policy, attached *attachments) map[tenantHost]verdict {
 	out := map[tenantHost]verdict{}
 	claimed := map[string][]string{} // hostname -> namespaces
 	for _, p := range policies {
@@ -68,6 +73,8 @@ func (g Grants) judge(policies []*policy) map[tenantHost]verdict {
 			switch {
 			case len(g) > 0 && !g.cover(p.namespace, h), len(g) == 0 && h == "*":
 				out[tenantHost{p.namespace, h}] = ungranted
+			case attached.beats(p.namespace, h):
+				out[tenantHost{p.namespace, h}] = beaten
 			case !slices.Contains(claimed[h], p.namespace):
 				claimed[h] = append(claimed[h], p.namespace)
 			}
@@ -80,7 +87,7 @@ func (g Grants) judge(policies []*policy) map[tenantHost]verdict {
 		for _, wider := range covers(h) {
 			for _, a := range mine {
 				for _, b := range claimed[wider] {
-					if a != b {
+					if mine, theirs := attached.owns(a, h), attached.owns(b, wider); a != b && !mine && !theirs {
 						out[tenantHost{a, h}], out[tenantHost{b, wider}] = disputed, disputed
 					}
 				}
@@ -88,6 +95,16 @@ func (g Grants) judge(policies []*policy) map[tenantHost]verdict {
 		}
 	}
 	return out
+}
+
+// owns says whether routes of Gateway API of a namespace have all of a pattern.
+func (a *attachments) owns(namespace, pattern string) bool {
+	return a != nil && slices.ContainsFunc(covers(pattern), func(p string) bool { return a.claimants[p][namespace] })
+}
+
+// beats says whether those of another namespace have it, and none of its own.
+func (a *attachments) beats(namespace, pattern string) bool {
+	return a != nil && !a.owns(namespace, pattern) && slices.ContainsFunc(covers(pattern), func(p string) bool { return len(a.claimants[p]) > 0 })
 }
 
 func (g Grants) cover(namespace, hostname string) bool {

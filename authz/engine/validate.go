@@ -29,7 +29,7 @@ func Validate(p *v1alpha1.AgentAuthPolicy) field.ErrorList {
 	f.metadata(p)
 	spec, at := &p.Spec, field.NewPath("spec")
 	oneOf(f, at.Child("mode"), spec.Mode, v1alpha1.ModeEnforce)
-	f.routes(at.Child("routes"), spec.Routes)
+	f.attachment(at, spec)
 	f.methods(at.Child("authentication", "methods"), spec.Authentication.Methods)
 	if spec.Authorization != nil {
 		f.rules(at.Child("authorization", "rules"), spec.Authorization.Rules)

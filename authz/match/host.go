@@ -14,6 +14,7 @@ type host struct {
 	lengths []bool                  // lengths[n]: some prefix has n bytes; saves hashing what cannot be there
 	root    []*candidate            // PathPrefix "/"
 	regex   []*candidate
+	early   bool // regex comes before prefixes
 }
 
 func (h *host) add(c *candidate) {
@@ -40,21 +41,26 @@ func (h *host) add(c *candidate) {
 	}
 }
 
-func (h *host) sort(order RegexOrder) {
+func (h *host) sort(order Options) {
+	specific := bySpecificity
+	if order.MethodIsHeader {
+		specific = byConditions
+	}
 	for _, list := range h.exact {
-		slices.SortFunc(list, bySpecificity)
+		slices.SortFunc(list, specific)
 	}
 	for _, list := range h.prefix {
-		slices.SortFunc(list, bySpecificity)
+		slices.SortFunc(list, specific)
 	}
-	slices.SortFunc(h.root, bySpecificity)
-	if order == LongestFirst {
-		slices.SortFunc(h.regex, func(a, b *candidate) int {
-			return cmp.Or(cmp.Compare(len(b.path.value), len(a.path.value)), bySpecificity(a, b))
-		})
+	slices.SortFunc(h.root, specific)
+	if order.Regex == OldestFirst {
+		slices.SortFunc(h.regex, func(a, b *candidate) int { return older(a, b) })
 		return
 	}
-	slices.SortFunc(h.regex, func(a, b *candidate) int { return older(a, b) })
+	h.early = order.Regex == LongestBeforePrefixes
+	slices.SortFunc(h.regex, func(a, b *candidate) int {
+		return cmp.Or(cmp.Compare(len(b.path.value), len(a.path.value)), specific(a, b))
+	})
 }
 
 // bySpecificity orders candidates whose paths are equal.
@@ -65,11 +71,23 @@ func bySpecificity(a, b *candidate) int {
 		}
 		return 1
 	}
+	return byConditions(a, b)
+}
+
+// byConditions counts a method as a header.
+func byConditions(a, b *candidate) int {
 	return cmp.Or(
-		cmp.Compare(len(b.headers), len(a.headers)),
+		cmp.Compare(b.conditions(), a.conditions()),
 		cmp.Compare(len(b.query), len(a.query)),
 		older(a, b),
 	)
+}
+
+func (c *candidate) conditions() int {
+	if c.method != "" {
+		return len(c.headers) + 1
+	}
+	return len(c.headers)
 }
 
 // walk tries every candidate that the path allows, the first in precedence
@@ -83,6 +101,9 @@ func (h *host) walk(v *View, s *search) {
 	if h.exact != nil && s.try(v, h.exact[path]) {
 		return
 	}
+	if h.early && s.try(v, h.regex) {
+		return
+	}
 	for n := min(len(path), len(h.lengths)-1); n > 0; n-- {
 		if h.lengths[n] && (n == len(path) || path[n] == '/') && s.try(v, h.prefix[path[:n]]) {
 			return
@@ -91,5 +112,7 @@ func (h *host) walk(v *View, s *search) {
 	if s.try(v, h.root) {
 		return
 	}
-	s.try(v, h.regex)
+	if !h.early {
+		s.try(v, h.regex)
+	}
 }

@@ -53,11 +53,17 @@ const (
 	// LongestFirst tries the longest pattern first, then goes by method, headers,
 	// query parameters and age as for other paths: the order of Gateway API routes.
 	LongestFirst
+	// LongestBeforePrefixes is LongestFirst, and asks regular expressions before
+	// prefixes, as some proxies do for Gateway API routes.
+	LongestBeforePrefixes
 )
 
 // Options of an Index. The zero value is the order of policies' own routes.
 type Options struct {
 	Regex RegexOrder
+	// MethodIsHeader counts a method as one more header, as some proxies do for
+	// Gateway API routes; else a match with a method goes before one without.
+	MethodIsHeader bool
 }
 
 // Conflict says that two entries of different owners are equal, by number.
@@ -113,7 +119,7 @@ func Build(entries []Entry, opts Options) (*Index, []Conflict, error) {
 			conflicts = append(conflicts, Conflict{Winner: winner.entry, Loser: c.entry})
 		}
 	}
-	x.sort(opts.Regex)
+	x.sort(opts)
 	return x, conflicts, nil
 }
 
@@ -136,7 +142,7 @@ func (x *Index) host(name string) *host {
 	return hosts[name]
 }
 
-func (x *Index) sort(order RegexOrder) {
+func (x *Index) sort(order Options) {
 	for _, h := range x.exact {
 		h.sort(order)
 	}

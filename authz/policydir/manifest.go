@@ -23,9 +23,11 @@ var kinds = map[string]map[string]func() metav1.Object{
 	v1alpha1.Kind: {v1alpha1.GroupVersion.String(): func() metav1.Object { return &v1alpha1.AgentAuthPolicy{} }},
 	"Secret":      {"v1": func() metav1.Object { return &corev1.Secret{} }},
 	"ConfigMap":   {"v1": func() metav1.Object { return &corev1.ConfigMap{} }},
+	"Namespace":   {"v1": func() metav1.Object { return &corev1.Namespace{} }},
 	"HTTPRoute":   {gatewayAPI + "v1": func() metav1.Object { return &gatewayv1.HTTPRoute{} }},
 	"GRPCRoute":   {gatewayAPI + "v1": func() metav1.Object { return &gatewayv1.GRPCRoute{} }},
 	"Gateway":     {gatewayAPI + "v1": func() metav1.Object { return &gatewayv1.Gateway{} }},
+	"ListenerSet": {gatewayAPI + "v1": func() metav1.Object { return &gatewayv1.ListenerSet{} }},
 	"ReferenceGrant": {
 		gatewayAPI + "v1":      func() metav1.Object { return &gatewayv1.ReferenceGrant{} },
 		gatewayAPI + "v1beta1": func() metav1.Object { return &gatewayv1beta1.ReferenceGrant{} },
@@ -36,9 +38,6 @@ const gatewayAPI = "gateway.networking.k8s.io/"
 
 // notUsed says what comes of kinds that are read and do nothing.
 var notUsed = map[string]string{
-	"HTTPRoute":      "checked and ignored: policies name their requests under spec.routes",
-	"GRPCRoute":      "checked and ignored: policies name their requests under spec.routes",
-	"Gateway":        "checked and ignored: policies name their requests under spec.routes",
 	"ReferenceGrant": "checked and ignored: policies refer to objects of their own namespace only",
 }
 
@@ -74,7 +73,9 @@ func (b *builder) manifest(path string, doc *yaml.Node) {
 	}
 	d.value(doc, reflect.ValueOf(o).Elem(), "", 0)
 	checkMeta(o, doc, say)
-	if o.GetNamespace() == "" {
+	if kind == "Namespace" {
+		o.SetNamespace("")
+	} else if o.GetNamespace() == "" {
 		o.SetNamespace("default")
 	}
 	b.add(path, doc, kind, o, say)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
 func TestWhatIsWrongWithAManifestIsToldWithItsPlace(t *testing.T) {
@@ -127,7 +129,7 @@ func TestWhatIsWrongWithAManifestIsToldWithItsPlace(t *testing.T) {
 		},
 		"an unknown kind": {
 			"apiVersion: apps/v1\nkind: Deployment\n",
-			[]string{`f.yaml:2:7: : kind: the kind "Deployment" is not known here; known are AgentAuthPolicy, ConfigMap, GRPCRoute, Gateway, HTTPRoute, ReferenceGrant, Secret`},
+			[]string{`f.yaml:2:7: : kind: the kind "Deployment" is not known here; known are AgentAuthPolicy, ConfigMap, GRPCRoute, Gateway, HTTPRoute, ListenerSet, Namespace, ReferenceGrant, Secret`},
 		},
 		"a kind that is nearly known": {
 			"apiVersion: v1\nkind: Secrets\nstringData: {a: '" + canary + "'}\n",
@@ -259,7 +261,7 @@ func TestAnEmptyTimeIsNoTime(t *testing.T) {
 	}
 }
 
-func TestRoutesAndGatewaysAreCheckedAndSaidToBeIgnored(t *testing.T) {
+func TestWhatGatewayAPISaysIsRead(t *testing.T) {
 	tree, problems := parsed("f.yaml", `
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -289,12 +291,28 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: ReferenceGrant
 metadata: {name: b}
 spec: {from: [], to: []}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: a}
+spec: {parentRef: {name: a}, listeners: [{name: l, port: 443, protocol: HTTPS}]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {team: orders}}
 `)
-	if tree == nil || len(problems) != 5 {
-		t.Fatalf("want a tree and 5 warnings:\n%s", text(problems))
+	if tree == nil || len(problems) != 2 {
+		t.Fatalf("want a tree, and a warning for each ReferenceGrant:\n%s", text(problems))
+	}
+	in := &tree.Input
+	if len(in.HTTPRoutes) != 1 || len(in.GRPCRoutes) != 1 || len(in.Gateways) != 1 || len(in.ListenerSets) != 1 {
+		t.Errorf("not everything was read: %+v", in)
+	}
+	if want := []engine.Namespace{{Name: "shop", Labels: map[string]string{"team": "orders"}}}; !reflect.DeepEqual(in.Namespaces, want) {
+		t.Errorf("expected %v, got %v", want, in.Namespaces)
 	}
 	for _, p := range problems {
-		if !p.Warning || !strings.Contains(p.Message, "ignored") {
+		if !p.Warning || !strings.Contains(p.Object, "ReferenceGrant") || !strings.Contains(p.Message, "ignored") {
 			t.Errorf("%s: %s", p.Object, p.Message)
 		}
 	}

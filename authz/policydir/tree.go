@@ -12,7 +12,7 @@ import (
 
 // Tree is what a directory says, all of it.
 type Tree struct {
-	// Input is for engine.Compile. Policies, Secrets and ConfigMaps are in the
+	// Input is for engine.Compile. The objects of a kind are in the
 	// order of the files' names, and in a file from top to bottom.
 	Input engine.Input
 

@@ -50,10 +50,17 @@ func loadOne(in *engine.Input, doc []byte) error {
 	if err := yaml.Unmarshal(doc, &head); err != nil {
 		return err
 	}
-	if head.Kind == v1alpha1.Kind {
-		p := &v1alpha1.AgentAuthPolicy{}
-		in.Policies = append(in.Policies, p)
-		return yaml.UnmarshalStrict(doc, p)
+	switch head.Kind {
+	case v1alpha1.Kind:
+		return loadInto(&in.Policies, doc)
+	case "HTTPRoute":
+		return loadInto(&in.HTTPRoutes, doc)
+	case "GRPCRoute":
+		return loadInto(&in.GRPCRoutes, doc)
+	case "Gateway":
+		return loadInto(&in.Gateways, doc)
+	case "ListenerSet":
+		return loadInto(&in.ListenerSets, doc)
 	}
 	var m manifest
 	if err := yaml.UnmarshalStrict(doc, &m); err != nil {
@@ -91,10 +98,18 @@ func loadOne(in *engine.Input, doc []byte) error {
 			o.Data[k] = fmt.Append(nil, v)
 		}
 		in.ConfigMaps = append(in.ConfigMaps, o)
+	case "Namespace":
+		in.Namespaces = append(in.Namespaces, engine.Namespace{Name: o.Name, Labels: o.Labels})
 	default:
-		return errors.New("expected an AgentAuthPolicy, a Secret or a ConfigMap, got " + m.Kind)
+		return errors.New("expected a kind that is known here, got " + m.Kind)
 	}
 	return nil
+}
+
+func loadInto[T any](list *[]*T, doc []byte) error {
+	o := new(T)
+	*list = append(*list, o)
+	return yaml.UnmarshalStrict(doc, o)
 }
 
 // loadFiles reads every file of cases once.

@@ -59,6 +59,10 @@ func TestAPolicyThatHasEverythingIsAccepted(t *testing.T) {
 	accepted(t, readFile(t, "testdata/everything.yaml"))
 }
 
+func TestAPolicyWithTargetsIsAccepted(t *testing.T) {
+	accepted(t, readFile(t, "testdata/targets.yaml"))
+}
+
 func TestEveryPolicyOfTheSamplesIsAccepted(t *testing.T) {
 	files, err := filepath.Glob("../../config/samples/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -117,8 +121,8 @@ func TestAnEmptyStringIsRefusedInAClusterAndLeftOutInAFile(t *testing.T) {
 func TestUnknownFieldsAreRefusedWhereverTheyAre(t *testing.T) {
 	g := serverGate(t)
 	for path, change := range map[string]func(map[string]any){
-		"spec.targetRefs": func(o map[string]any) { o["spec"].(map[string]any)["targetRefs"] = []any{} },
-		"spec.Mode":       func(o map[string]any) { o["spec"].(map[string]any)["Mode"] = "Enforce" },
+		"spec.targets": func(o map[string]any) { o["spec"].(map[string]any)["targets"] = []any{} },
+		"spec.Mode":    func(o map[string]any) { o["spec"].(map[string]any)["Mode"] = "Enforce" },
 		"spec.authentication.methods[0].basic.user": func(o map[string]any) {
 			methods := o["spec"].(map[string]any)["authentication"].(map[string]any)["methods"]
 			methods.([]any)[0].(map[string]any)["basic"].(map[string]any)["user"] = "me"

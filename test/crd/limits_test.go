@@ -39,6 +39,16 @@ var limits = []limit{
 	{"spec.routes", 16, func(s *v1alpha1.PolicySpec, n int) {
 		s.Routes = many(n, func(int) v1alpha1.Route { return s.Routes[0] })
 	}},
+	{"spec.targetRefs", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes, s.TargetRefs = nil, many(n, func(i int) v1alpha1.TargetReference { return target(numbered("r")(i)) })
+	}},
+	{"spec.targetRefs[0].name", 253, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes, s.TargetRefs = nil, []v1alpha1.TargetReference{target(letters(n))}
+	}},
+	{"spec.targetRefs[0].sectionName", 253, func(s *v1alpha1.PolicySpec, n int) {
+		s.Routes, s.TargetRefs = nil, []v1alpha1.TargetReference{target("a")}
+		s.TargetRefs[0].SectionName = letters(n)
+	}},
 	{"spec.routes[0].hostnames", 16, func(s *v1alpha1.PolicySpec, n int) {
 		s.Routes[0].Hostnames = many(n, func(i int) v1alpha1.Hostname { return v1alpha1.Hostname(numbered("h")(i)) })
 	}},
@@ -213,6 +223,10 @@ var limits = []limit{
 	{"spec.response.unauthorized.body", 16384, func(s *v1alpha1.PolicySpec, n int) {
 		*s.Response.Unauthorized.Body = strings.Repeat("é", n)
 	}},
+}
+
+func target(name string) v1alpha1.TargetReference {
+	return v1alpha1.TargetReference{Group: v1alpha1.GatewayGroup, Kind: v1alpha1.TargetHTTPRoute, Name: name}
 }
 
 func jwt(s *v1alpha1.PolicySpec) *v1alpha1.JWT { return s.Authentication.Methods[1].JWT }

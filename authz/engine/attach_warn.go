@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"slices"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/authz/match"
+)
+
+// What is said of policies between which a request without the proxy's word
+// cannot choose. It is no fault of theirs, so they stay Accepted.
+const (
+	warnOrder = "another policy decides on matches that some proxies try before these and others after: " +
+		"where both match and the proxy does not say which route it took, the answer is 503 (AmbiguousMatch); " +
+		"let it say so (Envoy Gateway: includeRouteMetadata), or let one policy decide on both"
+	warnListeners = "another policy decides on the same hostname and match on another listener or Gateway: " +
+		"where the proxy does not say which it took, or the route is on both, the answer is 503 (AmbiguousMatch); " +
+		"let it say so (Envoy Gateway: includeRouteMetadata), or let one policy decide on both"
+)
+
+// judgeOrders marks the policies between which orders or listeners decide.
+func (a *attachments) judgeOrders() {
+	for _, g := range a.routes {
+		for _, rule := range g.rules {
+			sides := claimSet{}
+			for _, at := range g.attached {
+				sides.add(a.usual(place{g, rule.name, at.on}))
+			}
+			a.warn(sides, warnListeners)
+		}
+	}
+	all, from := []match.Entry{}, []claimSet{}
+	for _, d := range a.doors {
+		d.judge(a)
+		for i, e := range d.merged.entries {
+			e.Owner, e.Rule = len(all), 0
+			all = append(all, e)
+			from = append(from, d.merged.claims(a, i))
+		}
+		d.merged.entries = nil
+		for _, t := range d.isolated {
+			t.entries = nil
+		}
+	}
+	if len(a.doors) < 2 {
+		return
+	}
+	_, equal := mustBuild(all)
+	for _, c := range equal {
+		a.warn(from[c.Winner].and(from[c.Loser]), warnListeners)
+	}
+}
+
+// usual is the policy of a place, but for `routes`.
+func (a *attachments) usual(p place) *policy {
+	c := a.override(p.on)
+	if c == nil {
+		c = a.onRoute(p.route, p.rule)
+	}
+	if c == nil {
+		c = a.fallback(p.on)
+	}
+	if c == nil {
+		return nil
+	}
+	return c.policy
+}
+
+// claims are the policies of an entry.
+func (t *table) claims(a *attachments, entry int) claimSet {
+	out := claimSet{}
+	o := t.from[entry]
+	for _, p := range o.route.places(o.rule, func(at attachment) bool {
+		return t.has(at.on) && slices.Contains(at.hostnames, t.entries[entry].Hostname)
+	}) {
+		out.add(a.usual(p))
+	}
+	return out
+}
+
+// judge marks the pairs of a door.
+func (d *door) judge(a *attachments) {
+	t := &d.merged
+	if len(t.orders) < 2 {
+		return
+	}
+	type sides struct{ one, other claimSet }
+	paths, conditions := map[string]*sides{}, map[string]*sides{}
+	side := func(m map[string]*sides, key string) *sides {
+		if m[key] == nil {
+			m[key] = &sides{claimSet{}, claimSet{}}
+		}
+		return m[key]
+	}
+	for i, e := range t.entries {
+		of := t.claims(a, i)
+		if s := side(paths, e.Hostname); isRegex(e.Match) {
+			s.one.join(of)
+		} else {
+			s.other.join(of)
+		}
+		s := side(conditions, e.Hostname+"\x00"+pathOf(e.Match))
+		switch {
+		case e.Match.Method != nil:
+			s.one.join(of)
+		case len(e.Match.Headers) > 0:
+			s.other.join(of)
+		}
+	}
+	for _, m := range []map[string]*sides{paths, conditions} {
+		for _, s := range m {
+			if len(s.one) > 0 && len(s.other) > 0 {
+				a.warn(s.one.and(s.other), warnOrder)
+			}
+		}
+	}
+}
+
+func pathOf(m gatewayv1.HTTPRouteMatch) string {
+	if m.Path == nil {
+		return "PathPrefix\x00/"
+	}
+	return string(deref(m.Path.Type, gatewayv1.PathMatchPathPrefix)) + "\x00" + deref(m.Path.Value, "/")
+}
+
+// warn tells policies that they are in each other's way, if there are several.
+func (a *attachments) warn(between claimSet, message string) {
+	if len(between) < 2 {
+		return
+	}
+	for p := range between {
+		if st := a.standings[p]; st != nil && !slices.Contains(st.ambiguous, message) {
+			st.ambiguous = append(st.ambiguous, message)
+			slices.Sort(st.ambiguous)
+		}
+	}
+}
+
+// claimSet is a set of policies; none is not one.
+type claimSet map[*policy]bool
+
+func (s claimSet) add(p *policy) {
+	if p != nil {
+		s[p] = true
+	}
+}
+
+func (s claimSet) join(other claimSet) {
+	for p := range other {
+		s[p] = true
+	}
+}
+
+func (s claimSet) and(other claimSet) claimSet {
+	out := claimSet{}
+	out.join(s)
+	out.join(other)
+	return out
+}
