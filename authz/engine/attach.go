@@ -19,8 +19,10 @@ type attachments struct {
 	slots  map[slot]*claim
 	// broken are routes with a policy for a rule that they do not have.
 	broken map[*gatewayRoute]*claim
-	// claimants are the namespaces whose routes have a hostname.
+	// claimants are the namespaces whose routes have a hostname, and patterns
+	// the hostnames of a namespace.
 	claimants map[string]map[string]bool
+	patterns  map[string][]string
 	// spaces are the policies' own `routes`, by namespace.
 	spaces map[string]*match.Index
 	// hosts are the hostnames of what a policy targets.
@@ -56,7 +58,7 @@ func attach(in Input, policies []*policy) *attachments {
 	a := &attachments{
 		listeners: newListeners(in), byKey: map[routeKey]*gatewayRoute{},
 		slots: map[slot]*claim{}, broken: map[*gatewayRoute]*claim{},
-		claimants: map[string]map[string]bool{}, hosts: map[*policy][]use{}, standings: map[*policy]*standing{},
+		claimants: map[string]map[string]bool{}, patterns: map[string][]string{}, hosts: map[*policy][]use{}, standings: map[*policy]*standing{},
 	}
 	a.routes = gatewayRoutes(in)
 	for _, g := range a.routes {
@@ -72,7 +74,10 @@ func attach(in Input, policies []*policy) *attachments {
 				if a.claimants[h] == nil {
 					a.claimants[h] = map[string]bool{}
 				}
-				a.claimants[h][g.key.namespace] = true
+				if ns := g.key.namespace; !a.claimants[h][ns] {
+					a.claimants[h][ns] = true
+					a.patterns[ns] = append(a.patterns[ns], h)
+				}
 			}
 		}
 	}

@@ -30,7 +30,6 @@ type table struct {
 	// any request on their host.
 	unreadable []vague
 
-	door                          *door // of a merged table
 	regex, prefix, method, header bool
 	entries                       []match.Entry
 }
@@ -61,7 +60,6 @@ func (a *attachments) openDoors() {
 				key := port{att.on.gateway.String(), att.on.port}
 				if d = doors[key]; d == nil {
 					d = &door{isolated: map[*listener]*table{}}
-					d.merged.door = d
 					doors[key] = d
 					a.doors = append(a.doors, d)
 				}
@@ -174,7 +172,7 @@ func (a *attachments) serve(host string, v match.View) served {
 }
 
 func (d *door) serve(s *served, host string, v match.View) {
-	d.merged.serve(s, host, v, nil)
+	d.merged.serve(s, host, v)
 	if d.isolated == nil {
 		return
 	}
@@ -186,7 +184,7 @@ func (d *door) serve(s *served, host string, v match.View) {
 	}
 	for _, l := range d.listeners {
 		if l.hostname == longest {
-			d.isolated[l].serve(s, host, v, l)
+			d.isolated[l].serve(s, host, v)
 		}
 	}
 }
@@ -200,9 +198,8 @@ func specific(a, b string) int {
 	return cmp.Or(cmp.Compare(exact(b), exact(a)), cmp.Compare(len(a), len(b)))
 }
 
-// serve adds the places of the route that wins in any order: on one listener,
-// or on all it is attached to.
-func (t *table) serve(s *served, host string, v match.View, on *listener) {
+// serve adds the places of the route that wins in any order.
+func (t *table) serve(s *served, host string, v match.View) {
 	for _, index := range t.orders {
 		r := index.Lookup(host, v)
 		if r.Ambiguous {
@@ -212,28 +209,22 @@ func (t *table) serve(s *served, host string, v match.View, on *listener) {
 			return
 		}
 		if n, ok := r.Entry(); ok {
-			s.add(t.from[n], host, t, on)
+			s.add(t.from[n], host)
 		}
 	}
 	for _, u := range t.unreadable {
 		if within(host, u.hostname) {
-			s.add(u.origins, host, t, on)
+			s.add(u.origins, host)
 		}
 	}
 }
 
-func (s *served) add(o origins, host string, t *table, on *listener) {
-	for _, p := range o.route.places(o.rule, func(at attachment) bool {
-		return at.covers(host) && (on == nil || at.on == on)
-	}) {
-		if on == nil && !t.has(p.on) {
-			continue
-		}
+// add adds every place where the route may serve the host, at other doors too:
+// so what is found without the proxy's word is never less than with it.
+func (s *served) add(o origins, host string) {
+	for _, p := range o.route.places(o.rule, func(at attachment) bool { return at.covers(host) }) {
 		if !slices.Contains(s.places, p) {
 			s.places = append(s.places, p)
 		}
 	}
 }
-
-// has says whether a listener is one of the table's door.
-func (t *table) has(l *listener) bool { return t.door == nil || slices.Contains(t.door.listeners, l) }

@@ -144,8 +144,6 @@ func (s *Snapshot) space(namespace, host string, v match.View, look lookup) foun
 		return ambiguousRequest(r.Cause)
 	case !ok:
 		return found{none: true}
-	case owner == len(s.policies):
-		return answered(hostDisputed())
 	default:
 		return found{claim: claim{policy: s.policies[owner]}}
 	}

@@ -72,7 +72,7 @@ func (t *table) claims(a *attachments, entry int) claimSet {
 	out := claimSet{}
 	o := t.from[entry]
 	for _, p := range o.route.places(o.rule, func(at attachment) bool {
-		return t.has(at.on) && slices.Contains(at.hostnames, t.entries[entry].Hostname)
+		return slices.Contains(at.hostnames, t.entries[entry].Hostname)
 	}) {
 		out.add(a.usual(p))
 	}

@@ -87,7 +87,12 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 		for i, e := range p.entries {
 			v := verdicts[tenantHost{p.namespace, e.Hostname}]
 			if v != inForce {
-				of(owner).lose(p, i, v)
+				of(owner).lose(p, i, v, s.attached.ownsPart(p.namespace, e.Hostname))
+			}
+			if v != ungranted { // where a route of the namespace serves, nobody disputes
+				own := e
+				own.Owner = owner
+				spaces[p.namespace] = append(spaces[p.namespace], own)
 			}
 			switch v {
 			case ungranted, beaten:
@@ -98,7 +103,6 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 			default:
 				e.Owner = owner
 			}
-			spaces[p.namespace] = append(spaces[p.namespace], e)
 			entries, fields = append(entries, e), append(fields, p.origin.fields[i])
 		}
 	}

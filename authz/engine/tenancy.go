@@ -113,9 +113,21 @@ func (g Grants) cover(namespace, hostname string) bool {
 	})
 }
 
-// lose tells a policy that a hostname is not in force for it, once for each.
-func (c *conflicts) lose(p *policy, entry int, v verdict) {
-	c.lost++
+// ownsPart says whether routes of Gateway API of a namespace have hosts of a
+// pattern.
+func (a *attachments) ownsPart(namespace, pattern string) bool {
+	if a == nil {
+		return false
+	}
+	return slices.ContainsFunc(a.patterns[namespace], func(h string) bool { return within(h, pattern) || within(pattern, h) })
+}
+
+// lose tells a policy that a hostname is not in force for it, once for each. It
+// keeps it where routes of Gateway API of its namespace serve, if it has any.
+func (c *conflicts) lose(p *policy, entry int, v verdict, part bool) {
+	if !part || v == ungranted {
+		c.lost++
+	}
 	if v == ungranted {
 		c.ungranted++
 	}

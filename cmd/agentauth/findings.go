@@ -72,7 +72,8 @@ func located(tree *policydir.Tree, r engine.Report, p engine.Problem) finding {
 		Object: "AgentAuthPolicy " + r.Policy.String(), Field: p.Field, Message: p.Message,
 		fatal: p.Severity == engine.Invalid,
 	}
-	if p.Severity == engine.Warning {
+	switch p.Severity {
+	case engine.Warning, engine.Ambiguous, engine.Overridden:
 		f.Severity = "warning"
 	}
 	if p.Object != "" {
