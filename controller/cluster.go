@@ -18,6 +18,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,6 +27,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -69,14 +71,19 @@ func New(config Config) (*Cluster, error) {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	// Three kinds that are known: no discovery, and no waiting for it.
+	// All kinds are known: no discovery, and no waiting for it.
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
+	mapper.Add(crdv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"), meta.RESTScopeRoot)
+	for _, kind := range []string{"HTTPRoute", "GRPCRoute", "Gateway", "ListenerSet"} {
+		mapper.Add(gatewayv1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	}
 
 	labelled, err := labels.NewRequirement(v1alpha1.LabelUse, selection.Exists, nil)
 	if err != nil {
@@ -120,12 +127,17 @@ func (c *Cluster) Run(ctx context.Context) error {
 	defer cancel()
 
 	var synced []toolscache.InformerSynced
-	for _, kind := range []client.Object{&v1alpha1.AgentAuthPolicy{}, &corev1.Secret{}, &corev1.ConfigMap{}} {
+	installed := &kinds{ctx: ctx, cache: c.cache, store: c.store, watches: c.watches, log: c.config.Log, synced: map[string]toolscache.InformerSynced{}}
+	for _, kind := range []client.Object{&v1alpha1.AgentAuthPolicy{}, &corev1.Secret{}, &corev1.ConfigMap{}, &crdv1.CustomResourceDefinition{}} {
 		informer, err := c.cache.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
 			return err
 		}
-		handler, err := informer.AddEventHandler(c.store)
+		var to toolscache.ResourceEventHandler = c.store
+		if _, crds := kind.(*crdv1.CustomResourceDefinition); crds {
+			to = installed
+		}
+		handler, err := informer.AddEventHandler(to)
 		if err != nil {
 			return err
 		}
@@ -139,7 +151,8 @@ func (c *Cluster) Run(ctx context.Context) error {
 	})
 	running.Go(func() {
 		// An outage at the start is waited out; the probes say that we are.
-		if toolscache.WaitForCacheSync(ctx.Done(), synced...) {
+		// Which kinds are followed is known once the CRDs are.
+		if toolscache.WaitForCacheSync(ctx.Done(), synced...) && toolscache.WaitForCacheSync(ctx.Done(), installed.hasSynced) {
 			running.Go(func() { c.lease.run(ctx, c.config.Log, c.status.run) })
 			c.follow(ctx)
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -97,9 +98,14 @@ func (s *status) write(ctx context.Context, r *engine.Report) error {
 	if policy == nil || policy.Generation != r.Generation {
 		return nil // gone, or a newer report will come
 	}
-	next, changed := merge(current, r.Conditions, metav1.NewTime(s.clock()))
+	now := metav1.NewTime(s.clock())
+	ancestors, wanted := mergeAncestors(current.ancestors, r, now)
+	next, changed := merge(current.conditions, wanted, now)
 	if !changed {
-		return nil
+		if equality.Semantic.DeepEqual(current.ancestors, ancestors) {
+			return nil
+		}
+		return s.writeAncestors(ctx, policy, current.version, ancestors)
 	}
 	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1alpha1.PolicyStatus{Conditions: next})
 	if err != nil {

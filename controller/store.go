@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -20,20 +22,29 @@ import (
 type store struct {
 	mu         sync.Mutex
 	policies   map[types.NamespacedName]*v1alpha1.AgentAuthPolicy
-	conditions map[types.NamespacedName][]metav1.Condition
+	statuses   map[types.NamespacedName]seen
 	secrets    map[types.NamespacedName]*engine.Object
 	configMaps map[types.NamespacedName]*engine.Object
+	gateway    gatewayObjects
 
 	// changed: compile again. statusChanged: somebody wrote a status.
 	changed, statusChanged chan struct{}
 }
 
+// seen is the newest status of a policy.
+type seen struct {
+	version    string // of the resource
+	conditions []metav1.Condition
+	ancestors  []gatewayv1.PolicyAncestorStatus
+}
+
 func newStore() *store {
 	return &store{
 		policies:   map[types.NamespacedName]*v1alpha1.AgentAuthPolicy{},
-		conditions: map[types.NamespacedName][]metav1.Condition{},
+		statuses:   map[types.NamespacedName]seen{},
 		secrets:    map[types.NamespacedName]*engine.Object{},
 		configMaps: map[types.NamespacedName]*engine.Object{},
+		gateway:    gatewayObjects{},
 		changed:    make(chan struct{}, 1), statusChanged: make(chan struct{}, 1),
 	}
 }
@@ -50,11 +61,13 @@ func signal(c chan struct{}) {
 func (s *store) input() engine.Input {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return engine.Input{
+	in := engine.Input{
 		Policies:   slices.Collect(maps.Values(s.policies)),
 		Secrets:    slices.Collect(maps.Values(s.secrets)),
 		ConfigMaps: slices.Collect(maps.Values(s.configMaps)),
 	}
+	s.gateway.addTo(&in)
+	return in
 }
 
 // OnAdd takes a new object of a watch.
@@ -73,6 +86,10 @@ func (s *store) put(obj any) {
 		s.putObject(s.secrets, secret(o))
 	case *corev1.ConfigMap:
 		s.putObject(s.configMaps, configMap(o))
+	case client.Object:
+		if s.gateway.put(o) {
+			signal(s.changed)
+		}
 	}
 }
 
@@ -86,7 +103,7 @@ func (s *store) putPolicy(p *v1alpha1.AgentAuthPolicy) {
 		s.policies[name] = p
 		signal(s.changed)
 	}
-	s.conditions[name] = p.Status.Conditions
+	s.statuses[name] = seen{p.ResourceVersion, p.Status.Conditions, p.Status.Ancestors}
 	signal(s.statusChanged)
 }
 
@@ -108,22 +125,32 @@ func (s *store) OnDelete(obj any) {
 	switch o := obj.(type) {
 	case *v1alpha1.AgentAuthPolicy:
 		delete(s.policies, nameOf(o))
-		delete(s.conditions, nameOf(o))
+		delete(s.statuses, nameOf(o))
 	case *corev1.Secret:
 		delete(s.secrets, nameOf(o))
 	case *corev1.ConfigMap:
 		delete(s.configMaps, nameOf(o))
+	case client.Object:
+		s.gateway.remove(o)
 	default:
 		return
 	}
 	signal(s.changed)
 }
 
-// policy is a policy and the conditions it has; nil if it is gone.
-func (s *store) policy(name types.NamespacedName) (*v1alpha1.AgentAuthPolicy, []metav1.Condition) {
+// forget takes leave of all objects of a kind.
+func (s *store) forget(kind client.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.policies[name], s.conditions[name]
+	delete(s.gateway, kindOf(kind))
+	signal(s.changed)
+}
+
+// policy is a policy and the status it has; nil if it is gone.
+func (s *store) policy(name types.NamespacedName) (*v1alpha1.AgentAuthPolicy, seen) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.policies[name], s.statuses[name]
 }
 
 // wrote notes conditions that the watch has yet to tell of.
@@ -131,7 +158,9 @@ func (s *store) wrote(name types.NamespacedName, uid types.UID, conditions []met
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.policies[name]; p != nil && p.UID == uid {
-		s.conditions[name] = conditions
+		status := s.statuses[name]
+		status.conditions = conditions
+		s.statuses[name] = status
 	}
 }
 

@@ -102,8 +102,8 @@ func TestAWrittenStatusCompilesNothing(t *testing.T) {
 	if only(t, s) != first {
 		t.Error("expected the same object, by which Compile sees that nothing changed")
 	}
-	if _, c := s.policy(types.NamespacedName{Namespace: "shop", Name: "orders"}); len(c) != 1 {
-		t.Errorf("expected the conditions, got %v", c)
+	if _, got := s.policy(types.NamespacedName{Namespace: "shop", Name: "orders"}); len(got.conditions) != 1 {
+		t.Errorf("expected the conditions, got %v", got)
 	}
 }
 

@@ -2,7 +2,9 @@ package controller
 
 import (
 	"io"
+	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -59,10 +61,20 @@ func (w *watches) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
+// forget leaves out the watches of a resource that is not there any more.
+func (w *watches) forget(resource string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.of, func(path string, _ *watch) bool { return strings.HasSuffix(path, "/"+resource) })
+}
+
 func (w *watches) change(path string, open int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	one := w.of[path]
+	if one == nil && open < 0 {
+		return // it was forgotten
+	}
 	if one == nil {
 		one = &watch{lost: w.start}
 		w.of[path] = one

@@ -195,9 +195,6 @@ func (st *standing) reason() string {
 	return v1alpha1.ReasonTargetNotFound
 }
 
-// maxAncestors is what the list of ancestors may hold, of all controllers.
-const maxAncestors = 16
-
 // ancestors are the Gateways of the targets, and the conditions there.
 func (st *standing) ancestors(r *Report) []gatewayv1.PolicyAncestorStatus {
 	if st == nil {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -117,14 +116,9 @@ func (p *policy) report(lost *conflicts, st *standing) Report {
 	} else {
 		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted"))
 	}
-	if r.Ancestors = st.ancestors(&r); len(r.Ancestors) > maxAncestors {
-		r.tell(fmt.Sprintf("it has %d Gateways, and status.ancestors can tell of %d only", len(r.Ancestors), maxAncestors))
-	}
+	r.Ancestors = st.ancestors(&r)
 	return r
 }
-
-// tell adds a line to what Accepted says.
-func (r *Report) tell(line string) { r.Conditions[0].Message += "\n" + line }
 
 // maxMessage is well below what a condition may hold (32 KiB).
 const maxMessage = 4096

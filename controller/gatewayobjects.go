@@ -1,0 +1,57 @@
+package controller
+
+import (
+	"maps"
+	"reflect"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// gatewayObjects are what Gateway API says, and the namespaces that listeners
+// select, by kind.
+type gatewayObjects map[reflect.Type]map[types.NamespacedName]client.Object
+
+func kindOf(o client.Object) reflect.Type { return reflect.TypeOf(o) }
+
+// put keeps an object, and says whether it means something else than before.
+func (g gatewayObjects) put(o client.Object) bool {
+	name := nameOf(o)
+	old := g[kindOf(o)][name]
+	if old != nil && old.GetUID() == o.GetUID() {
+		_, labels := o.(*corev1.Namespace)
+		if labels && maps.Equal(old.GetLabels(), o.GetLabels()) || !labels && old.GetGeneration() == o.GetGeneration() {
+			return false
+		}
+	}
+	if g[kindOf(o)] == nil {
+		g[kindOf(o)] = map[types.NamespacedName]client.Object{}
+	}
+	g[kindOf(o)][name] = o
+	return true
+}
+
+func (g gatewayObjects) remove(o client.Object) { delete(g[kindOf(o)], nameOf(o)) }
+
+func (g gatewayObjects) addTo(in *engine.Input) {
+	for _, objects := range g {
+		for _, o := range objects {
+			switch o := o.(type) {
+			case *gatewayv1.HTTPRoute:
+				in.HTTPRoutes = append(in.HTTPRoutes, o)
+			case *gatewayv1.GRPCRoute:
+				in.GRPCRoutes = append(in.GRPCRoutes, o)
+			case *gatewayv1.Gateway:
+				in.Gateways = append(in.Gateways, o)
+			case *gatewayv1.ListenerSet:
+				in.ListenerSets = append(in.ListenerSets, o)
+			case *corev1.Namespace:
+				in.Namespaces = append(in.Namespaces, engine.Namespace{Name: o.Name, Labels: o.Labels})
+			}
+		}
+	}
+}
