@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,7 +83,9 @@ func New(config Config) (*Cluster, error) {
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	mapper.Add(crdv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"), meta.RESTScopeRoot)
 	for _, kind := range []string{"HTTPRoute", "GRPCRoute", "Gateway", "ListenerSet"} {
-		mapper.Add(gatewayv1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+		one := strings.ToLower(kind) // said outright: the plural of Gateway would be guessed wrongly
+		mapper.AddSpecific(gatewayv1.SchemeGroupVersion.WithKind(kind), gatewayv1.SchemeGroupVersion.WithResource(one+"s"),
+			gatewayv1.SchemeGroupVersion.WithResource(one), meta.RESTScopeNamespace)
 	}
 
 	labelled, err := labels.NewRequirement(v1alpha1.LabelUse, selection.Exists, nil)

@@ -133,6 +133,9 @@ type cluster struct {
 	rest *rest.Config
 }
 
+// gatewayKinds are those of Gateway API that decide who serves what.
+var gatewayKinds = []string{"gateways", "listenersets", "httproutes", "grpcroutes"}
+
 // namespaces are those that the cases use.
 var namespaces = []string{"default", "shop", "other"}
 
@@ -158,6 +161,14 @@ func startCluster(t testing.TB) *cluster {
 	}
 	c.kubectl(t, "apply", "--server-side", "-f", root+"/config/crd")
 	c.kubectl(t, "wait", "--for=condition=Established", "--timeout=30s", "crd/agentauthpolicies.agentauth.dev")
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range gatewayKinds {
+		c.kubectl(t, "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(dir)), "config/crd/standard/gateway.networking.k8s.io_"+kind+".yaml"))
+		c.kubectl(t, "wait", "--for=condition=Established", "--timeout=30s", "crd/"+kind+".gateway.networking.k8s.io")
+	}
 	for _, ns := range namespaces[1:] {
 		c.kubectl(t, "create", "namespace", ns)
 	}
@@ -220,11 +231,13 @@ func collection(kind, namespace string) string {
 		return "/api/v1/namespaces/" + namespace + "/secrets"
 	case "ConfigMap":
 		return "/api/v1/namespaces/" + namespace + "/configmaps"
+	case "HTTPRoute", "GRPCRoute", "Gateway", "ListenerSet":
+		return "/apis/gateway.networking.k8s.io/v1/namespaces/" + namespace + "/" + strings.ToLower(kind) + "s"
 	}
 	return "/apis/agentauth.dev/v1alpha1/namespaces/" + namespace + "/agentauthpolicies"
 }
 
-func parseObjects(t *testing.T, text string) []object {
+func parseObjects(t *testing.T, text string, label func(namespace, manifest string)) []object {
 	t.Helper()
 	var out []object
 	for _, doc := range documents.Split(text, -1) {
@@ -235,10 +248,24 @@ func parseObjects(t *testing.T, text string) []object {
 		if err := yaml.Unmarshal([]byte(doc), &head); err != nil {
 			t.Fatal(err)
 		}
+		if head.Kind == "Namespace" {
+			label(head.Metadata.Name, doc)
+			continue
+		}
 		out = append(out, object{doc, collection(head.Kind, cmp.Or(head.Metadata.Namespace, "default")), head.Metadata.Name, head.Metadata.CreationTimestamp})
 	}
 	slices.SortStableFunc(out, func(a, b object) int { return strings.Compare(a.created, b.created) })
 	return out
+}
+
+// asPatch makes JSON of a manifest. Namespaces are there, and do not end here.
+func asPatch(t *testing.T, manifest string) []byte {
+	t.Helper()
+	data, err := yaml.YAMLToJSON([]byte(manifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // create makes objects in the order of their age, those of one age within one second: times of creation are
@@ -247,13 +274,15 @@ func create(t *testing.T, c *cluster, text string) {
 	t.Helper()
 	t.Cleanup(func() {
 		for _, ns := range namespaces {
-			for _, kind := range []string{"AgentAuthPolicy", "Secret", "ConfigMap"} {
+			for _, kind := range []string{"AgentAuthPolicy", "Secret", "ConfigMap", "HTTPRoute", "GRPCRoute", "ListenerSet", "Gateway"} {
 				c.do(t, "DELETE", collection(kind, ns), "", nil)
 			}
 		}
 	})
 	last := ""
-	for list := parseObjects(t, text); len(list) > 0; {
+	for list := parseObjects(t, text, func(ns, manifest string) {
+		c.do(t, "PATCH", "/api/v1/namespaces/"+ns, "application/strategic-merge-patch+json", asPatch(t, manifest))
+	}); len(list) > 0; {
 		n := slices.IndexFunc(list, func(o object) bool { return o.created != list[0].created })
 		if n < 0 {
 			n = len(list)
