@@ -368,6 +368,7 @@ func TestANamespaceThatIsNotWatchedDecidesNothing(t *testing.T) {
 	k.apply(t, publicOn(in, "in", "in.watched.test", "")+publicOn(out, "out", "out.watched.test", ""))
 	k.kubectl(t, "", "create", "serviceaccount", "narrow", "-n", "agentauth-system")
 	k.kubectl(t, "", "create", "rolebinding", "narrow", "-n", in, "--clusterrole=agentauth", "--serviceaccount=agentauth-system:narrow")
+	k.kubectl(t, "", "create", "clusterrolebinding", "narrow", "--clusterrole=agentauth-cluster", "--serviceaccount=agentauth-system:narrow")
 	k.kubectl(t, "", "create", "rolebinding", "narrow", "-n", "agentauth-system", "--role=agentauth-status", "--serviceaccount=agentauth-system:narrow")
 	account, err := k.AccountKubeconfig(t.Context(), "agentauth-system", "narrow")
 	must(t, err)

@@ -1,0 +1,62 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Gateway API comes while agentauth runs, under the rights of config/rbac; then a policy that targeted nothing is
+// in force, and its status tells on which Gateway.
+func TestGatewayAPIMayBeInstalledLater(t *testing.T) {
+	k := useKube(t)
+	ns := k.namespace(t, "attached")
+	a := k.agentauth(t, "attached")
+	k.apply(t, `
+apiVersion: agentauth.dev/v1alpha1
+kind: AgentAuthPolicy
+metadata: {name: api, namespace: attached}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: api}]
+  authentication: {methods: [{name: public, anonymous: {}}]}
+`)
+	k.wait(t, ns, "api", "Accepted=false")
+	k.has(t, ns, "api", "Accepted", "False", "TargetNotFound")
+	answers(t, soon, a, "api.attached.test", "", 403)
+
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	must(t, err)
+	for _, kind := range []string{"gateways", "httproutes"} {
+		k.kubectl(t, "", "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(dir)), "config/crd/standard/gateway.networking.k8s.io_"+kind+".yaml"))
+		k.kubectl(t, "", "wait", "--for=condition=Established", "--timeout=30s", "crd/"+kind+".gateway.networking.k8s.io")
+	}
+	t.Cleanup(func() {
+		if _, err := k.Kubectl(outliving{t, &suite}.Context(), "", "delete", "crd", "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"); err != nil {
+			t.Error(err)
+		}
+	})
+	k.apply(t, `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: attached}
+spec: {gatewayClassName: any, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: api, namespace: attached}
+spec: {parentRefs: [{name: edge}], hostnames: [api.attached.test]}
+`)
+	answers(t, soon, a, "api.attached.test", "", 0)
+	k.wait(t, ns, "api", "Accepted")
+	k.kubectl(t, "", "wait", "--for=jsonpath={.status.ancestors[0].ancestorRef.name}=edge", "--timeout=30s", "-n", ns, "aap/api")
+	got := k.kubectl(t, "", "get", "aap", "api", "-n", ns, "-o", "jsonpath={.status.ancestors[0].controllerName} {.status.ancestors[0].conditions[0].reason}")
+	if got != "agentauth.dev/controller Accepted" {
+		t.Errorf("got %q", got)
+	}
+	k.kubectl(t, "", "delete", "httproute", "api", "-n", ns)
+	answers(t, soon, a, "api.attached.test", "", 403)
+	k.has(t, ns, "api", "Accepted", "False", "TargetNotFound")
+}
