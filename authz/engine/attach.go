@@ -26,7 +26,7 @@ type attachments struct {
 	// spaces are the policies' own `routes`, by namespace.
 	spaces map[string]*match.Index
 	// hosts are the hostnames of what a policy targets.
-	hosts map[*policy][]use
+	hosts map[*policy]map[use]bool
 	// standings are how policies with targetRefs came off.
 	standings map[*policy]*standing
 }
@@ -58,7 +58,7 @@ func attach(in Input, policies []*policy) *attachments {
 	a := &attachments{
 		listeners: newListeners(in), byKey: map[routeKey]*gatewayRoute{},
 		slots: map[slot]*claim{}, broken: map[*gatewayRoute]*claim{},
-		claimants: map[string]map[string]bool{}, patterns: map[string][]string{}, hosts: map[*policy][]use{}, standings: map[*policy]*standing{},
+		claimants: map[string]map[string]bool{}, patterns: map[string][]string{}, hosts: map[*policy]map[use]bool{}, standings: map[*policy]*standing{},
 	}
 	a.routes = gatewayRoutes(in)
 	for _, g := range a.routes {

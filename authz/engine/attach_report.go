@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,7 +52,7 @@ func (a *attachments) hostsOf(p *policy) []use {
 	if a == nil {
 		return nil
 	}
-	return a.hosts[p]
+	return slices.Collect(maps.Keys(a.hosts[p]))
 }
 
 // judgeTargets finds out, once all is known, on which hosts and Gateways each
@@ -129,9 +130,10 @@ func (st *standing) on(gateway types.NamespacedName, overridden bool) {
 func (a *attachments) decidesOn(p *policy, g *gatewayRoute, hostnames []string) {
 	for _, h := range hostnames {
 		for _, ns := range []string{p.namespace, g.key.namespace} {
-			if u := (use{h, ns}); !slices.Contains(a.hosts[p], u) {
-				a.hosts[p] = append(a.hosts[p], u)
+			if a.hosts[p] == nil {
+				a.hosts[p] = map[use]bool{}
 			}
+			a.hosts[p][use{h, ns}] = true
 		}
 	}
 }

@@ -90,7 +90,7 @@ type use struct{ pattern, namespace string }
 func newClaims(policies []*policy, attached *attachments) map[string]*claims {
 	own := map[string]map[string]map[string]string{} // pattern -> namespace -> alias -> name
 	for _, p := range policies {
-		uses := slices.Clone(attached.hostsOf(p))
+		uses := attached.hostsOf(p)
 		for _, pattern := range p.hostnames {
 			uses = append(uses, use{pattern, p.namespace})
 		}
