@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -82,10 +83,10 @@ func New(config Config) (*Cluster, error) {
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	mapper.Add(crdv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"), meta.RESTScopeRoot)
+	gatewayAPI := schema.GroupVersion{Group: v1alpha1.GatewayGroup, Version: gatewayv1.GroupVersion.Version}
 	for _, kind := range []string{"HTTPRoute", "GRPCRoute", "Gateway", "ListenerSet"} {
 		one := strings.ToLower(kind) // said outright: the plural of Gateway would be guessed wrongly
-		mapper.AddSpecific(gatewayv1.SchemeGroupVersion.WithKind(kind), gatewayv1.SchemeGroupVersion.WithResource(one+"s"),
-			gatewayv1.SchemeGroupVersion.WithResource(one), meta.RESTScopeNamespace)
+		mapper.AddSpecific(gatewayAPI.WithKind(kind), gatewayAPI.WithResource(one+"s"), gatewayAPI.WithResource(one), meta.RESTScopeNamespace)
 	}
 
 	labelled, err := labels.NewRequirement(v1alpha1.LabelUse, selection.Exists, nil)

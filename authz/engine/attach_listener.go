@@ -146,8 +146,9 @@ func (l *listeners) selected(from gatewayv1.FromNamespaces, selector *metav1.Lab
 		set, known := l.namespaces[namespace]
 		s, err := metav1.LabelSelectorAsSelector(selector)
 		return !known || selector == nil || err != nil || s.Matches(set)
+	case gatewayv1.NamespacesFromAll:
 	}
-	return true // All, and what is not known here
+	return true // what is not known here, too
 }
 
 // hostnameOf is the pattern of a listener.

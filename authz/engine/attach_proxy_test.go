@@ -146,6 +146,7 @@ func admitted(in Input, l gatewayv1.Listener, namespace string) bool {
 				return n.Labels["edge"] == "yes"
 			}
 		}
+	case gatewayv1.NamespacesFromAll, gatewayv1.NamespacesFromNone:
 	}
 	return true
 }
@@ -232,7 +233,7 @@ func holds(m gatewayv1.HTTPRouteMatch, raw authz.Raw) bool {
 		if !regexp.MustCompile("^(?:" + value + ")$").MatchString(path) {
 			return false
 		}
-	default:
+	case gatewayv1.PathMatchPathPrefix:
 		if value != "/" && path != value && !strings.HasPrefix(path, value+"/") {
 			return false
 		}

@@ -60,6 +60,7 @@ func (v verdict) String() string {
 		return "the operator lets this namespace not use it (--hostnames)"
 	case beaten:
 		return "routes of Gateway API of another namespace have it, which come before routes of policies"
+	case inForce, disputed:
 	}
 	return "another namespace claims it, or a hostname that overlaps, so it is in force for neither and its requests are answered 503; the operator says by --hostnames who may use it"
 }
