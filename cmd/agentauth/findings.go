@@ -72,8 +72,7 @@ func located(tree *policydir.Tree, r engine.Report, p engine.Problem) finding {
 		Object: "AgentAuthPolicy " + r.Policy.String(), Field: p.Field, Message: p.Message,
 		fatal: p.Severity == engine.Invalid,
 	}
-	switch p.Severity {
-	case engine.Warning, engine.Ambiguous, engine.Overridden:
+	if p.Severity == engine.Warning || p.Severity == engine.Ambiguous || p.Severity == engine.Overridden {
 		f.Severity = "warning"
 	}
 	if p.Object != "" {
