@@ -217,6 +217,7 @@ func rankOf(m gatewayv1.HTTPRouteMatch, regexFirst bool) int {
 			return 1
 		}
 		return 3
+	case gatewayv1.PathMatchPathPrefix:
 	}
 	return 2
 }
