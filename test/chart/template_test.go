@@ -166,10 +166,10 @@ func TestWhatAValueRenders(t *testing.T) {
 		{trusting, "Certificate", "", "kind", ""},
 		{trusting, "NetworkPolicy", "", "spec.policyTypes", "[Ingress]"},
 		{trusting, "NetworkPolicy", "", "spec.ingress", ""}, // nobody; an empty list of peers would be everybody
-		{trusting, "ClusterRole", "", "metadata.name", "agentauth:agentauth-system"},
-		{trusting, "ClusterRole", "", "rules", `[{apiGroups: [agentauth.dev], resources: [agentauthpolicies], verbs: [list, watch]},
+		{trusting, "ClusterRole", "agentauth:agentauth-system", "rules", `[{apiGroups: [agentauth.dev], resources: [agentauthpolicies], verbs: [list, watch]},
 			{apiGroups: [agentauth.dev], resources: [agentauthpolicies/status], verbs: [patch]},
-			{apiGroups: [""], resources: [secrets, configmaps], verbs: [list, watch]}]`},
+			{apiGroups: [""], resources: [secrets, configmaps], verbs: [list, watch]},
+			{apiGroups: [gateway.networking.k8s.io], resources: [httproutes, grpcroutes, gateways, listenersets], verbs: [list, watch]}]`},
 		{trusting, "Role", "agentauth-status", "metadata.namespace", "agentauth-system"},
 		{trusting, "CustomResourceDefinition", "", "metadata.annotations.helm~sh/resource-policy", "keep"},
 		{trusting + "replicas: 3", "Deployment", "", "spec.replicas", "3"},
@@ -227,9 +227,10 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "ServiceMonitor", "", "spec.endpoints", "[{port: metrics, path: /metrics, interval: 15s}]"},
 		{everything, "NetworkPolicy", "", "spec.ingress", `[{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [gateways, ingress]}]}}], ports: [{port: grpc}]},
 			{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [monitoring]}]}}], ports: [{port: metrics}]}]`},
-		// Narrowed to namespaces there is nothing of the cluster's.
-		{everything, "ClusterRole", "", "kind", ""},
-		{everything, "ClusterRoleBinding", "", "kind", ""},
+		// Narrowed to namespaces there is only what they do not have.
+		{everything, "ClusterRole", "", "rules", `[{apiGroups: [""], resources: [namespaces], verbs: [list, watch]},
+			{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [list, watch]}]`},
+		{everything, "ClusterRoleBinding", "", "roleRef.kind", "ClusterRole"},
 	} {
 		if rendered[c.values] == nil {
 			out, err := render(t, c.values)
