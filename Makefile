@@ -9,8 +9,10 @@ ENVOY_VERSION := 1.40.0
 PARTS         := .parts
 ENVOY         := $(PARTS)/venv/envoy-$(ENVOY_VERSION)
 CLIENTS       := test/clients/node_modules/.installed
-CLUSTER       := $(PARTS)/bin/etcd $(PARTS)/bin/kube-apiserver $(PARTS)/bin/kubectl $(PARTS)/bin/helm
-KUBERNETES    := -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37
+CLUSTER       := $(addprefix $(PARTS)/bin/,etcd kube-apiserver kubectl helm envoy-gateway)
+GATEWAY_CRDS  := $(PARTS)/gateway-crds/.installed
+VERSIONS      := -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 \
+                 -X github.com/envoyproxy/gateway/internal/cmd/version.envoyGatewayVersion=v1.9.1
 FUZZTIME      ?= 60s
 BENCH         ?= .
 PKG           ?= ./...
@@ -37,7 +39,7 @@ unit: ## The quick loop: all packages, without the real parts; PKG=./authz/... f
 	go test $(RACE) $(PKG)
 
 .PHONY: e2e
-e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients, API server and Helm
+e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway
 	go test $(RACE) -tags e2e -count 1 -p 1 ./test/...
 
 .PHONY: build
@@ -68,7 +70,7 @@ bench: ## Benchmarks with allocations; BENCH=regexp PKG=./authz/match for some
 parts: $(ENVOY) $(CLIENTS) ## Install Envoy, the OpenID provider and the client programs
 
 .PHONY: cluster-parts
-cluster-parts: $(CLUSTER) ## Build etcd, kube-apiserver, kubectl and Helm (the first time takes a quarter of an hour)
+cluster-parts: $(CLUSTER) $(GATEWAY_CRDS) ## Build etcd, kube-apiserver, kubectl, Helm, Envoy Gateway (at first a quarter of an hour)
 
 .PHONY: clean
 clean: ## Remove whatever these targets made
@@ -93,8 +95,16 @@ $(PARTS)/bin/etcd: PACKAGE := go.etcd.io/etcd/server/v3
 $(PARTS)/bin/kube-apiserver: PACKAGE := k8s.io/kubernetes/cmd/kube-apiserver
 $(PARTS)/bin/kubectl: PACKAGE := k8s.io/kubernetes/cmd/kubectl
 $(PARTS)/bin/helm: PACKAGE := helm.sh/helm/v4/cmd/helm
+$(PARTS)/bin/envoy-gateway: PACKAGE := github.com/envoyproxy/gateway/cmd/envoy-gateway
 $(CLUSTER): test/tools/cluster/go.mod
-	CGO_ENABLED=0 go build -C test/tools/cluster -trimpath -ldflags "-s -w $(KUBERNETES)" -o ../../../$@ $(PACKAGE)
+	CGO_ENABLED=0 go build -C test/tools/cluster -trimpath -ldflags "-s -w $(VERSIONS)" -o ../../../$@ $(PACKAGE)
+
+# Gateway API's kinds as this Envoy Gateway is built for, and its own.
+$(GATEWAY_CRDS): test/tools/cluster/go.mod
+	rm -rf $(@D)
+	cp -r "$$(go list -C test/tools/cluster -m -f '{{.Dir}}' github.com/envoyproxy/gateway)/charts/gateway-helm/charts/crds/crds" $(@D)
+	chmod -R u+w $(@D)
+	touch $@
 
 $(PARTS)/bin/controller-gen: test/tools/go.mod
 	go build -C test/tools -o ../../$@ sigs.k8s.io/controller-tools/cmd/controller-gen

@@ -16,7 +16,7 @@ need "Go 1.26 or newer, found: $(go env GOVERSION 2>&1 | head -n 1)" at_least 1.
 need "Python 3.10 or newer, found: $(python3 --version 2>&1 | head -n 1)" python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))'
 need "Python's venv module (Debian and Ubuntu: apt install python3-venv)" python3 -c 'import venv, ensurepip'
 need "Node.js 20 or newer, found: $(node --version 2>&1 | head -n 1)" at_least 20 "$(node --version 2>/dev/null | sed 's/^v//')"
-for program in npm curl openssl unshare; do
+for program in npm curl openssl unshare ip; do
 	need "the program $program" command -v "$program"
 done
 exit "$missing"

@@ -11,7 +11,7 @@ import (
 // below the range from which kernels serve port 0 and outgoing connections, so that nothing takes the
 // port between this call and the start of the part.
 func FreePort() (int, error) {
-	const low, high, tries = 18000, 32000, 200
+	const low, high, tries = 20000, 32000, 200 // Envoy Gateway has ports below that no setting changes
 	for range tries {
 		port := low + rand.IntN(high-low) // #nosec G404 -- a port, not a secret
 		listener, err := net.Listen("tcp", loopback(port))

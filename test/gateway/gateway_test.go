@@ -1,0 +1,177 @@
+//go:build e2e && linux
+
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/test/cases"
+)
+
+const key = "x-api-key: gateway-api-key-of-the-robot"
+
+// bearer is a token with the secret of testdata/policies.yaml.
+func bearer(t *testing.T, role string, ends int) string {
+	t.Helper()
+	out, err := cases.Expand(fmt.Sprintf(`authorization: Bearer ${jwt hmac HS256 {"id":"seven","role":%q,"exp":${now%+d}}}`, role, ends))
+	must(t, err)
+	return out
+}
+
+func TestTheGatewayAsksAndThePolicyOfTheHostDecides(t *testing.T) {
+	s := theStage
+	spoof := "x-agent-id: somebody-else"
+	s.becomes(t, http.StatusOK, get("orders.example.test/", key))
+	s.becomes(t, http.StatusOK, get("payments.example.test/", bearer(t, "manager", 60)))
+	for name, c := range map[string]struct {
+		request
+		status int
+		agent  string
+	}{
+		"no key":                   {get("orders.example.test/a", spoof), 401, ""},
+		"nobody's key":             {get("orders.example.test/a", "x-api-key: nobodys", spoof), 401, ""},
+		"a key":                    {get("orders.example.test/a?b=c", key, spoof), 200, "robot"},
+		"a key without the scope":  {request{http.MethodPost, "orders.example.test/a", []string{key}}, 403, ""},
+		"a token where keys go":    {get("orders.example.test/a", bearer(t, "manager", 60)), 401, ""},
+		"no token":                 {get("payments.example.test/a", spoof), 401, ""},
+		"a token that has ended":   {get("payments.example.test/a", bearer(t, "manager", -3600)), 401, ""},
+		"a token":                  {get("payments.example.test/a", bearer(t, "manager", 60), spoof), 200, "seven"},
+		"a token of another role":  {get("payments.example.test/a", bearer(t, "clerk", 60)), 403, ""},
+		"a key where tokens go":    {get("payments.example.test/a", key), 401, ""},
+		"a path of two readings":   {get("orders.example.test/a%252eb", key), 400, ""},
+		"a slash in hiding":        {get("orders.example.test/a%2fb", key), 307, ""}, // by Envoy Gateway, to /a/b
+		"a host without a policy":  {get("forgotten.example.test/", key), 403, ""},
+		"a host of no route":       {get("nowhere.example.test/", key), 404, ""},
+		"a neighbour":              {get("open.example.test/"), 200, ""},
+		"a neighbour, with a key":  {get("open.example.test/", key), 200, ""},
+		"a key, host in capitals":  {get("ORDERS.example.test/", key), 200, "robot"},
+		"no key, host in capitals": {get("ORDERS.example.test/"), 401, ""},
+		"no key, host with a port": {get("orders.example.test:80/"), 401, ""},
+		"no key, host with a dot":  {get("orders.example.test./"), 404, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := s.upstream.Count()
+			a, err := s.try(t.Context(), c.request)
+			must(t, err)
+			if a.status != c.status {
+				t.Fatalf("expected %d, got %d: %s", c.status, a.status, a.body)
+			}
+			if a.status != http.StatusOK {
+				if s.upstream.Count() != before {
+					t.Error("the refused request reached the upstream")
+				}
+				return
+			}
+			if c.agent == "" {
+				return
+			}
+			if got := a.echo.Headers.Values("x-agent-id"); !slices.Equal(got, []string{c.agent}) {
+				t.Errorf("expected the upstream to see x-agent-id %s, got %q", c.agent, got)
+			}
+			for _, credential := range []string{"x-api-key", "authorization"} {
+				if a.echo.Headers.Get(credential) != "" {
+					t.Errorf("the upstream saw %s", credential)
+				}
+			}
+		})
+	}
+}
+
+func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *testing.T) {
+	s := theStage
+	policies, err := filepath.Abs("testdata/policies.yaml")
+	must(t, err)
+	good, bad := get("traffic.example.test/moving", key), get("traffic.example.test/moving", "x-api-key: nobodys")
+	s.becomes(t, http.StatusOK, good)
+
+	ctx, stop := context.WithCancel(t.Context())
+	var traffic sync.WaitGroup
+	for _, r := range []request{good, bad} {
+		traffic.Go(func() {
+			for ctx.Err() == nil {
+				a, err := s.try(ctx, r)
+				switch {
+				case ctx.Err() != nil:
+				case err != nil:
+					t.Error(err)
+				case a.status != 200 && a.status != 401 && a.status != 403:
+					t.Errorf("expected 200, 401 or 403, got %d: %s", a.status, a.body)
+				}
+			}
+		})
+	}
+	for range 5 {
+		s.kubectl(t, "", "delete", "aap", "traffic", "-n", "shop")
+		s.becomes(t, http.StatusForbidden, good)
+		s.kubectl(t, "", "apply", "-f", policies)
+		s.becomes(t, http.StatusOK, good)
+		s.becomes(t, http.StatusUnauthorized, bad)
+	}
+	stop()
+	traffic.Wait()
+
+	seen := 0
+	for _, e := range s.upstream.Seen() {
+		if e.Path != "/moving" {
+			continue
+		}
+		seen++
+		if got := e.Headers.Values("x-agent-id"); !slices.Equal(got, []string{"robot"}) {
+			t.Fatalf("expected the robot's requests only, got one with x-agent-id %q", got)
+		}
+	}
+	if seen < 10 {
+		t.Errorf("expected traffic, the upstream saw %d requests of it", seen)
+	}
+}
+
+func TestARouteThatASecurityPolicyBeginsToTargetIsProtected(t *testing.T) {
+	s := theStage
+	target := func(name string) {
+		s.kubectl(t, fmt.Sprintf(`
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: SecurityPolicy
+metadata: {name: late, namespace: shop}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: %s}]
+  extAuth:
+    includeRouteMetadata: true
+    grpc: {backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: agentauth, namespace: agentauth-system}]}
+`, name), "apply", "-f", "-")
+	}
+	s.becomes(t, http.StatusOK, get("open.example.test/"))
+	target("open")
+	s.becomes(t, http.StatusForbidden, get("open.example.test/", key)) // no policy has its host
+	s.kubectl(t, "", "delete", "securitypolicy", "late", "-n", "shop")
+	s.becomes(t, http.StatusOK, get("open.example.test/"))
+}
+
+func TestWithoutAgentauthNothingIsLetThrough(t *testing.T) {
+	s := theStage
+	good := get("orders.example.test/alone", key)
+	s.becomes(t, http.StatusOK, good)
+	must(t, s.agentauth.Stop())
+	before := s.upstream.Count()
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+		a, err := s.try(t.Context(), good)
+		must(t, err)
+		if a.status != http.StatusForbidden {
+			t.Fatalf("expected 403, got %d: %s", a.status, a.body)
+		}
+	}
+	if s.upstream.Count() != before {
+		t.Error("a request reached the upstream")
+	}
+	if a, err := s.try(t.Context(), get("open.example.test/")); err != nil || a.status != http.StatusOK {
+		t.Errorf("a route that is not protected: expected 200, got %d, %v", a.status, err)
+	}
+	must(t, s.startAgentauth(context.WithoutCancel(t.Context())))
+	s.becomes(t, http.StatusOK, good)
+}

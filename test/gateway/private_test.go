@@ -1,0 +1,101 @@
+//go:build e2e && linux
+
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
+)
+
+// inside is set in the environment of the process that the tests run in.
+const inside = "AGENTAUTH_TEST_PRIVATE_ROOT"
+
+// again runs this program, with its arguments, in a network where there is nothing but its own loopback and in
+// mounts that nobody else sees, and returns its exit code. Envoy Gateway and its Envoy listen on every address.
+func again() (int, error) {
+	runtime.LockOSThread() // it is this thread whose end would end the child
+	root, err := os.MkdirTemp("", "agentauth-root-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(root) // empty: what is mounted there is mounted in the child only
+	args := []string{"--net", "--mount"}
+	if os.Getuid() != 0 {
+		args = append(args, "--map-root-user")
+	}
+	cmd := exec.Command("unshare", append(append(args, "--"), os.Args...)...)
+	cmd.Env = append(os.Environ(), inside+"="+root)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	signal.Ignore(os.Interrupt) // the terminal tells the child as well
+	err = cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return max(exit.ExitCode(), 1), nil
+	}
+	return 0, err
+}
+
+// enter makes a root of all that is in the present one and of parts.GatewayCerts, and brings the loopback up.
+func enter(root string) error {
+	here, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	if err := syscall.Mount("none", root, "tmpfs", 0, ""); err != nil {
+		return fmt.Errorf("tmpfs on %s: %w", root, err)
+	}
+	entries, err := os.ReadDir("/")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := appear(e, filepath.Join("/", e.Name()), filepath.Join(root, e.Name())); err != nil {
+			return err
+		}
+	}
+	certs := filepath.Join(root, parts.GatewayCerts)
+	if err := os.MkdirAll(certs, 0o700); err != nil {
+		return err
+	}
+	if err := syscall.Mount("none", certs, "tmpfs", 0, ""); err != nil {
+		return fmt.Errorf("tmpfs on %s: %w", certs, err)
+	}
+	if err := syscall.Chroot(root); err != nil {
+		return err
+	}
+	if err := os.Chdir(here); err != nil {
+		return err
+	}
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("ip link set lo up: %w: %s", err, out)
+	}
+	return nil
+}
+
+// appear has a directory, or the same symbolic link, at another place too. Files of / are nobody's.
+func appear(e os.DirEntry, from, to string) error {
+	switch {
+	case e.Type()&os.ModeSymlink != 0:
+		target, err := os.Readlink(from)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(target, to)
+	case e.IsDir():
+		if err := os.Mkdir(to, 0o755); err != nil { // #nosec G301 -- of /
+			return err
+		}
+		if err := syscall.Mount(from, to, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
+			return fmt.Errorf("%s on %s: %w", from, to, err)
+		}
+	}
+	return nil
+}
