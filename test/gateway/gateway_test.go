@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/test/cases"
+	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 const key = "x-api-key: gateway-api-key-of-the-robot"
@@ -38,7 +39,7 @@ func TestTheGatewayAsksAndThePolicyOfTheHostDecides(t *testing.T) {
 		"no key":                   {get("orders.example.test/a", spoof), 401, ""},
 		"nobody's key":             {get("orders.example.test/a", "x-api-key: nobodys", spoof), 401, ""},
 		"a key":                    {get("orders.example.test/a?b=c", key, spoof), 200, "robot"},
-		"a key without the scope":  {request{http.MethodPost, "orders.example.test/a", []string{key}}, 403, ""},
+		"a key without the scope":  {request{method: http.MethodPost, target: "orders.example.test/a", headers: []string{key}}, 403, ""},
 		"a token where keys go":    {get("orders.example.test/a", bearer(t, "manager", 60)), 401, ""},
 		"no token":                 {get("payments.example.test/a", spoof), 401, ""},
 		"a token that has ended":   {get("payments.example.test/a", bearer(t, "manager", -3600)), 401, ""},
@@ -81,6 +82,39 @@ func TestTheGatewayAsksAndThePolicyOfTheHostDecides(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAPasswordIsTakenOverTLSOnly(t *testing.T) {
+	s := theStage
+	const alice = "authorization: Basic YWxpY2U6Z2F0ZXdheS1wYXNzd29yZC1vZi1hbGljZQ==" // alice:gateway-password-of-alice
+	a := s.becomes(t, http.StatusOK, get("staff.example.test/", alice).over(s.https))
+	if got := a.echo.Headers.Values("x-agent-id"); !slices.Equal(got, []string{"alice"}) || a.echo.Headers.Get("authorization") != "" {
+		t.Errorf("expected the upstream to see alice and no password, got %v", a.echo.Headers)
+	}
+	s.becomes(t, http.StatusUnauthorized, get("staff.example.test/", "authorization: Basic YWxpY2U6YWxpY2U=").over(s.https))
+	// The proxy says what the caller used, not the caller.
+	s.becomes(t, http.StatusForbidden, get("staff.example.test/", alice, "x-forwarded-proto: https"))
+}
+
+func TestAPolicySeesTheCertificateThatTheListenerVerified(t *testing.T) {
+	s := theStage
+	r := get("partners.example.test/", "x-agent-id: spiffe://example.test/agent/seven")
+	a := s.becomes(t, http.StatusOK, r.over(s.partner(t, s.ca, "spiffe://example.test/agent/seven")))
+	if got := a.echo.Headers.Values("x-agent-id"); !slices.Equal(got, []string{"spiffe://example.test/agent/seven"}) {
+		t.Errorf("got x-agent-id %q", got)
+	}
+	s.becomes(t, http.StatusForbidden, r.over(s.partner(t, s.ca, "spiffe://example.test/agent/eight")))
+	s.becomes(t, http.StatusForbidden, r.over(s.https))
+	s.becomes(t, http.StatusForbidden, r)
+	others, err := parts.NewCA("others")
+	must(t, err)
+	none := s.https
+	none.base = s.partners
+	for name, way := range map[string]way{"no certificate": none, "another authority": s.partner(t, others, "spiffe://example.test/agent/seven")} {
+		if a, err := s.try(t.Context(), r.over(way)); err == nil {
+			t.Errorf("%s: expected no connection, got %d", name, a.status)
+		}
 	}
 }
 
@@ -143,7 +177,7 @@ spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: %s}]
   extAuth:
     includeRouteMetadata: true
-    grpc: {backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: agentauth, namespace: agentauth-system}]}
+    grpc: {backendRefs: [{name: agentauth, namespace: agentauth-system, port: 9001}]}
 `, name), "apply", "-f", "-")
 	}
 	s.becomes(t, http.StatusOK, get("open.example.test/"))

@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,7 +34,16 @@ type stage struct {
 	account   string // kubeconfig of agentauth's ServiceAccount
 	door      string // address
 	agentauth *parts.Agentauth
-	base      string // URL of the Gateway
+	ca        *parts.CA
+
+	http, https way
+	partners    string // URL of the listener that wants certificates
+}
+
+// way is how a request is sent: to a listener of the Gateway, by a client.
+type way struct {
+	base   string
+	client *http.Client
 }
 
 func (s *stage) start(ctx context.Context) (err error) {
@@ -69,22 +79,31 @@ func (s *stage) start(ctx context.Context) (err error) {
 	return s.open(ctx)
 }
 
+// address is none of the loopback's, which API servers take for no endpoint, but one that enter gave it.
+const address = "10.10.0.1"
+
 // open starts agentauth and applies what is in testdata.
 func (s *stage) open(ctx context.Context) error {
-	var ports [2]int
-	for i := range ports {
+	ports := map[string]string{}
+	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@"} {
 		port, err := parts.FreePort()
 		if err != nil {
 			return err
 		}
-		ports[i] = port
+		ports[name] = strconv.Itoa(port)
 	}
-	s.door = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
-	s.base = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[1]))
+	s.door = net.JoinHostPort(address, ports["@DOOR@"])
+	material, err := s.certificates()
+	if err != nil {
+		return err
+	}
+	s.http = way{"http://localhost:" + ports["@HTTP@"], plain(&http.Client{Transport: &http.Transport{}})}
+	s.https = way{"https://localhost:" + ports["@HTTPS@"], plain(s.ca.HTTPClient())}
+	s.partners = "https://localhost:" + ports["@PARTNERS@"]
 	if err := s.startAgentauth(ctx); err != nil {
 		return err
 	}
-	_, upstream, err := net.SplitHostPort(s.upstream.Address)
+	_, ports["@UPSTREAM@"], err = net.SplitHostPort(s.upstream.Address)
 	if err != nil {
 		return err
 	}
@@ -96,8 +115,11 @@ func (s *stage) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, text := range []string{string(policies), strings.NewReplacer(
-		"@DOOR@", strconv.Itoa(ports[0]), "@GATEWAY@", strconv.Itoa(ports[1]), "@UPSTREAM@", upstream).Replace(string(manifests))} {
+	text := string(manifests)
+	for name, port := range ports {
+		text = strings.ReplaceAll(text, name, port)
+	}
+	for _, text := range []string{string(policies), text, material} {
 		if _, err := s.cluster.Kubectl(ctx, text, "apply", "-f", "-"); err != nil {
 			return err
 		}
@@ -105,12 +127,69 @@ func (s *stage) open(ctx context.Context) error {
 	return nil
 }
 
+// certificates writes the files of agentauth's door, and returns the objects with those of the Gateway.
+func (s *stage) certificates() (string, error) {
+	ca, err := parts.NewCA("test")
+	if err != nil {
+		return "", err
+	}
+	s.ca = ca
+	door, err := ca.Server("agentauth.agentauth-system.svc")
+	if err != nil {
+		return "", err
+	}
+	if _, _, err := door.Write(s.dir, "door"); err != nil {
+		return "", err
+	}
+	if _, err := ca.Write(s.dir, "ca"); err != nil {
+		return "", err
+	}
+	public, err := ca.Server()
+	if err != nil {
+		return "", err
+	}
+	proxy, err := ca.Issue(parts.Leaf{DNSNames: []string{proxyName}})
+	if err != nil {
+		return "", err
+	}
+	objects := ""
+	for name, namespace := range map[string]string{"door-ca": "agentauth-system", "partners-ca": "gateways"} {
+		objects += fmt.Sprintf("---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, namespace: %s}, data: {ca.crt: %q}}\n", name, namespace, ca.PEM)
+	}
+	for name, pair := range map[string]parts.Pair{"door-client": proxy, "public": public} {
+		objects += fmt.Sprintf("---\n{apiVersion: v1, kind: Secret, type: kubernetes.io/tls, metadata: {name: %s, namespace: gateways}, stringData: {tls.crt: %q, tls.key: %q}}\n", name, pair.Cert, pair.Key)
+	}
+	return objects, nil
+}
+
+// proxyName is in the certificate that the Gateway's Envoy shows at the door.
+const proxyName = "envoy.gateways.example.test"
+
 // startAgentauth starts one at the door that the SecurityPolicies know.
 func (s *stage) startAgentauth(ctx context.Context) (err error) {
-	s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{
-		Dir: s.dir, Binary: s.binary, Args: []string{"--kubeconfig", s.account, "--grpc-address", s.door},
-	})
+	file := func(name string) string { return filepath.Join(s.dir, name) }
+	s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.dir, Binary: s.binary, Args: []string{
+		"--kubeconfig", s.account, "--grpc-address", s.door,
+		"--tls-cert", file("door.crt"), "--tls-key", file("door.key"), "--client-ca", file("ca.crt"), "--client-name", proxyName,
+	}})
 	return err
+}
+
+// partner is the way of an agent with a certificate.
+func (s *stage) partner(t *testing.T, ca *parts.CA, uri string) way {
+	t.Helper()
+	pair, err := ca.Client(uri)
+	must(t, err)
+	certificate, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	must(t, err)
+	return way{s.partners, plain(s.ca.HTTPClient(certificate))}
+}
+
+// plain is a client that follows nothing.
+func plain(c *http.Client) *http.Client {
+	c.Timeout = 10 * time.Second
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c
 }
 
 func (s *stage) stop() error {
@@ -141,9 +220,17 @@ func (s *stage) kubectl(t *testing.T, stdin string, args ...string) string {
 type request struct {
 	method, target string
 	headers        []string
+	way            *way // default: plaintext
 }
 
-func get(target string, headers ...string) request { return request{http.MethodGet, target, headers} }
+func (r request) over(w way) request {
+	r.way = &w
+	return r
+}
+
+func get(target string, headers ...string) request {
+	return request{method: http.MethodGet, target: target, headers: headers}
+}
 
 // answer is a status, and what the upstream saw if the request came so far.
 type answer struct {
@@ -152,14 +239,13 @@ type answer struct {
 	echo   parts.Echo
 }
 
-var client = &http.Client{
-	Timeout:       10 * time.Second,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
-
 func (s *stage) try(ctx context.Context, r request) (answer, error) {
+	w := s.http
+	if r.way != nil {
+		w = *r.way
+	}
 	host, path, _ := strings.Cut(r.target, "/")
-	req, err := http.NewRequestWithContext(ctx, r.method, s.base+"/"+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, r.method, w.base+"/"+path, http.NoBody)
 	if err != nil {
 		return answer{}, err
 	}
@@ -168,7 +254,7 @@ func (s *stage) try(ctx context.Context, r request) (answer, error) {
 		name, value, _ := strings.Cut(line, ": ")
 		req.Header.Add(name, value)
 	}
-	resp, err := client.Do(req)
+	resp, err := w.client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
