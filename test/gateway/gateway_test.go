@@ -48,6 +48,7 @@ func TestTheGatewayAsksAndThePolicyOfTheHostDecides(t *testing.T) {
 		"a key where tokens go":    {get("payments.example.test/a", key), 401, ""},
 		"a path of two readings":   {get("orders.example.test/a%252eb", key), 400, ""},
 		"a slash in hiding":        {get("orders.example.test/a%2fb", key), 307, ""}, // by Envoy Gateway, to /a/b
+		"a backslash in hiding":    {get("orders.example.test/a%5cb", key), 307, ""},
 		"a host without a policy":  {get("forgotten.example.test/", key), 403, ""},
 		"a host of no route":       {get("nowhere.example.test/", key), 404, ""},
 		"a neighbour":              {get("open.example.test/"), 200, ""},
@@ -166,25 +167,50 @@ func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *te
 	}
 }
 
-func TestARouteThatASecurityPolicyBeginsToTargetIsProtected(t *testing.T) {
+func TestASecurityPolicyOfTheRouteOrItsGatewayBeginsToProtectIt(t *testing.T) {
 	s := theStage
-	target := func(name string) {
+	open := get("open.example.test/", key) // no AgentAuthPolicy has its host
+	for namespace, target := range map[string]string{"shop": "kind: HTTPRoute, name: open", "gateways": "kind: Gateway, name: public"} {
+		s.becomes(t, http.StatusOK, open)
 		s.kubectl(t, fmt.Sprintf(`
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: SecurityPolicy
-metadata: {name: late, namespace: shop}
+metadata: {name: late, namespace: %s}
 spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: %s}]
+  targetRefs: [{group: gateway.networking.k8s.io, %s}]
   extAuth:
     includeRouteMetadata: true
     grpc: {backendRefs: [{name: agentauth, namespace: agentauth-system, port: 9001}]}
-`, name), "apply", "-f", "-")
+`, namespace, target), "apply", "-f", "-")
+		s.becomes(t, http.StatusForbidden, open)
+		s.becomes(t, http.StatusOK, get("orders.example.test/", key))
+		s.kubectl(t, "", "delete", "securitypolicy", "late", "-n", namespace)
 	}
+	s.becomes(t, http.StatusOK, open)
+}
+
+func TestASecurityPolicyThatMayNotAskLetsNobodyThrough(t *testing.T) {
+	s := theStage
+	good := get("orders.example.test/ungranted", key)
+	s.becomes(t, http.StatusOK, good)
+	grant := s.kubectl(t, "", "get", "referencegrant", "agentauth", "-n", "agentauth-system", "-o", "jsonpath={.spec}")
+	s.kubectl(t, "", "delete", "referencegrant", "agentauth", "-n", "agentauth-system")
+	s.becomes(t, http.StatusInternalServerError, good)
+	s.becomes(t, http.StatusInternalServerError, get("payments.example.test/"))
 	s.becomes(t, http.StatusOK, get("open.example.test/"))
-	target("open")
-	s.becomes(t, http.StatusForbidden, get("open.example.test/", key)) // no policy has its host
-	s.kubectl(t, "", "delete", "securitypolicy", "late", "-n", "shop")
-	s.becomes(t, http.StatusOK, get("open.example.test/"))
+	s.kubectl(t, fmt.Sprintf(`{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant,
+  metadata: {name: agentauth, namespace: agentauth-system}, spec: %s}`, grant), "apply", "-f", "-")
+	s.becomes(t, http.StatusOK, good)
+}
+
+func TestThePathThatIsDecidedIsWhatTheUpstreamGets(t *testing.T) {
+	s := theStage
+	for sent, got := range map[string]string{"a/../b": "/b", "a//b": "/a/b", "./b": "/b", "%61": "/a"} {
+		a := s.becomes(t, http.StatusOK, get("orders.example.test/"+sent, key))
+		if a.echo.Path != got {
+			t.Errorf("/%s: expected the upstream to get %s, got %s", sent, got, a.echo.Path)
+		}
+	}
 }
 
 func TestWithoutAgentauthNothingIsLetThrough(t *testing.T) {

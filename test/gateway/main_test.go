@@ -16,7 +16,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code, err := 0, error(nil)
+	var code int
+	var err error
 	if root := os.Getenv(inside); root == "" {
 		code, err = again()
 	} else if err = enter(root); err == nil {
