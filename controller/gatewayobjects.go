@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
@@ -40,18 +39,11 @@ func (g gatewayObjects) remove(o client.Object) { delete(g[kindOf(o)], nameOf(o)
 func (g gatewayObjects) addTo(in *engine.Input) {
 	for _, objects := range g {
 		for _, o := range objects {
-			switch o := o.(type) {
-			case *gatewayv1.HTTPRoute:
-				in.HTTPRoutes = append(in.HTTPRoutes, o)
-			case *gatewayv1.GRPCRoute:
-				in.GRPCRoutes = append(in.GRPCRoutes, o)
-			case *gatewayv1.Gateway:
-				in.Gateways = append(in.Gateways, o)
-			case *gatewayv1.ListenerSet:
-				in.ListenerSets = append(in.ListenerSets, o)
-			case *corev1.Namespace:
-				in.Namespaces = append(in.Namespaces, engine.Namespace{Name: o.Name, Labels: o.Labels})
+			if ns, ok := o.(*corev1.Namespace); ok {
+				in.Namespaces = append(in.Namespaces, engine.Namespace{Name: ns.Name, Labels: ns.Labels})
+				continue
 			}
+			in.AddGateway(o)
 		}
 	}
 }

@@ -22,6 +22,21 @@ type Input struct {
 	Namespaces   []Namespace
 }
 
+// AddGateway adds an object of Gateway API, if it is of a kind that an Input
+// holds.
+func (in *Input) AddGateway(o any) {
+	switch o := o.(type) {
+	case *gatewayv1.HTTPRoute:
+		in.HTTPRoutes = append(in.HTTPRoutes, o)
+	case *gatewayv1.GRPCRoute:
+		in.GRPCRoutes = append(in.GRPCRoutes, o)
+	case *gatewayv1.Gateway:
+		in.Gateways = append(in.Gateways, o)
+	case *gatewayv1.ListenerSet:
+		in.ListenerSets = append(in.ListenerSets, o)
+	}
+}
+
 // Namespace is a namespace and the labels by which listeners select it.
 type Namespace struct {
 	Name   string

@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -99,14 +98,8 @@ func (b *builder) add(path string, doc *yaml.Node, kind string, o metav1.Object,
 		in.ConfigMaps = append(in.ConfigMaps, configMap(o, doc, say))
 	case *corev1.Namespace:
 		in.Namespaces = append(in.Namespaces, engine.Namespace{Name: o.Name, Labels: o.Labels})
-	case *gatewayv1.HTTPRoute:
-		in.HTTPRoutes = append(in.HTTPRoutes, o)
-	case *gatewayv1.GRPCRoute:
-		in.GRPCRoutes = append(in.GRPCRoutes, o)
-	case *gatewayv1.Gateway:
-		in.Gateways = append(in.Gateways, o)
-	case *gatewayv1.ListenerSet:
-		in.ListenerSets = append(in.ListenerSets, o)
+	default:
+		in.AddGateway(o) // what is only checked is not kept
 	}
 }
 

@@ -34,7 +34,7 @@ func TestTheDoorOfARenderedPodOpensForClientsThatWereNamed(t *testing.T) {
 		d := find(t, objects(t, out), "Deployment", "")
 		a, err := agentauth(t, useCluster(t).Kubeconfig, d, volume(t, d, contents))
 		must(t, err)
-		within(t, 20*time.Second, func() error { return ready(t, a) })
+		parts.Within(t, 20*time.Second, func() error { return ready(t, a) })
 		if err := knock(t, a, ca, c.named); err != nil {
 			t.Errorf("%s: %v", c.named, err)
 		}

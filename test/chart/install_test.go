@@ -118,7 +118,7 @@ func narrows(t *testing.T) {
 	must(t, err)
 	a, err := agentauth(t, account, wide, "")
 	must(t, err)
-	within(t, 20*time.Second, func() error {
+	parts.Within(t, 20*time.Second, func() error {
 		log, err := os.ReadFile(a.Log)
 		if err == nil && !strings.Contains(string(log), "forbidden") {
 			err = os.ErrNotExist

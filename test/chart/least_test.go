@@ -66,10 +66,10 @@ func TestEveryRightIsNeeded(t *testing.T) {
 	if len(lacking) != 10 {
 		t.Errorf("expected the chart to give 10 rights, got %d", len(lacking))
 	}
-	within(t, 30*time.Second, func() error { return whole.healthy(t) })
+	parts.Within(t, 30*time.Second, func() error { return whole.healthy(t) })
 	// They had as long as the one that has all, and one more of them that has all has its time too.
 	again := start(t, "nothing again", single(rules), "expired")
-	within(t, 60*time.Second, func() error { return again.healthy(t) })
+	parts.Within(t, 60*time.Second, func() error { return again.healthy(t) })
 	for _, r := range lacking {
 		if r.healthy(t) == nil {
 			t.Errorf("without %s: expected something not to work", r.without)

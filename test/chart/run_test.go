@@ -50,7 +50,7 @@ func startInstalled(t *testing.T, namespace, name string) *parts.Agentauth {
 	must(t, err)
 	a, err := agentauth(t, account, d, "")
 	must(t, err)
-	within(t, 20*time.Second, func() error { return ready(t, a) })
+	parts.Within(t, 20*time.Second, func() error { return ready(t, a) })
 	return a
 }
 
@@ -63,24 +63,6 @@ func ready(t *testing.T, a *parts.Agentauth) error {
 	}
 	_, err := a.Get(t.Context(), "/readyz")
 	return err
-}
-
-// within polls until check has no error.
-func within(t *testing.T, limit time.Duration, check func() error) {
-	t.Helper()
-	deadline, tick := time.After(limit), time.NewTicker(50*time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatalf("after %s: %v", limit, err)
-		case <-tick.C:
-		}
-	}
 }
 
 // useCRD has the chart's CRD in the cluster for the length of a test.

@@ -94,31 +94,13 @@ func (s *stage) try(ctx context.Context, r request) (answer, error) {
 func (s *stage) becomes(t *testing.T, status int, r request) answer {
 	t.Helper()
 	var a answer
-	within(t, 20*time.Second, func() (err error) {
+	parts.Within(t, 20*time.Second, func() (err error) {
 		if a, err = s.try(t.Context(), r); err == nil && a.status != status {
 			err = fmt.Errorf("%s: expected %d, got %d: %s", r.target, status, a.status, a.body)
 		}
 		return err
 	})
 	return a
-}
-
-// within polls until check has no error.
-func within(t *testing.T, limit time.Duration, check func() error) {
-	t.Helper()
-	deadline, tick := time.After(limit), time.NewTicker(20*time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatalf("after %s: %v", limit, err)
-		case <-tick.C:
-		}
-	}
 }
 
 func must(t *testing.T, err error) {
