@@ -16,13 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	var code int
-	var err error
-	if root := os.Getenv(inside); root == "" {
-		code, err = again()
-	} else if err = enter(root); err == nil {
-		code, err = run(m)
-	}
+	code, err := parts.Private(func() (int, error) { return run(m) })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
 		code = 1

@@ -68,9 +68,6 @@ func (s *stage) start(ctx context.Context) (err error) {
 	return s.open(ctx)
 }
 
-// address is none of the loopback's, which API servers take for no endpoint, but one that enter gave it.
-const address = "10.10.0.1"
-
 // open starts agentauth and applies what is in testdata.
 func (s *stage) open(ctx context.Context) error {
 	ports := map[string]string{}
@@ -81,7 +78,7 @@ func (s *stage) open(ctx context.Context) error {
 		}
 		ports[name] = strconv.Itoa(port)
 	}
-	s.door = net.JoinHostPort(address, ports["@DOOR@"])
+	s.door = net.JoinHostPort(parts.PrivateAddress, ports["@DOOR@"])
 	material, err := s.certificates()
 	if err != nil {
 		return err

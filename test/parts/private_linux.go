@@ -1,6 +1,4 @@
-//go:build e2e && linux
-
-package gateway
+package parts
 
 import (
 	"errors"
@@ -11,15 +9,30 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
-
-	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
-// inside is set in the environment of the process that the tests run in.
-const inside = "AGENTAUTH_TEST_PRIVATE_ROOT"
+// PrivateAddress is an address of its own network that a private process has beside its loopback: API servers take
+// those of the loopback for no endpoints.
+const PrivateAddress = "10.10.0.1"
 
-// again runs this program, with its arguments, in a network where there is nothing but its own loopback and in
-// mounts that nobody else sees, and returns its exit code. Envoy Gateway and its Envoy listen on every address.
+// privateRoot is set in the environment of a private process.
+const privateRoot = "AGENTAUTH_TEST_PRIVATE_ROOT"
+
+// Private has body run by this very program, started once more with its arguments in a network where there is
+// nothing but its own loopback, and in mounts that nobody else sees, with an empty directory GatewayCerts. What
+// listens on every address, or reads fixed paths, harms nobody there. It returns body's exit code.
+func Private(body func() (int, error)) (int, error) {
+	root := os.Getenv(privateRoot)
+	if root == "" {
+		return again()
+	}
+	if err := enter(root); err != nil {
+		return 1, err
+	}
+	return body()
+}
+
+// again runs this program in namespaces of its own, and returns its exit code.
 func again() (int, error) {
 	runtime.LockOSThread() // it is this thread whose end would end the child
 	root, err := os.MkdirTemp("", "agentauth-root-")
@@ -32,7 +45,7 @@ func again() (int, error) {
 		args = append(args, "--map-root-user")
 	}
 	cmd := exec.Command("unshare", append(append(args, "--"), os.Args...)...)
-	cmd.Env = append(os.Environ(), inside+"="+root)
+	cmd.Env = append(os.Environ(), privateRoot+"="+root)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	signal.Ignore(os.Interrupt) // the terminal tells the child as well
@@ -43,7 +56,7 @@ func again() (int, error) {
 	return 0, err
 }
 
-// enter makes a root of all that is in the present one and of parts.GatewayCerts, and brings the loopback up.
+// enter makes a root of all that is in the present one and of GatewayCerts, and brings the loopback up.
 func enter(root string) error {
 	here, err := os.Getwd()
 	if err != nil {
@@ -61,7 +74,7 @@ func enter(root string) error {
 			return err
 		}
 	}
-	certs := filepath.Join(root, parts.GatewayCerts)
+	certs := filepath.Join(root, GatewayCerts)
 	if err := os.MkdirAll(certs, 0o700); err != nil {
 		return err
 	}
@@ -74,7 +87,7 @@ func enter(root string) error {
 	if err := os.Chdir(here); err != nil {
 		return err
 	}
-	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"address", "add", address + "/32", "dev", "lo"}} {
+	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"address", "add", PrivateAddress + "/32", "dev", "lo"}} {
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 			return fmt.Errorf("ip %q: %w: %s", args, err, out)
 		}
