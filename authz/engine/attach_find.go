@@ -195,7 +195,7 @@ func (s *Snapshot) lookup(index *match.Index, host string, v match.View) found {
 // claimantsOf are the namespaces whose routes have a host.
 func (a *attachments) claimantsOf(host string) []string {
 	var out []string
-	for _, pattern := range covers(host) {
+	for pattern := range covers(host) {
 		for ns := range a.claimants[pattern] {
 			if !slices.Contains(out, ns) {
 				out = append(out, ns)

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
@@ -159,6 +160,21 @@ func BenchmarkCompile10000OneChange(b *testing.B) {
 		p.Spec.Response.Upstream.Headers[0].Value = v1alpha1.Expression(fmt.Sprint("'", value, "'"))
 		in.Policies[4711] = p
 		s, _ := e.Compile(in)
+		e.Swap(s)
+	}
+}
+
+// One key of 10,000 is deleted and comes back in a cluster, where all that did
+// not change is the same object.
+func BenchmarkCompile10000OneKey(b *testing.B) {
+	e, _ := newWorld(Options{})
+	in := many(10_000, true)
+	load(b, e, in)
+	without := in
+	without.Secrets = slices.Delete(slices.Clone(in.Secrets), 4711, 4712)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		s, _ := e.Compile([]Input{without, in}[i%2])
 		e.Swap(s)
 	}
 }

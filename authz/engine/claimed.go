@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -22,10 +23,10 @@ func (s *Snapshot) removeClaimed(r *authz.Request, f found, d *authz.Decision) {
 	s.claimsOf(r.Host).remove(r, f, d)
 	if _, named := r.ContextExtensions[ContextPolicy]; named && f.policy != nil {
 		for _, h := range f.policy.hostnames {
-			s.claimed[h].remove(r, f, d)
+			s.claimsOf(h).remove(r, f, d)
 		}
 		for _, u := range s.attached.hostsOf(f.policy) {
-			s.claimed[u.pattern].remove(r, f, d)
+			s.claimsOf(u.pattern).remove(r, f, d)
 		}
 	}
 	slices.Sort(d.Remove)
@@ -43,7 +44,7 @@ func (c *claims) remove(r *authz.Request, f found, d *authz.Decision) {
 	}
 }
 
-// claimsOf finds the longest pattern that covers a host.
+// claimsOf finds the claims of the longest pattern that covers a host, or a pattern.
 func (s *Snapshot) claimsOf(host string) *claims {
 	if c := s.claimed[host]; c != nil {
 		return c
@@ -86,58 +87,68 @@ func sets(d *authz.Decision, name string) bool {
 type use struct{ pattern, namespace string }
 
 // newClaims computes, for each pattern, the names of all patterns that cover
-// it, so that a look-up is one walk over the labels of a host.
+// it, so that a look-up is one walk over the labels of a host. A pattern that no
+// name is set for has no entry: the look-up finds what covers it.
 func newClaims(policies []*policy, attached *attachments) map[string]*claims {
-	own := map[string]map[string]map[string]string{} // pattern -> namespace -> alias -> name
+	own := map[string]*claims{}
 	for _, p := range policies {
+		if len(p.headers) == 0 {
+			continue
+		}
 		uses := attached.hostsOf(p)
 		for _, pattern := range p.hostnames {
 			uses = append(uses, use{pattern, p.namespace})
 		}
 		for _, u := range uses {
 			if own[u.pattern] == nil {
-				own[u.pattern] = map[string]map[string]string{}
+				own[u.pattern] = &claims{map[string]map[string]string{}}
 			}
-			if len(p.headers) == 0 {
-				continue
-			}
-			names := own[u.pattern][u.namespace]
-			if names == nil {
-				names = map[string]string{}
-				own[u.pattern][u.namespace] = names
-			}
-			maps.Copy(names, p.names)
+			own[u.pattern].add(u.namespace, p.names)
 		}
 	}
 	out := make(map[string]*claims, len(own))
-	for pattern := range own {
-		c := &claims{byNamespace: map[string]map[string]string{}}
-		for _, covering := range covers(pattern) {
-			for ns, names := range own[covering] {
-				if c.byNamespace[ns] == nil {
-					c.byNamespace[ns] = map[string]string{}
-				}
-				maps.Copy(c.byNamespace[ns], names)
+	for pattern, mine := range own {
+		all := []*claims{mine}
+		for wider := range covers(pattern) {
+			if c := own[wider]; c != nil && c != mine {
+				all = append(all, c)
 			}
 		}
-		out[pattern] = c
+		if len(all) > 1 { // what is one pattern's own stays so
+			mine = &claims{map[string]map[string]string{}}
+			for _, c := range all {
+				for ns, names := range c.byNamespace {
+					mine.add(ns, names)
+				}
+			}
+		}
+		out[pattern] = mine
 	}
 	return out
 }
 
-// covers lists a pattern and every pattern that matches all its hosts.
-func covers(pattern string) []string {
-	if pattern == "*" {
-		return []string{"*"}
+func (c *claims) add(namespace string, names map[string]string) {
+	if c.byNamespace[namespace] == nil {
+		c.byNamespace[namespace] = make(map[string]string, len(names))
 	}
-	out := []string{pattern}
-	rest := strings.TrimPrefix(pattern, "*.")
-	for {
-		i := strings.IndexByte(rest, '.')
-		if i < 0 {
-			return append(out, "*")
+	maps.Copy(c.byNamespace[namespace], names)
+}
+
+// covers yields a pattern and every pattern that matches all its hosts.
+func covers(pattern string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !yield(pattern) || pattern == "*" {
+			return
 		}
-		rest = rest[i+1:]
-		out = append(out, "*."+rest)
+		for rest := strings.TrimPrefix(pattern, "*."); ; {
+			_, after, more := strings.Cut(rest, ".")
+			if !more {
+				yield("*")
+				return
+			}
+			if rest = after; !yield("*." + rest) {
+				return
+			}
+		}
 	}
 }

@@ -21,8 +21,9 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 	if prev == nil {
 		prev = &Snapshot{}
 	}
-	c := &compiler{engine: e, prev: &prev.memo, objects: newObjects(in)}
+	c := &compiler{engine: e, prev: &prev.memo, objects: newObjects(in, prev.memo.printed)}
 	c.next.init()
+	c.next.printed = c.objects.printed
 	s := &Snapshot{byName: make(map[types.NamespacedName]*policy, len(in.Policies))}
 
 	sources := slices.Clone(in.Policies)
@@ -69,8 +70,12 @@ type conflicts struct {
 // buildIndex enters the routes of every policy, of invalid ones too: a policy
 // claims its routes by existing.
 func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
-	var entries, refused []match.Entry
-	var fields []string
+	var refused []match.Entry
+	count := 0
+	for _, p := range s.policies {
+		count += len(p.entries)
+	}
+	entries, fields := make([]match.Entry, 0, count), make([]string, 0, count)
 	out := map[int]*conflicts{}
 	of := func(owner int) *conflicts {
 		if out[owner] == nil {
@@ -89,7 +94,7 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 			if v != inForce {
 				of(owner).lose(p, i, v, s.attached.ownsPart(p.namespace, e.Hostname))
 			}
-			if v != ungranted { // where a route of the namespace serves, nobody disputes
+			if s.attached != nil && v != ungranted { // where a route of the namespace serves, nobody disputes
 				own := e
 				own.Owner = owner
 				spaces[p.namespace] = append(spaces[p.namespace], own)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"reflect"
+	"weak"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -14,6 +15,8 @@ type memo struct {
 	policies map[types.NamespacedName]*policy
 	tables   map[string]*keyTable
 	secrets  map[fingerprint]*keySecret
+	// printed are the fingerprints of the objects of the Input, which it does not keep.
+	printed map[weak.Pointer[Object]]fingerprint
 }
 
 func (m *memo) init() {

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 	"strings"
+	"weak"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 )
@@ -18,16 +19,19 @@ type objects struct {
 	byKey   map[objectKey]*Object
 	byLabel map[string][]*Object
 	prints  map[objectKey]fingerprint
+	printed map[weak.Pointer[Object]]fingerprint
 }
 
-func newObjects(in Input) *objects {
+// newObjects takes over the fingerprints of objects that are still the same.
+func newObjects(in Input, printed map[weak.Pointer[Object]]fingerprint) *objects {
 	o := &objects{
 		byKey:   make(map[objectKey]*Object, len(in.Secrets)+len(in.ConfigMaps)),
 		byLabel: map[string][]*Object{},
 		prints:  make(map[objectKey]fingerprint, len(in.Secrets)+len(in.ConfigMaps)),
+		printed: make(map[weak.Pointer[Object]]fingerprint, len(in.Secrets)+len(in.ConfigMaps)),
 	}
-	o.add("Secret", in.Secrets)
-	o.add("ConfigMap", in.ConfigMaps)
+	o.add("Secret", in.Secrets, printed)
+	o.add("ConfigMap", in.ConfigMaps, printed)
 	for key, obj := range o.byKey {
 		if key.kind != "Secret" || obj.Use() != v1alpha1.UseAPIKey {
 			continue
@@ -43,10 +47,15 @@ func newObjects(in Input) *objects {
 	return o
 }
 
-func (o *objects) add(kind string, list []*Object) {
+func (o *objects) add(kind string, list []*Object, printed map[weak.Pointer[Object]]fingerprint) {
 	for _, obj := range list {
 		key := objectKey{kind, obj.Namespace, obj.Name}
-		o.byKey[key], o.prints[key] = obj, fingerprintOf(kind, obj)
+		same := weak.Make(obj)
+		print, known := printed[same]
+		if !known {
+			print = fingerprintOf(kind, obj)
+		}
+		o.byKey[key], o.prints[key], o.printed[same] = obj, print, print
 	}
 }
 

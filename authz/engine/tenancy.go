@@ -85,7 +85,7 @@ func (g Grants) judge(policies []*policy, attached *attachments) map[tenantHost]
 		return out
 	}
 	for h, mine := range claimed {
-		for _, wider := range covers(h) {
+		for wider := range covers(h) {
 			for _, a := range mine {
 				for _, b := range claimed[wider] {
 					if mine, theirs := attached.owns(a, h), attached.owns(b, wider); a != b && !mine && !theirs {
@@ -100,18 +100,27 @@ func (g Grants) judge(policies []*policy, attached *attachments) map[tenantHost]
 
 // owns says whether routes of Gateway API of a namespace have all of a pattern.
 func (a *attachments) owns(namespace, pattern string) bool {
-	return a != nil && slices.ContainsFunc(covers(pattern), func(p string) bool { return a.claimants[p][namespace] })
+	return a != nil && anyCovers(pattern, func(p string) bool { return a.claimants[p][namespace] })
 }
 
 // beats says whether those of another namespace have it, and none of its own.
 func (a *attachments) beats(namespace, pattern string) bool {
-	return a != nil && !a.owns(namespace, pattern) && slices.ContainsFunc(covers(pattern), func(p string) bool { return len(a.claimants[p]) > 0 })
+	return a != nil && !a.owns(namespace, pattern) && anyCovers(pattern, func(p string) bool { return len(a.claimants[p]) > 0 })
 }
 
 func (g Grants) cover(namespace, hostname string) bool {
-	return slices.ContainsFunc(covers(hostname), func(pattern string) bool {
+	return anyCovers(hostname, func(pattern string) bool {
 		return slices.Contains(g, Grant{namespace, pattern})
 	})
+}
+
+func anyCovers(hostname string, is func(pattern string) bool) bool {
+	for pattern := range covers(hostname) {
+		if is(pattern) {
+			return true
+		}
+	}
+	return false
 }
 
 // ownsPart says whether routes of Gateway API of a namespace have hosts of a
