@@ -187,7 +187,7 @@ func follow(t testing.TB, c *cluster, e *engine.Engine, loaded func(engine.Input
 	t.Helper()
 	first := make(chan struct{})
 	source, err := controller.New(controller.Config{
-		REST: c.rest, Engine: e, LeaseNamespace: "default", Identity: t.Name(), Log: slog.New(slog.DiscardHandler),
+		REST: c.rest, Engine: e, LeaseNamespace: "default", Identity: fmt.Sprintf("%s-%p", t.Name(), e), Log: slog.New(slog.DiscardHandler),
 		Loaded: func(in engine.Input, _ []engine.Report) {
 			if first != nil {
 				close(first)

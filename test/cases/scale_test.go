@@ -4,9 +4,12 @@ package cases
 
 import (
 	"fmt"
+	"net/http"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +48,19 @@ stringData: {first: the-api-key-of-policy-%[1]d}
 	}
 	made.Wait()
 
+	var lists, writes atomic.Int64 // requests of the replicas
+	c.rest.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			switch {
+			case strings.Contains(r.URL.Path, "/leases/"): // not of policies
+			case r.Method != http.MethodGet:
+				writes.Add(1)
+			case r.URL.Query().Get("watch") == "":
+				lists.Add(1)
+			}
+			return next.RoundTrip(r)
+		})
+	})
 	before := heap()
 	start := time.Now()
 	var replicas []*engine.Engine
@@ -54,6 +70,8 @@ stringData: {first: the-api-key-of-policy-%[1]d}
 		replicas = append(replicas, e)
 	}
 	ready, held := time.Since(start)/2, (heap()-before)/2
+
+	listed := lists.Load()
 
 	var took []time.Duration
 	i := 0
@@ -75,13 +93,22 @@ stringData: {first: the-api-key-of-policy-%[1]d}
 		took = append(took, time.Since(deleted))
 		i++
 	}
+	if again := lists.Load() - listed; again > 0 {
+		b.Errorf("expected changes to be watched, and %d lists were asked for", again)
+	}
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Milliseconds()), "ms-p50")
 	b.ReportMetric(float64(took[len(took)*99/100].Milliseconds()), "ms-p99")
 	b.ReportMetric(float64(took[len(took)-1].Milliseconds()), "ms-max")
 	b.ReportMetric(float64(ready.Milliseconds()), "ms-to-ready")
 	b.ReportMetric(float64(held>>20), "MiB-a-replica")
+	b.ReportMetric(float64(listed), "lists-to-ready")
+	b.ReportMetric(float64(writes.Load()), "status-writes")
 }
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func heap() uint64 {
 	runtime.GC()
