@@ -30,6 +30,11 @@ demo: parts build ## Watch a real Envoy ask agentauth about real requests; KEEP=
 	@go build -o $(PARTS)/bin/demo ./test/demo
 	@$(PARTS)/bin/demo -agentauth bin/agentauth $(if $(KEEP),-keep)
 
+.PHONY: demo-cluster
+demo-cluster: parts cluster-parts build ## The same in a cluster: API server, Envoy Gateway, the chart; KEEP=1 too
+	@go build -o $(PARTS)/bin/demo ./test/demo
+	@$(PARTS)/bin/demo -cluster -agentauth bin/agentauth $(if $(KEEP),-keep)
+
 .PHONY: test
 test: unit e2e ## Everything, unit to end-to-end
 

@@ -16,7 +16,7 @@ func TestEveryDecisionOfTheDemoIsAsExpected(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := run(context.Background(), &out, binary, false); err != nil {
+	if err := run(context.Background(), &out, proxy, binary, false); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 }

@@ -25,13 +25,16 @@ const (
 	endedKey       = "sample-api-key-that-has-ended"
 )
 
-// scene is one request and what must come of it.
+// scene is one request and what must come of it, or a deed between requests.
 type scene struct {
 	who, with, asks string
+	do              func(context.Context) (string, error) // the deed, and what came of it
 	call            func(context.Context) (answer, error)
 	status          int
-	reason          string
+	reason          string            // "" where nobody asks agentauth
+	policy          string            // default: any
 	upstream        map[string]string // headers the upstream must see; "" is none
+	within          time.Duration     // how long it may take to come true; default: it is true at once
 }
 
 // answer is what the caller got.
@@ -41,16 +44,26 @@ type answer struct {
 }
 
 func scenes(s *stage) []scene {
-	as := func(agent, method string) map[string]string {
-		return map[string]string{"x-agent-id": agent, "x-agent-method": method, "authorization": "", "x-api-key": ""}
-	}
+	return append(sampleScenes(s),
+		scene{who: "warehouse robot", with: "its API key", asks: "GET https /public%2f..%2finventory", status: 400, reason: "BadRequest",
+			call: s.get("/public%2f..%2finventory", "x-api-key", robotsKey)},
+		scene{who: "alice", with: "her password", asks: "GET https /nowhere", status: 403, reason: "NoPolicy",
+			call: s.get("/nowhere", "authorization", basic("alice", alicesPassword))},
+	)
+}
+
+// as is what the upstream sees of an allowed request.
+func as(agent, method string) map[string]string {
+	return map[string]string{"x-agent-id": agent, "x-agent-method": method, "authorization": "", "x-api-key": ""}
+}
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+// sampleScenes are those of config/samples, whatever proxy asks.
+func sampleScenes(s *stage) []scene {
 	http1 := &http.Client{Timeout: s.client.Timeout, Transport: &http.Transport{TLSClientConfig: s.tls.Clone()}}
-	https := func(path string, headers ...string) func(context.Context) (answer, error) {
-		return request(s.client, "GET", s.envoy.HTTPS()+path, headers...)
-	}
-	basic := func(user, password string) string {
-		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
-	}
 	return []scene{
 		{
 			who: "basic.mjs (fetch)", with: "user alice and her password", asks: "GET https /reports", status: 200, reason: "Allowed",
@@ -67,49 +80,45 @@ func scenes(s *stage) []scene {
 			upstream: as("agent-7", "agents"),
 		}, {
 			who: "warehouse robot", with: "its API key, over HTTP/1.1", asks: "GET https /inventory", status: 200, reason: "Allowed",
-			call:     request(http1, "GET", s.envoy.HTTPS()+"/inventory", "x-api-key", robotsKey),
+			call:     request(http1, "GET", s.https+"/inventory", "x-api-key", robotsKey),
 			upstream: as("warehouse-robot", "machines"),
 		}, {
 			who: "warehouse robot", with: "its API key, over plaintext", asks: "GET http /catalog", status: 200, reason: "Allowed",
-			call:     request(s.client, "GET", s.envoy.HTTP()+"/catalog", "x-api-key", robotsKey),
+			call:     request(s.client, "GET", s.http+"/catalog", "x-api-key", robotsKey),
 			upstream: as("warehouse-robot", "machines"),
 		}, {
 			who: "anybody", with: "nothing but x-agent-id: alice", asks: "GET https /public", status: 200, reason: "Allowed",
-			call:     https("/public", "x-agent-id", "alice"),
+			call:     s.get("/public", "x-agent-id", "alice"),
 			upstream: map[string]string{"x-agent-id": "", "x-agent-method": ""},
 		},
-		{who: "anybody", with: "nothing", asks: "GET https /reports", status: 401, reason: "NoCredential", call: https("/reports")},
+		{who: "anybody", with: "nothing", asks: "GET https /reports", status: 401, reason: "NoCredential", call: s.get("/reports")},
 		{who: "alice", with: "a wrong password", asks: "GET https /reports", status: 401, reason: "PasswordMismatch",
-			call: https("/reports", "authorization", basic("alice", "guess"))},
+			call: s.get("/reports", "authorization", basic("alice", "guess"))},
 		{who: "alice", with: "her password, over plaintext", asks: "GET http /reports", status: 403, reason: "PlaintextRefused",
-			call: request(s.client, "GET", s.envoy.HTTP()+"/reports", "authorization", basic("alice", alicesPassword))},
+			call: request(s.client, "GET", s.http+"/reports", "authorization", basic("alice", alicesPassword))},
 		{who: "orders-agent", with: "a token for another API", asks: "GET https /orders", status: 401, reason: "AudienceMismatch",
-			call: s.withToken("GET", "https://elsewhere.example.com", "orders:read")},
+			call: s.withToken("GET", "/orders", "https://elsewhere.example.com", "orders:read")},
 		{who: "orders-agent", with: "a token without orders:read", asks: "GET https /orders", status: 403, reason: "InsufficientScope",
-			call: s.withToken("GET", "https://orders.example.com", "orders:write")},
+			call: s.withToken("GET", "/orders", "https://orders.example.com", "orders:write")},
 		{who: "orders-agent", with: "a token to read", asks: "DELETE https /orders", status: 403, reason: "RuleDenied",
-			call: s.withToken("DELETE", "https://orders.example.com", "orders:read")},
+			call: s.withToken("DELETE", "/orders", "https://orders.example.com", "orders:read")},
 		{who: "jwt.mjs (jsonwebtoken)", with: "its own token, role clerk", asks: "GET https /payments", status: 403, reason: "RuleDenied",
 			call: s.program("jwt.mjs", "/payments", "JWT_SECRET="+sharedSecret, "ROLE=clerk")},
 		{who: "jwt.mjs (jsonwebtoken)", with: "a token signed with a guess", asks: "GET https /payments", status: 401, reason: "SignatureInvalid",
 			call: s.program("jwt.mjs", "/payments", "JWT_SECRET="+strings.Repeat("guess", 10))},
 		{who: "agent-7", with: "a token that has expired", asks: "GET https /payments", status: 401, reason: "TokenExpired",
-			call: https("/payments", "authorization", "Bearer "+ownToken(-time.Hour))},
+			call: s.get("/payments", "authorization", "Bearer "+ownToken(-time.Hour))},
 		{who: "agent-7", with: "a token of alg none", asks: "GET https /payments", status: 401, reason: "SignatureInvalid",
-			call: https("/payments", "authorization", "Bearer "+unsigned())},
-		{who: "warehouse robot", with: "no key", asks: "GET https /inventory", status: 401, reason: "NoCredential", call: https("/inventory")},
+			call: s.get("/payments", "authorization", "Bearer "+unsigned())},
+		{who: "warehouse robot", with: "no key", asks: "GET https /inventory", status: 401, reason: "NoCredential", call: s.get("/inventory")},
 		{who: "former robot", with: "a key that has ended", asks: "GET https /inventory", status: 401, reason: "CredentialExpired",
-			call: https("/inventory", "x-api-key", endedKey)},
-		{who: "warehouse robot", with: "its API key", asks: "GET https /public%2f..%2finventory", status: 400, reason: "BadRequest",
-			call: https("/public%2f..%2finventory", "x-api-key", robotsKey)},
-		{who: "alice", with: "her password", asks: "GET https /nowhere", status: 403, reason: "NoPolicy",
-			call: https("/nowhere", "authorization", basic("alice", alicesPassword))},
+			call: s.get("/inventory", "x-api-key", endedKey)},
 	}
 }
 
 // program runs one of the programs of test/clients against a path.
 func (s *stage) program(name, path string, env ...string) func(context.Context) (answer, error) {
-	env = append(env, "API_URL="+s.envoy.HTTPS()+path, "NODE_EXTRA_CA_CERTS="+s.caFile)
+	env = append(env, "API_URL="+s.https+path, "NODE_EXTRA_CA_CERTS="+s.caFile)
 	return func(ctx context.Context) (answer, error) {
 		run, err := parts.RunClient(ctx, name, env...)
 		if err != nil {
@@ -127,14 +136,19 @@ func (s *stage) program(name, path string, env ...string) func(context.Context) 
 	}
 }
 
-// withToken gets a token from the provider and calls /orders.
-func (s *stage) withToken(method, resource, scope string) func(context.Context) (answer, error) {
+// get is a request over TLS.
+func (s *stage) get(path string, headers ...string) func(context.Context) (answer, error) {
+	return request(s.client, "GET", s.https+path, headers...)
+}
+
+// withToken gets a token from the provider and sends a request over TLS with it.
+func (s *stage) withToken(method, path, resource, scope string, headers ...string) func(context.Context) (answer, error) {
 	return func(ctx context.Context) (answer, error) {
 		token, err := s.provider.Token(ctx, resource, scope)
 		if err != nil {
 			return answer{}, err
 		}
-		return request(s.client, method, s.envoy.HTTPS()+"/orders", "authorization", "Bearer "+token)(ctx)
+		return request(s.client, method, s.https+path, append(headers, "authorization", "Bearer "+token)...)(ctx)
 	}
 }
 
@@ -145,6 +159,9 @@ func request(client *http.Client, method, url string, headers ...string) func(co
 			return answer{}, err
 		}
 		for i := 0; i < len(headers); i += 2 {
+			if headers[i] == "host" {
+				req.Host = headers[i+1]
+			}
 			req.Header.Set(headers[i], headers[i+1])
 		}
 		resp, err := client.Do(req)

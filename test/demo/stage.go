@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,30 +20,28 @@ const sampleIssuer = "http://127.0.0.1:9400"
 
 // stage is everything that runs, in the order it was started.
 type stage struct {
-	dir       string
-	upstream  *parts.Upstream
-	provider  *parts.OIDC
-	agentauth *parts.Agentauth
-	envoy     *parts.Envoy
-	caFile    string
-	tls       *tls.Config  // trusts the demo's CA
-	client    *http.Client // with it, over HTTP/2
-	stops     []func() error
-	records   int // of agentauth's log that were read
+	dir         string
+	out         io.Writer
+	upstream    *parts.Upstream
+	provider    *parts.OIDC
+	cluster     *parts.Cluster // of the demo in a cluster
+	agentauth   *parts.Agentauth
+	http, https string // Envoy's URLs
+	ca          *parts.CA
+	caFile      string
+	tls         *tls.Config  // trusts the demo's CA
+	client      *http.Client // with it, over HTTP/2
+	stops       []func() error
+	records     int // of agentauth's log that were read
 }
 
-// open starts the parts. What it returns must be closed, also after an error.
-func open(ctx context.Context, binary string) (*stage, error) {
-	s := new(stage)
-	binary, err := filepath.Abs(binary)
-	if err != nil {
-		return s, err
-	}
+// open starts the parts of both demos: what calls Envoy, and what Envoy calls.
+func (s *stage) open(ctx context.Context) (err error) {
 	if s.dir, err = parts.NewRunDir("demo"); err != nil {
-		return s, err
+		return err
 	}
 	if s.upstream, err = parts.StartUpstream(); err != nil {
-		return s, err
+		return err
 	}
 	s.stops = append(s.stops, s.upstream.Stop)
 	if s.provider, err = parts.StartOIDC(ctx, parts.OIDCConfig{
@@ -52,31 +51,52 @@ func open(ctx context.Context, binary string) (*stage, error) {
 			{Audience: "https://elsewhere.example.com", Scope: "orders:read"},
 		},
 	}); err != nil {
-		return s, err
+		return err
 	}
 	s.stops = append(s.stops, s.provider.Stop)
+	if s.ca, err = parts.NewCA("agentauth demo"); err != nil {
+		return err
+	}
+	if s.caFile, err = s.ca.Write(s.dir, "ca"); err != nil {
+		return err
+	}
+	s.tls = &tls.Config{RootCAs: s.ca.Pool(), MinVersion: tls.VersionTLS12}
+	s.client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: s.tls.Clone(), ForceAttemptHTTP2: true,
+	}}
+	return nil
+}
+
+// openProxy starts agentauth with a directory of policies, and a plain Envoy.
+func (s *stage) openProxy(ctx context.Context, binary string) error {
 	policies, err := s.copySamples()
 	if err != nil {
-		return s, err
+		return err
 	}
 	if s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{
 		Dir: s.dir, Binary: binary,
 		Args: []string{"--policies", policies, "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", "--log-format", "json", "--log-level", "debug"},
 	}); err != nil {
-		return s, err
+		return err
 	}
 	s.stops = append(s.stops, s.agentauth.Stop)
-	listener, err := s.certificates()
+	pair, err := s.ca.Server()
 	if err != nil {
-		return s, err
+		return err
 	}
-	if s.envoy, err = parts.StartEnvoy(ctx, parts.EnvoyConfig{
+	listener := new(parts.Listener)
+	if listener.CertFile, listener.KeyFile, err = pair.Write(s.dir, "server"); err != nil {
+		return err
+	}
+	envoy, err := parts.StartEnvoy(ctx, parts.EnvoyConfig{
 		Dir: s.dir, Upstream: s.upstream.Address, Door: parts.Door{Address: s.agentauth.GRPCAddress}, TLS: listener, StatusOnError: http.StatusServiceUnavailable,
-	}); err != nil {
-		return s, err
+	})
+	if err != nil {
+		return err
 	}
-	s.stops = append(s.stops, s.envoy.Stop)
-	return s, nil
+	s.stops = append(s.stops, envoy.Stop)
+	s.http, s.https = envoy.HTTP(), envoy.HTTPS()
+	return nil
 }
 
 // copySamples copies config/samples into the run directory, with the provider's address in it.
@@ -109,28 +129,6 @@ func (s *stage) copySamples() (dir string, err error) {
 		return "", fmt.Errorf("expected the issuer %s in config/samples, found it nowhere", sampleIssuer)
 	}
 	return dir, nil
-}
-
-// certificates makes Envoy's, and the client that trusts it.
-func (s *stage) certificates() (*parts.Listener, error) {
-	ca, err := parts.NewCA("agentauth demo")
-	if err != nil {
-		return nil, err
-	}
-	if s.caFile, err = ca.Write(s.dir, "ca"); err != nil {
-		return nil, err
-	}
-	s.tls = &tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12}
-	s.client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: s.tls.Clone(), ForceAttemptHTTP2: true,
-	}}
-	pair, err := ca.Server()
-	if err != nil {
-		return nil, err
-	}
-	listener := new(parts.Listener)
-	listener.CertFile, listener.KeyFile, err = pair.Write(s.dir, "server")
-	return listener, err
 }
 
 // close ends everything, last started first. The run directory stays if something went wrong.
