@@ -84,12 +84,14 @@ func enter(root string) error {
 			return err
 		}
 	}
-	certs := filepath.Join(root, GatewayCerts)
-	if err := os.MkdirAll(certs, 0o700); err != nil {
-		return err
-	}
-	if err := syscall.Mount("none", certs, "tmpfs", 0, ""); err != nil {
-		return fmt.Errorf("tmpfs on %s: %w", certs, err)
+	for _, own := range []string{GatewayCerts, "/dev/shm"} { // Envoys of all users share memory by one name
+		own = filepath.Join(root, own)
+		if err := os.MkdirAll(own, 0o700); err != nil {
+			return err
+		}
+		if err := syscall.Mount("none", own, "tmpfs", 0, ""); err != nil {
+			return fmt.Errorf("tmpfs on %s: %w", own, err)
+		}
 	}
 	if err := syscall.Chroot(root); err != nil {
 		return err
