@@ -128,8 +128,8 @@ func (s *stage) settle(ctx context.Context) error {
 		{call: s.get("/", "host", "status.example.com"), status: 200},
 	} {
 		first.within = patience
-		if _, why, err := s.act(ctx, first); err != nil {
-			return fmt.Errorf("the Gateway's Envoy: %s: %w", why, err)
+		if _, _, err := s.act(ctx, first); err != nil {
+			return fmt.Errorf("the Gateway's Envoy: %w", err)
 		}
 	}
 	return nil

@@ -16,37 +16,37 @@ const (
 const moments = 30 * time.Second // until a change must be in force, however loaded the machine is
 
 func clusterScenes(s *stage) []scene {
-	host := func(name, path string, headers ...string) func(context.Context) (answer, error) {
-		return s.get(path, append(headers, "host", name)...)
+	host := func(name string, headers ...string) func(context.Context) (answer, error) {
+		return s.get("/", append(headers, "host", name)...)
 	}
 	const orders, search, status = "orders.example.com", "search.example.com", "status.example.com"
 	return append(sampleScenes(s), []scene{
 		{who: "warehouse robot", with: "its API key", asks: "GET https /public/%252e%252e/inventory", status: 400, reason: "BadRequest",
 			call: s.get("/public/%252e%252e/inventory", "x-api-key", robotsKey)},
 		{who: "alice", with: "her password", asks: "GET https /nowhere", status: 401, reason: "NoCredential", policy: "gateways/default",
-			call: s.get("/nowhere", "authorization", basic("alice", alicesPassword))},
+			call: s.get("/nowhere", "authorization", alice(alicesPassword))},
 
 		{who: "till", with: "its API key", asks: "GET https orders.example.com/", status: 200, reason: "Allowed", policy: "shop/orders",
-			call: host(orders, "/", "x-api-key", tillsKey), upstream: as("till", "machines")},
+			call: host(orders, "x-api-key", tillsKey), upstream: as("till", "machines")},
 		{who: "warehouse robot", with: "its API key, of another team", asks: "GET https orders.example.com/", status: 401, reason: "UnknownCredential", policy: "shop/orders",
-			call: host(orders, "/", "x-api-key", robotsKey)},
+			call: host(orders, "x-api-key", robotsKey)},
 		{who: "till", with: "its API key", asks: "POST https orders.example.com/refunds", status: 401, reason: "NoCredential", policy: "shop/refunds",
 			call: request(s.client, "POST", s.https+"/refunds", "host", orders, "x-api-key", tillsKey)},
 		{who: "orders-agent", with: "a token to write", asks: "POST https orders.example.com/refunds", status: 200, reason: "Allowed", policy: "shop/refunds",
 			call: s.withToken("POST", "/refunds", "https://orders.example.com", "orders:write", "host", orders), upstream: as("orders-agent", "partners")},
 		{who: "anybody", with: "nothing", asks: "GET https search.example.com/", status: 401, reason: "NoCredential", policy: "gateways/default",
-			call: host(search, "/")},
+			call: host(search)},
 		{who: "auditor", with: "an API key of the Gateway's", asks: "GET https search.example.com/", status: 200, reason: "Allowed", policy: "gateways/default",
-			call: host(search, "/", "x-api-key", auditorsKey), upstream: as("auditor", "operators")},
+			call: host(search, "x-api-key", auditorsKey), upstream: as("auditor", "operators")},
 		{who: "anybody", with: "nothing", asks: "GET https status.example.com/", status: 200,
-			call: host(status, "/")},
+			call: host(status)},
 
 		{who: "OPERATOR", with: "kubectl delete secret warehouse-robot", do: s.revoke},
 		{who: "warehouse robot", with: "its API key", asks: "GET https /inventory", status: 401, reason: "UnknownCredential", within: moments,
 			call: s.get("/inventory", "x-api-key", robotsKey)},
 		{who: "OPERATOR", with: "kubectl apply, a policy with an error", do: s.breakPolicy},
 		{who: "auditor", with: "an API key of the Gateway's", asks: "GET https search.example.com/", status: 503, reason: "PolicyInvalid", policy: "shop/search", within: moments,
-			call: host(search, "/", "x-api-key", auditorsKey)},
+			call: host(search, "x-api-key", auditorsKey)},
 	}...)
 }
 

@@ -37,7 +37,7 @@ Then try:
     -d client_secret=%[10]s -d scope=orders:write -d resource=https://orders.example.com | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
   %[4]s -H 'host: orders.example.com' -H "authorization: Bearer $TOKEN" %[6]s/refunds
 
-  kubectl get gateways,httproutes,securitypolicies,agentauthpolicies -A
+  kubectl get httproutes,securitypolicies,agentauthpolicies -A
   kubectl -n shop describe aap search
   kubectl -n shop delete aap search
 

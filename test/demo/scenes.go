@@ -48,7 +48,7 @@ func scenes(s *stage) []scene {
 		scene{who: "warehouse robot", with: "its API key", asks: "GET https /public%2f..%2finventory", status: 400, reason: "BadRequest",
 			call: s.get("/public%2f..%2finventory", "x-api-key", robotsKey)},
 		scene{who: "alice", with: "her password", asks: "GET https /nowhere", status: 403, reason: "NoPolicy",
-			call: s.get("/nowhere", "authorization", basic("alice", alicesPassword))},
+			call: s.get("/nowhere", "authorization", alice(alicesPassword))},
 	)
 }
 
@@ -57,8 +57,9 @@ func as(agent, method string) map[string]string {
 	return map[string]string{"x-agent-id": agent, "x-agent-method": method, "authorization": "", "x-api-key": ""}
 }
 
-func basic(user, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+// alice is what she sends with a password.
+func alice(password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+password))
 }
 
 // sampleScenes are those of config/samples, whatever proxy asks.
@@ -93,9 +94,9 @@ func sampleScenes(s *stage) []scene {
 		},
 		{who: "anybody", with: "nothing", asks: "GET https /reports", status: 401, reason: "NoCredential", call: s.get("/reports")},
 		{who: "alice", with: "a wrong password", asks: "GET https /reports", status: 401, reason: "PasswordMismatch",
-			call: s.get("/reports", "authorization", basic("alice", "guess"))},
+			call: s.get("/reports", "authorization", alice("guess"))},
 		{who: "alice", with: "her password, over plaintext", asks: "GET http /reports", status: 403, reason: "PlaintextRefused",
-			call: request(s.client, "GET", s.http+"/reports", "authorization", basic("alice", alicesPassword))},
+			call: request(s.client, "GET", s.http+"/reports", "authorization", alice(alicesPassword))},
 		{who: "orders-agent", with: "a token for another API", asks: "GET https /orders", status: 401, reason: "AudienceMismatch",
 			call: s.withToken("GET", "/orders", "https://elsewhere.example.com", "orders:read")},
 		{who: "orders-agent", with: "a token without orders:read", asks: "GET https /orders", status: 403, reason: "InsufficientScope",

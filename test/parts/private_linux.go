@@ -39,7 +39,7 @@ func again() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.Remove(root) // empty: what is mounted there is mounted in the child only
+	defer func() { _ = os.Remove(root) }() // empty: what is mounted there is mounted in the child only
 	args := []string{"--net", "--mount"}
 	if os.Getuid() != 0 {
 		args = append(args, "--map-root-user")
