@@ -9,10 +9,12 @@ ENVOY_VERSION := 1.40.0
 PARTS         := .parts
 ENVOY         := $(PARTS)/venv/envoy-$(ENVOY_VERSION)
 CLIENTS       := test/clients/node_modules/.installed
-CLUSTER       := $(addprefix $(PARTS)/bin/,etcd kube-apiserver kubectl helm envoy-gateway)
+CLUSTER       := $(addprefix $(PARTS)/bin/,etcd kube-apiserver kubectl helm envoy-gateway pilot-discovery pilot-agent)
 GATEWAY_CRDS  := $(PARTS)/gateway-crds/.installed
+ISTIO_FILES   := $(PARTS)/istio/.installed
 VERSIONS      := -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 \
-                 -X github.com/envoyproxy/gateway/internal/cmd/version.envoyGatewayVersion=v1.9.1
+                 -X github.com/envoyproxy/gateway/internal/cmd/version.envoyGatewayVersion=v1.9.1 \
+                 -X istio.io/istio/pkg/version.buildVersion=1.31.0
 FUZZTIME      ?= 60s
 BENCH         ?= .
 PKG           ?= ./...
@@ -44,7 +46,7 @@ unit: ## The quick loop: all packages, without the real parts; PKG=./authz/... f
 	go test $(RACE) $(PKG)
 
 .PHONY: e2e
-e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway
+e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio
 	go test $(RACE) -tags e2e -count 1 -p 1 ./test/...
 
 .PHONY: build
@@ -75,7 +77,7 @@ bench: ## Benchmarks with allocations; BENCH=regexp PKG=./authz/match for some
 parts: $(ENVOY) $(CLIENTS) ## Install Envoy, the OpenID provider and the client programs
 
 .PHONY: cluster-parts
-cluster-parts: $(CLUSTER) $(GATEWAY_CRDS) ## Build etcd, kube-apiserver, kubectl, Helm, Envoy Gateway (at first a quarter of an hour)
+cluster-parts: $(CLUSTER) $(GATEWAY_CRDS) $(ISTIO_FILES) ## Build etcd, kube-apiserver, kubectl, Helm, Envoy Gateway, Istio (at first twenty minutes)
 
 .PHONY: clean
 clean: ## Remove whatever these targets made
@@ -101,6 +103,8 @@ $(PARTS)/bin/kube-apiserver: PACKAGE := k8s.io/kubernetes/cmd/kube-apiserver
 $(PARTS)/bin/kubectl: PACKAGE := k8s.io/kubernetes/cmd/kubectl
 $(PARTS)/bin/helm: PACKAGE := helm.sh/helm/v4/cmd/helm
 $(PARTS)/bin/envoy-gateway: PACKAGE := github.com/envoyproxy/gateway/cmd/envoy-gateway
+$(PARTS)/bin/pilot-discovery: PACKAGE := istio.io/istio/pilot/cmd/pilot-discovery
+$(PARTS)/bin/pilot-agent: PACKAGE := istio.io/istio/pilot/cmd/pilot-agent
 $(CLUSTER): test/tools/cluster/go.mod
 	CGO_ENABLED=0 go build -C test/tools/cluster -trimpath -ldflags "-s -w $(VERSIONS)" -o ../../../$@ $(PACKAGE)
 
@@ -108,6 +112,14 @@ $(CLUSTER): test/tools/cluster/go.mod
 $(GATEWAY_CRDS): test/tools/cluster/go.mod
 	rm -rf $(@D)
 	cp -r "$$(go list -C test/tools/cluster -m -f '{{.Dir}}' github.com/envoyproxy/gateway)/charts/gateway-helm/charts/crds/crds" $(@D)
+	chmod -R u+w $(@D)
+	touch $@
+
+# Istio's kinds, and what its agents make Envoy's bootstrap of.
+$(ISTIO_FILES): test/tools/cluster/go.mod
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cd "$$(go list -C test/tools/cluster -m -f '{{.Dir}}' istio.io/istio)" && cp manifests/charts/base/files/crd-all.gen.yaml tools/packaging/common/envoy_bootstrap.json $(abspath $(@D))
 	chmod -R u+w $(@D)
 	touch $@
 

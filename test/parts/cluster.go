@@ -161,6 +161,24 @@ func (c *Cluster) KubectlAs(ctx context.Context, kubeconfig, stdin string, args 
 	return out.String(), nil
 }
 
+// install makes the kinds of files, or of directories of them, known, and a namespace.
+func (c *Cluster) install(ctx context.Context, namespace string, files ...string) error {
+	apply := []string{"apply", "--server-side"}
+	for _, file := range files {
+		apply = append(apply, "-f", file)
+	}
+	for _, args := range [][]string{
+		apply,
+		{"wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"},
+		{"create", "namespace", namespace},
+	} {
+		if _, err := c.Kubectl(ctx, "", args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // AccountKubeconfig makes a kubeconfig with a token of a ServiceAccount.
 func (c *Cluster) AccountKubeconfig(ctx context.Context, namespace, name string) (string, error) {
 	token, err := c.Kubectl(ctx, "", "create", "token", name, "-n", namespace)

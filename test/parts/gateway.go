@@ -46,14 +46,8 @@ func StartEnvoyGateway(ctx context.Context, dir string, c *Cluster) (*EnvoyGatew
 	if err := errors.Join(os.MkdirAll(version, 0o750), os.Symlink(envoy, filepath.Join(version, "envoy"))); err != nil {
 		return nil, err
 	}
-	for _, args := range [][]string{
-		{"apply", "--server-side", "-f", filepath.Join(crds, "gatewayapi-crds.yaml"), "-f", filepath.Join(crds, "generated")},
-		{"wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"},
-		{"create", "namespace", gatewayNamespace},
-	} {
-		if _, err := c.Kubectl(ctx, "", args...); err != nil {
-			return nil, err
-		}
+	if err := c.install(ctx, gatewayNamespace, filepath.Join(crds, "gatewayapi-crds.yaml"), filepath.Join(crds, "generated")); err != nil {
+		return nil, err
 	}
 	if err := gatewayCertificates(ctx, dir, binary, c); err != nil {
 		return nil, err

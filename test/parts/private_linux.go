@@ -11,15 +11,15 @@ import (
 	"syscall"
 )
 
-// PrivateAddress is an address of its own network that a private process has beside its loopback: API servers take
-// those of the loopback for no endpoints.
+// PrivateAddress is an address of its own network that a private process has beside its loopback, as it has all of
+// 10.10.0.0/24: API servers take those of the loopback for no endpoints.
 const PrivateAddress = "10.10.0.1"
 
 // privateRoot is set in the environment of a private process.
 const privateRoot = "AGENTAUTH_TEST_PRIVATE_ROOT"
 
 // Private has body run by this very program, started once more with its arguments in a network where there is
-// nothing but its own loopback, and in mounts that nobody else sees, with an empty directory GatewayCerts. What
+// nothing but its own loopback, and in mounts that nobody else sees, with an empty directory GatewayCerts and IstiodHost being a name of the loopback. What
 // listens on every address, or reads fixed paths, harms nobody there. It returns body's exit code.
 func Private(body func() (int, error)) (int, error) {
 	root := os.Getenv(privateRoot)
@@ -93,16 +93,35 @@ func enter(root string) error {
 			return fmt.Errorf("tmpfs on %s: %w", own, err)
 		}
 	}
+	if err := resolve(root); err != nil {
+		return err
+	}
 	if err := syscall.Chroot(root); err != nil {
 		return err
 	}
 	if err := os.Chdir(here); err != nil {
 		return err
 	}
-	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"address", "add", PrivateAddress + "/32", "dev", "lo"}} {
+	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"address", "add", PrivateAddress + "/24", "dev", "lo"}} {
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 			return fmt.Errorf("ip %q: %w: %s", args, err, out)
 		}
+	}
+	return nil
+}
+
+// resolve adds IstiodHost to what /etc/hosts says below a root.
+func resolve(root string) error {
+	hosts, err := os.ReadFile("/etc/hosts")
+	if err != nil {
+		return err
+	}
+	ours := filepath.Join(root, "hosts")
+	if err := os.WriteFile(ours, append(hosts, "\n127.0.0.1 "+IstiodHost+"\n"...), 0o644); err != nil { // #nosec G306 -- as /etc/hosts
+		return err
+	}
+	if err := syscall.Mount(ours, filepath.Join(root, "etc", "hosts"), "", syscall.MS_BIND, ""); err != nil {
+		return fmt.Errorf("%s on /etc/hosts: %w", ours, err)
 	}
 	return nil
 }

@@ -32,8 +32,11 @@ type Upstream struct {
 const remembered = 1000
 
 // StartUpstream serves on a free loopback port until Stop.
-func StartUpstream() (*Upstream, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func StartUpstream() (*Upstream, error) { return StartUpstreamAt("127.0.0.1:0") }
+
+// StartUpstreamAt serves on an address until Stop; port 0 takes a free one.
+func StartUpstreamAt(address string) (*Upstream, error) {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,185 @@
+//go:build e2e && linux
+
+package istio
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
+)
+
+// theStage is what all tests share.
+var theStage *stage
+
+// stage is a cluster with the objects of testdata, istiod, its proxies, agentauth, an OpenID provider and an upstream.
+type stage struct {
+	dir       string
+	cluster   *parts.Cluster
+	istiod    *parts.Istiod
+	agents    []*parts.IstioAgent
+	provider  *parts.OIDC
+	upstream  *parts.Upstream
+	binary    string
+	account   string            // kubeconfig of agentauth's ServiceAccount
+	words     map[string]string // what @WORD@ stands for in testdata
+	agentauth *parts.Agentauth  // at the Service agentauth
+	ca        *parts.CA
+
+	http, https parts.Way
+	partners    string // URL of the listener that wants certificates
+}
+
+func (s *stage) start(ctx context.Context) (err error) {
+	if s.binary, err = parts.Build(ctx, s.dir); err != nil {
+		return err
+	}
+	if s.upstream, err = parts.StartUpstreamAt(net.JoinHostPort(parts.PrivateAddress, "0")); err != nil {
+		return err
+	}
+	if s.provider, err = parts.StartOIDC(ctx, parts.OIDCConfig{Dir: s.dir}); err != nil {
+		return err
+	}
+	if s.cluster, err = parts.StartCluster(ctx, s.dir); err != nil {
+		return err
+	}
+	root, err := parts.Root()
+	if err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"apply", "--server-side", "-f", filepath.Join(root, "config", "crd", "agentauth.dev_agentauthpolicies.yaml")},
+		{"create", "namespace", "agentauth-system"},
+		{"apply", "-f", filepath.Join(root, "config", "rbac", "rbac.yaml")},
+	} {
+		if _, err = s.cluster.Kubectl(ctx, "", args...); err != nil {
+			return err
+		}
+	}
+	if s.account, err = s.cluster.AccountKubeconfig(ctx, "agentauth-system", "agentauth"); err != nil {
+		return err
+	}
+	if s.istiod, err = parts.StartIstiod(ctx, s.dir, s.cluster, "testdata/mesh.yaml"); err != nil {
+		return err
+	}
+	return s.open(ctx)
+}
+
+// open applies what is in testdata, and starts agentauth and the proxies.
+func (s *stage) open(ctx context.Context) error {
+	if err := s.choose(); err != nil {
+		return err
+	}
+	material, err := s.certificates()
+	if err != nil {
+		return err
+	}
+	s.http = parts.NewWay("http://localhost:"+s.words["@HTTP@"], nil)
+	s.https = parts.NewWay("https://localhost:"+s.words["@HTTPS@"], s.ca.HTTPClient())
+	s.partners = "https://localhost:" + s.words["@PARTNERS@"]
+	for _, file := range []string{"policies.yaml", "istio.yaml"} {
+		text, err := s.testdata(file)
+		if err != nil {
+			return err
+		}
+		if _, err := s.cluster.Kubectl(ctx, text, "apply", "-f", "-"); err != nil {
+			return err
+		}
+	}
+	if _, err := s.cluster.Kubectl(ctx, material, "apply", "-f", "-"); err != nil {
+		return err
+	}
+	if err := s.startAgentauth(ctx); err != nil {
+		return err
+	}
+	for _, config := range []parts.IstioAgentConfig{
+		{Mode: "router", Namespace: "gateways", Account: "ingress", Address: "10.10.0.2", Labels: map[string]string{"istio": "ingress"}},
+	} {
+		config.Dir = s.dir
+		agent, err := s.istiod.StartAgent(ctx, config)
+		if err != nil {
+			return err
+		}
+		s.agents = append(s.agents, agent)
+	}
+	return nil
+}
+
+// choose finds ports.
+func (s *stage) choose() (err error) {
+	s.words = map[string]string{"@ISSUER@": s.provider.Issuer}
+	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@"} {
+		port, err := parts.FreePort()
+		if err != nil {
+			return err
+		}
+		s.words[name] = strconv.Itoa(port)
+	}
+	_, s.words["@UPSTREAM@"], err = net.SplitHostPort(s.upstream.Address)
+	return err
+}
+
+// testdata is a file with its words replaced.
+func (s *stage) testdata(name string) (string, error) {
+	content, err := os.ReadFile(filepath.Join("testdata", name))
+	text := string(content)
+	for word, meaning := range s.words {
+		text = strings.ReplaceAll(text, word, meaning)
+	}
+	return text, err
+}
+
+// startAgentauth starts one at the door that the ingress knows, which is certified by an authority of its own.
+func (s *stage) startAgentauth(ctx context.Context) (err error) {
+	file := func(name string) string { return filepath.Join(s.dir, name) }
+	s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.dir, Binary: s.binary, Args: []string{
+		"--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@DOOR@"]),
+		"--tls-cert", file("door.crt"), "--tls-key", file("door.key"), "--client-ca", file("ca.crt"), "--client-name", proxyName,
+		"--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", // the provider
+	}})
+	return err
+}
+
+// stop ends what was started, the proxies before what they ask.
+func (s *stage) stop() error {
+	var failed error
+	for _, agent := range s.agents {
+		failed = errors.Join(failed, agent.Stop())
+	}
+	if s.agentauth != nil {
+		failed = errors.Join(failed, s.agentauth.Stop())
+	}
+	if s.istiod != nil {
+		failed = errors.Join(failed, s.istiod.Stop())
+	}
+	if s.cluster != nil {
+		failed = errors.Join(failed, s.cluster.Stop())
+	}
+	if s.provider != nil {
+		failed = errors.Join(failed, s.provider.Stop())
+	}
+	if s.upstream != nil {
+		failed = errors.Join(failed, s.upstream.Stop())
+	}
+	return failed
+}
+
+func (s *stage) kubectl(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	out, err := s.cluster.Kubectl(t.Context(), stdin, args...)
+	must(t, err)
+	return out
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
