@@ -21,10 +21,10 @@ func (s *stage) traffic(t *testing.T, host string) (good, bad parts.Request) {
 	return good, bad
 }
 
-// apply applies the one object of testdata/istio.yaml or policies.yaml that begins so.
+// apply applies the one object of testdata that begins so.
 func (s *stage) apply(t *testing.T, kind, metadata string) {
 	t.Helper()
-	for _, file := range []string{"istio.yaml", "policies.yaml"} {
+	for _, file := range []string{"istio.yaml", "policies.yaml", "gateway-api.yaml"} {
 		text, err := s.testdata(file)
 		must(t, err)
 		for object := range strings.SplitSeq(text, "\n---\n") {
@@ -86,6 +86,15 @@ func TestAServiceThatIsTakenAwayUnderTrafficLetsNobodyThrough(t *testing.T) {
 		s.apply(t, "Service", "name: agentauth, namespace: agentauth-system")
 		s.http.Becomes(t, http.StatusOK, good)
 	}
+}
+
+func TestWithoutItsDestinationRuleTheIngressHasNoCertificateAndLetsNobodyThrough(t *testing.T) {
+	s := theStage
+	good, _ := s.traffic(t, "orders.example.test")
+	s.kubectl(t, "", "delete", "destinationrule", "agentauth", "-n", "gateways")
+	s.http.Becomes(t, http.StatusServiceUnavailable, good)
+	s.apply(t, "DestinationRule", "name: agentauth, namespace: gateways")
+	s.http.Becomes(t, http.StatusOK, good)
 }
 
 // As with every AuthorizationPolicy: docs/istio.md.

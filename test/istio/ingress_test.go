@@ -133,6 +133,20 @@ func TestAPolicySeesTheCertificateThatTheIngressVerified(t *testing.T) {
 	}
 }
 
+func TestIstioTellsOfARequestWhatIsInItAndWhetherItCameOverTLS(t *testing.T) {
+	s := theStage
+	for scheme, w := range map[string]parts.Way{"http": s.http, "https": s.https} {
+		seen := w.Becomes(t, http.StatusOK, parts.Get("seen.example.test/", "x-forwarded-proto: gopher")).Echo.Headers
+		for name, want := range map[string]string{
+			"x-seen-scheme": scheme, "x-seen-context": "0", "x-seen-metadata": "0", "x-seen-principal": "",
+		} {
+			if got := seen.Get(name); got != want {
+				t.Errorf("%s: expected %s %q, got %q", scheme, name, want, got)
+			}
+		}
+	}
+}
+
 // partner is the way of an agent with a certificate.
 func (s *stage) partner(t *testing.T, ca *parts.CA, uri string) parts.Way {
 	t.Helper()

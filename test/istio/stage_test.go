@@ -30,17 +30,19 @@ type stage struct {
 	account   string            // kubeconfig of agentauth's ServiceAccount
 	words     map[string]string // what @WORD@ stands for in testdata
 	agentauth *parts.Agentauth  // at the Service agentauth
+	mesh      *parts.Agentauth  // at the Service agentauth-mesh
 	ca        *parts.CA
 
-	http, https parts.Way
-	partners    string // URL of the listener that wants certificates
+	http, https parts.Way // listeners of the ingress
+	partners    string    // URL of its listener that wants certificates
+	gateway     parts.Way // the Gateway of Gateway API
 }
 
 func (s *stage) start(ctx context.Context) (err error) {
 	if s.binary, err = parts.Build(ctx, s.dir); err != nil {
 		return err
 	}
-	if s.upstream, err = parts.StartUpstreamAt(net.JoinHostPort(parts.PrivateAddress, "0")); err != nil {
+	if s.upstream, err = parts.StartUpstreamAt("0.0.0.0:0"); err != nil {
 		return err
 	}
 	if s.provider, err = parts.StartOIDC(ctx, parts.OIDCConfig{Dir: s.dir}); err != nil {
@@ -71,50 +73,61 @@ func (s *stage) start(ctx context.Context) (err error) {
 	return s.open(ctx)
 }
 
-// open applies what is in testdata, and starts agentauth and the proxies.
+// open applies what is in testdata, and starts the two agentauths and the proxies.
 func (s *stage) open(ctx context.Context) error {
 	if err := s.choose(); err != nil {
 		return err
 	}
-	material, err := s.certificates()
+	objects, err := s.certificates()
 	if err != nil {
 		return err
 	}
 	s.http = parts.NewWay("http://localhost:"+s.words["@HTTP@"], nil)
 	s.https = parts.NewWay("https://localhost:"+s.words["@HTTPS@"], s.ca.HTTPClient())
 	s.partners = "https://localhost:" + s.words["@PARTNERS@"]
-	for _, file := range []string{"policies.yaml", "istio.yaml"} {
+	s.gateway = parts.NewWay("http://localhost:"+s.words["@GATEWAY@"], nil)
+	for _, file := range []string{"gateway-api.yaml", "workload.yaml", "istio.yaml", "policies.yaml"} {
 		text, err := s.testdata(file)
 		if err != nil {
 			return err
 		}
-		if _, err := s.cluster.Kubectl(ctx, text, "apply", "-f", "-"); err != nil {
-			return err
-		}
+		objects = text + "\n---\n" + objects // namespaces first
 	}
-	if _, err := s.cluster.Kubectl(ctx, material, "apply", "-f", "-"); err != nil {
+	if _, err := s.cluster.Kubectl(ctx, objects, "apply", "-f", "-"); err != nil {
 		return err
 	}
 	if err := s.startAgentauth(ctx); err != nil {
 		return err
 	}
+	if err := s.startMeshAgentauth(ctx); err != nil {
+		return err
+	}
 	for _, config := range []parts.IstioAgentConfig{
 		{Mode: "router", Namespace: "gateways", Account: "ingress", Address: "10.10.0.2", Labels: map[string]string{"istio": "ingress"}},
+		{Mode: "sidecar", Namespace: "shop", Account: "orders", Address: "10.10.0.3", Labels: map[string]string{"app": "orders"}},
+		{Mode: "router", Namespace: "gateways", Account: "gateway", Address: "10.10.0.4", Labels: map[string]string{
+			"app": "gateway", "gateway.networking.k8s.io/gateway-name": "public"}},
 	} {
-		config.Dir = s.dir
-		agent, err := s.istiod.StartAgent(ctx, config)
-		if err != nil {
+		if err := s.startAgent(ctx, config); err != nil {
 			return err
 		}
-		s.agents = append(s.agents, agent)
 	}
 	return nil
+}
+
+func (s *stage) startAgent(ctx context.Context, config parts.IstioAgentConfig) error {
+	config.Dir = s.dir
+	agent, err := s.istiod.StartAgent(ctx, config)
+	if err == nil {
+		s.agents = append(s.agents, agent)
+	}
+	return err
 }
 
 // choose finds ports.
 func (s *stage) choose() (err error) {
 	s.words = map[string]string{"@ISSUER@": s.provider.Issuer}
-	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@"} {
+	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@MESHDOOR@", "@SIDECAR@", "@GATEWAY@"} {
 		port, err := parts.FreePort()
 		if err != nil {
 			return err
@@ -146,14 +159,36 @@ func (s *stage) startAgentauth(ctx context.Context) (err error) {
 	return err
 }
 
+// startMeshAgentauth starts one at a door with the mesh's certificates, for proxies of two accounts.
+func (s *stage) startMeshAgentauth(ctx context.Context) (err error) {
+	certs := filepath.Join(s.dir, "mesh")
+	if err := os.Mkdir(certs, 0o700); err != nil {
+		return err
+	}
+	if err := s.startAgent(ctx, parts.IstioAgentConfig{
+		Mode: "sidecar", Namespace: "agentauth-system", Account: "agentauth", Address: "10.10.0.5", OutputCerts: certs,
+	}); err != nil {
+		return err
+	}
+	file := func(name string) string { return filepath.Join(certs, name) }
+	s.mesh, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: certs, Binary: s.binary, Args: []string{
+		"--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@MESHDOOR@"]),
+		"--tls-cert", file("cert-chain.pem"), "--tls-key", file("key.pem"), "--client-ca", file("root-cert.pem"),
+		"--client-name", "spiffe://cluster.local/ns/shop/sa/orders", "--client-name", "spiffe://cluster.local/ns/gateways/sa/gateway",
+	}})
+	return err
+}
+
 // stop ends what was started, the proxies before what they ask.
 func (s *stage) stop() error {
 	var failed error
 	for _, agent := range s.agents {
 		failed = errors.Join(failed, agent.Stop())
 	}
-	if s.agentauth != nil {
-		failed = errors.Join(failed, s.agentauth.Stop())
+	for _, agentauth := range []*parts.Agentauth{s.agentauth, s.mesh} {
+		if agentauth != nil {
+			failed = errors.Join(failed, agentauth.Stop())
+		}
 	}
 	if s.istiod != nil {
 		failed = errors.Join(failed, s.istiod.Stop())

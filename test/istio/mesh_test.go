@@ -1,0 +1,78 @@
+//go:build e2e && linux
+
+package istio
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
+)
+
+func TestTheSidecarOfAWorkloadAsksAndThePolicySeesWhoCallsInTheMesh(t *testing.T) {
+	s := theStage
+	r := parts.Get("mesh.example.test/a", key, spoof, "x-caller: spiffe://cluster.local/ns/shop/sa/batch")
+	a := s.http.Becomes(t, http.StatusOK, r)
+	if got := a.Echo.Headers.Get("x-caller"); got != "spiffe://cluster.local/ns/gateways/sa/ingress" {
+		t.Errorf("expected the policy to see the ingress, got %q", got)
+	}
+	served(t, s.http, "robot", r)
+	s.refused(t, s.http, http.StatusUnauthorized, parts.Get("mesh.example.test/a", spoof))
+	s.refused(t, s.http, http.StatusForbidden, parts.Get("mesh.example.test/batch", key, "x-forwarded-client-cert: URI=spiffe://cluster.local/ns/shop/sa/batch"))
+}
+
+// The ingress, not the caller, says to the sidecar what the caller used.
+func TestAPasswordIsTakenAtTheSidecarIfItCameToTheIngressOverTLS(t *testing.T) {
+	s := theStage
+	s.https.Becomes(t, http.StatusOK, parts.Get("mesh.example.test/a", alice))
+	served(t, s.https, "alice", parts.Get("mesh.example.test/a", alice, spoof))
+	s.refused(t, s.http, http.StatusForbidden, parts.Get("mesh.example.test/a", alice, "x-forwarded-proto: https"))
+}
+
+func TestNobodyReachesTheWorkloadPastTheMesh(t *testing.T) {
+	s := theStage
+	r := parts.Get("mesh.example.test/a", key)
+	s.http.Becomes(t, http.StatusOK, r)
+	sidecar := net.JoinHostPort("10.10.0.3", s.words["@SIDECAR@"])
+	certs := filepath.Join(s.dir, "mesh")
+	ours, err := tls.LoadX509KeyPair(filepath.Join(certs, "cert-chain.pem"), filepath.Join(certs, "key.pem"))
+	must(t, err)
+	pair, err := s.ca.Client("spiffe://cluster.local/ns/gateways/sa/ingress")
+	must(t, err)
+	forged, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	must(t, err)
+
+	// A workload of the mesh comes as far as the policy, which wants another one.
+	s.refused(t, as(sidecar, ours), http.StatusForbidden, r)
+	before := s.upstream.Count()
+	for name, w := range map[string]parts.Way{
+		"plaintext": parts.NewWay("http://"+sidecar, nil), "no certificate": as(sidecar), "a certificate of others": as(sidecar, forged),
+	} {
+		if a, err := w.Ask(t.Context(), r); err == nil {
+			t.Errorf("%s: expected no connection, got %d", name, a.Status)
+		}
+	}
+	if s.upstream.Count() != before {
+		t.Error("a request reached the upstream")
+	}
+}
+
+// as is the way to a sidecar with a certificate. Whom it reaches it does not check: sidecars have no DNS names.
+func as(address string, certificates ...tls.Certificate) parts.Way {
+	return parts.NewWay("https://"+address, &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{Certificates: certificates, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, // #nosec G402
+	}})
+}
+
+// The ingress has another account than those that the door of agentauth-mesh knows.
+func TestAProxyThatTheDoorDoesNotKnowLetsNobodyThrough(t *testing.T) {
+	s := theStage
+	good, _ := s.traffic(t, "orders.example.test")
+	s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", "gateways", "--type=merge", "-p", `{"spec": {"provider": {"name": "agentauth-mesh"}}}`)
+	s.http.Becomes(t, http.StatusServiceUnavailable, good)
+	s.protect(t)
+	s.http.Becomes(t, http.StatusOK, good)
+}
