@@ -4,6 +4,7 @@ package istio
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func (s *stage) traffic(t *testing.T, host string) (good, bad parts.Request) {
 // apply applies the one object of testdata that begins so.
 func (s *stage) apply(t *testing.T, kind, metadata string) {
 	t.Helper()
-	for _, file := range []string{"istio.yaml", "policies.yaml", "gateway-api.yaml"} {
+	for _, file := range []string{"istio.yaml", "doors.yaml", "policies.yaml", "gateway-api.yaml"} {
 		text, err := s.testdata(file)
 		must(t, err)
 		for object := range strings.SplitSeq(text, "\n---\n") {
@@ -41,6 +42,18 @@ func (s *stage) apply(t *testing.T, kind, metadata string) {
 func (s *stage) protect(t *testing.T) {
 	t.Helper()
 	s.apply(t, "AuthorizationPolicy", "name: agentauth, namespace: gateways")
+}
+
+// provide has the ingress ask a provider of testdata/mesh.yaml, or one that is not there.
+func (s *stage) provide(t *testing.T, provider string) {
+	t.Helper()
+	s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", "gateways", "--type=merge", "-p", fmt.Sprintf(`{"spec": {"provider": {"name": %q}}}`, provider))
+}
+
+// rule has the ingress ask about what a rule covers.
+func (s *stage) rule(t *testing.T, rule string) {
+	t.Helper()
+	s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", "gateways", "--type=merge", "-p", fmt.Sprintf(`{"spec": {"rules": [%s]}}`, rule))
 }
 
 func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *testing.T) {
@@ -60,7 +73,7 @@ func TestAnAuthorizationPolicyThatIsChangedUnderTrafficNeverLetsAnybodyThrough(t
 	s.traffic(t, "orders.example.test")
 	open := parts.Get("open.example.test/")
 	for range 5 {
-		s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", "gateways", "--type=merge", "-p", `{"spec": {"rules": [{}]}}`)
+		s.rule(t, "{}")
 		s.http.Becomes(t, http.StatusForbidden, open)
 		s.protect(t)
 		s.http.Becomes(t, http.StatusOK, open)
@@ -71,7 +84,7 @@ func TestAnAuthorizationPolicyThatIsChangedUnderTrafficNeverLetsAnybodyThrough(t
 func TestAProviderThatIsNotThereLetsNobodyThrough(t *testing.T) {
 	s := theStage
 	good, _ := s.traffic(t, "orders.example.test")
-	s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", "gateways", "--type=merge", "-p", `{"spec": {"provider": {"name": "nobody"}}}`)
+	s.provide(t, "nobody")
 	s.http.Becomes(t, http.StatusForbidden, good)
 	s.protect(t)
 	s.http.Becomes(t, http.StatusOK, good)
@@ -105,6 +118,37 @@ func TestWithoutTheAuthorizationPolicyNothingIsProtected(t *testing.T) {
 	s.kubectl(t, "", "delete", "authorizationpolicy", "agentauth", "-n", "gateways")
 	s.http.Becomes(t, http.StatusOK, bad)
 	s.protect(t)
+	s.http.Becomes(t, http.StatusUnauthorized, bad)
+}
+
+// From its first answer on: it listens when it knows what to ask.
+func TestAnIngressThatStartsLetsNobodyThrough(t *testing.T) {
+	s := theStage
+	bad := parts.Get("orders.example.test/starting", spoof)
+	s.http.Becomes(t, http.StatusUnauthorized, bad)
+	must(t, s.ingress.Stop())
+	started := make(chan error, 1)
+	go func() { started <- s.startIngress(context.WithoutCancel(t.Context())) }()
+	answers, done := 0, false
+	for end := time.Now().Add(time.Minute); (!done || answers < 20) && time.Now().Before(end); {
+		select {
+		case err := <-started:
+			must(t, err)
+			done = true
+		default:
+		}
+		a, err := s.http.Ask(t.Context(), bad)
+		if err != nil {
+			continue
+		}
+		answers++
+		if a.Status == http.StatusOK {
+			t.Errorf("answer %d let it through", answers)
+		}
+	}
+	if !done {
+		must(t, <-started)
+	}
 	s.http.Becomes(t, http.StatusUnauthorized, bad)
 }
 

@@ -37,8 +37,7 @@ func TestNobodyReachesTheWorkloadPastTheMesh(t *testing.T) {
 	r := parts.Get("mesh.example.test/a", key)
 	s.http.Becomes(t, http.StatusOK, r)
 	sidecar := net.JoinHostPort("10.10.0.3", s.words["@SIDECAR@"])
-	certs := filepath.Join(s.dir, "mesh")
-	ours, err := tls.LoadX509KeyPair(filepath.Join(certs, "cert-chain.pem"), filepath.Join(certs, "key.pem"))
+	ours, err := tls.LoadX509KeyPair(filepath.Join(s.dir, "cert-chain.pem"), filepath.Join(s.dir, "key.pem"))
 	must(t, err)
 	pair, err := s.ca.Client("spiffe://cluster.local/ns/gateways/sa/ingress")
 	must(t, err)
@@ -48,8 +47,10 @@ func TestNobodyReachesTheWorkloadPastTheMesh(t *testing.T) {
 	// A workload of the mesh comes as far as the policy, which wants another one.
 	s.refused(t, as(sidecar, ours), http.StatusForbidden, r)
 	before := s.upstream.Count()
+	door := net.JoinHostPort("10.10.0.5", s.words["@SIDECARDOOR@"])
 	for name, w := range map[string]parts.Way{
 		"plaintext": parts.NewWay("http://"+sidecar, nil), "no certificate": as(sidecar), "a certificate of others": as(sidecar, forged),
+		"plaintext to the door": parts.NewWay("http://"+door, nil), "a certificate of others to the door": as(door, forged),
 	} {
 		if a, err := w.Ask(t.Context(), r); err == nil {
 			t.Errorf("%s: expected no connection, got %d", name, a.Status)
@@ -67,11 +68,21 @@ func as(address string, certificates ...tls.Certificate) parts.Way {
 	}})
 }
 
-// The ingress has another account than those that the door of agentauth-mesh knows.
+// The ingress has another account than those that the two doors of the mesh know.
 func TestAProxyThatTheDoorDoesNotKnowLetsNobodyThrough(t *testing.T) {
 	s := theStage
 	good, _ := s.traffic(t, "orders.example.test")
-	s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", "gateways", "--type=merge", "-p", `{"spec": {"provider": {"name": "agentauth-mesh"}}}`)
+	s.provide(t, "agentauth-mesh")
+	s.http.Becomes(t, http.StatusServiceUnavailable, good)
+	s.protect(t)
+	s.http.Becomes(t, http.StatusOK, good)
+
+	s.provide(t, "agentauth-sidecar")
+	s.http.Becomes(t, http.StatusServiceUnavailable, good)
+	s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", "agentauth-system", "--type=merge", "-p",
+		`{"spec": {"rules": [{"from": [{"source": {"principals": ["cluster.local/ns/gateways/sa/ingress"]}}]}]}}`)
+	s.http.Becomes(t, http.StatusOK, good)
+	s.apply(t, "AuthorizationPolicy", "name: agentauth, namespace: agentauth-system")
 	s.http.Becomes(t, http.StatusServiceUnavailable, good)
 	s.protect(t)
 	s.http.Becomes(t, http.StatusOK, good)

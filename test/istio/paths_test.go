@@ -66,3 +66,18 @@ func TestWhatNoRuleCoversIsNotAskedAbout(t *testing.T) {
 		t.Errorf("/public: the upstream saw x-agent-id %q", got)
 	}
 }
+
+// Why docs/istio.md wants rules that name what is not asked about.
+func TestARuleThatNamesWhatToProtectMissesOtherWritingsOfIt(t *testing.T) {
+	s := theStage
+	s.rule(t, `{"to": [{"operation": {"paths": ["/v1/*"]}}]}`)
+	s.http.Becomes(t, http.StatusOK, parts.Get("orders.example.test/other"))
+	s.refused(t, s.http, http.StatusUnauthorized, parts.Get("orders.example.test/v1/a"))
+	a := s.http.Becomes(t, http.StatusOK, parts.Get("orders.example.test//v1/a"))
+	if a.Echo.Path != "//v1/a" {
+		t.Errorf("expected the upstream to see //v1/a, got %s", a.Echo.Path)
+	}
+	s.protect(t)
+	s.http.Becomes(t, http.StatusUnauthorized, parts.Get("orders.example.test/other"))
+	s.http.Becomes(t, http.StatusBadRequest, parts.Get("orders.example.test//v1/a"))
+}

@@ -23,14 +23,15 @@ type stage struct {
 	dir       string
 	cluster   *parts.Cluster
 	istiod    *parts.Istiod
-	agents    []*parts.IstioAgent
+	agents    []*parts.IstioAgent // but the ingress's
+	ingress   *parts.IstioAgent
 	provider  *parts.OIDC
 	upstream  *parts.Upstream
 	binary    string
 	account   string            // kubeconfig of agentauth's ServiceAccount
 	words     map[string]string // what @WORD@ stands for in testdata
 	agentauth *parts.Agentauth  // at the Service agentauth
-	mesh      *parts.Agentauth  // at the Service agentauth-mesh
+	others    []*parts.Agentauth
 	ca        *parts.CA
 
 	http, https parts.Way // listeners of the ingress
@@ -42,7 +43,7 @@ func (s *stage) start(ctx context.Context) (err error) {
 	if s.binary, err = parts.Build(ctx, s.dir); err != nil {
 		return err
 	}
-	if s.upstream, err = parts.StartUpstreamAt("0.0.0.0:0"); err != nil {
+	if s.upstream, err = parts.StartUpstreamOn("0.0.0.0:0"); err != nil {
 		return err
 	}
 	if s.provider, err = parts.StartOIDC(ctx, parts.OIDCConfig{Dir: s.dir}); err != nil {
@@ -73,7 +74,7 @@ func (s *stage) start(ctx context.Context) (err error) {
 	return s.open(ctx)
 }
 
-// open applies what is in testdata, and starts the two agentauths and the proxies.
+// open applies what is in testdata, and starts the agentauths and the proxies.
 func (s *stage) open(ctx context.Context) error {
 	if err := s.choose(); err != nil {
 		return err
@@ -86,7 +87,7 @@ func (s *stage) open(ctx context.Context) error {
 	s.https = parts.NewWay("https://localhost:"+s.words["@HTTPS@"], s.ca.HTTPClient())
 	s.partners = "https://localhost:" + s.words["@PARTNERS@"]
 	s.gateway = parts.NewWay("http://localhost:"+s.words["@GATEWAY@"], nil)
-	for _, file := range []string{"gateway-api.yaml", "workload.yaml", "istio.yaml", "policies.yaml"} {
+	for _, file := range []string{"gateway-api.yaml", "workload.yaml", "doors.yaml", "istio.yaml", "policies.yaml"} {
 		text, err := s.testdata(file)
 		if err != nil {
 			return err
@@ -99,35 +100,37 @@ func (s *stage) open(ctx context.Context) error {
 	if err := s.startAgentauth(ctx); err != nil {
 		return err
 	}
-	if err := s.startMeshAgentauth(ctx); err != nil {
-		return err
-	}
 	for _, config := range []parts.IstioAgentConfig{
-		{Mode: "router", Namespace: "gateways", Account: "ingress", Address: "10.10.0.2", Labels: map[string]string{"istio": "ingress"}},
+		{Mode: "sidecar", Namespace: "agentauth-system", Account: "agentauth", Address: "10.10.0.5", OutputCerts: s.dir,
+			Labels: map[string]string{"app.kubernetes.io/name": "agentauth"}},
 		{Mode: "sidecar", Namespace: "shop", Account: "orders", Address: "10.10.0.3", Labels: map[string]string{"app": "orders"}},
 		{Mode: "router", Namespace: "gateways", Account: "gateway", Address: "10.10.0.4", Labels: map[string]string{
 			"app": "gateway", "gateway.networking.k8s.io/gateway-name": "public"}},
 	} {
-		if err := s.startAgent(ctx, config); err != nil {
+		config.Dir = s.dir
+		agent, err := s.istiod.StartAgent(ctx, config)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (s *stage) startAgent(ctx context.Context, config parts.IstioAgentConfig) error {
-	config.Dir = s.dir
-	agent, err := s.istiod.StartAgent(ctx, config)
-	if err == nil {
 		s.agents = append(s.agents, agent)
 	}
+	if err := s.startOthers(ctx); err != nil {
+		return err
+	}
+	return s.startIngress(ctx)
+}
+
+func (s *stage) startIngress(ctx context.Context) (err error) {
+	s.ingress, err = s.istiod.StartAgent(ctx, parts.IstioAgentConfig{
+		Dir: s.dir, Mode: "router", Namespace: "gateways", Account: "ingress", Address: "10.10.0.2", Labels: map[string]string{"istio": "ingress"},
+	})
 	return err
 }
 
 // choose finds ports.
 func (s *stage) choose() (err error) {
 	s.words = map[string]string{"@ISSUER@": s.provider.Issuer}
-	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@MESHDOOR@", "@SIDECAR@", "@GATEWAY@"} {
+	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@MESHDOOR@", "@SIDECARDOOR@", "@LOOPBACKDOOR@", "@SIDECAR@", "@GATEWAY@"} {
 		port, err := parts.FreePort()
 		if err != nil {
 			return err
@@ -159,36 +162,46 @@ func (s *stage) startAgentauth(ctx context.Context) (err error) {
 	return err
 }
 
-// startMeshAgentauth starts one at a door with the mesh's certificates, for proxies of two accounts.
-func (s *stage) startMeshAgentauth(ctx context.Context) (err error) {
-	certs := filepath.Join(s.dir, "mesh")
-	if err := os.Mkdir(certs, 0o700); err != nil {
-		return err
+// startOthers starts those at the doors agentauth-mesh, with the certificates of the mesh, and agentauth-sidecar, which
+// only its sidecar reaches.
+func (s *stage) startOthers(ctx context.Context) error {
+	file := func(name string) string { return filepath.Join(s.dir, name) }
+	for name, args := range map[string][]string{
+		"mesh": {
+			"--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@MESHDOOR@"]),
+			"--tls-cert", file("cert-chain.pem"), "--tls-key", file("key.pem"), "--client-ca", file("root-cert.pem"),
+			"--client-name", "spiffe://cluster.local/ns/gateways/sa/gateway",
+		},
+		"sidecar": {"--grpc-address", net.JoinHostPort("127.0.0.1", s.words["@LOOPBACKDOOR@"])},
+	} {
+		if err := os.Mkdir(file(name), 0o700); err != nil {
+			return err
+		}
+		agentauth, err := parts.StartAgentauth(ctx, parts.AgentauthConfig{
+			Dir: file(name), Binary: s.binary, Args: append(args, "--kubeconfig", s.account),
+		})
+		if err != nil {
+			return err
+		}
+		s.others = append(s.others, agentauth)
 	}
-	if err := s.startAgent(ctx, parts.IstioAgentConfig{
-		Mode: "sidecar", Namespace: "agentauth-system", Account: "agentauth", Address: "10.10.0.5", OutputCerts: certs,
-	}); err != nil {
-		return err
-	}
-	file := func(name string) string { return filepath.Join(certs, name) }
-	s.mesh, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: certs, Binary: s.binary, Args: []string{
-		"--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@MESHDOOR@"]),
-		"--tls-cert", file("cert-chain.pem"), "--tls-key", file("key.pem"), "--client-ca", file("root-cert.pem"),
-		"--client-name", "spiffe://cluster.local/ns/shop/sa/orders", "--client-name", "spiffe://cluster.local/ns/gateways/sa/gateway",
-	}})
-	return err
+	return nil
 }
 
 // stop ends what was started, the proxies before what they ask.
 func (s *stage) stop() error {
 	var failed error
-	for _, agent := range s.agents {
+	for _, agent := range append(s.agents, s.ingress) {
+		if agent == nil {
+			continue
+		}
 		failed = errors.Join(failed, agent.Stop())
 	}
-	for _, agentauth := range []*parts.Agentauth{s.agentauth, s.mesh} {
-		if agentauth != nil {
-			failed = errors.Join(failed, agentauth.Stop())
+	for _, agentauth := range append(s.others, s.agentauth) {
+		if agentauth == nil {
+			continue
 		}
+		failed = errors.Join(failed, agentauth.Stop())
 	}
 	if s.istiod != nil {
 		failed = errors.Join(failed, s.istiod.Stop())

@@ -19,9 +19,7 @@ type IstioAgentConfig struct {
 	Address   string            // one of 10.10.0.0/24 that nothing else has; istiod knows the pod by it
 	Labels    map[string]string // of the pod
 
-	// OutputCerts is a directory for the workload's key.pem, cert-chain.pem and root-cert.pem. The agent then runs
-	// no Envoy.
-	OutputCerts string
+	OutputCerts string // directory for the workload's key.pem, cert-chain.pem and root-cert.pem; default: nowhere
 }
 
 // IstioAgent is a running pilot-agent, what the proxy's container of a pod runs, with its Envoy.
@@ -55,20 +53,14 @@ func (i *Istiod) StartAgent(ctx context.Context, config IstioAgentConfig) (*Isti
 		fmt.Sprint("ENVOY_STATUS_PORT=", ports[2]), fmt.Sprint("ENVOY_PROMETHEUS_PORT=", ports[3]),
 		"CA_ADDR=" + IstiodHost + ":" + istiodPort, "PILOT_CERT_PROVIDER=istiod", "TRUST_DOMAIN=cluster.local",
 		"ISTIO_META_CLUSTER_ID=Kubernetes", "ISTIO_META_WORKLOAD_NAME=" + config.Account, "ISTIO_META_INTERCEPTION_MODE=NONE",
+		"OUTPUT_CERTS=" + config.OutputCerts,
+		binary, "proxy", config.Mode, "--domain", config.Namespace + ".svc.cluster.local", "--proxyLogLevel", "warning",
 	}
-	if config.OutputCerts != "" {
-		args = append(args, "DISABLE_ENVOY=true", "OUTPUT_CERTS="+config.OutputCerts)
-	}
-	args = append(args, binary, "proxy", config.Mode, "--domain", config.Namespace+".svc.cluster.local", "--proxyLogLevel", "warning")
 	a := &IstioAgent{}
 	if a.Process, err = start("agent", dir, "/usr/bin/env", args...); err != nil {
 		return nil, err
 	}
 	return a, a.ready(ctx, func(ctx context.Context) error {
-		if config.OutputCerts != "" {
-			_, err := os.Stat(filepath.Join(config.OutputCerts, "root-cert.pem")) // the last one it writes
-			return err
-		}
 		_, err := get(ctx, probeClient, "http://"+loopback(ports[0])+"/healthz/ready")
 		return err
 	})

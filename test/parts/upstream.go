@@ -32,10 +32,10 @@ type Upstream struct {
 const remembered = 1000
 
 // StartUpstream serves on a free loopback port until Stop.
-func StartUpstream() (*Upstream, error) { return StartUpstreamAt("127.0.0.1:0") }
+func StartUpstream() (*Upstream, error) { return StartUpstreamOn("127.0.0.1:0") }
 
-// StartUpstreamAt serves on an address until Stop; port 0 takes a free one.
-func StartUpstreamAt(address string) (*Upstream, error) {
+// StartUpstreamOn is StartUpstream for another address.
+func StartUpstreamOn(address string) (*Upstream, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
