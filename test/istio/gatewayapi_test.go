@@ -64,9 +64,7 @@ stringData: {secret: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789a
 
 func TestAPolicyOfAnHTTPRouteThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *testing.T) {
 	s := theStage
-	good, bad := parts.Get("routed.example.test/moving", key), parts.Get("routed.example.test/moving", "x-api-key: nobodys")
-	s.gateway.Becomes(t, http.StatusOK, good)
-	t.Cleanup(s.gateway.Flood(t, "robot", good, bad))
+	good, _ := traffic(t, s.gateway, "routed.example.test")
 	for range 3 {
 		s.kubectl(t, "", "delete", "aap", "routed", "-n", "shop")
 		s.gateway.Becomes(t, http.StatusForbidden, good)
@@ -77,9 +75,7 @@ func TestAPolicyOfAnHTTPRouteThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybody
 
 func TestAnHTTPRouteThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *testing.T) {
 	s := theStage
-	good, bad := parts.Get("routed.example.test/moving", key), parts.Get("routed.example.test/moving", "x-api-key: nobodys")
-	s.gateway.Becomes(t, http.StatusOK, good)
-	t.Cleanup(s.gateway.Flood(t, "robot", good, bad))
+	good, _ := traffic(t, s.gateway, "routed.example.test")
 	for range 3 {
 		s.kubectl(t, "", "delete", "httproute", "routed", "-n", "shop")
 		s.gateway.Becomes(t, http.StatusNotFound, good)

@@ -68,10 +68,19 @@ func as(address string, certificates ...tls.Certificate) parts.Way {
 	}})
 }
 
+func TestASidecarThatDoesNotKnowAgentauthLetsNobodyThrough(t *testing.T) {
+	s := theStage
+	good, _ := traffic(t, s.http, "mesh.example.test")
+	s.kubectl(t, "", "patch", "sidecar", "orders", "-n", "shop", "--type=merge", "-p", `{"spec": {"egress": [{"hosts": ["./*"]}]}}`)
+	s.http.Becomes(t, http.StatusServiceUnavailable, good)
+	s.apply(t, "Sidecar", "name: orders, namespace: shop")
+	s.http.Becomes(t, http.StatusOK, good)
+}
+
 // The ingress has another account than those that the two doors of the mesh know.
 func TestAProxyThatTheDoorDoesNotKnowLetsNobodyThrough(t *testing.T) {
 	s := theStage
-	good, _ := s.traffic(t, "orders.example.test")
+	good, _ := traffic(t, s.http, "orders.example.test")
 	s.provide(t, "agentauth-mesh")
 	s.http.Becomes(t, http.StatusServiceUnavailable, good)
 	s.protect(t)

@@ -1,0 +1,66 @@
+//go:build e2e && linux
+
+package istio
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
+)
+
+// From its first answer on: it listens when it knows what to ask.
+func TestAnIngressThatStartsLetsNobodyThrough(t *testing.T) {
+	s := theStage
+	bad := parts.Get("orders.example.test/starting", spoof)
+	s.http.Becomes(t, http.StatusUnauthorized, bad)
+	must(t, s.ingress.Stop())
+	started := make(chan error, 1)
+	go func() { started <- s.startIngress(context.WithoutCancel(t.Context())) }()
+	answers, done := 0, false
+	for end := time.Now().Add(time.Minute); (!done || answers < 20) && time.Now().Before(end); {
+		select {
+		case err := <-started:
+			must(t, err)
+			done = true
+		default:
+		}
+		a, err := s.http.Ask(t.Context(), bad)
+		if err != nil {
+			continue
+		}
+		answers++
+		if a.Status == http.StatusOK {
+			t.Errorf("answer %d let it through", answers)
+		}
+	}
+	if !done {
+		must(t, <-started)
+	}
+	s.http.Becomes(t, http.StatusUnauthorized, bad)
+}
+
+func TestWithoutAgentauthNothingIsLetThrough(t *testing.T) {
+	s := theStage
+	good := parts.Get("orders.example.test/alone", key)
+	s.http.Becomes(t, http.StatusOK, good)
+	must(t, s.agentauth.Stop())
+	before := s.upstream.Count()
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+		a, err := s.http.Ask(t.Context(), good)
+		must(t, err)
+		if a.Status != http.StatusServiceUnavailable {
+			t.Fatalf("expected 503, got %d: %s", a.Status, a.Body)
+		}
+	}
+	if s.upstream.Count() != before {
+		t.Error("a request reached the upstream")
+	}
+	if a, err := s.http.Ask(t.Context(), parts.Get("open.example.test/")); err != nil || a.Status != http.StatusOK {
+		t.Errorf("a host that is not protected: expected 200, got %d, %v", a.Status, err)
+	}
+	must(t, s.startAgentauth(context.WithoutCancel(t.Context())))
+	s.http.Becomes(t, http.StatusOK, good)
+}
