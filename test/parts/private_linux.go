@@ -19,8 +19,9 @@ const PrivateAddress = "10.10.0.1"
 const privateRoot = "AGENTAUTH_TEST_PRIVATE_ROOT"
 
 // Private has body run by this very program, started once more with its arguments in a network where there is
-// nothing but its own loopback, and in mounts that nobody else sees, with an empty directory GatewayCerts and IstiodHost being a name of the loopback. What
-// listens on every address, or reads fixed paths, harms nobody there. It returns body's exit code.
+// nothing but its own loopback, which IstiodHost is a name of, and in mounts that nobody else sees, with an empty
+// directory GatewayCerts. What listens on every address, or reads fixed paths, harms nobody there. It returns body's
+// exit code.
 func Private(body func() (int, error)) (int, error) {
 	root := os.Getenv(privateRoot)
 	if root == "" {
