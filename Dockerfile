@@ -8,6 +8,7 @@ RUN go mod download
 COPY api ./api
 COPY authz ./authz
 COPY cmd ./cmd
+COPY config/crd ./config/crd
 COPY controller ./controller
 ARG TARGETOS
 ARG TARGETARCH

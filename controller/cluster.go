@@ -49,16 +49,21 @@ type Config struct {
 	// Loaded is told what came in force, first when everything there is was read
 	// and compiled. It is called by one goroutine and should return soon.
 	Loaded func(engine.Input, []engine.Report)
+	// Schema is told how the CRD of policies differs from the one that this
+	// binary is built for: when it is first seen, and once per change.
+	Schema func(Schema)
 }
 
 // Cluster keeps an engine at what the API server says.
 type Cluster struct {
-	config  Config
-	cache   cache.Cache
-	store   *store
-	watches *watches
-	status  *status
-	lease   lease
+	config   Config
+	cache    cache.Cache
+	store    *store
+	watches  *watches
+	status   *status
+	lease    lease
+	schemas  *schemas
+	rereader *rereader
 }
 
 // New connects nothing yet: an API server that cannot be reached is waited for
@@ -73,7 +78,7 @@ func New(config Config) (*Cluster, error) {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme), addReceived(scheme)); err != nil {
 		return nil, err
 	}
 	// All kinds are known: no discovery, and no waiting for it.
@@ -115,6 +120,10 @@ func New(config Config) (*Cluster, error) {
 	if c.lease, err = newLease(rc, config); err != nil {
 		return nil, err
 	}
+	c.rereader = newRereader(writer, config, c.store)
+	if c.schemas, err = newSchemas(config.Schema, c.rereader.changed); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -131,8 +140,8 @@ func (c *Cluster) Run(ctx context.Context) error {
 	defer cancel()
 
 	var synced []toolscache.InformerSynced
-	installed := &kinds{ctx: ctx, cache: c.cache, store: c.store, watches: c.watches, log: c.config.Log, synced: map[string]toolscache.InformerSynced{}}
-	for _, kind := range []client.Object{&v1alpha1.AgentAuthPolicy{}, &corev1.Secret{}, &corev1.ConfigMap{}, &crdv1.CustomResourceDefinition{}} {
+	installed := &kinds{ctx: ctx, cache: c.cache, store: c.store, watches: c.watches, log: c.config.Log, policies: c.schemas.see, synced: map[string]toolscache.InformerSynced{}}
+	for _, kind := range []client.Object{&received{}, &corev1.Secret{}, &corev1.ConfigMap{}, &crdv1.CustomResourceDefinition{}} {
 		informer, err := c.cache.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
 			return err
@@ -153,6 +162,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 			failed <- err
 		}
 	})
+	running.Go(func() { c.rereader.run(ctx) })
 	running.Go(func() {
 		// An outage at the start is waited out; the probes say that we are.
 		// Which kinds are followed is known once the CRDs are.

@@ -32,6 +32,8 @@ type kinds struct {
 	store   *store
 	watches *watches
 	log     *slog.Logger
+	// policies is told of the CRD of policies; nil is that it is gone.
+	policies func(*crdv1.CustomResourceDefinition)
 
 	mu     sync.Mutex
 	synced map[string]toolscache.InformerSynced // of what is followed
@@ -49,12 +51,18 @@ func (k *kinds) OnDelete(obj any) {
 		obj = gone.Obj
 	}
 	if crd, ok := obj.(*crdv1.CustomResourceDefinition); ok {
+		if crd.Name == policiesCRD {
+			k.policies(nil)
+		}
 		k.drop(crd.Name)
 	}
 }
 
 func (k *kinds) see(obj any) {
 	crd, ok := obj.(*crdv1.CustomResourceDefinition)
+	if ok && crd.Name == policiesCRD {
+		k.policies(crd)
+	}
 	if !ok || optional[crd.Name] == nil {
 		return
 	}

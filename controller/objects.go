@@ -16,6 +16,9 @@ import (
 // become digests, and what kubectl remembers of a manifest goes, because it
 // may hold them too.
 func slim(obj any) (any, error) {
+	if r, ok := obj.(*received); ok {
+		obj = &r.AgentAuthPolicy
+	}
 	o, ok := obj.(metav1.Object)
 	if !ok {
 		return obj, nil // a tombstone: what is in it came through here before
@@ -46,9 +49,14 @@ func slim(obj any) (any, error) {
 	return obj, nil
 }
 
-// slimCRD keeps of a CRD which versions are served: its schemas are large.
+// slimCRD keeps of a CRD which versions are served: its schemas are large, and
+// only that of policies is looked at.
 func slimCRD(o *crdv1.CustomResourceDefinition) *crdv1.CustomResourceDefinition {
 	out := &crdv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion}}
+	if o.Name == policiesCRD {
+		out.Spec.Versions = o.Spec.Versions
+		return out
+	}
 	if optional[o.Name] == nil {
 		return out
 	}

@@ -95,16 +95,28 @@ func (s *store) put(obj any) {
 
 // putPolicy keeps the old object where only its status or metadata changed, so
 // that writing a status compiles nothing. The UID differs where a policy was
-// deleted and made again and the watch saw only the result.
+// deleted and made again and the watch saw only the result; the spec differs,
+// in one generation, where the CRD was replaced and another one keeps more or
+// less of it.
 func (s *store) putPolicy(p *v1alpha1.AgentAuthPolicy) {
 	name := nameOf(p)
 	old := s.policies[name]
-	if old == nil || old.UID != p.UID || old.Generation != p.Generation {
+	if old == nil || old.UID != p.UID || old.Generation != p.Generation || !reflect.DeepEqual(&old.Spec, &p.Spec) {
 		s.policies[name] = p
 		signal(s.changed)
 	}
 	s.statuses[name] = seen{p.ResourceVersion, p.Status.Conditions, p.Status.Ancestors}
 	signal(s.statusChanged)
+}
+
+// reread takes a policy that was asked for, if the watch told of the same
+// state of it: what is older or newer is the watch's business.
+func (s *store) reread(p *v1alpha1.AgentAuthPolicy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.statuses[nameOf(p)].version == p.ResourceVersion {
+		s.putPolicy(p)
+	}
 }
 
 func (s *store) putObject(in map[types.NamespacedName]*engine.Object, o *engine.Object) {

@@ -106,6 +106,11 @@ type PolicySpec struct {
 	// Response says what the upstream and a refused caller receive.
 	// +optional
 	Response *Response `json:"response,omitempty"`
+
+	// Unread is no field of the API: it has the paths of fields that came with
+	// the policy and that this version does not know. Each may be a restriction,
+	// so a policy with one is not valid.
+	Unread []string `json:"-"`
 }
 
 // Precedence says whether policies of routes replace a Gateway's.

@@ -28,6 +28,10 @@ func Validate(p *v1alpha1.AgentAuthPolicy) field.ErrorList {
 	f := &findings{}
 	f.metadata(p)
 	spec, at := &p.Spec, field.NewPath("spec")
+	for _, path := range spec.Unread {
+		f.errs = append(f.errs, &field.Error{Type: field.ErrorTypeForbidden, Field: path, BadValue: field.OmitValueType{},
+			Detail: "this version of agentauth does not know the field, which may be a restriction; upgrade agentauth to that of the CRD, or remove the field"})
+	}
 	oneOf(f, at.Child("mode"), spec.Mode, v1alpha1.ModeEnforce)
 	f.attachment(at, spec)
 	f.methods(at.Child("authentication", "methods"), spec.Authentication.Methods)

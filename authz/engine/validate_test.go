@@ -83,6 +83,9 @@ func TestValidateSeesWhatTheSchemaCannot(t *testing.T) {
 		"a key set at what is no URL to Go": {func(s *v1alpha1.PolicySpec) {
 			s.Authentication.Methods[1].JWT.JWKS = &v1alpha1.JWKS{URI: "https://:443/keys"}
 		}, "spec.authentication.methods[1].jwt.jwks.uri", `"https://:443/keys"`},
+		"a field that only a newer version knows": {func(s *v1alpha1.PolicySpec) {
+			s.Unread = []string{"spec.routes[0].countries"}
+		}, "spec.routes[0].countries", "upgrade agentauth"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := validPolicy()

@@ -112,13 +112,14 @@ func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *metric
 	s := &clusterSource{kernel: kernel, log: log, metrics: m, state: st, ready: ready}
 	f.rest.UserAgent = "agentauth/" + versionString()
 	cluster, err := controller.New(controller.Config{
-		REST: f.rest, Namespaces: f.namespaces, Engine: kernel, Log: log, Loaded: s.loaded,
+		REST: f.rest, Namespaces: f.namespaces, Engine: kernel, Log: log, Loaded: s.loaded, Schema: s.schema,
 		LeaseNamespace: f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
 	})
 	if err != nil {
 		return nil, usage("the cluster cannot be used: %v", err)
 	}
 	st.behind = cluster.Age
+	m.registry.MustRegister(m.schema)
 	return func(ctx context.Context) error {
 		s.ctx = ctx
 		if st.maxAge > 0 {
@@ -154,6 +155,21 @@ type clusterSource struct {
 
 	begun bool
 	told  map[string]bool
+}
+
+// schema tells whether the CRD of policies is the one that is meant here.
+// Checks go on: what was written for another CRD is still the best there is.
+func (s *clusterSource) schema(schema controller.Schema) {
+	text := ""
+	if schema.Matches() {
+		s.metrics.schema.Set(1)
+		s.log.Info("the CRD of policies is as expected", "schema", schema.Got)
+	} else {
+		text = schema.String()
+		s.metrics.schema.Set(0)
+		s.log.Warn("the CRD of policies is not as expected", "problem", text)
+	}
+	s.state.set(func(st *state) { st.schema = text })
 }
 
 func (s *clusterSource) loaded(in engine.Input, reports []engine.Report) {

@@ -22,6 +22,7 @@ type metrics struct {
 	problems prometheus.Gauge
 	good     prometheus.Gauge
 	panics   prometheus.Counter
+	schema   prometheus.Gauge // registered in a cluster only
 }
 
 func newMetrics(age func() float64) *metrics {
@@ -55,6 +56,9 @@ func newMetrics(age func() float64) *metrics {
 		}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "agentauth_panics_total", Help: "Checks answered 503 because of a defect of agentauth; the log has the stack.",
+		}),
+		schema: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "agentauth_schema_matches", Help: "1 if the CRD of policies is the one that this agentauth is built for; 0 if it is not, or not there.",
 		}),
 	}
 	m.registry.MustRegister(m.decision, m.latency, m.asked, m.reloads, m.policies, m.problems, m.good, m.panics,

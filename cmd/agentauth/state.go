@@ -22,6 +22,8 @@ type state struct {
 	since   time.Time
 	// problems of what is in force.
 	problems []string
+	// schema, in a cluster, is what is wrong with the CRD of policies.
+	schema string
 	// keySets are set before the first request.
 	keySets func() []engine.RemoteStatus
 	// behind, in a cluster, is for how long the API server was not watched;
@@ -82,6 +84,9 @@ func (s *state) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.behind != nil && s.behind() > time.Second {
 		fmt.Fprintf(w, "the API server has not been watched for %s; what was known before is in force\n", s.behind().Round(time.Second))
+	}
+	if s.schema != "" {
+		fmt.Fprintln(w, s.schema)
 	}
 	if len(s.refused) > 0 {
 		fmt.Fprintf(w, "the last load was refused %s ago; what was loaded before is in force:\n", time.Since(s.since).Round(time.Second))

@@ -21,7 +21,7 @@ var rank = []struct {
 	{"authz/engine", 30},
 	{"authz/authn", 20}, {"authz/expr", 20},
 	{"authz/jwks", 10}, {"authz/egress", 10}, {"authz/password", 10}, {"authz/match", 10},
-	{"authz/limit", 5}, {"api/", 5},
+	{"authz/limit", 5}, {"api/", 5}, {"config/crd", 5},
 	{"authz", 0},
 }
 

@@ -1,0 +1,88 @@
+package controller
+
+import (
+	"slices"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+)
+
+const newer = `{"apiVersion":"agentauth.dev/v1alpha1","kind":"AgentAuthPolicy","metadata":{"name":"p","namespace":"shop","later":1},
+"spec":{"quota":{"perMinute":5},"routes":[{"hostnames":["a.example.com"],"countries":["NL"]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}},
+"status":{"later":1}}`
+
+// As client-go decodes what comes from the API server, one by one and in lists.
+func TestFieldsOfANewerCRDAreNotedAndNotLeftOutInSilence(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := addReceived(scheme); err != nil {
+		t.Fatal(err)
+	}
+	decode := serializer.NewCodecFactory(scheme).UniversalDeserializer().Decode
+	one, _, err := decode([]byte(newer), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := decode([]byte(`{"apiVersion":"agentauth.dev/v1alpha1","kind":"AgentAuthPolicyList","metadata":{"resourceVersion":"7"},"items":[`+newer+`]}`), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := list.DeepCopyObject().(*receivedList)
+	if copied.ResourceVersion != "7" || len(copied.Items) != 1 {
+		t.Fatalf("got %+v", copied)
+	}
+	for _, r := range []runtime.Object{one, one.DeepCopyObject(), &copied.Items[0]} {
+		got, err := slim(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, ok := got.(*v1alpha1.AgentAuthPolicy)
+		if !ok || p.Name != "p" || len(p.Spec.Routes) != 1 {
+			t.Fatalf("got %T %+v", got, got)
+		}
+		slices.Sort(p.Spec.Unread)
+		if want := []string{"spec.quota", "spec.routes[0].countries"}; !slices.Equal(p.Spec.Unread, want) {
+			t.Errorf("expected %q, got %q", want, p.Spec.Unread)
+		}
+	}
+	if _, _, err := decode([]byte(`{"apiVersion":"agentauth.dev/v1alpha1","kind":"AgentAuthPolicy","spec":{"routes":"all"}}`), nil, nil); err == nil {
+		t.Error("expected what is no policy to be an error")
+	}
+}
+
+// A CRD that is replaced changes what the API server serves, and no generation.
+func TestASpecThatChangesInOneGenerationIsCompiled(t *testing.T) {
+	weaker, whole := policy("p", "1", 1), policy("p", "1", 1)
+	whole.Spec.Authorization = &v1alpha1.Authorization{Rules: []v1alpha1.Rule{{Name: "never", Require: "false"}}}
+	for name, put := range map[string]func(*store, *v1alpha1.AgentAuthPolicy){
+		"watched":    func(s *store, p *v1alpha1.AgentAuthPolicy) { s.put(p) },
+		"read again": (*store).reread,
+	} {
+		s := newStore()
+		s.put(weaker)
+		told(s.changed)
+		for i, step := range []struct {
+			policy *v1alpha1.AgentAuthPolicy
+			want   bool
+		}{{weaker.DeepCopy(), false}, {whole, true}, {whole.DeepCopy(), false}, {weaker.DeepCopy(), true}} {
+			if put(s, step.policy); told(s.changed) != step.want {
+				t.Errorf("%s, step %d: expected a signal: %t", name, i, step.want)
+			}
+		}
+	}
+}
+
+func TestWhatIsReadAgainAndIsNotTheStateThatTheWatchToldIsLeft(t *testing.T) {
+	s := newStore()
+	now, other, gone := policy("p", "1", 2), policy("p", "1", 1), policy("gone", "2", 1)
+	now.ResourceVersion, other.ResourceVersion, gone.ResourceVersion = "20", "10", "5"
+	s.put(now)
+	told(s.changed)
+	s.reread(other)
+	s.reread(gone)
+	if in := s.input(); told(s.changed) || len(in.Policies) != 1 || in.Policies[0] != now {
+		t.Errorf("got %+v", in.Policies)
+	}
+}
