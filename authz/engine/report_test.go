@@ -103,7 +103,7 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 	}
 	e, _ := newWorld(Options{})
 	_, reports := e.Compile(in)
-	seen := map[string]bool{}
+	seen := map[string][]string{}
 	for _, r := range reports {
 		kinds := [3]string{v1alpha1.ConditionAccepted, v1alpha1.ConditionResolvedRefs, v1alpha1.ConditionProgrammed}
 		if len(r.Conditions) != len(kinds) {
@@ -116,14 +116,15 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 			if c.ObservedGeneration != 1 || c.Message == "" || strings.Contains(c.Message, "hunter2") {
 				t.Errorf("%s: got generation %d and the message %q", r.Policy, c.ObservedGeneration, c.Message)
 			}
-			seen[c.Reason] = true
+			seen[c.Reason] = append(seen[c.Reason], c.Message)
 		}
 	}
 	for _, reason := range reasons(t) {
-		if !seen[reason] {
+		if seen[reason] == nil {
 			t.Errorf("no policy here has the reason %s", reason)
 		}
 	}
+	documented(t, seen)
 }
 
 // reasons are the values of all constants Reason… of the API.

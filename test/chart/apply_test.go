@@ -51,24 +51,31 @@ func TestPodSecurityAdmissionTakesThePods(t *testing.T) {
 	}
 }
 
-// yamlBlock is the one block of YAML of docs/install.md that has these words.
+// pages are those whose commands and manifests are tried here.
+var pages = []string{"install.md", "upgrade.md", "multi-tenancy.md"}
+
+// yamlBlock is the one block of YAML of the pages that has these words.
 func yamlBlock(t *testing.T, words string) string {
 	t.Helper()
 	blocks := slices.DeleteFunc(documented(t, "yaml"), func(b string) bool { return !strings.Contains(b, words) })
 	if len(blocks) != 1 {
-		t.Fatalf("docs/install.md: expected one block with %q, found %d", words, len(blocks))
+		t.Fatalf("%q: expected one block with %q, found %d", pages, words, len(blocks))
 	}
 	return blocks[0]
 }
 
-// documented are the blocks of docs/install.md in a language.
+// documented are the blocks of the pages in a language, each once.
 func documented(t *testing.T, language string) []string {
 	t.Helper()
-	data, err := os.ReadFile("../../docs/install.md")
-	must(t, err)
 	var out []string
-	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(data, -1) {
-		out = append(out, string(m[1]))
+	for _, page := range pages {
+		data, err := os.ReadFile("../../docs/" + page)
+		must(t, err)
+		for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(data, -1) {
+			if block := string(m[1]); !slices.Contains(out, block) {
+				out = append(out, block)
+			}
+		}
 	}
 	return out
 }
@@ -162,5 +169,8 @@ func TestTheDocumentsOtherExamplesAreTaken(t *testing.T) {
 	if _, err := render(t, yamlBlock(t, "certManager")); err != nil {
 		t.Error(err)
 	}
-	kubectl(t, yamlBlock(t, "kind: ClusterRole"), "apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-")
+	for _, role := range []string{"kind: ClusterRole\n", "kind: Role\n"} {
+		namespaces(t, "shop")
+		kubectl(t, yamlBlock(t, role), "apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-")
+	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
-// follow does what one block of docs/install.md says, in the checkout: the one that starts with these words.
+// follow does what one block of the pages says, in the checkout: the one that starts with these words.
 func follow(t *testing.T, words string) string {
 	t.Helper()
 	root, err := parts.Root()
@@ -25,7 +25,7 @@ func follow(t *testing.T, words string) string {
 		}
 	}
 	if len(found) != 1 {
-		t.Fatalf("docs/install.md: expected one block that starts with %q, found %d", words, len(found))
+		t.Fatalf("%q: expected one block that starts with %q, found %d", pages, words, len(found))
 	}
 	followed[found[0]] = true
 	cmd := exec.CommandContext(t.Context(), "bash", "-ec", found[0])
@@ -54,6 +54,8 @@ func TestTheDocumentInstallsUpgradesAndUninstalls(t *testing.T) {
 		{"under its account it serves all namespaces", servesAll},
 		{"narrowed to a namespace it has rights there only", narrows},
 		{"an upgrade brings the CRD of the new chart and keeps policies", upgrades},
+		{"a rollback brings back the CRD that was, and nothing else does", rollsBack},
+		{"tenants are given rights, and an older program is gone back to", changesValues},
 		{"a second release serves other namespaces", second},
 		{"a third in a namespace that has one is refused", sameNamespace},
 		{"what is uninstalled is gone, but for the CRD and the policies", uninstalls},
@@ -66,7 +68,7 @@ func TestTheDocumentInstallsUpgradesAndUninstalls(t *testing.T) {
 	}
 	for _, block := range documented(t, "sh") {
 		if !followed[block] && !strings.HasPrefix(block, "docker ") { // test/image does what the Dockerfile says
-			t.Errorf("docs/install.md has a block that nothing follows:\n%s", block)
+			t.Errorf("%q have a block that nothing follows:\n%s", pages, block)
 		}
 	}
 }
@@ -100,7 +102,7 @@ func servesAll(t *testing.T) {
 
 func narrows(t *testing.T) {
 	wide := installed(t, "agentauth-system", "agentauth")
-	follow(t, "helm upgrade agentauth charts/agentauth --namespace agentauth-system --reset-then-reuse-values --set")
+	follow(t, "helm upgrade agentauth charts/agentauth --namespace agentauth-system --reset-then-reuse-values --set 'watchNamespaces")
 	startInstalled(t, "agentauth-system", "agentauth")
 	programs(t, "shop", "narrow")
 	for question, want := range map[string]string{
@@ -158,6 +160,34 @@ func upgrades(t *testing.T) {
 	}
 	if exists(t, "clusterrole", "agentauth:agentauth-system") {
 		t.Error("the value watchNamespaces was not kept")
+	}
+}
+
+func rollsBack(t *testing.T) {
+	shortName := func() string { return kubectl(t, "", "get", crd, "-o", "jsonpath={.spec.names.shortNames[0]}") }
+	follow(t, "helm rollback agentauth")
+	if got := shortName(); got != "oldaap" {
+		t.Errorf("expected the CRD of the old chart, got short name %s", got)
+	}
+	follow(t, "helm template agentauth charts/agentauth")
+	if got := shortName(); got != "aap" {
+		t.Errorf("expected the CRD of this chart, got short name %s", got)
+	}
+	follow(t, "helm upgrade agentauth charts/agentauth --namespace agentauth-system --reset-then-reuse-values\n")
+	if !exists(t, "aap", "narrow", "-n", "shop") {
+		t.Error("a policy is gone")
+	}
+}
+
+func changesValues(t *testing.T) {
+	const values = "helm upgrade agentauth charts/agentauth --namespace agentauth-system --reset-then-reuse-values --set "
+	follow(t, values+"rbac.aggregate")
+	if !exists(t, "clusterrole", "agentauth-edit:agentauth-system") {
+		t.Error("expected a role for tenants")
+	}
+	follow(t, values+"image.tag")
+	if got := kubectl(t, "", "get", "deployment", "agentauth", "-n", "agentauth-system", "-o", "jsonpath={..image}"); got != "registry.example.com/agentauth:v0.0.9" {
+		t.Errorf("expected the image of the document, got %s", got)
 	}
 }
 

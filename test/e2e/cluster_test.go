@@ -63,7 +63,12 @@ func useKube(t *testing.T) *kube {
 // documented are the blocks of docs/kubernetes.md in a language.
 func documented(t tester, language string) []string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/kubernetes.md")
+	return documentedOn(t, "kubernetes.md", language)
+}
+
+func documentedOn(t tester, page, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/" + page)
 	must(t, err)
 	var out []string
 	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(text, -1) {
@@ -276,6 +281,13 @@ func TestWhatTheDocumentSaysWorks(t *testing.T) {
 		}
 	}
 	answers(t, soon, a, "orders.example.com", credential("sample-api-key-of-the-warehouse-robot"), 0)
+
+	shown = k.follow(t, documentedOn(t, "troubleshooting.md", "sh")[0])
+	for _, want := range []string{"Accepted True Accepted: valid", "ResolvedRefs True ResolvedRefs: every", "Programmed True Programmed: compiled"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("expected %q in\n%s", want, shown)
+		}
+	}
 }
 
 func TestNoStatusIsWrittenWhereNothingChanged(t *testing.T) {
