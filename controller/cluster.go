@@ -112,7 +112,15 @@ func New(config Config) (*Cluster, error) {
 	if c.cache, err = cache.New(rc, options); err != nil {
 		return nil, err
 	}
-	writer, err := client.New(rc, client.Options{HTTPClient: http, Scheme: scheme, Mapper: mapper})
+	reader, err := client.New(rc, client.Options{HTTPClient: http, Scheme: scheme, Mapper: mapper})
+	if err != nil {
+		return nil, err
+	}
+	written := runtime.NewScheme() // where policies are policies, and not what was received
+	if err := v1alpha1.AddToScheme(written); err != nil {
+		return nil, err
+	}
+	writer, err := client.New(rc, client.Options{HTTPClient: http, Scheme: written, Mapper: mapper})
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +128,7 @@ func New(config Config) (*Cluster, error) {
 	if c.lease, err = newLease(rc, config); err != nil {
 		return nil, err
 	}
-	c.rereader = newRereader(writer, config, c.store)
+	c.rereader = newRereader(reader, config, c.store)
 	if c.schemas, err = newSchemas(config.Schema, c.rereader.changed); err != nil {
 		return nil, err
 	}
