@@ -36,7 +36,7 @@ import (
 )
 
 // Config is a cluster and what to do with its policies. All of it is needed,
-// but for Namespaces.
+// but for Namespaces and Schema.
 type Config struct {
 	REST *rest.Config
 	// Namespaces are those to watch; none is all.
