@@ -78,9 +78,10 @@ func New(config Config) (*Cluster, error) {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme), addReceived(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme)); err != nil {
 		return nil, err
 	}
+	addReceived(scheme)
 	// All kinds are known: no discovery, and no waiting for it.
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), meta.RESTScopeNamespace)

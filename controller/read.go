@@ -52,9 +52,8 @@ func (l *receivedList) DeepCopyObject() runtime.Object {
 }
 
 // addReceived makes policies of a scheme be read like this.
-func addReceived(scheme *runtime.Scheme) error {
+func addReceived(scheme *runtime.Scheme) {
 	scheme.AddKnownTypeWithName(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), &received{})
 	scheme.AddKnownTypeWithName(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind+"List"), &receivedList{})
 	metav1.AddToGroupVersion(scheme, v1alpha1.GroupVersion)
-	return nil
 }
