@@ -51,11 +51,11 @@ func (o *objects) add(kind string, list []*Object, printed map[weak.Pointer[Obje
 	for _, obj := range list {
 		key := objectKey{kind, obj.Namespace, obj.Name}
 		same := weak.Make(obj)
-		print, known := printed[same]
+		was, known := printed[same]
 		if !known {
-			print = fingerprintOf(kind, obj)
+			was = fingerprintOf(kind, obj)
 		}
-		o.byKey[key], o.prints[key], o.printed[same] = obj, print, print
+		o.byKey[key], o.prints[key], o.printed[same] = obj, was, was
 	}
 }
 
