@@ -1,0 +1,14 @@
+// Package webhook refuses, when a policy is applied, what the schema of the CRD
+// cannot see: it is the same Compile, of that one policy.
+//
+//	AdmissionReview -> review -> Judge -> Compile([the policy]) -> refused with the field's path | allowed, with warnings
+//
+// Only what is wrong with a policy by itself is refused. What depends on other
+// objects (a Secret that is missing, a target that is not there yet) becomes a
+// warning, so that manifests may be applied in any order. An update that leaves
+// the spec as it is, and a policy that is being deleted, are always allowed.
+//
+// Whoever reaches the address is answered: API servers seldom show a client
+// certificate. So nothing is told of what a Secret or ConfigMap holds, reviews
+// are bounded in size, number and time, and one is compiled at a time.
+package webhook

@@ -1,0 +1,137 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/agentauth-dev/agentauth/authz/limit"
+)
+
+// Path is where reviews are asked for.
+const Path = "/validate"
+
+const (
+	// maxBody takes a policy as large as etcd keeps, twice, for an update.
+	maxBody = 4 << 20
+	// maxAtOnce bounds the bodies that are held; more wait.
+	maxAtOnce = 16
+	// queue is how many reviews of one namespace may wait to be compiled.
+	queue = 8
+	// maxTime is longer than an API server waits with the chart's settings.
+	maxTime = 10 * time.Second
+)
+
+// Results of reviews, as told to Config.Reviewed.
+const (
+	Allowed = "allowed"
+	Refused = "refused"
+	Failed  = "failed" // the API server goes by its failurePolicy
+)
+
+// handler answers reviews.
+type handler struct {
+	judge    *Judge
+	log      *slog.Logger
+	reviewed func(result string)
+	slots    chan struct{}
+	compiler *limit.Limiter
+}
+
+// newHandler compiles one policy at a time, in turns of namespaces, so that
+// what decides keeps the other cores.
+func newHandler(c *Config) http.Handler {
+	h := &handler{judge: &c.Judge, log: c.Log, reviewed: c.Reviewed, slots: make(chan struct{}, maxAtOnce), compiler: limit.New(1, queue)}
+	mux := http.NewServeMux()
+	mux.Handle("POST "+Path, h)
+	return mux
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.log.Error("a review panicked and was answered 500", "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			h.fail(w, http.StatusInternalServerError, "a defect of agentauth; see its log")
+		}
+	}()
+	ctx, cancel := context.WithTimeout(r.Context(), maxTime)
+	defer cancel()
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-ctx.Done():
+		h.fail(w, http.StatusTooManyRequests, "too many reviews at once")
+		return
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		h.fail(w, http.StatusUnsupportedMediaType, "expected application/json")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		h.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("expected a body of at most %d bytes", maxBody))
+		return
+	}
+	req, err := parse(body)
+	if err != nil {
+		h.fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	response, err := h.review(ctx, req)
+	if err != nil {
+		h.fail(w, http.StatusTooManyRequests, "other reviews are before this one")
+		return
+	}
+	h.answer(w, req, response)
+}
+
+// review fails where there is no time for it.
+func (h *handler) review(ctx context.Context, r *request) (*admissionv1.AdmissionResponse, error) {
+	if r.exempt() {
+		return allowed(nil), nil
+	}
+	p, problems := r.candidate()
+	var v verdict
+	if problems == nil {
+		// What panics there panics here.
+		if err := h.compiler.Do(ctx, p.Namespace, func() { v = h.judge.judge(p) }); err != nil {
+			return nil, err
+		}
+		problems = v.invalid
+	}
+	if problems == nil {
+		return allowed(v.warnings), nil
+	}
+	response := refused(p, problems)
+	h.log.Info("a policy was refused at apply", "policy", cut(p.Namespace, maxName)+"/"+cut(p.Name, maxName),
+		"operation", string(r.Operation), "problem", response.Result.Message)
+	return response, nil
+}
+
+func (h *handler) answer(w http.ResponseWriter, r *request, response *admissionv1.AdmissionResponse) {
+	response.UID = r.UID
+	review := admissionv1.AdmissionReview{Response: response}
+	review.SetGroupVersionKind(admissionv1.SchemeGroupVersion.WithKind("AdmissionReview"))
+	data, err := json.Marshal(review)
+	if err != nil {
+		h.fail(w, http.StatusInternalServerError, "the answer cannot be written")
+		return
+	}
+	h.reviewed(map[bool]string{true: Allowed, false: Refused}[response.Allowed])
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(data)
+}
+
+// fail lets the API server go by its failurePolicy.
+func (h *handler) fail(w http.ResponseWriter, status int, why string) {
+	h.reviewed(Failed)
+	http.Error(w, "agentauth: "+why, status)
+}

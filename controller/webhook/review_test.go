@@ -1,0 +1,250 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// world is what is known, by kind and name; nil is nothing at all.
+type world map[string]any
+
+func (w world) Find(kind string, name types.NamespacedName) (any, bool) {
+	return w[kind+" "+name.String()], w != nil
+}
+
+// asked is a handler and what it was told of its answers.
+type asked struct {
+	http.Handler
+	mu      sync.Mutex
+	results []string
+}
+
+func (a *asked) told() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.results)
+}
+
+func newAsked(objects Objects, options engine.Options) *asked {
+	a := &asked{}
+	a.Handler = newHandler(&Config{
+		Judge: Judge{Objects: objects, Options: options}, Log: slog.New(slog.DiscardHandler),
+		Reviewed: func(result string) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.results = append(a.results, result)
+		},
+	})
+	return a
+}
+
+func (a *asked) post(body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	return w
+}
+
+const uid = "705ab4f5-6393-11e8-b7cc-42010a800002"
+
+// reviewOf is what an API server sends.
+func reviewOf(t testing.TB, change func(*admissionv1.AdmissionRequest), policy, old string) string {
+	t.Helper()
+	r := &admissionv1.AdmissionRequest{
+		UID: uid, Operation: admissionv1.Create, Namespace: "shop", Resource: resource,
+		Object: raw(t, policy), OldObject: raw(t, old),
+	}
+	if old != "" {
+		r.Operation = admissionv1.Update
+	}
+	if change != nil {
+		change(r)
+	}
+	review := admissionv1.AdmissionReview{Request: r}
+	review.SetGroupVersionKind(admissionv1.SchemeGroupVersion.WithKind("AdmissionReview"))
+	data, err := json.Marshal(review)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func raw(t testing.TB, text string) runtime.RawExtension {
+	t.Helper()
+	if text == "" {
+		return runtime.RawExtension{}
+	}
+	data, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runtime.RawExtension{Raw: data}
+}
+
+// answer is the response to a review, which has to be one.
+func (a *asked) answer(t testing.TB, body string) *admissionv1.AdmissionResponse {
+	t.Helper()
+	w := a.post(body)
+	if w.Code != http.StatusOK {
+		t.Fatalf("expected an answer, got %d %s", w.Code, w.Body)
+	}
+	var review admissionv1.AdmissionReview
+	if err := json.Unmarshal(w.Body.Bytes(), &review); err != nil || review.Response == nil || review.Response.UID != uid ||
+		review.Kind != "AdmissionReview" || review.APIVersion != "admission.k8s.io/v1" {
+		t.Fatalf("expected an AdmissionReview with the uid of the request, got %v %s", err, w.Body)
+	}
+	return review.Response
+}
+
+// policy has a host, a method, and more of its spec.
+func policy(method, more string) string {
+	return fmt.Sprintf(`
+apiVersion: agentauth.dev/v1alpha1
+kind: AgentAuthPolicy
+metadata: {name: orders, namespace: shop}
+spec:
+  routes: [{hostnames: [orders.example.com]}]
+  authentication: {methods: [%s]}
+%s`, method, more)
+}
+
+const (
+	public = "{name: public, anonymous: {}}"
+	staff  = "{name: staff, basic: {users: {secretRef: {name: staff}}}}"
+	typo   = "  authorization: {rules: [{name: r, require: identity.sub}]}"
+)
+
+func TestARefusalSaysWhereAndWhy(t *testing.T) {
+	a := newAsked(world{}, engine.Options{})
+	r := a.answer(t, reviewOf(t, nil, policy(public, typo), ""))
+	if r.Allowed || r.Result.Code != 422 || r.Result.Reason != metav1.StatusReasonInvalid || r.Result.Details.Name != "orders" ||
+		!strings.HasPrefix(r.Result.Message, "spec.authorization.rules[0].require: ") || !strings.Contains(r.Result.Message, "undefined field 'sub'") ||
+		len(r.Result.Details.Causes) != 1 || r.Result.Details.Causes[0].Field != "spec.authorization.rules[0].require" {
+		t.Errorf("got %+v", r.Result)
+	}
+	if !slices.Equal(a.told(), []string{Refused}) {
+		t.Errorf("got results %q", a.told())
+	}
+}
+
+func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
+	for _, more := range []string{"  mode: Enforce\n  newRestriction: {}", "  routs: []", "  routes: 1"} {
+		r := newAsked(world{}, engine.Options{}).answer(t, reviewOf(t, nil, strings.Replace(policy(public, ""), "  routes: [{hostnames: [orders.example.com]}]", more, 1), ""))
+		if r.Allowed || !strings.Contains(r.Result.Message, "spec: this version of agentauth cannot read it: ") {
+			t.Errorf("%q: got %+v", more, r.Result)
+		}
+	}
+}
+
+func TestAPolicyThatIsInvalidAlreadyCanBeGivenUp(t *testing.T) {
+	wrong, right := policy(public, typo), policy(public, "")
+	for name, c := range map[string]struct {
+		change      func(*admissionv1.AdmissionRequest)
+		policy, old string
+		allowed     bool
+	}{
+		"a label is added":                  {nil, strings.Replace(wrong, "{name: orders", "{labels: {a: b}, name: orders", 1), wrong, true},
+		"the spec is written another way":   {nil, strings.Replace(wrong, "  routes: [{hostnames: [orders.example.com]}]\n", "", 1) + "\n  routes: [{hostnames: [orders.example.com]}]", wrong, true},
+		"it is being deleted":               {nil, strings.Replace(policy(public, typo+"\n  mode: Shadow"), "{name: orders", `{deletionTimestamp: "2027-01-31T00:00:00Z", name: orders`, 1), wrong, true},
+		"it is deleted":                     {func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Delete }, "", wrong, true},
+		"its status is written":             {func(r *admissionv1.AdmissionRequest) { r.SubResource = "status" }, wrong, right, true},
+		"it is corrected":                   {nil, right, wrong, true},
+		"another part of its spec is wrong": {nil, policy(public, typo+"\n  mode: Shadow"), wrong, false},
+		"one that was right becomes wrong":  {nil, wrong, right, false},
+	} {
+		if r := newAsked(world{}, engine.Options{}).answer(t, reviewOf(t, c.change, c.policy, c.old)); r.Allowed != c.allowed {
+			t.Errorf("%s: expected allowed %t, got %+v", name, c.allowed, r.Result)
+		}
+	}
+}
+
+func secretOf(namespace, use string) *engine.Object {
+	return &engine.Object{Namespace: namespace, Name: "staff", Labels: map[string]string{v1alpha1.LabelUse: use},
+		Data: map[string][]byte{"auth": []byte("alice:the-password-of-alice\n")}}
+}
+
+func targets(kind, name, section string) string {
+	return strings.Replace(policy(public, ""), "routes: [{hostnames: [orders.example.com]}]",
+		fmt.Sprintf("targetRefs: [{group: gateway.networking.k8s.io, kind: %s, name: %s, sectionName: %q}]", kind, name, section), 1)
+}
+
+func TestWhatDependsOnOthersIsAWarning(t *testing.T) {
+	rule := gatewayv1.SectionName("refunds")
+	there := world{
+		"HTTPRoute shop/orders": &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"},
+			Spec: gatewayv1.HTTPRouteSpec{Rules: []gatewayv1.HTTPRouteRule{{Name: &rule}}}},
+		"Gateway shop/edge": &gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "edge"}},
+	}
+	granted := engine.Options{Grants: engine.Grants{{Namespace: "shop", Hostname: "*.shop.example.com"}}}
+	for name, c := range map[string]struct {
+		objects Objects
+		options engine.Options
+		policy  string
+		want    string // in the one warning; "" is none
+	}{
+		"a Secret that is missing":                 {world{}, engine.Options{}, policy(staff, ""), "spec.authentication.methods[0].basic.users.secretRef (Secret shop/staff): not found, or not labelled agentauth.dev/use: basic"},
+		"a Secret that is labelled for other uses": {world{"Secret shop/staff": secretOf("shop", "hmac")}, engine.Options{}, policy(staff, ""), "labelled agentauth.dev/use: hmac"},
+		"what a Secret holds is not looked at":     {world{"Secret shop/staff": secretOf("shop", "basic")}, engine.Options{}, policy(staff, ""), ""},
+		"nothing was read yet":                     {world(nil), engine.Options{}, policy(staff, ""), ""},
+		"a route that is missing":                  {world{}, engine.Options{}, targets("HTTPRoute", "orders", ""), "spec.targetRefs[0]: expected HTTPRoute orders in this namespace"},
+		"a rule that is missing":                   {there, engine.Options{}, targets("HTTPRoute", "orders", "other"), "has no rule other"},
+		"a rule that is there":                     {there, engine.Options{}, targets("HTTPRoute", "orders", "refunds"), ""},
+		"a Gateway that is missing":                {there, engine.Options{}, targets("Gateway", "other", ""), "expected Gateway other"},
+		"a listener, perhaps of a ListenerSet":     {there, engine.Options{}, targets("Gateway", "edge", "https"), ""},
+		"routes, while nothing was read":           {world(nil), engine.Options{}, targets("HTTPRoute", "orders", ""), ""},
+		"a host that is not granted":               {world{}, granted, policy(public, ""), "hostname orders.example.com: the operator lets this namespace not use it"},
+		"a method that never applies":              {world{}, engine.Options{}, policy(public+", {name: keys, requirement: Required, apiKey: {selector: {matchLabels: {a: b}}}}", ""), "it never applies"},
+		"a key set that is fetched":                {world{}, engine.Options{}, policy("{name: idp, jwt: {issuer: https://idp.example.com, audiences: [a]}}", ""), ""},
+	} {
+		r := newAsked(c.objects, c.options).answer(t, reviewOf(t, nil, c.policy, ""))
+		text := strings.Join(r.Warnings, "\n")
+		if !r.Allowed || (c.want == "") != (text == "") || !strings.Contains(text, c.want) || len(r.Warnings) > 1 {
+			t.Errorf("%s: expected %q, got %q %+v", name, c.want, r.Warnings, r.Result)
+		}
+		if strings.Contains(text, "password-of-alice") || len(text) > maxWarning {
+			t.Errorf("%s: got %q", name, text)
+		}
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	var methods []string
+	for i := range 16 {
+		methods = append(methods, fmt.Sprintf("{name: m%d, basic: {users: {secretRef: {name: %s%d}}}}", i, strings.Repeat("s", 240), i))
+	}
+	r := newAsked(world{}, engine.Options{}).answer(t, reviewOf(t, nil, policy(strings.Join(methods, ", "), ""), ""))
+	if len(r.Warnings) != maxWarnings || !strings.HasPrefix(r.Warnings[maxWarnings-1], "and 9 more") {
+		t.Errorf("got %d warnings %q", len(r.Warnings), r.Warnings)
+	}
+	for _, w := range r.Warnings {
+		if len(w) > maxWarning {
+			t.Errorf("got a warning of %d bytes", len(w))
+		}
+	}
+	var rules []string
+	for i := range 32 {
+		rules = append(rules, fmt.Sprintf("{name: r%d, require: %q}", i, strings.Repeat("nothing.", 500)+"x"))
+	}
+	r = newAsked(world{}, engine.Options{}).answer(t, reviewOf(t, nil, policy(public, "  authorization: {rules: ["+strings.Join(rules, ", ")+"]}"), ""))
+	if r.Allowed || len(r.Result.Message) > maxMessage || len(r.Result.Details.Causes) != maxProblems {
+		t.Errorf("got %d bytes and %d causes", len(r.Result.Message), len(r.Result.Details.Causes))
+	}
+}

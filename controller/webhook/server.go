@@ -1,0 +1,65 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Config is a webhook. All of it is needed.
+type Config struct {
+	// Address to listen at, as in ":9443".
+	Address string
+	// Certificate is asked for at every handshake.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	Judge       Judge
+	Log         *slog.Logger
+	// Reviewed is told of every answer: [Allowed], [Refused] or [Failed].
+	Reviewed func(result string)
+}
+
+// Server is a webhook that listens.
+type Server struct {
+	listener net.Listener
+	http     *http.Server
+}
+
+// Listen binds the address; [Server.Serve] then answers.
+func Listen(c Config) (*Server, error) {
+	listener, err := net.Listen("tcp", c.Address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %q: %w", c.Address, err)
+	}
+	return &Server{listener: listener, http: &http.Server{
+		Handler:           newHandler(&c),
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Certificate},
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: maxTime, WriteTimeout: 2 * maxTime, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 16 << 10,
+		// What strangers do at the port is not worth more.
+		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+// Addr is the address that was bound.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Serve answers until [Server.Shutdown], and then returns nil.
+func (s *Server) Serve() error {
+	if err := s.http.ServeTLS(s.listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown takes no new connections and waits for the reviews under way; when
+// ctx ends it cuts them off and returns the error of ctx.
+func (s *Server) Shutdown(ctx context.Context) error {
+	defer func() { _ = s.http.Close() }()
+	defer s.listener.Close() // of one that never served
+	return s.http.Shutdown(ctx)
+}
