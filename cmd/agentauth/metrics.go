@@ -23,6 +23,8 @@ type metrics struct {
 	good     prometheus.Gauge
 	panics   prometheus.Counter
 	schema   prometheus.Gauge // registered in a cluster only
+	reviews  *prometheus.CounterVec
+	expiry   prometheus.Gauge
 }
 
 func newMetrics(age func() float64) *metrics {
@@ -60,8 +62,16 @@ func newMetrics(age func() float64) *metrics {
 		schema: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "agentauth_schema_matches", Help: "1 if the CRD of policies is the one that this agentauth is built for; 0 if it is not, or not there.",
 		}),
+		reviews: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "agentauth_webhook_reviews_total",
+			Help: "Policies the webhook was asked about, by result: allowed, refused, or failed (the API server goes by failurePolicy).",
+		}, []string{"result"}),
+		expiry: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "agentauth_webhook_certificate_expiry_timestamp_seconds",
+			Help: "When the certificate ends that the webhook showed last; 0 if it showed none.",
+		}),
 	}
-	m.registry.MustRegister(m.decision, m.latency, m.asked, m.reloads, m.policies, m.problems, m.good, m.panics,
+	m.registry.MustRegister(m.decision, m.latency, m.asked, m.reloads, m.policies, m.problems, m.good, m.panics, m.reviews, m.expiry,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "agentauth_config_age_seconds",
 			Help: "For how long what is in force has not been what its source says; 0 while it is.",

@@ -29,6 +29,7 @@ type serveFlags struct {
 	logFormat, logLevel                   string
 	drain                                 time.Duration
 	cluster                               clusterFlags
+	webhook                               webhookFlags
 }
 
 func serveCommand() *cobra.Command {
@@ -62,6 +63,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags := cmd.Flags()
 	flags.StringVar(&f.policies, "policies", "", "directory of manifests; without it policies come from a cluster")
 	f.cluster.register(cmd)
+	f.webhook.register(cmd)
 	flags.StringVar(&f.grpcAddress, "grpc-address", "127.0.0.1:9001", `address of the ext_authz door; "" turns it off`)
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "the door's certificate chain in PEM, reloaded when it changes")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "the door's private key in PEM, reloaded when it changes")
@@ -100,6 +102,9 @@ func (f *serveFlags) options() (engine.Options, error) {
 	options := engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: f.policies != ""}
 	if !options.AllowUnmatched && f.unmatched != "deny" {
 		return engine.Options{}, usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
+	}
+	if err := f.webhook.check(f.policies == ""); err != nil {
+		return engine.Options{}, err
 	}
 	if f.policies == "" {
 		err := f.cluster.options(&options)
@@ -157,6 +162,10 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	hook, err := f.webhook.open(ctx, &f.cluster, options, client.Check, logger, m)
+	if err != nil {
+		return err
+	}
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
@@ -180,6 +189,7 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 	stop() // a second signal ends the process at once
 	logger.Info("stopping: not ready any more, finishing what is under way", "drain", f.drain.String())
 	st.set(func(s *state) { s.stopping = true })
+	hook.close()
 	err = door.close(f.drain)
 	select {
 	case <-followed:

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+	registration "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+	core "k8s.io/client-go/kubernetes/typed/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/controller/servingcert"
+	"github.com/agentauth-dev/agentauth/controller/webhook"
+)
+
+// webhookFlags say whether policies are judged when they are applied, and whose
+// certificate that is served with.
+type webhookFlags struct{ address, cert, key, configuration string }
+
+func (f *webhookFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.address, "webhook-address", "", `address of the validating admission webhook; "" turns it off`)
+	flags.StringVar(&f.cert, "webhook-tls-cert", "", "the webhook's certificate chain in PEM, reloaded when it changes")
+	flags.StringVar(&f.key, "webhook-tls-key", "", "the webhook's private key in PEM, reloaded when it changes")
+	flags.StringVar(&f.configuration, "webhook-configuration", "",
+		"without these files: make the certificate, and let this ValidatingWebhookConfiguration trust it")
+}
+
+func (f *webhookFlags) check(cluster bool) error {
+	files, anything := f.cert != "" && f.key != "", f.cert+f.key+f.configuration != ""
+	switch {
+	case f.address == "" && anything:
+		return usage("--webhook-tls-cert, --webhook-tls-key and --webhook-configuration: only with --webhook-address")
+	case f.address == "":
+		return nil
+	case !cluster:
+		return usage("--webhook-address: only for policies from a cluster; leave it out, or leave out --policies")
+	case f.cert+f.key != "" && !files, files == (f.configuration != ""):
+		return usage("--webhook-address: expected --webhook-tls-cert with --webhook-tls-key, or --webhook-configuration alone to have a certificate made")
+	}
+	return nil
+}
+
+// hook is the webhook, or none.
+type hook struct{ server *webhook.Server }
+
+// open listens and answers. Checks do not depend on it: what fails later is
+// logged and ends nothing.
+func (f *webhookFlags) open(ctx context.Context, c *clusterFlags, options engine.Options, checkURL func(string) error, log *slog.Logger, m *metrics) (hook, error) {
+	if f.address == "" {
+		return hook{}, nil
+	}
+	certificate, keep, err := f.certificate(c, log)
+	if err != nil {
+		return hook{}, err
+	}
+	server, err := webhook.Listen(webhook.Config{
+		Address: f.address, Log: log,
+		Certificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			shown, err := certificate(hello)
+			if err == nil {
+				m.expiry.Set(float64(shown.Leaf.NotAfter.Unix()))
+			}
+			return shown, err
+		},
+		Judge:    webhook.Judge{Options: options, CheckURL: checkURL, Objects: c.watched},
+		Reviewed: func(result string) { m.reviews.WithLabelValues(result).Inc() },
+	})
+	if err != nil {
+		return hook{}, usage("--webhook-address: %v", err)
+	}
+	go keep(ctx)
+	go func() {
+		if err := server.Serve(); err != nil {
+			log.Error("the webhook ended; checks go on", "error", err.Error())
+		}
+	}()
+	log.Info("listening", "door", "webhook", "address", server.Addr().String())
+	return hook{server}, nil
+}
+
+// certificate is what to show, and what keeps it what it should be.
+func (f *webhookFlags) certificate(c *clusterFlags, log *slog.Logger) (show func(*tls.ClientHelloInfo) (*tls.Certificate, error), keep func(context.Context), err error) {
+	if f.cert != "" {
+		watcher, err := certwatcher.New(f.cert, f.key)
+		if err != nil {
+			return nil, nil, usage("--webhook-tls-cert: %v", err)
+		}
+		return watcher.GetCertificate, func(ctx context.Context) {
+			if err := watcher.Start(ctx); err != nil {
+				log.Error("the webhook's certificate is not reloaded any more", "error", err.Error())
+			}
+		}, nil
+	}
+	secrets, err := core.NewForConfig(c.rest)
+	if err != nil {
+		return nil, nil, usage("the cluster cannot be used: %v", err)
+	}
+	configurations, err := registration.NewForConfig(c.rest)
+	if err != nil {
+		return nil, nil, usage("the cluster cannot be used: %v", err)
+	}
+	keeper := servingcert.New(servingcert.Config{
+		Secrets:        secrets.Secrets(c.namespace),
+		Configurations: configurations.ValidatingWebhookConfigurations(), Configuration: f.configuration, Log: log,
+	})
+	return keeper.Certificate, keeper.Run, nil
+}
+
+func (h hook) close() {
+	if h.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = h.server.Shutdown(ctx) // what is cut off is asked again, of another replica
+}
