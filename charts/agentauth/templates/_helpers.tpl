@@ -47,6 +47,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-door" (include "agentauth.fullname" .)) .Values.door.tls.secretName }}
 {{- end }}
 
+{{- /* The Secret that the webhook's certificate is mounted from; "" where agentauth makes it itself. */}}
+{{- define "agentauth.webhookCertificate" -}}
+{{- with .Values.webhook }}{{ if .enabled }}
+{{- if .secretName }}{{ .secretName }}{{ else if .certManager.issuerRef.name }}{{ include "agentauth.fullname" $ }}-webhook-tls{{ end }}
+{{- end }}{{ end }}
+{{- end }}
+
+{{- /* A namespace has no dot, so releases of two never have one name. */}}
+{{- define "agentauth.webhookName" -}}
+{{ include "agentauth.fullname" . }}.{{ .Release.Namespace }}
+{{- end }}
+
 {{- /* Refuses what cannot work, once, with all there is to choose from. */}}
 {{- define "agentauth.check" -}}
 {{- $tls := include "agentauth.tls" . }}
@@ -70,6 +82,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if not .clientNames }}
 {{- fail "door.tls.clientNames: expected the DNS or URI names that proxies' certificates carry, as in {envoy.example.com}; \"*\" is any certificate of clientCA" }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- if .Values.webhook.enabled }}
+{{- with .Values.webhook }}
+{{- if and .secretName .certManager.issuerRef.name }}
+{{- fail "webhook: expected one of secretName and certManager.issuerRef.name, or none: then agentauth makes the certificate" }}
+{{- end }}
+{{- if ne (empty .secretName) (empty .caBundle) }}
+{{- fail "webhook: expected secretName and caBundle together: what the certificate verifies to is known to you alone" }}
+{{- end }}
+{{- end }}
+{{- if eq (int .Values.webhook.port) (int .Values.door.port) }}
+{{- fail "webhook.port: expected another port than door.port" }}
 {{- end }}
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsNamespaces) }}
