@@ -27,7 +27,7 @@ func namespaces(t *testing.T, names ...string) {
 // A warning would be of a deprecated field, or of what the restricted Pod Security Standard forbids.
 func TestTheAPIServerTakesEveryRenderingWithoutAWarning(t *testing.T) {
 	namespaces(t, "agentauth-system", "shop", "bank")
-	for _, values := range []string{trusting, withTLS, withCerts, everything, trusting + "watchNamespaces: [shop]\nautoscaling: {enabled: true}\n"} {
+	for _, values := range []string{trusting, withTLS, withCerts, withWebhook, everything, trusting + "watchNamespaces: [shop]\nautoscaling: {enabled: true}\n"} {
 		out, err := render(t, values)
 		must(t, err)
 		kubectl(t, out, "apply", "--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-")
@@ -85,7 +85,9 @@ func overlay(t *testing.T, content string) []object {
 	t.Helper()
 	root, err := parts.Root()
 	must(t, err)
-	config, err := filepath.Rel(suite.dir, filepath.Join(root, "config"))
+	resolved, err := filepath.EvalSymlinks(suite.dir)
+	must(t, err)
+	config, err := filepath.Rel(resolved, filepath.Join(root, "config"))
 	must(t, err)
 	dir, err := os.MkdirTemp(suite.dir, "overlay-")
 	must(t, err)
@@ -130,6 +132,7 @@ func TestKustomizeMeansWhatTheChartMeans(t *testing.T) {
 	const head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../config/default]\n"
 	for _, c := range []struct{ kustomization, values string }{
 		{head + "components: [../../config/door/trust-network]\n", trusting},
+		{head + "components: [../../config/door/trust-network, ../../config/webhook]\n", withWebhook},
 		{yamlBlock(t, "kind: Kustomization"), `
 image: {repository: registry.example.com/agentauth}
 door: {tls: {secretName: agentauth-door, clientNames: [envoy.gateways.example.com]}}

@@ -52,6 +52,7 @@ func TestTheDocumentInstallsUpgradesAndUninstalls(t *testing.T) {
 	}{
 		{"it installs, and says what is next", installs},
 		{"under its account it serves all namespaces", servesAll},
+		{"with the webhook it has its certificate trusted", hooks},
 		{"narrowed to a namespace it has rights there only", narrows},
 		{"an upgrade brings the CRD of the new chart and keeps policies", upgrades},
 		{"a rollback brings back the CRD that was, and nothing else does", rollsBack},
@@ -97,6 +98,13 @@ func installs(t *testing.T) {
 func servesAll(t *testing.T) {
 	a := startInstalled(t, "agentauth-system", "agentauth")
 	programs(t, "elsewhere", "first")
+	must(t, a.Stop())
+}
+
+func hooks(t *testing.T) {
+	follow(t, "helm upgrade agentauth charts/agentauth --namespace agentauth-system --reset-then-reuse-values --set webhook")
+	a := startInstalled(t, "agentauth-system", "agentauth")
+	trusts(t, "agentauth.agentauth-system")
 	must(t, a.Stop())
 }
 

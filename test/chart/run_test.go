@@ -25,7 +25,10 @@ func agentauth(t *testing.T, kubeconfig string, deployment object, mounted strin
 		if i == 0 && arg == "serve" || strings.HasPrefix(arg, "--grpc-address=") || strings.HasPrefix(arg, "--metrics-address=") {
 			continue
 		}
-		args = append(args, strings.ReplaceAll(arg, "/etc/agentauth/door", mounted))
+		if strings.HasPrefix(arg, "--webhook-address=") {
+			arg = "--webhook-address=127.0.0.1:0"
+		}
+		args = append(args, strings.NewReplacer("/etc/agentauth/door", mounted, "/etc/agentauth/webhook", mounted).Replace(arg))
 	}
 	dir, err := os.MkdirTemp(suite.dir, "run-")
 	must(t, err)

@@ -24,9 +24,11 @@ const (
 	withCerts = `
 door: {tls: {certManager: {issuerRef: {name: ca, kind: ClusterIssuer}}, clientNames: ["spiffe://mesh.example/gateway", other.example.com], clientCA: {configMapName: roots, key: roots.pem}}}
 `
+	withWebhook = trusting + "webhook: {enabled: true}\n"
 	// everything sets whatever can be set beside withCerts.
 	everything = withCerts + `
-networkPolicy: {gatewayNamespaces: [gateways, ingress], metricsNamespaces: [monitoring]}
+networkPolicy: {gatewayNamespaces: [gateways, ingress], metricsNamespaces: [monitoring], apiServerCIDRs: [10.0.0.0/28, "fd00::/64"]}
+webhook: {enabled: true, failurePolicy: Fail, port: 9444, certManager: {issuerRef: {name: inner, kind: ClusterIssuer}}}
 watchNamespaces: [shop, bank]
 hostnames: {shop: ["*.shop.example.com", shop.example.com], bank: ["*"]}
 unmatched: allow-unauthenticated
@@ -68,24 +70,29 @@ func TestWithoutAChoiceOfWhoIsAtTheDoorNothingIsRendered(t *testing.T) {
 
 func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 	for values, want := range map[string]string{
-		"door: {trustNetwork: true, tls: {secretName: a, clientNames: [b]}}":                          "expected one of the two",
-		"door: {tls: {secretName: a}}":                                                                "door.tls.clientNames: expected",
-		"door: {tls: {clientNames: [b]}}":                                                             "expected the door's certificate",
-		"door: {tls: {secretName: a, clientNames: [b], certManager: {issuerRef: {name: c}}}}":         "the door has one certificate",
-		"door: {tls: {secretName: a, clientNames: [b], clientCA: {secretName: c, configMapName: d}}}": "expected one of secretName and configMapName",
-		"door: {tls: {secretName: a, clientNames: ['one,two']}}":                                      "clientNames",
-		trusting + "serviceMonitor: {enabled: true}":                                                  "networkPolicy.metricsNamespaces: expected",
-		trusting + "serviceAccount: {create: false}":                                                  "serviceAccount.name: expected",
-		trusting + "unmatched: allow":                                                                 "unmatched",
-		trusting + "log: {level: loud}":                                                               "level",
-		trusting + "maxConfigAge: 5":                                                                  "maxConfigAge",
-		trusting + "hostnames: {shop: [UPPER.example.com]}":                                           "hostnames",
-		trusting + "hostnames: {shop: []}":                                                            "hostnames",
-		trusting + "watchNamespaces: ['']":                                                            "watchNamespaces",
-		trusting + "image: {digest: sha256:12}":                                                       "digest",
-		trusting + "replicas: two":                                                                    "replicas",
-		"door: {trustNetwork: 'true'}":                                                                "trustNetwork",
-		"door: {trustNetwork: true, port: 8080}":                                                      "port",
+		"door: {trustNetwork: true, tls: {secretName: a, clientNames: [b]}}":                                      "expected one of the two",
+		"door: {tls: {secretName: a}}":                                                                            "door.tls.clientNames: expected",
+		"door: {tls: {clientNames: [b]}}":                                                                         "expected the door's certificate",
+		"door: {tls: {secretName: a, clientNames: [b], certManager: {issuerRef: {name: c}}}}":                     "the door has one certificate",
+		"door: {tls: {secretName: a, clientNames: [b], clientCA: {secretName: c, configMapName: d}}}":             "expected one of secretName and configMapName",
+		"door: {tls: {secretName: a, clientNames: ['one,two']}}":                                                  "clientNames",
+		trusting + "serviceMonitor: {enabled: true}":                                                              "networkPolicy.metricsNamespaces: expected",
+		trusting + "serviceAccount: {create: false}":                                                              "serviceAccount.name: expected",
+		trusting + "unmatched: allow":                                                                             "unmatched",
+		trusting + "log: {level: loud}":                                                                           "level",
+		trusting + "maxConfigAge: 5":                                                                              "maxConfigAge",
+		trusting + "hostnames: {shop: [UPPER.example.com]}":                                                       "hostnames",
+		trusting + "hostnames: {shop: []}":                                                                        "hostnames",
+		trusting + "watchNamespaces: ['']":                                                                        "watchNamespaces",
+		trusting + "image: {digest: sha256:12}":                                                                   "digest",
+		trusting + "replicas: two":                                                                                "replicas",
+		"door: {trustNetwork: 'true'}":                                                                            "trustNetwork",
+		"door: {trustNetwork: true, port: 8080}":                                                                  "port",
+		trusting + "webhook: {enabled: true, failurePolicy: Maybe}":                                               "failurePolicy",
+		trusting + "webhook: {enabled: true, port: 9001}":                                                         "webhook.port: expected",
+		trusting + "webhook: {enabled: true, secretName: a}":                                                      "webhook: expected secretName and caBundle",
+		trusting + "webhook: {enabled: true, caBundle: YQ==}":                                                     "webhook: expected secretName and caBundle",
+		trusting + "webhook: {enabled: true, secretName: a, caBundle: YQ==, certManager: {issuerRef: {name: b}}}": "webhook: expected one of",
 	} {
 		if out, err := render(t, values); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: expected an error that says %q, got %v\n%.200s", values, want, err, out)
@@ -196,11 +203,44 @@ func TestWhatAValueRenders(t *testing.T) {
 		{withCerts, "Deployment", "", pod + "volumes.0.projected.sources.0.secret.name", "agentauth-door"},
 		{withCerts, "Deployment", "", pod + "volumes.0.projected.sources.1", "{configMap: {name: roots, items: [{key: roots.pem, path: client-ca.crt}]}}"},
 
+		{trusting, "ValidatingWebhookConfiguration", "", "kind", ""},
+		{trusting, "Role", "agentauth-webhook", "kind", ""},
+		{withWebhook, "Deployment", "", container + "args.6", "'--webhook-address=:9443'"},
+		{withWebhook, "Deployment", "", container + "args.7", "--webhook-configuration=agentauth.agentauth-system"},
+		{withWebhook, "Deployment", "", container + "ports.2", "{name: webhook, containerPort: 9443}"},
+		{withWebhook, "Deployment", "", pod + "volumes", ""},
+		{withWebhook, "Service", "", "spec.ports.2", "{name: webhook, port: 443, targetPort: webhook, appProtocol: https}"},
+		{withWebhook, "NetworkPolicy", "agentauth", "spec.ingress", ""},
+		{withWebhook, "NetworkPolicy", "agentauth-webhook", "spec", `{podSelector: {matchLabels: {app.kubernetes.io/name: agentauth, app.kubernetes.io/instance: agentauth}},
+			policyTypes: [Ingress], ingress: [{ports: [{port: webhook}]}]}`},
+		{withWebhook + "networkPolicy: {enabled: false}", "NetworkPolicy", "", "kind", ""},
+		{withWebhook, "ValidatingWebhookConfiguration", "agentauth.agentauth-system", "webhooks", `[{name: agentauthpolicies.agentauth.dev,
+			clientConfig: {service: {name: agentauth, namespace: agentauth-system, port: 443, path: /validate}},
+			rules: [{apiGroups: [agentauth.dev], apiVersions: [v1alpha1], resources: [agentauthpolicies], operations: [CREATE, UPDATE], scope: Namespaced}],
+			matchConditions: [{name: the-spec-changes, expression: "oldObject == null || object.spec != oldObject.spec"}, {name: it-stays, expression: "!has(object.metadata.deletionTimestamp)"}],
+			failurePolicy: Ignore, matchPolicy: Equivalent, sideEffects: None, timeoutSeconds: 5, admissionReviewVersions: [v1]}]`},
+		{withWebhook, "ValidatingWebhookConfiguration", "", "metadata.annotations", ""},
+		{withWebhook, "Secret", "agentauth-webhook", "data", ""},
+		{withWebhook, "Role", "agentauth-webhook", "rules", `[{apiGroups: [""], resources: [secrets], resourceNames: [agentauth-webhook], verbs: [get, update]}]`},
+		{withWebhook, "ClusterRole", "agentauth-webhook:agentauth-system", "rules", `[{apiGroups: [admissionregistration.k8s.io], resources: [validatingwebhookconfigurations],
+			resourceNames: [agentauth.agentauth-system], verbs: [get, patch]}]`},
+		{withWebhook + "watchNamespaces: [shop]", "ValidatingWebhookConfiguration", "", "webhooks.0.namespaceSelector", "{matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [shop]}]}"},
+		{trusting + "webhook: {enabled: true, secretName: mine, caBundle: YQ==}", "ValidatingWebhookConfiguration", "", "webhooks.0.clientConfig.caBundle", "YQ=="},
+		{trusting + "webhook: {enabled: true, secretName: mine, caBundle: YQ==}", "Deployment", "", pod + "volumes", "[{name: webhook, secret: {secretName: mine, defaultMode: 0440, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}}]"},
+		{trusting + "webhook: {enabled: true, secretName: mine, caBundle: YQ==}", "Secret", "", "kind", ""},
+		{everything, "Certificate", "agentauth-webhook-tls", "spec.dnsNames", "[agentauth.agentauth-system.svc]"},
+		{everything, "Certificate", "agentauth-webhook-tls", "spec.issuerRef", "{name: inner, kind: ClusterIssuer, group: cert-manager.io}"},
+		{everything, "ValidatingWebhookConfiguration", "", "metadata.annotations", "{cert-manager.io/inject-ca-from: agentauth-system/agentauth-webhook-tls}"},
+		{everything, "ValidatingWebhookConfiguration", "", "webhooks.0.failurePolicy", "Fail"},
+		{everything, "Deployment", "", container + "volumeMounts.1", "{name: webhook, mountPath: /etc/agentauth/webhook, readOnly: true}"},
+		{everything, "Deployment", "", pod + "volumes.1.secret.secretName", "agentauth-webhook-tls"},
+		{everything, "Role", "agentauth-webhook", "kind", ""},
+
 		{everything, "Deployment", "", container + "args", `[serve, '--grpc-address=:9001', '--metrics-address=:8080', --tls-cert=/etc/agentauth/door/tls.crt,
 			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com,
 			--unmatched=allow-unauthenticated, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
 			--hostnames=shop=shop.example.com, --trust-context-policy, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
-			'--egress-allow-cidr=fd00::/8', --log-level=debug, --log-format=text, --drain=20s]`},
+			'--egress-allow-cidr=fd00::/8', '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --log-level=debug, --log-format=text, --drain=20s]`},
 		{everything, "Deployment", "", "spec.replicas", ""},
 		{everything, "Deployment", "", pod + "terminationGracePeriodSeconds", "32"},
 		{everything, "Deployment", "", container + "lifecycle.preStop.sleep.seconds", "7"},
@@ -225,8 +265,9 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "PodDisruptionBudget", "", "spec.maxUnavailable", "25%"},
 		{everything, "ServiceMonitor", "", "metadata.labels.release", "prometheus"},
 		{everything, "ServiceMonitor", "", "spec.endpoints", "[{port: metrics, path: /metrics, interval: 15s}]"},
-		{everything, "NetworkPolicy", "", "spec.ingress", `[{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [gateways, ingress]}]}}], ports: [{port: grpc}]},
+		{everything, "NetworkPolicy", "agentauth", "spec.ingress", `[{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [gateways, ingress]}]}}], ports: [{port: grpc}]},
 			{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [monitoring]}]}}], ports: [{port: metrics}]}]`},
+		{everything, "NetworkPolicy", "agentauth-webhook", "spec.ingress", "[{from: [{ipBlock: {cidr: 10.0.0.0/28}}, {ipBlock: {cidr: 'fd00::/64'}}], ports: [{port: webhook}]}]"},
 		// Narrowed to namespaces there is only what they do not have.
 		{everything, "ClusterRole", "", "rules", `[{apiGroups: [""], resources: [namespaces], verbs: [list, watch]},
 			{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [list, watch]}]`},
@@ -292,7 +333,7 @@ func TestEveryFlagOfServeCanBeSet(t *testing.T) {
 	// A pod has neither a directory of policies nor a kubeconfig.
 	want := slices.DeleteFunc(names(`(?m)^ +(?:-\w, )?(--[a-z-]+)`, list), func(f string) bool { return slices.Contains([]string{"--help", "--kubeconfig", "--policies"}, f) })
 	var args string
-	for _, values := range []string{trusting, everything} {
+	for _, values := range []string{trusting, withWebhook, everything} {
 		out, err := render(t, values)
 		must(t, err)
 		for _, a := range find(t, objects(t, out), "Deployment", "").at("spec.template.spec.containers.0.args").([]any) {
@@ -316,7 +357,7 @@ func TestAPackedChartRendersTheSame(t *testing.T) {
 }
 
 func TestLint(t *testing.T) {
-	for _, values := range []string{"", trusting, everything} {
+	for _, values := range []string{"", trusting, withWebhook, everything} {
 		if out, err := helm(t, values, "lint", "--strict", chartDir, "-f", "-"); err != nil || strings.Contains(out, "[WARNING]") {
 			t.Errorf("%s: %v\n%s", values, err, out)
 		}
