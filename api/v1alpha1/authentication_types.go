@@ -99,9 +99,10 @@ type Users struct {
 	SecretRef ObjectKeyReference `json:"secretRef"`
 }
 
-// ObjectKeyReference names an entry of a Secret or ConfigMap in the policy's
-// namespace. The object is usable only if its owner labelled it
-// agentauth.dev/use for this purpose.
+// ObjectKeyReference names an entry of a Secret or ConfigMap. The object is
+// usable only if its owner labelled it agentauth.dev/use for this purpose and,
+// where it is in another namespace than the policy, granted it to the policy's
+// (ReferenceGrant).
 type ObjectKeyReference struct {
 	// Name of the Secret or ConfigMap.
 	// +required
@@ -109,6 +110,18 @@ type ObjectKeyReference struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name"`
+
+	// Namespace of the Secret or ConfigMap. Default: the policy's. Another one
+	// needs a ReferenceGrant (gateway.networking.k8s.io) in that namespace, from
+	// kind AgentAuthPolicy of group agentauth.dev and the policy's namespace, to
+	// kind Secret or ConfigMap of group "", all of them or this name. Without one
+	// the method is unavailable, and whether the object exists is not told. A DNS
+	// label.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Namespace string `json:"namespace,omitempty"`
 
 	// Key of the entry. Default: what the field that refers to it says.
 	// +optional

@@ -40,7 +40,8 @@ const (
 	ReasonResolvedRefs = "ResolvedRefs"
 	// ReasonRefNotFound: an object is missing or not labelled agentauth.dev/use.
 	ReasonRefNotFound = "RefNotFound"
-	// ReasonRefNotPermitted: an object is labelled for another use.
+	// ReasonRefNotPermitted: an object is labelled for another use, or no
+	// ReferenceGrant of its namespace lets the policy's refer to it.
 	ReasonRefNotPermitted = "RefNotPermitted"
 	// ReasonRefInvalid: an object lacks the key or its value breaks a rule.
 	ReasonRefInvalid = "RefInvalid"

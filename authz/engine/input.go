@@ -2,6 +2,7 @@ package engine
 
 import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 )
@@ -20,6 +21,10 @@ type Input struct {
 	Gateways     []*gatewayv1.Gateway
 	ListenerSets []*gatewayv1.ListenerSet
 	Namespaces   []Namespace
+
+	// ReferenceGrants let policies refer to Secrets and ConfigMaps of the
+	// namespaces that the grants are in.
+	ReferenceGrants []*gatewayv1.ReferenceGrant
 }
 
 // AddGateway adds an object of Gateway API, if it is of a kind that an Input
@@ -34,6 +39,10 @@ func (in *Input) AddGateway(o any) {
 		in.Gateways = append(in.Gateways, o)
 	case *gatewayv1.ListenerSet:
 		in.ListenerSets = append(in.ListenerSets, o)
+	case *gatewayv1.ReferenceGrant:
+		in.ReferenceGrants = append(in.ReferenceGrants, o)
+	case *gatewayv1beta1.ReferenceGrant: // the same in both versions
+		in.ReferenceGrants = append(in.ReferenceGrants, (*gatewayv1.ReferenceGrant)(o))
 	}
 }
 

@@ -40,8 +40,8 @@ type origin struct {
 
 // ref is a reference and what it resolved to.
 type ref struct {
-	key   objectKey
-	print fingerprint
+	key  objectKey
+	seen sight
 }
 
 // unchanged says whether compiling source again would give p.
@@ -52,7 +52,7 @@ func (c *compiler) unchanged(p *policy, source *v1alpha1.AgentAuthPolicy) bool {
 		return false
 	}
 	for _, r := range o.refs {
-		if c.objects.prints[r.key] != r.print {
+		if c.objects.sightOf(o.name.Namespace, r.key) != r.seen {
 			return false
 		}
 	}

@@ -20,6 +20,7 @@ type objects struct {
 	byLabel map[string][]*Object
 	prints  map[objectKey]fingerprint
 	printed map[weak.Pointer[Object]]fingerprint
+	grants  grants
 }
 
 // newObjects takes over the fingerprints of objects that are still the same.
@@ -29,6 +30,7 @@ func newObjects(in Input, printed map[weak.Pointer[Object]]fingerprint) *objects
 		byLabel: map[string][]*Object{},
 		prints:  make(map[objectKey]fingerprint, len(in.Secrets)+len(in.ConfigMaps)),
 		printed: make(map[weak.Pointer[Object]]fingerprint, len(in.Secrets)+len(in.ConfigMaps)),
+		grants:  newGrants(in.ReferenceGrants),
 	}
 	o.add("Secret", in.Secrets, printed)
 	o.add("ConfigMap", in.ConfigMaps, printed)

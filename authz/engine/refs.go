@@ -15,13 +15,23 @@ import (
 )
 
 // object resolves a reference. It is nil, and the problem is told, unless the
-// object exists and its owner labelled it for this use. missing is the text
-// for an operator who looks at a request's decision.
-func (b *building) object(kind, name, use string, at *field.Path) (o *Object, missing string) {
-	key := objectKey{kind, b.namespace, name}
-	o = b.objects.byKey[key]
-	b.origin.refs = append(b.origin.refs, ref{key, b.objects.prints[key]})
+// object may be referred to, exists, and its owner labelled it for this use.
+// missing is the text for an operator who looks at a request's decision.
+func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string, at *field.Path) (o *Object, missing string) {
+	key := b.keyOf(kind, r)
+	seen := b.objects.sightOf(b.namespace, key)
+	b.origin.refs = append(b.origin.refs, ref{key, seen})
 	p := Problem{Severity: Unresolved, Field: at.String(), Object: key.String(), cause: v1alpha1.ReasonRefNotFound}
+	if !seen.permitted {
+		// All of it is what the policy says: nobody learns here what another
+		// namespace has.
+		p.Message = fmt.Sprintf("no ReferenceGrant of namespace %s lets policies of namespace %s refer to it; its owner must make one, from {group: %s, kind: %s, namespace: %s} to {group: \"\", kind: %s, name: %s}",
+			key.namespace, b.namespace, v1alpha1.GroupVersion.Group, v1alpha1.Kind, b.namespace, kind, key.name)
+		p.cause = v1alpha1.ReasonRefNotPermitted
+		b.problem(p)
+		return nil, key.String() + " is not granted to namespace " + b.namespace
+	}
+	o = b.objects.byKey[key]
 	switch {
 	case o == nil || o.Use() == "":
 		p.Message = fmt.Sprintf("not found, or not labelled %s: %s by its owner; without the label it is never read", v1alpha1.LabelUse, use)
@@ -35,54 +45,58 @@ func (b *building) object(kind, name, use string, at *field.Path) (o *Object, mi
 	return nil, key.String() + " is missing, not labelled or labelled for another use"
 }
 
+func (b *building) keyOf(kind string, r v1alpha1.ObjectKeyReference) objectKey {
+	return objectKey{kind, cmp.Or(r.Namespace, b.namespace), r.Name}
+}
+
 // entry resolves a reference to an entry of an object.
 func (b *building) entry(kind string, r v1alpha1.ObjectKeyReference, fallback, use string, at *field.Path) (data []byte, missing string) {
-	o, missing := b.object(kind, r.Name, use, at)
+	o, missing := b.object(kind, r, use, at)
 	if o == nil {
 		return nil, missing
 	}
 	key := keyOr(r, fallback)
 	data, ok := o.Data[key]
 	if !ok {
-		return nil, b.unusable(kind, r.Name, key, "no such entry", at)
+		return nil, b.unusable(kind, r, key, "no such entry", at)
 	}
 	return data, ""
 }
 
 // unusable tells that an entry breaks a rule. why never holds its content.
-func (b *building) unusable(kind, name, key, why string, at *field.Path) (missing string) {
-	o := objectKey{kind, b.namespace, name}.String()
+func (b *building) unusable(kind string, r v1alpha1.ObjectKeyReference, key, why string, at *field.Path) (missing string) {
+	o := b.keyOf(kind, r).String()
 	b.problem(Problem{Severity: Unresolved, Field: at.String(), Object: o, Key: key, Message: why, cause: v1alpha1.ReasonRefInvalid})
 	return o + " has an unusable entry " + key
 }
 
 func (b *building) users(src v1alpha1.Users, at *field.Path) (*password.Users, string) {
 	r := src.SecretRef
-	o, missing := b.object("Secret", r.Name, v1alpha1.UseBasic, at)
+	o, missing := b.object("Secret", r, v1alpha1.UseBasic, at)
 	if o == nil {
 		return nil, missing
 	}
 	if o.Type == "kubernetes.io/basic-auth" && r.Key == "" {
 		user, pass := o.Data["username"], o.Data["password"]
 		if err := password.CheckPlain(string(user), pass); err != nil {
-			return nil, b.unusable("Secret", r.Name, "password", err.Error(), at)
+			return nil, b.unusable("Secret", r, "password", err.Error(), at)
 		}
 		return password.Plain(string(user), pass), ""
 	}
 	key := keyOr(r, "auth")
 	data, ok := o.Data[key]
 	if !ok {
-		return nil, b.unusable("Secret", r.Name, key, "no such entry; an htpasswd file is wanted, or type kubernetes.io/basic-auth", at)
+		return nil, b.unusable("Secret", r, key, "no such entry; an htpasswd file is wanted, or type kubernetes.io/basic-auth", at)
 	}
 	users, problems, err := password.ParseHtpasswd(data)
 	for _, p := range problems {
-		b.unusable("Secret", r.Name, key, fmt.Sprintf("line %d: %s", p.Line, p.Message), at)
+		b.unusable("Secret", r, key, fmt.Sprintf("line %d: %s", p.Line, p.Message), at)
 	}
 	if err != nil {
-		return nil, b.unusable("Secret", r.Name, key, err.Error(), at)
+		return nil, b.unusable("Secret", r, key, err.Error(), at)
 	}
 	if users.Len() == 0 {
-		return nil, b.unusable("Secret", r.Name, key, "it has no usable entry", at)
+		return nil, b.unusable("Secret", r, key, "it has no usable entry", at)
 	}
 	return users, ""
 }
@@ -97,7 +111,7 @@ func (b *building) hmac(src *v1alpha1.HMAC, algorithms []string, at *field.Path)
 		return nil, missing
 	}
 	bad := func(why string) ([]byte, string) {
-		return nil, b.unusable("Secret", r.Name, keyOr(r, "secret"), why, at)
+		return nil, b.unusable("Secret", r, keyOr(r, "secret"), why, at)
 	}
 	for _, a := range algorithms {
 		if len(secret) < hmacBytes[a] {
@@ -145,9 +159,9 @@ func (b *building) storedKeys(kind string, r v1alpha1.ObjectKeyReference, at *fi
 	}
 	key := keyOr(r, "jwks.json")
 	keys, skipped, err := jwks.Parse(data)
-	b.skipped(skipped, Problem{Field: at.String(), Object: objectKey{kind, b.namespace, r.Name}.String(), Key: key})
+	b.skipped(skipped, Problem{Field: at.String(), Object: b.keyOf(kind, r).String(), Key: key})
 	if err != nil {
-		return nil, b.unusable(kind, r.Name, key, err.Error(), at)
+		return nil, b.unusable(kind, r, key, err.Error(), at)
 	}
 	return jwks.Static(keys), ""
 }
@@ -182,7 +196,7 @@ func (b *building) remote(src *v1alpha1.JWT, from RemoteSource, at *field.Path) 
 		}
 		roots, err := parseRoots(ca)
 		if err != nil {
-			return nil, b.unusable(kind, r.Name, keyOr(*r, "ca.crt"), err.Error(), at)
+			return nil, b.unusable(kind, *r, keyOr(*r, "ca.crt"), err.Error(), at)
 		}
 		from.Roots = roots
 	}

@@ -55,6 +55,7 @@ func (f *findings) method(at *field.Path, m *v1alpha1.Method) {
 func (f *findings) reference(at *field.Path, r *v1alpha1.ObjectKeyReference) {
 	if r != nil {
 		objectName.check(f, at.Child("name"), r.Name)
+		label.optional(f, at.Child("namespace"), r.Namespace)
 		entryKey.optional(f, at.Child("key"), r.Key)
 	}
 }
