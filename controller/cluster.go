@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -80,7 +81,7 @@ func New(config Config) (*Cluster, error) {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme), gatewayv1beta1.Install(scheme)); err != nil {
 		return nil, err
 	}
 	addReceived(scheme)
@@ -91,11 +92,8 @@ func New(config Config) (*Cluster, error) {
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	mapper.Add(crdv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"), meta.RESTScopeRoot)
-	gatewayAPI := schema.GroupVersion{Group: v1alpha1.GatewayGroup, Version: gatewayv1.GroupVersion.Version}
-	for _, kind := range []string{"HTTPRoute", "GRPCRoute", "Gateway", "ListenerSet"} {
-		one := strings.ToLower(kind) // said outright: the plural of Gateway would be guessed wrongly
-		mapper.AddSpecific(gatewayAPI.WithKind(kind), gatewayAPI.WithResource(one+"s"), gatewayAPI.WithResource(one), meta.RESTScopeNamespace)
-	}
+	addGateway(mapper, "v1", "HTTPRoute", "GRPCRoute", "Gateway", "ListenerSet", "ReferenceGrant")
+	addGateway(mapper, "v1beta1", "ReferenceGrant")
 
 	labelled, err := labels.NewRequirement(v1alpha1.LabelUse, selection.Exists, nil)
 	if err != nil {
@@ -138,6 +136,14 @@ func New(config Config) (*Cluster, error) {
 	return c, nil
 }
 
+func addGateway(mapper *meta.DefaultRESTMapper, version string, kinds ...string) {
+	gv := schema.GroupVersion{Group: v1alpha1.GatewayGroup, Version: version}
+	for _, kind := range kinds {
+		one := strings.ToLower(kind) // said outright: the plural of Gateway would be guessed wrongly
+		mapper.AddSpecific(gv.WithKind(kind), gv.WithResource(one+"s"), gv.WithResource(one), meta.RESTScopeNamespace)
+	}
+}
+
 // Age is for how long what is in force may not have been what the API server
 // says: 0 while it is watched.
 func (c *Cluster) Age() time.Duration { return c.watches.age() }
@@ -151,7 +157,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	defer cancel()
 
 	var synced []toolscache.InformerSynced
-	installed := &kinds{ctx: ctx, cache: c.cache, store: c.store, watches: c.watches, log: c.config.Log, policies: c.schemas.see, synced: map[string]toolscache.InformerSynced{}}
+	installed := &kinds{ctx: ctx, cache: c.cache, store: c.store, watches: c.watches, log: c.config.Log, policies: c.schemas.see, followed: map[string]followed{}}
 	for _, kind := range []client.Object{&received{}, &corev1.Secret{}, &corev1.ConfigMap{}, &crdv1.CustomResourceDefinition{}} {
 		informer, err := c.cache.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {

@@ -12,13 +12,23 @@ import (
 )
 
 // gatewayObjects are what Gateway API says, and the namespaces that listeners
-// select, by kind.
+// select, by kind. Kinds that are not followed are not in it: an informer may
+// tell of its last objects when it was stopped already.
 type gatewayObjects map[reflect.Type]map[types.NamespacedName]client.Object
 
 func kindOf(o client.Object) reflect.Type { return reflect.TypeOf(o) }
 
+func (g gatewayObjects) expect(kind client.Object) {
+	if g[kindOf(kind)] == nil {
+		g[kindOf(kind)] = map[types.NamespacedName]client.Object{}
+	}
+}
+
 // put keeps an object, and says whether it means something else than before.
 func (g gatewayObjects) put(o client.Object) bool {
+	if g[kindOf(o)] == nil {
+		return false
+	}
 	name := nameOf(o)
 	old := g[kindOf(o)][name]
 	if old != nil && old.GetUID() == o.GetUID() {
@@ -26,9 +36,6 @@ func (g gatewayObjects) put(o client.Object) bool {
 		if labels && maps.Equal(old.GetLabels(), o.GetLabels()) || !labels && old.GetGeneration() == o.GetGeneration() {
 			return false
 		}
-	}
-	if g[kindOf(o)] == nil {
-		g[kindOf(o)] = map[types.NamespacedName]client.Object{}
 	}
 	g[kindOf(o)][name] = o
 	return true

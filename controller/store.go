@@ -150,7 +150,14 @@ func (s *store) OnDelete(obj any) {
 	signal(s.changed)
 }
 
-// forget takes leave of all objects of a kind.
+// expect begins to keep the objects of a kind, until forget.
+func (s *store) expect(kind client.Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gateway.expect(kind)
+}
+
+// forget takes leave of all objects of a kind, and keeps no more.
 func (s *store) forget(kind client.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -36,11 +36,6 @@ var kinds = map[string]map[string]func() metav1.Object{
 
 const gatewayAPI = "gateway.networking.k8s.io/"
 
-// notUsed says what comes of kinds that are read and do nothing.
-var notUsed = map[string]string{
-	"ReferenceGrant": "checked and ignored: policies refer to objects of their own namespace only",
-}
-
 // onlyServer are fields that only the API server writes.
 var onlyServer = map[string]bool{"status": true, "metadata.managedFields": true}
 
@@ -62,9 +57,7 @@ func (b *builder) manifest(path string, doc *yaml.Node) {
 	if id, ok := identify(kind, doc); ok {
 		object = id.String()
 	}
-	ok := true
 	say = func(n *yaml.Node, field, message string) {
-		ok = false
 		b.found.at(path, n, Diagnostic{Object: object, Field: field, Message: message})
 	}
 	d := &decoder{report: say, ignored: onlyServer, quiet: kind == "Secret"}
@@ -79,9 +72,6 @@ func (b *builder) manifest(path string, doc *yaml.Node) {
 		o.SetNamespace("default")
 	}
 	b.add(path, doc, kind, o, say)
-	if why := notUsed[kind]; why != "" && ok {
-		b.found.at(path, doc, Diagnostic{Object: object, Message: why, Warning: true})
-	}
 }
 
 // header finds out what a document is.

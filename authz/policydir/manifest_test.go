@@ -301,8 +301,8 @@ apiVersion: v1
 kind: Namespace
 metadata: {name: shop, labels: {team: orders}}
 `)
-	if tree == nil || len(problems) != 2 {
-		t.Fatalf("want a tree, and a warning for each ReferenceGrant:\n%s", text(problems))
+	if tree == nil || len(problems) != 0 {
+		t.Fatalf("want a tree without problems, got:\n%s", text(problems))
 	}
 	in := &tree.Input
 	if len(in.HTTPRoutes) != 1 || len(in.GRPCRoutes) != 1 || len(in.Gateways) != 1 || len(in.ListenerSets) != 1 {
@@ -311,10 +311,8 @@ metadata: {name: shop, labels: {team: orders}}
 	if want := []engine.Namespace{{Name: "shop", Labels: map[string]string{"team": "orders"}}}; !reflect.DeepEqual(in.Namespaces, want) {
 		t.Errorf("expected %v, got %v", want, in.Namespaces)
 	}
-	for _, p := range problems {
-		if !p.Warning || !strings.Contains(p.Object, "ReferenceGrant") || !strings.Contains(p.Message, "ignored") {
-			t.Errorf("%s: %s", p.Object, p.Message)
-		}
+	if g := in.ReferenceGrants; len(g) != 2 || g[0].Namespace != "default" || g[0].Spec.From[0].Namespace != "x" || g[0].Spec.To[0].Kind != "Secret" || g[1].Name != "b" {
+		t.Errorf("expected the ReferenceGrants of both versions, got %+v", g)
 	}
 }
 

@@ -99,7 +99,7 @@ func (b *builder) add(path string, doc *yaml.Node, kind string, o metav1.Object,
 	case *corev1.Namespace:
 		in.Namespaces = append(in.Namespaces, engine.Namespace{Name: o.Name, Labels: o.Labels})
 	default:
-		in.AddGateway(o) // what is only checked is not kept
+		in.AddGateway(o)
 	}
 }
 
