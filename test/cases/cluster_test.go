@@ -133,8 +133,8 @@ type cluster struct {
 	rest *rest.Config
 }
 
-// gatewayKinds are those of Gateway API that decide who serves what.
-var gatewayKinds = []string{"gateways", "listenersets", "httproutes", "grpcroutes"}
+// gatewayKinds are those of Gateway API that are read.
+var gatewayKinds = []string{"gateways", "listenersets", "httproutes", "grpcroutes", "referencegrants"}
 
 // namespaces are those that the cases use.
 var namespaces = []string{"default", "shop", "other"}
@@ -161,18 +161,24 @@ func startCluster(t testing.TB) *cluster {
 	}
 	c.kubectl(t, "apply", "--server-side", "-f", root+"/config/crd")
 	c.kubectl(t, "wait", "--for=condition=Established", "--timeout=30s", "crd/agentauthpolicies.agentauth.dev")
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, kind := range gatewayKinds {
-		c.kubectl(t, "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(dir)), "config/crd/standard/gateway.networking.k8s.io_"+kind+".yaml"))
-		c.kubectl(t, "wait", "--for=condition=Established", "--timeout=30s", "crd/"+kind+".gateway.networking.k8s.io")
-	}
+	c.install(t, gatewayKinds...)
 	for _, ns := range namespaces[1:] {
 		c.kubectl(t, "create", "namespace", ns)
 	}
 	return c
+}
+
+// install installs kinds of Gateway API.
+func (c *cluster) install(t testing.TB, kinds ...string) {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range kinds {
+		c.kubectl(t, "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(dir)), "config/crd/standard/gateway.networking.k8s.io_"+kind+".yaml"))
+		c.kubectl(t, "wait", "--for=condition=Established", "--timeout=30s", "crd/"+kind+".gateway.networking.k8s.io")
+	}
 }
 
 func (c *cluster) kubectl(t testing.TB, args ...string) {
@@ -231,7 +237,7 @@ func collection(kind, namespace string) string {
 		return "/api/v1/namespaces/" + namespace + "/secrets"
 	case "ConfigMap":
 		return "/api/v1/namespaces/" + namespace + "/configmaps"
-	case "HTTPRoute", "GRPCRoute", "Gateway", "ListenerSet":
+	case "HTTPRoute", "GRPCRoute", "Gateway", "ListenerSet", "ReferenceGrant":
 		return "/apis/gateway.networking.k8s.io/v1/namespaces/" + namespace + "/" + strings.ToLower(kind) + "s"
 	}
 	return "/apis/agentauth.dev/v1alpha1/namespaces/" + namespace + "/agentauthpolicies"
@@ -274,7 +280,7 @@ func create(t *testing.T, c *cluster, text string) {
 	t.Helper()
 	t.Cleanup(func() {
 		for _, ns := range namespaces {
-			for _, kind := range []string{"AgentAuthPolicy", "Secret", "ConfigMap", "HTTPRoute", "GRPCRoute", "ListenerSet", "Gateway"} {
+			for _, kind := range []string{"AgentAuthPolicy", "Secret", "ConfigMap", "HTTPRoute", "GRPCRoute", "ListenerSet", "Gateway", "ReferenceGrant"} {
 				c.do(t, "DELETE", collection(kind, ns), "", nil)
 			}
 		}

@@ -61,6 +61,8 @@ func loadOne(in *engine.Input, doc []byte) error {
 		return loadInto(&in.Gateways, doc)
 	case "ListenerSet":
 		return loadInto(&in.ListenerSets, doc)
+	case "ReferenceGrant":
+		return loadInto(&in.ReferenceGrants, doc)
 	}
 	var m manifest
 	if err := yaml.UnmarshalStrict(doc, &m); err != nil {
