@@ -176,7 +176,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{trusting, "ClusterRole", "agentauth:agentauth-system", "rules", `[{apiGroups: [agentauth.dev], resources: [agentauthpolicies], verbs: [list, watch]},
 			{apiGroups: [agentauth.dev], resources: [agentauthpolicies/status], verbs: [patch]},
 			{apiGroups: [""], resources: [secrets, configmaps], verbs: [list, watch]},
-			{apiGroups: [gateway.networking.k8s.io], resources: [httproutes, grpcroutes, gateways, listenersets], verbs: [list, watch]}]`},
+			{apiGroups: [gateway.networking.k8s.io], resources: [httproutes, grpcroutes, gateways, listenersets, referencegrants], verbs: [list, watch]}]`},
 		{trusting, "Role", "agentauth-status", "metadata.namespace", "agentauth-system"},
 		{trusting, "CustomResourceDefinition", "", "metadata.annotations.helm~sh/resource-policy", "keep"},
 		{trusting + "replicas: 3", "Deployment", "", "spec.replicas", "3"},

@@ -118,5 +118,5 @@ rules:
 - {apiGroups: [agentauth.dev], resources: [agentauthpolicies/status], verbs: [patch]}
 # Those with the label agentauth.dev/use: RBAC cannot say so, the program asks for no others.
 - {apiGroups: [""], resources: [secrets, configmaps], verbs: [list, watch]}
-- {apiGroups: [gateway.networking.k8s.io], resources: [httproutes, grpcroutes, gateways, listenersets], verbs: [list, watch]}
+- {apiGroups: [gateway.networking.k8s.io], resources: [httproutes, grpcroutes, gateways, listenersets, referencegrants], verbs: [list, watch]}
 {{- end }}
