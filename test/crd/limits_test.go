@@ -94,6 +94,9 @@ var limits = []limit{
 	{"spec.authentication.methods[0].basic.users.secretRef.name", 253, func(s *v1alpha1.PolicySpec, n int) {
 		s.Authentication.Methods[0].Basic.Users.SecretRef.Name = letters(n)
 	}},
+	{"spec.authentication.methods[0].basic.users.secretRef.namespace", 63, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[0].Basic.Users.SecretRef.Namespace = letters(n)
+	}},
 	{"spec.authentication.methods[0].basic.users.secretRef.key", 253, func(s *v1alpha1.PolicySpec, n int) {
 		s.Authentication.Methods[0].Basic.Users.SecretRef.Key = letters(n)
 	}},
