@@ -4,11 +4,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
@@ -29,9 +31,29 @@ func (nobody) Status() jwks.Status    { return jwks.Status{} }
 
 func (nobody) Lookup(context.Context, string, string) ([]jwks.Key, error) { return nil, nil }
 
+// grantTexts are ReferenceGrants of which the first two are the borrower's.
+var grantTexts = []string{
+	`{metadata: {name: g, namespace: vault}, spec: {from: [{group: agentauth.dev, kind: AgentAuthPolicy, namespace: somewhere-else}], to: [{group: "", kind: Secret}]}}`,
+	`{metadata: {name: g, namespace: vault}, spec: {from: [{group: agentauth.dev, kind: AgentAuthPolicy, namespace: somewhere-else}], to: [{kind: ConfigMap}, {kind: Secret, name: treasure}]}}`,
+	`{metadata: {name: g, namespace: vault}, spec: {from: [{group: agentauth.dev, kind: AgentAuthPolicy, namespace: shop}], to: [{kind: Secret, name: treasure}]}}`,
+	`{metadata: {name: g, namespace: somewhere-else}, spec: {from: [{group: agentauth.dev, kind: AgentAuthPolicy, namespace: somewhere-else}], to: [{kind: Secret}]}}`,
+	`{metadata: {name: g, namespace: vault}, spec: {from: [{}], to: [{kind: Secret, name: ""}]}}`,
+}
+
+// grantsTreasure is what Gateway API says of a grant, for the borrower.
+func grantsTreasure(g *gatewayv1.ReferenceGrant) bool {
+	return g.Namespace == "vault" &&
+		slices.ContainsFunc(g.Spec.From, func(f gatewayv1.ReferenceGrantFrom) bool {
+			return f == gatewayv1.ReferenceGrantFrom{Group: "agentauth.dev", Kind: "AgentAuthPolicy", Namespace: "somewhere-else"}
+		}) && slices.ContainsFunc(g.Spec.To, func(to gatewayv1.ReferenceGrantTo) bool {
+		return to.Group == "" && to.Kind == "Secret" && (to.Name == nil || *to.Name == "treasure")
+	})
+}
+
 // FuzzWhateverAClusterHolds: no object, whatever its fields are, keeps the
-// others out of force or leaves its policy without conditions. The schema
-// refuses most of these; a cluster may have had another one.
+// others out of force, leaves its policy without conditions, or grants more
+// than it says. The schema refuses most of these; a cluster may have had
+// another one.
 func FuzzWhateverAClusterHolds(f *testing.F) {
 	files, err := filepath.Glob("../testdata/invalid/*.yaml")
 	samples, err2 := filepath.Glob("../config/samples/*.yaml")
@@ -47,6 +69,16 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 			f.Add([]byte(doc))
 		}
 	}
+	for _, text := range grantTexts {
+		f.Add([]byte(text))
+	}
+	borrower := policy("borrower", "2", 1)
+	borrower.Namespace = "somewhere-else"
+	borrower.Spec = v1alpha1.PolicySpec{
+		Routes: []v1alpha1.Route{{Hostnames: []v1alpha1.Hostname{"borrower.agentauth.example"}}},
+		Authentication: v1alpha1.Authentication{Methods: []v1alpha1.Method{{Name: "staff", Basic: &v1alpha1.Basic{
+			Users: v1alpha1.Users{SecretRef: v1alpha1.ObjectKeyReference{Name: "treasure", Namespace: "vault"}}}}}},
+	}
 	neighbour := policy("neighbour", "1", 1)
 	neighbour.Namespace = "somewhere-else"
 	neighbour.Spec = v1alpha1.PolicySpec{
@@ -56,8 +88,14 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := newStore()
 		s.put(neighbour)
-		for _, o := range []any{&v1alpha1.AgentAuthPolicy{}, &corev1.Secret{}, &corev1.ConfigMap{}} {
+		s.put(borrower)
+		grant := &gatewayv1.ReferenceGrant{}
+		s.expect(grant)
+		for _, o := range []any{&v1alpha1.AgentAuthPolicy{}, &corev1.Secret{}, &corev1.ConfigMap{}, grant} {
 			if yaml.Unmarshal(data, o) != nil {
+				if o == any(grant) {
+					*grant = gatewayv1.ReferenceGrant{} // what was read until then is not put
+				}
 				continue
 			}
 			kept, err := slim(o)
@@ -72,6 +110,10 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 		snapshot, reports := e.Compile(s.input())
 		e.Swap(snapshot)
 		for _, r := range reports {
+			refused := strings.Contains(r.Conditions[1].Message, "no ReferenceGrant")
+			if r.Policy == nameOf(borrower) && !strings.Contains(string(data), "borrower") && refused == grantsTreasure(grant) {
+				t.Errorf("granted: %t, and the condition is %+v", grantsTreasure(grant), r.Conditions[1])
+			}
 			if next, _ := merge(nil, r.Conditions, metav1.Now()); len(next) != 3 {
 				t.Errorf("expected three conditions, got %v", next)
 			}

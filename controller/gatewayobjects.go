@@ -18,10 +18,9 @@ type gatewayObjects map[reflect.Type]map[types.NamespacedName]client.Object
 
 func kindOf(o client.Object) reflect.Type { return reflect.TypeOf(o) }
 
+// expect begins with a kind, of which nothing is known.
 func (g gatewayObjects) expect(kind client.Object) {
-	if g[kindOf(kind)] == nil {
-		g[kindOf(kind)] = map[types.NamespacedName]client.Object{}
-	}
+	g[kindOf(kind)] = map[types.NamespacedName]client.Object{}
 }
 
 // put keeps an object, and says whether it means something else than before.

@@ -86,10 +86,11 @@ func TestOnlyWhatChangesWhoServesWhatIsCompiled(t *testing.T) {
 		t.Errorf("got %+v", in)
 	}
 	s.OnDelete(route("2", 2))
+	s.expect(&gatewayv1.GRPCRoute{}) // followed anew, it may have fewer
 	s.forget(&gatewayv1.Gateway{})
 	s.forget(&gatewayv1beta1.ReferenceGrant{})
 	s.OnAdd(&gatewayv1beta1.ReferenceGrant{}, false) // what a stopped informer still had to tell
-	if in := s.input(); len(in.HTTPRoutes) != 0 || len(in.Gateways) != 0 || len(in.ReferenceGrants) != 1 || !told(s.changed) {
+	if in := s.input(); len(in.HTTPRoutes) != 0 || len(in.GRPCRoutes) != 0 || len(in.Gateways) != 0 || len(in.ReferenceGrants) != 1 || !told(s.changed) {
 		t.Errorf("expected them to be gone, got %+v", in)
 	}
 }

@@ -150,11 +150,13 @@ func (s *store) OnDelete(obj any) {
 	signal(s.changed)
 }
 
-// expect begins to keep the objects of a kind, until forget.
+// expect begins to keep the objects of a kind, until forget. What was kept of it
+// goes: nobody would tell that it is not there any more.
 func (s *store) expect(kind client.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gateway.expect(kind)
+	signal(s.changed)
 }
 
 // forget takes leave of all objects of a kind, and keeps no more.

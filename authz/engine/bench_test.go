@@ -178,3 +178,24 @@ func BenchmarkCompile10000OneKey(b *testing.B) {
 		e.Swap(s)
 	}
 }
+
+// One grant of 10,000 comes and goes, each for one of 10,000 policies that
+// borrow the Secret they need.
+func BenchmarkCompile10000OneGrant(b *testing.B) {
+	e, _ := newWorld(Options{})
+	in := many(10_000, true)
+	for i, p := range in.Policies {
+		name := fmt.Sprint("of-", i)
+		p.Spec.Authentication.Methods = append(p.Spec.Authentication.Methods, borrowing("", name).Spec.Authentication.Methods[0])
+		in.Secrets = append(in.Secrets, abroad(alice(name)))
+		in.ReferenceGrants = append(in.ReferenceGrants, granting(name))
+	}
+	load(b, e, in)
+	without := in
+	without.ReferenceGrants = slices.Delete(slices.Clone(in.ReferenceGrants), 4711, 4712)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		s, _ := e.Compile([]Input{without, in}[i%2])
+		e.Swap(s)
+	}
+}
