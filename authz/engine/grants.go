@@ -36,7 +36,7 @@ func (g grants) enter(from string, rg *gatewayv1.ReferenceGrant) {
 		key := objectKey{kind: string(to.Kind), namespace: rg.Namespace}
 		if to.Name != nil {
 			if key.name = string(*to.Name); key.name == "" {
-				continue // no name is all of them, an empty one is none's
+				continue // without a name it is all of them; an empty one is no object's
 			}
 		}
 		if to.Group == "" {
