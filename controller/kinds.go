@@ -162,7 +162,9 @@ func (k *kinds) replace(name string, old followed, v version) {
 		return
 	}
 	go func() {
-		toolscache.WaitForCacheSync(k.ctx.Done(), func() bool { return now.synced() || now.stopped() })
+		if !toolscache.WaitForCacheSync(k.ctx.Done(), func() bool { return now.synced() || now.stopped() }) {
+			return
+		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if k.followed[name].version == now.version {
