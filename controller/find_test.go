@@ -14,6 +14,8 @@ import (
 func TestWhatWasNotReadOrIsNotWatchedIsNotKnown(t *testing.T) {
 	c := &Cluster{store: newStore(), config: Config{Namespaces: []string{"shop"}}}
 	meta := metav1.ObjectMeta{Namespace: "shop", Name: "one"}
+	c.store.expect(&gatewayv1.HTTPRoute{})
+	c.store.expect(&gatewayv1.Gateway{})
 	for _, o := range []any{&corev1.Secret{ObjectMeta: meta}, &corev1.ConfigMap{ObjectMeta: meta}, &gatewayv1.HTTPRoute{ObjectMeta: meta}, &gatewayv1.Gateway{ObjectMeta: meta}} {
 		c.store.OnAdd(o, true)
 	}
