@@ -1,0 +1,93 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestNoStatusIsWrittenWhereNothingChanged(t *testing.T) {
+	k := useKube(t)
+	ns := k.namespace(t, "quiet")
+	k.apply(t, publicOn(ns, "same", "same.quiet.test", ""))
+	version := func() string {
+		return k.kubectl(t, "", "get", "aap", "same", "-n", ns, "-o", "jsonpath={.metadata.resourceVersion}")
+	}
+	for i, name := range []string{"first", "second"} { // the second is a new leader
+		a := k.agentauth(t, name)
+		k.wait(t, ns, "same", "Programmed")
+		before := version()
+		other := fmt.Sprint("other-", i)
+		k.apply(t, publicOn(ns, other, other+".quiet.test", ""))
+		k.wait(t, ns, other, "Programmed") // by a pass over all
+		if after := version(); after != before {
+			t.Errorf("%s: expected resourceVersion %s to stay, got %s", name, before, after)
+		}
+		must(t, a.Stop())
+	}
+	// Somebody else's word about our policy is replaced.
+	k.agentauth(t, "third")
+	k.kubectl(t, "", "patch", "aap", "same", "-n", ns, "--subresource=status", "--type=json",
+		"-p", `[{"op":"replace","path":"/status/conditions/0/reason","value":"Lied"}]`)
+	within(t, 10*time.Second, "the truth", func() error {
+		for _, c := range k.conditions(t, ns, "same") {
+			if c.Reason == "Lied" {
+				return fmt.Errorf("got %+v", c)
+			}
+		}
+		return nil
+	})
+}
+
+func TestAnInvalidPolicyOfAClusterAnswers503AndSaysWhereItIsWrong(t *testing.T) {
+	k := useKube(t)
+	a := k.agentauth(t, "one")
+	ns := k.namespace(t, "invalid")
+	k.apply(t, publicOn(ns, "fine", "fine.invalid-policies.test", "")+
+		publicOn(ns, "typo", "typo.invalid-policies.test", `  authorization: {rules: [{name: r, require: 'identity.sub = "x"'}]}`)+
+		publicOn(ns, "later", "later.invalid-policies.test", "")+
+		strings.Replace(keysOn(ns, "missing", "missing.invalid-policies.test", goodKey), "{name: keys, apiKey: {selector: {matchLabels: {for: missing}}}}", "{name: staff, basic: {users: {secretRef: {name: nobody}}}}", 1))
+	answers(t, soon, a, "fine.invalid-policies.test", "", 0)
+	answers(t, soon, a, "typo.invalid-policies.test", "", 503)
+	if m := k.has(t, ns, "typo", "Accepted", "False", "Invalid"); !strings.Contains(m, "spec.authorization.rules[0].require: ") {
+		t.Errorf("expected the field's path, got %q", m)
+	}
+	k.has(t, ns, "typo", "Programmed", "False", "NotAccepted")
+	if m := k.has(t, ns, "missing", "ResolvedRefs", "False", "RefNotFound"); !strings.Contains(m, "Secret "+ns+"/nobody") {
+		t.Errorf("expected the Secret's name, got %q", m)
+	}
+	k.has(t, ns, "missing", "Programmed", "True", "Programmed")
+
+	// One that was right and is edited wrongly does not go on as it was.
+	k.wait(t, ns, "later", "Programmed")
+	k.kubectl(t, "", "patch", "aap", "later", "-n", ns, "--type=merge", "-p", `{"spec":{"authorization":{"rules":[{"name":"r","require":"1"}]}}}`)
+	answers(t, soon, a, "later.invalid-policies.test", "", 503)
+	k.wait(t, ns, "later", "Programmed=False")
+}
+
+func TestAReplicaThatIsKilledIsReplacedInWritingStatus(t *testing.T) {
+	k := useKube(t)
+	ns := k.namespace(t, "replicas")
+	one, two := k.agentauth(t, "one"), k.agentauth(t, "two")
+	k.apply(t, publicOn(ns, "before", "before.replicas.test", ""))
+	k.wait(t, ns, "before", "Programmed")
+	answers(t, soon, one, "before.replicas.test", "", 0)
+	answers(t, soon, two, "before.replicas.test", "", 0)
+
+	holder := k.kubectl(t, "", "get", "lease", "agentauth-status", "-n", "agentauth-system", "-o", "jsonpath={.spec.holderIdentity}")
+	leader, other := one, two
+	if strings.Contains(holder, fmt.Sprintf("-%d-", two.Pid())) {
+		leader, other = two, one
+	} else if !strings.Contains(holder, fmt.Sprintf("-%d-", one.Pid())) {
+		t.Fatalf("expected one of the two to hold the lease, got %q", holder)
+	}
+	must(t, leader.Signal(syscall.SIGKILL))
+	<-leader.Exited()
+	k.apply(t, publicOn(ns, "after", "after.replicas.test", ""))
+	answers(t, soon, other, "after.replicas.test", "", 0)
+	k.wait(t, ns, "after", "Programmed")
+}
