@@ -77,7 +77,7 @@ func (s *status) writeAncestors(ctx context.Context, policy *v1alpha1.AgentAuthP
 	defer cancel()
 	o := &v1alpha1.AgentAuthPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: policy.Namespace, Name: policy.Name}}
 	err = s.writer.Patch(ctx, o, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner))
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+	if apierrors.IsNotFound(err) {
 		return nil // the watch will tell
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
@@ -42,10 +43,15 @@ type status struct {
 	mu      sync.Mutex
 	reports []engine.Report
 	told    chan struct{}
+
+	// failed are those whose last write failed, and at which version of the
+	// policy. They wait for their time or for another version, whatever else
+	// there is to write.
+	failed map[types.NamespacedName]string
 }
 
 func newStatus(writer client.SubResourceWriter, s *store, log *slog.Logger) *status {
-	return &status{writer: writer, store: s, log: log, clock: time.Now, told: make(chan struct{}, 1)}
+	return &status{writer: writer, store: s, log: log, clock: time.Now, told: make(chan struct{}, 1), failed: map[types.NamespacedName]string{}}
 }
 
 // tell replaces what is to be written. It never waits for the API server.
@@ -58,14 +64,22 @@ func (s *status) tell(reports []engine.Report) {
 
 // run keeps all conditions at what was reported, until ctx ends.
 func (s *status) run(ctx context.Context) {
+	clear(s.failed)
 	retry := firstRetry
+	var again <-chan time.Time // while something is to be tried again
 	for {
-		var again <-chan time.Time
-		if err := s.writeAll(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("a status could not be written; it will be tried again", "error", err.Error(), "after", retry.String())
+		err := s.writeAll(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			s.log.Warn("a status could not be written; it will be tried again", "error", err.Error())
+		}
+		switch {
+		case len(s.failed) == 0:
+			again, retry = nil, firstRetry
+		case again == nil:
 			again, retry = time.After(retry), min(2*retry, lastRetry)
-		} else {
-			retry = firstRetry
 		}
 		select {
 		case <-ctx.Done():
@@ -73,11 +87,14 @@ func (s *status) run(ctx context.Context) {
 		case <-s.told:
 		case <-s.store.statusChanged:
 		case <-again:
+			again = nil
+			clear(s.failed)
 		}
 	}
 }
 
-// writeAll writes what differs; the error is the last of several.
+// writeAll writes what differs; the error is the last of several. That somebody
+// else wrote first is none: the watch will tell.
 func (s *status) writeAll(ctx context.Context) (failed error) {
 	s.mu.Lock()
 	reports := s.reports
@@ -86,7 +103,7 @@ func (s *status) writeAll(ctx context.Context) (failed error) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := s.write(ctx, &reports[i]); err != nil {
+		if err := s.write(ctx, &reports[i]); err != nil && !apierrors.IsConflict(err) {
 			failed = err
 		}
 	}
@@ -98,6 +115,18 @@ func (s *status) write(ctx context.Context, r *engine.Report) error {
 	if policy == nil || policy.Generation != r.Generation {
 		return nil // gone, or a newer report will come
 	}
+	if version, failed := s.failed[r.Policy]; failed && version == current.version {
+		return nil // not yet
+	}
+	err := s.writeOne(ctx, policy, current, r)
+	delete(s.failed, r.Policy)
+	if err != nil {
+		s.failed[r.Policy] = current.version
+	}
+	return err
+}
+
+func (s *status) writeOne(ctx context.Context, policy *v1alpha1.AgentAuthPolicy, current seen, r *engine.Report) error {
 	now := metav1.NewTime(s.clock())
 	ancestors, wanted := mergeAncestors(current.ancestors, r, now)
 	next, changed := merge(current.conditions, wanted, now)
@@ -120,7 +149,7 @@ func (s *status) write(ctx context.Context, r *engine.Report) error {
 	defer cancel()
 	err = s.writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(apply), client.FieldOwner(FieldOwner), client.ForceOwnership)
 	switch {
-	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
+	case apierrors.IsNotFound(err):
 		return nil // the watch will tell
 	case err != nil:
 		return err

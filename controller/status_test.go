@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -113,6 +114,68 @@ func TestAFailedWriteIsTriedAgainUnlessTheWatchWillTell(t *testing.T) {
 	}
 }
 
+// refusing refuses writes of one policy, and notes when each was tried.
+type refusing struct {
+	client.SubResourceWriter
+	name   string
+	err    error
+	tried  []time.Duration
+	start  time.Time
+	others int
+}
+
+func (r *refusing) Apply(_ context.Context, o runtime.ApplyConfiguration, _ ...client.SubResourceApplyOption) error {
+	if o.(interface{ GetName() string }).GetName() != r.name {
+		r.others++
+		return nil
+	}
+	r.tried = append(r.tried, time.Since(r.start))
+	return r.err
+}
+
+func TestAStatusThatCannotBeWrittenIsTriedLessAndLessAndKeepsNoOtherWaiting(t *testing.T) {
+	resource := schema.GroupResource{Group: "agentauth.dev", Resource: "agentauthpolicies"}
+	for name, err := range map[string]error{
+		"it fails": apierrors.NewInternalError(errors.New("etcd")), "somebody wrote first, they say": apierrors.NewConflict(resource, "orders", nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &refusing{name: "orders", err: err, start: time.Now()}
+				s := newStatus(w, newStore(), slog.New(slog.DiscardHandler))
+				s.store.put(policy("orders", "1", 1))
+				s.tell(report(1))
+				ctx, cancel := context.WithCancel(t.Context())
+				go s.run(ctx)
+				for i := range 600 { // of another policy there is something to write all the time
+					s.store.put(policy("other", "2", int64(i)))
+					other := report(int64(i))
+					other[0].Policy.Name = "other"
+					s.tell(append(report(1), other...))
+					time.Sleep(100 * time.Millisecond)
+				}
+				const s1 = time.Second
+				if want := []time.Duration{0, s1, 3 * s1, 7 * s1, 15 * s1, 31 * s1}; !slices.Equal(w.tried, want) || w.others != 600 {
+					t.Fatalf("expected the failing one at %v and 600 others, got %v and %d", want, w.tried, w.others)
+				}
+				again := policy("orders", "1", 1)
+				again.ResourceVersion = "2" // what the watch tells is not waited with
+				s.store.put(again)
+				synctest.Wait()
+				if len(w.tried) != 7 {
+					t.Errorf("expected another try at once, got %v", w.tried)
+				}
+				w.err = nil
+				time.Sleep(lastRetry)
+				if len(w.tried) != 8 || len(s.failed) != 0 {
+					t.Errorf("expected it to be written in its time and once, got %v", w.tried)
+				}
+				cancel()
+				synctest.Wait()
+			})
+		})
+	}
+}
+
 func TestWhatPanicsWhileItIsCompiledLeavesWhatIsInForce(t *testing.T) {
 	var log bytes.Buffer
 	c := &Cluster{
@@ -124,55 +187,4 @@ func TestWhatPanicsWhileItIsCompiledLeavesWhatIsInForce(t *testing.T) {
 	if !strings.Contains(log.String(), "stays in force") {
 		t.Errorf("expected the log to tell, got %q", log.String())
 	}
-}
-
-func TestTheAgeIsThatOfTheWatchLostLongest(t *testing.T) {
-	now := noon.Time
-	w := newWatches(func() time.Time { return now })
-	var fail error
-	transport := w.wrap(roundTripper(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, fail
-	}))
-	open := func(path string) *http.Response {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://api.test"+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := transport.RoundTrip(r)
-		if (err != nil) != (fail != nil) {
-			t.Fatal(err)
-		}
-		return resp
-	}
-	age := func(want time.Duration) {
-		t.Helper()
-		if got := w.age(); got != want {
-			t.Errorf("expected %s, got %s", want, got)
-		}
-	}
-	pass := func(d time.Duration) { now = now.Add(d) }
-
-	pass(time.Second)
-	age(time.Second) // nothing was watched since the start
-	policies := open("/policies?watch=true")
-	secrets := open("/secrets?watch=true")
-	open("/lease")
-	pass(time.Minute)
-	age(0)
-	policies.Body.Close()
-	policies.Body.Close() // once
-	pass(time.Second)
-	if _, err := secrets.Body.Read(make([]byte, 1)); err == nil {
-		t.Fatal("expected the end")
-	}
-	pass(2 * time.Second)
-	age(3 * time.Second)
-	fail = errors.New("connection refused")
-	open("/policies?watch=true")
-	age(3 * time.Second)
-	fail = nil
-	open("/policies?watch=true")
-	age(2 * time.Second)
-	open("/secrets?watch=true")
-	age(0)
 }

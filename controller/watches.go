@@ -1,12 +1,13 @@
 package controller
 
 import (
-	"io"
 	"maps"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"k8s.io/client-go/util/flowcontrol"
 )
 
 // watches knows since when the API server has not been watched. It sees that
@@ -21,7 +22,17 @@ type watches struct {
 type watch struct {
 	open int
 	lost time.Time // while none is open
+	pace flowcontrol.RateLimiter
 }
+
+// How often one watch is begun: at most watchBurst times at once, and then
+// watchesPerSecond. The informers wait longer after most failures, but not
+// after a watch that told something and was cut: they read all there is again,
+// as fast as they can.
+const (
+	watchBurst       = 5
+	watchesPerSecond = 0.5
+)
 
 func newWatches(clock func() time.Time) *watches {
 	return &watches{clock: clock, start: clock(), of: map[string]*watch{}}
@@ -49,14 +60,19 @@ func (w *watches) wrap(next http.RoundTripper) http.RoundTripper {
 		if r.URL.Query().Get("watch") != "true" {
 			return next.RoundTrip(r)
 		}
-		path := r.URL.Path
-		w.change(path, 0)
+		one := w.at(r.URL.Path)
+		if err := one.pace.Wait(r.Context()); err != nil {
+			return nil, err
+		}
 		resp, err := next.RoundTrip(r)
 		if err != nil || resp.StatusCode != http.StatusOK {
 			return resp, err
 		}
-		w.change(path, 1)
-		resp.Body = &watchBody{ReadCloser: resp.Body, ended: sync.OnceFunc(func() { w.change(path, -1) })}
+		body := &watchBody{ReadCloser: resp.Body, watches: w, of: one, telling: r.URL.Query().Get("sendInitialEvents") == "true"}
+		if !body.telling {
+			w.move(body, watchOpen)
+		}
+		resp.Body = body
 		return resp, nil
 	})
 }
@@ -68,41 +84,34 @@ func (w *watches) forget(resource string) {
 	maps.DeleteFunc(w.of, func(path string, _ *watch) bool { return strings.HasSuffix(path, "/"+resource) })
 }
 
-func (w *watches) change(path string, open int) {
+// at is the watch of a path; a new one has been lost until it opens.
+func (w *watches) at(path string) *watch {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	one := w.of[path]
-	if one == nil && open < 0 {
-		return // it was forgotten
-	}
 	if one == nil {
-		one = &watch{lost: w.start}
+		one = &watch{lost: w.clock(), pace: flowcontrol.NewTokenBucketRateLimiter(watchesPerSecond, watchBurst)}
 		w.of[path] = one
 	}
-	if one.open += open; one.open == 0 && open < 0 {
-		one.lost = w.clock()
+	return one
+}
+
+func (w *watches) move(b *watchBody, to watchState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b.state >= to {
+		return
 	}
+	if to == watchOpen {
+		b.of.open++
+	} else if b.state == watchOpen {
+		if b.of.open--; b.of.open == 0 {
+			b.of.lost = w.clock()
+		}
+	}
+	b.state = to
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// watchBody is a watch that is open until it was read to its end, or closed.
-type watchBody struct {
-	io.ReadCloser
-	ended func()
-}
-
-func (b *watchBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.ended()
-	}
-	return n, err
-}
-
-func (b *watchBody) Close() error {
-	b.ended()
-	return b.ReadCloser.Close()
-}
