@@ -77,8 +77,12 @@ func (s *status) writeAncestors(ctx context.Context, policy *v1alpha1.AgentAuthP
 	defer cancel()
 	o := &v1alpha1.AgentAuthPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: policy.Namespace, Name: policy.Name}}
 	err = s.writer.Patch(ctx, o, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner))
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err):
 		return nil // the watch will tell
+	case err != nil:
+		return err
 	}
-	return err
+	s.store.wrote(policy, func(now *seen) { now.version, now.ancestors = o.ResourceVersion, ancestors })
+	return nil
 }

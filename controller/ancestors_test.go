@@ -83,6 +83,7 @@ func (p *patched) Patch(_ context.Context, o client.Object, patch client.Patch, 
 	p.count++
 	var err error
 	p.last, err = patch.Data(o)
+	o.SetResourceVersion("8")
 	return err
 }
 
@@ -102,6 +103,9 @@ func TestAncestorsAreWrittenWholeAfterTheConditionsAndOnlyIfNobodyWroteMeanwhile
 		if !strings.Contains(string(w.last), want) {
 			t.Errorf("expected %s in %s", want, w.last)
 		}
+	}
+	if err := s.writeAll(t.Context()); err != nil || w.count != 1 {
+		t.Errorf("expected no write before the watch tells of it, got %d: %v", w.count, err)
 	}
 	p = policy("orders", "1", 1, accepted("True", 1, noon))
 	p.Status.Ancestors, p.ResourceVersion = []gatewayv1.PolicyAncestorStatus{ours("edge", noon)}, "8"

@@ -154,7 +154,7 @@ func (s *status) writeOne(ctx context.Context, policy *v1alpha1.AgentAuthPolicy,
 	case err != nil:
 		return err
 	}
-	s.store.wrote(r.Policy, policy.UID, next)
+	s.store.wrote(policy, func(now *seen) { now.conditions = next })
 	return nil
 }
 

@@ -174,13 +174,14 @@ func (s *store) policy(name types.NamespacedName) (*v1alpha1.AgentAuthPolicy, se
 	return s.policies[name], s.statuses[name]
 }
 
-// wrote notes conditions that the watch has yet to tell of.
-func (s *store) wrote(name types.NamespacedName, uid types.UID, conditions []metav1.Condition) {
+// wrote notes what the watch has yet to tell of.
+func (s *store) wrote(p *v1alpha1.AgentAuthPolicy, change func(*seen)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.policies[name]; p != nil && p.UID == uid {
+	name := nameOf(p)
+	if now := s.policies[name]; now != nil && now.UID == p.UID {
 		status := s.statuses[name]
-		status.conditions = conditions
+		change(&status)
 		s.statuses[name] = status
 	}
 }

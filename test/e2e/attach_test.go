@@ -27,17 +27,7 @@ spec:
 	k.has(t, ns, "api", "Accepted", "False", "TargetNotFound")
 	answers(t, soon, a, "api.attached.test", "", 403)
 
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
-	must(t, err)
-	for _, kind := range []string{"gateways", "httproutes"} {
-		k.kubectl(t, "", "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(dir)), "config/crd/standard/gateway.networking.k8s.io_"+kind+".yaml"))
-		k.kubectl(t, "", "wait", "--for=condition=Established", "--timeout=30s", "crd/"+kind+".gateway.networking.k8s.io")
-	}
-	t.Cleanup(func() {
-		if _, err := k.Kubectl(outliving{t, &suite}.Context(), "", "delete", "crd", "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"); err != nil {
-			t.Error(err)
-		}
-	})
+	k.gatewayAPI(t)
 	k.apply(t, `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -59,4 +49,20 @@ spec: {parentRefs: [{name: edge}], hostnames: [api.attached.test]}
 	k.kubectl(t, "", "delete", "httproute", "api", "-n", ns)
 	answers(t, soon, a, "api.attached.test", "", 403)
 	k.has(t, ns, "api", "Accepted", "False", "TargetNotFound")
+}
+
+// gatewayAPI installs two of its kinds until the test ends.
+func (k *kube) gatewayAPI(t *testing.T) {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	must(t, err)
+	for _, kind := range []string{"gateways", "httproutes"} {
+		k.kubectl(t, "", "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(dir)), "config/crd/standard/gateway.networking.k8s.io_"+kind+".yaml"))
+		k.kubectl(t, "", "wait", "--for=condition=Established", "--timeout=30s", "crd/"+kind+".gateway.networking.k8s.io")
+	}
+	t.Cleanup(func() {
+		if _, err := k.Kubectl(outliving{t, &suite}.Context(), "", "delete", "crd", "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"); err != nil {
+			t.Error(err)
+		}
+	})
 }

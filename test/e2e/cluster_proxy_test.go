@@ -78,10 +78,10 @@ func (a *behind) lists() int {
 	return len(a.proxy.Requests(parts.APIRequest.Lists))
 }
 
-// statusWrites counts the writes of a policy's status; "" is any policy's.
+// statusWrites are the writes of a policy's status.
 func (a *behind) statusWrites(policy string) []parts.APIRequest {
 	return a.proxy.Requests(func(r parts.APIRequest) bool {
-		return r.Resource() == "agentauthpolicies/status" && r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/"+policy)
+		return r.Resource() == "agentauthpolicies/status" && r.Method != http.MethodGet && strings.HasSuffix(r.URL.Path, "/"+policy+"/status")
 	})
 }
 

@@ -30,6 +30,10 @@ func TestAPolicyOfAClusterDecidesAndItsStatusTells(t *testing.T) {
 	if !slices.Equal(line[:4], []string{"orders", "Enforce", "True", "True"}) {
 		t.Errorf("kubectl get aap: got %q", line)
 	}
+	wide := strings.Fields(strings.Split(k.kubectl(t, "", "get", "aap", "-n", ns, "-o", "wide"), "\n")[0])
+	if want := []string{"NAME", "MODE", "ACCEPTED", "PROGRAMMED", "MESSAGE", "AGE"}; !slices.Equal(wide, want) {
+		t.Errorf("kubectl get aap -o wide: expected %q, got %q", want, wide)
+	}
 	for field, word := range map[string]string{
 		"aap.spec": "Routes are the requests the policy decides", "aap.spec.authentication.methods.jwt.audiences": "aud",
 	} {
