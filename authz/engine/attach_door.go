@@ -11,38 +11,29 @@ import (
 )
 
 // door is a port of a Gateway, where all its listeners compete for a request.
-//
-// Some proxies merge the routes of these listeners, others let only the
-// listener with the most specific hostname serve (Gateway API's isolation), and
-// they order some matches differently. Whatever any of them does is possible.
+// Proxies differ in what they make of it; whatever any of them does is possible.
 type door struct {
 	listeners []*listener
-	merged    table
+	// views are what they make of it: the first is all that is attached.
+	views []*view
+}
+
+// view is what a door has in some proxies. Some of them merge the routes of its
+// listeners, others let only the listener with the most specific hostname serve
+// (Gateway API's isolation).
+type view struct {
+	merged table
 	// isolated are the tables of each listener, where that makes a difference.
 	isolated map[*listener]*table
+	// when says for which requests; nil is all.
+	when func(match.View) bool
 }
 
-// table is who serves what, in each order that proxies have.
-type table struct {
-	orders []*match.Index
-	from   []origins // of each entry
-	// unreadable are rules whose matches cannot be entered here. They may serve
-	// any request on their host.
-	unreadable []vague
-
-	regex, prefix, method, header bool
-	entries                       []match.Entry
-}
-
-// origins are where an entry comes from.
-type origins struct {
+// entrance is a route that is attached to a listener of a door.
+type entrance struct {
 	route *gatewayRoute
-	rule  string
-}
-
-type vague struct {
-	origins
-	hostname string
+	owner int
+	at    attachment
 }
 
 // openDoors makes the tables of all ports.
@@ -52,34 +43,56 @@ func (a *attachments) openDoors() {
 		number  int32
 	}
 	doors := map[port]*door{}
-	at := map[*listener]*door{}
+	entrances := map[*door][]entrance{}
 	for owner, g := range a.routes {
 		for _, att := range g.attached {
-			d := at[att.on]
+			key := port{att.on.gateway.String(), att.on.port}
+			d := doors[key]
 			if d == nil {
-				key := port{att.on.gateway.String(), att.on.port}
-				if d = doors[key]; d == nil {
-					d = &door{isolated: map[*listener]*table{}}
-					doors[key] = d
-					a.doors = append(a.doors, d)
-				}
-				at[att.on] = d
-				d.listeners = append(d.listeners, att.on)
-				d.isolated[att.on] = &table{}
+				d = &door{}
+				doors[key] = d
+				a.doors = append(a.doors, d)
 			}
-			a.enter(&d.merged, g, owner, att.hostnames)
-			a.enter(d.isolated[att.on], g, owner, att.hostnames)
+			if !slices.Contains(d.listeners, att.on) {
+				d.listeners = append(d.listeners, att.on)
+			}
+			entrances[d] = append(entrances[d], entrance{g, owner, att})
 		}
 	}
 	for _, d := range a.doors {
-		d.merged.build()
-		if !d.overlap() {
-			d.isolated = nil
-			continue
+		all := entrances[d]
+		d.views = append(d.views, a.viewOf(d, all, nil))
+		d.views = append(d.views, a.grpcViews(d, all)...)
+	}
+}
+
+// viewOf is what comes through a door, but for matches to leave out.
+func (a *attachments) viewOf(d *door, entrances []entrance, without func(entrance, gatewayv1.HTTPRouteMatch) bool) *view {
+	v := &view{}
+	if d.overlap() {
+		v.isolated = map[*listener]*table{}
+		for _, l := range d.listeners {
+			v.isolated[l] = &table{}
 		}
-		for _, t := range d.isolated {
-			t.build()
+	}
+	for _, e := range entrances {
+		a.enter(&v.merged, e, without)
+		if v.isolated != nil {
+			a.enter(v.isolated[e.at.on], e, without)
 		}
+	}
+	v.merged.build()
+	for _, t := range v.isolated {
+		t.build()
+	}
+	return v
+}
+
+// forget drops what only building needs.
+func (v *view) forget() {
+	v.merged.forget()
+	for _, t := range v.isolated {
+		t.forget()
 	}
 }
 
@@ -95,62 +108,6 @@ func (d *door) overlap() bool {
 	return false
 }
 
-// enter writes the rules of a route into a table.
-func (a *attachments) enter(t *table, g *gatewayRoute, owner int, hostnames []string) {
-	for i, rule := range g.rules {
-		// Rules without a policy of their own lead to one outcome.
-		outcome := 0
-		if rule.name != "" && a.onRoute(g, rule.name) != a.onRoute(g, "") {
-			outcome = i + 1
-		}
-		for _, m := range rule.matches {
-			readable := match.Check(match.Entry{Hostname: "*", Match: m}) == nil
-			for _, h := range hostnames {
-				if !readable {
-					t.unreadable = append(t.unreadable, vague{origins{g, rule.name}, h})
-					continue
-				}
-				t.entries = append(t.entries, match.Entry{Hostname: h, Match: m, Owner: owner, Rule: outcome})
-				t.from = append(t.from, origins{g, rule.name})
-			}
-			t.note(m)
-		}
-	}
-}
-
-// note sees whether orders differ here.
-func (t *table) note(m gatewayv1.HTTPRouteMatch) {
-	isRegex := isRegex(m)
-	t.regex, t.prefix = t.regex || isRegex, t.prefix || !isRegex
-	t.method = t.method || m.Method != nil
-	t.header = t.header || m.Method == nil && len(m.Headers) > 0
-}
-
-func isRegex(m gatewayv1.HTTPRouteMatch) bool {
-	return m.Path != nil && m.Path.Type != nil && *m.Path.Type == gatewayv1.PathMatchRegularExpression
-}
-
-// build makes an index for each order that differs: regular expressions behind
-// prefixes or before them, and a method before headers or one of them.
-func (t *table) build() {
-	regexes, methods := []match.RegexOrder{match.LongestFirst}, []bool{false}
-	if t.regex && t.prefix {
-		regexes = append(regexes, match.LongestBeforePrefixes)
-	}
-	if t.method && t.header {
-		methods = append(methods, true)
-	}
-	for _, r := range regexes {
-		for _, m := range methods {
-			index, _, err := match.Build(t.entries, match.Options{Regex: r, MethodIsHeader: m})
-			if err != nil {
-				panic(err) // enter checked every entry
-			}
-			t.orders = append(t.orders, index)
-		}
-	}
-}
-
 // served is what may serve a request, as far as one reading of its path goes.
 type served struct {
 	places []place
@@ -163,17 +120,22 @@ type served struct {
 func (a *attachments) serve(host string, v match.View) served {
 	var s served
 	for _, d := range a.doors {
-		d.serve(&s, host, v)
-		if s.cause != "" || s.late {
-			break
+		for _, w := range d.views {
+			if w.when != nil && !w.when(v) {
+				continue
+			}
+			d.serve(w, &s, host, v)
+			if s.cause != "" || s.late {
+				return s
+			}
 		}
 	}
 	return s
 }
 
-func (d *door) serve(s *served, host string, v match.View) {
-	d.merged.serve(s, host, v)
-	if d.isolated == nil {
+func (d *door) serve(w *view, s *served, host string, v match.View) {
+	w.merged.serve(s, host, v)
+	if w.isolated == nil {
 		return
 	}
 	longest := ""
@@ -184,7 +146,7 @@ func (d *door) serve(s *served, host string, v match.View) {
 	}
 	for _, l := range d.listeners {
 		if l.hostname == longest {
-			d.isolated[l].serve(s, host, v)
+			w.isolated[l].serve(s, host, v)
 		}
 	}
 }
@@ -196,27 +158,6 @@ func specific(a, b string) int {
 		return cmp.Compare(len(a), len(b))
 	}
 	return cmp.Or(cmp.Compare(exact(b), exact(a)), cmp.Compare(len(a), len(b)))
-}
-
-// serve adds the places of the route that wins in any order.
-func (t *table) serve(s *served, host string, v match.View) {
-	for _, index := range t.orders {
-		r := index.Lookup(host, v)
-		if r.Ambiguous {
-			s.cause = r.Cause
-		}
-		if s.late = s.late || r.Late; s.late || s.cause != "" {
-			return
-		}
-		if n, ok := r.Entry(); ok {
-			s.add(t.from[n], host)
-		}
-	}
-	for _, u := range t.unreadable {
-		if within(host, u.hostname) {
-			s.add(u.origins, host)
-		}
-	}
 }
 
 // add adds every place where the route may serve the host, at other doors too:

@@ -159,27 +159,31 @@ func hostnameOf(h *gatewayv1.Hostname) string {
 	return strings.ToLower(string(*h))
 }
 
-// shared are the hostnames that a route has in common with a listener; a route
-// without hostnames takes the listener's.
-func shared(hostnames []gatewayv1.Hostname, pattern string) []string {
-	var out []string
-	add := func(h string) {
-		if match.Check(match.Entry{Hostname: h}) == nil && !slices.Contains(out, h) {
-			out = append(out, h)
+// shared are the hostnames that a route has in common with a listener, and
+// which of the route's each is from, the most specific one; a route without
+// hostnames takes the listener's.
+func shared(hostnames []gatewayv1.Hostname, pattern string) (hosts, own []string) {
+	add := func(h, from string) {
+		switch i := slices.Index(hosts, h); {
+		case match.Check(match.Entry{Hostname: h}) != nil:
+		case i < 0:
+			hosts, own = append(hosts, h), append(own, from)
+		case specific(from, own[i]) > 0:
+			own[i] = from
 		}
 	}
 	if len(hostnames) == 0 {
-		add(pattern)
+		add(pattern, "*")
 	}
 	for _, h := range hostnames {
 		switch h := strings.ToLower(string(h)); {
 		case within(h, pattern):
-			add(h)
+			add(h, h)
 		case within(pattern, h):
-			add(pattern)
+			add(pattern, h)
 		}
 	}
-	return out
+	return hosts, own
 }
 
 // within says whether a pattern covers all that another does, or a host.

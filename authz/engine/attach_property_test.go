@@ -22,7 +22,7 @@ func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 func (d dice) often(percent int) bool { return d.IntN(100) < percent }
 
 func (d dice) meta(namespace, name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: namespace, Name: name, Generation: 1}
+	return metav1.ObjectMeta{Namespace: namespace, Name: name, Generation: 1, CreationTimestamp: metav1.Unix(int64(d.IntN(3)), 0)}
 }
 
 func (d dice) hostname() gatewayv1.Hostname {
@@ -32,15 +32,36 @@ func (d dice) hostname() gatewayv1.Hostname {
 func (d dice) gateway(namespace, name string) *gatewayv1.Gateway {
 	g := &gatewayv1.Gateway{ObjectMeta: d.meta(namespace, name)}
 	for i := range 1 + d.IntN(3) {
-		l := gatewayv1.Listener{Name: gatewayv1.SectionName(fmt.Sprint("l", i)), Port: pick[gatewayv1.PortNumber](d, 80, 443), Protocol: gatewayv1.HTTPProtocolType}
-		if d.often(60) {
-			l.Hostname = new(d.hostname())
-		}
-		from := pick(d, gatewayv1.NamespacesFromSame, gatewayv1.NamespacesFromAll, gatewayv1.NamespacesFromAll, gatewayv1.NamespacesFromSelector)
-		l.AllowedRoutes = &gatewayv1.AllowedRoutes{Namespaces: &gatewayv1.RouteNamespaces{From: &from, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"edge": "yes"}}}}
-		g.Spec.Listeners = append(g.Spec.Listeners, l)
+		g.Spec.Listeners = append(g.Spec.Listeners, d.listener(i))
+	}
+	if d.often(60) {
+		from := pick(d, gatewayv1.NamespacesFromSame, gatewayv1.NamespacesFromAll)
+		g.Spec.AllowedListeners = &gatewayv1.AllowedListeners{Namespaces: &gatewayv1.ListenerNamespaces{From: &from}}
 	}
 	return g
+}
+
+func (d dice) listener(i int) gatewayv1.Listener {
+	l := gatewayv1.Listener{Name: gatewayv1.SectionName(fmt.Sprint("l", i)), Port: pick[gatewayv1.PortNumber](d, 80, 443), Protocol: gatewayv1.HTTPProtocolType}
+	if d.often(60) {
+		l.Hostname = new(d.hostname())
+	}
+	from := pick(d, gatewayv1.NamespacesFromSame, gatewayv1.NamespacesFromAll, gatewayv1.NamespacesFromAll, gatewayv1.NamespacesFromSelector)
+	l.AllowedRoutes = &gatewayv1.AllowedRoutes{Namespaces: &gatewayv1.RouteNamespaces{From: &from, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"edge": "yes"}}}}
+	if d.often(10) {
+		l.AllowedRoutes.Kinds = []gatewayv1.RouteGroupKind{{Kind: pick[gatewayv1.Kind](d, "HTTPRoute", "GRPCRoute")}}
+	}
+	return l
+}
+
+func (d dice) listenerSet(namespace, name string) *gatewayv1.ListenerSet {
+	s := &gatewayv1.ListenerSet{ObjectMeta: d.meta(namespace, name)}
+	s.Spec.ParentRef = gatewayv1.ParentGatewayReference{Namespace: new(gatewayv1.Namespace("shop")), Name: gatewayv1.ObjectName(pick(d, "g0", "g1"))}
+	for i := range 1 + d.IntN(2) {
+		l := d.listener(i + d.IntN(3))
+		s.Spec.Listeners = append(s.Spec.Listeners, gatewayv1.ListenerEntry{Name: l.Name, Port: l.Port, Protocol: l.Protocol, Hostname: l.Hostname, AllowedRoutes: l.AllowedRoutes})
+	}
+	return s
 }
 
 func (d dice) match() gatewayv1.HTTPRouteMatch {
@@ -65,34 +86,84 @@ func (d dice) match() gatewayv1.HTTPRouteMatch {
 	return m
 }
 
-func (d dice) route(namespace, name string) *gatewayv1.HTTPRoute {
-	r := &gatewayv1.HTTPRoute{ObjectMeta: d.meta(namespace, name)}
+func (d dice) hostnames() []gatewayv1.Hostname {
+	var out []gatewayv1.Hostname
 	for range d.IntN(3) {
-		if h := d.hostname(); !slices.Contains(r.Spec.Hostnames, h) {
-			r.Spec.Hostnames = append(r.Spec.Hostnames, h)
+		if h := d.hostname(); !slices.Contains(out, h) {
+			out = append(out, h)
 		}
 	}
+	return out
+}
+
+func (d dice) parents() []gatewayv1.ParentReference {
+	var out []gatewayv1.ParentReference
 	for range 1 + d.IntN(2) {
 		ref := gatewayv1.ParentReference{Namespace: new(gatewayv1.Namespace("shop")), Name: gatewayv1.ObjectName(pick(d, "g0", "g1", "g2"))}
+		if d.often(25) {
+			ref.Kind, ref.Name, ref.Namespace = new(gatewayv1.Kind("ListenerSet")), gatewayv1.ObjectName(pick(d, "s0", "s1")), new(gatewayv1.Namespace(pick(d, "shop", "other")))
+		}
 		if d.often(30) {
 			ref.SectionName = new(gatewayv1.SectionName(pick(d, "l0", "l1", "gone")))
 		}
 		if d.often(15) {
 			ref.Port = new(gatewayv1.PortNumber(80))
 		}
-		r.Spec.ParentRefs = append(r.Spec.ParentRefs, ref)
+		out = append(out, ref)
 	}
+	return out
+}
+
+func (d dice) ruleName(i int) *gatewayv1.SectionName {
+	if d.often(60) {
+		return new(gatewayv1.SectionName(fmt.Sprint("r", i)))
+	}
+	return nil
+}
+
+func (d dice) route(namespace, name string) *gatewayv1.HTTPRoute {
+	r := &gatewayv1.HTTPRoute{ObjectMeta: d.meta(namespace, name)}
+	r.Spec.Hostnames, r.Spec.ParentRefs = d.hostnames(), d.parents()
 	for i := range 1 + d.IntN(3) {
-		rule := gatewayv1.HTTPRouteRule{}
-		if d.often(60) {
-			rule.Name = new(gatewayv1.SectionName(fmt.Sprint("r", i)))
-		}
+		rule := gatewayv1.HTTPRouteRule{Name: d.ruleName(i)}
 		for range d.IntN(3) {
 			rule.Matches = append(rule.Matches, d.match())
 		}
 		r.Spec.Rules = append(r.Spec.Rules, rule)
 	}
 	return r
+}
+
+func (d dice) grpcRoute(namespace, name string) *gatewayv1.GRPCRoute {
+	r := &gatewayv1.GRPCRoute{ObjectMeta: d.meta(namespace, name)}
+	r.Spec.Hostnames, r.Spec.ParentRefs = d.hostnames(), d.parents()
+	for i := range 1 + d.IntN(3) {
+		rule := gatewayv1.GRPCRouteRule{Name: d.ruleName(i)}
+		for range d.IntN(3) {
+			rule.Matches = append(rule.Matches, d.grpcMatch())
+		}
+		r.Spec.Rules = append(r.Spec.Rules, rule)
+	}
+	return r
+}
+
+func (d dice) grpcMatch() gatewayv1.GRPCRouteMatch {
+	var m gatewayv1.GRPCRouteMatch
+	exact, regex := gatewayv1.GRPCMethodMatchExact, gatewayv1.GRPCMethodMatchRegularExpression
+	switch d.IntN(6) {
+	case 0:
+		m.Method = &gatewayv1.GRPCMethodMatch{Type: &regex, Service: new(pick(d, "a", "[a-z]+", "a.*"))}
+	case 1:
+		m.Method = &gatewayv1.GRPCMethodMatch{Type: &exact, Method: new("b")}
+	case 2:
+		m.Method = &gatewayv1.GRPCMethodMatch{Type: &exact, Service: new("a")}
+	case 3, 4:
+		m.Method = &gatewayv1.GRPCMethodMatch{Type: &exact, Service: new("a"), Method: new("b")}
+	}
+	if m.Method == nil || d.often(30) {
+		m.Headers = []gatewayv1.GRPCHeaderMatch{{Name: gatewayv1.GRPCHeaderName(fmt.Sprint("x-", d.IntN(2))), Value: "1"}}
+	}
+	return m
 }
 
 func (d dice) policy(namespace, name string) *v1alpha1.AgentAuthPolicy {
@@ -112,7 +183,7 @@ func (d dice) policy(namespace, name string) *v1alpha1.AgentAuthPolicy {
 		p.Spec.Precedence = pick(d, "", v1alpha1.PrecedenceDefault, v1alpha1.PrecedenceOverride)
 	default:
 		for range 1 + d.IntN(2) {
-			targeting(p, "HTTPRoute", pick(d, "h0", "h1", "h2", "h3"), pick(d, "", "", "r0", "r1", "r2"))
+			targeting(p, pick[v1alpha1.TargetKind](d, "HTTPRoute", "HTTPRoute", "GRPCRoute"), pick(d, "h0", "h1", "h2", "h3"), pick(d, "", "", "", "r0", "r1", "r2"))
 		}
 	}
 	return p
@@ -126,6 +197,14 @@ func (d dice) world() Input {
 	for i := range 1 + d.IntN(4) {
 		in.HTTPRoutes = append(in.HTTPRoutes, d.route(pick(d, "shop", "shop", "other"), fmt.Sprint("h", i)))
 	}
+	if d.often(40) {
+		for i := range 1 + d.IntN(3) { // some have the name of an HTTPRoute
+			in.GRPCRoutes = append(in.GRPCRoutes, d.grpcRoute(pick(d, "shop", "shop", "other"), fmt.Sprint("h", 3*d.IntN(2)+i)))
+		}
+	}
+	for i := range d.IntN(3) {
+		in.ListenerSets = append(in.ListenerSets, d.listenerSet(pick(d, "shop", "other"), fmt.Sprint("s", i)))
+	}
 	for i := range d.IntN(6) {
 		in.Policies = append(in.Policies, d.policy(pick(d, "shop", "shop", "other"), fmt.Sprint("p", i)))
 	}
@@ -135,6 +214,9 @@ func (d dice) world() Input {
 func (d dice) request() authz.Raw {
 	r := get(pick(d, "a.example.com", "b.example.com", "c.example.com"), pick(d, "/", "/a", "/a/b", "/ab", "/%61")+pick(d, "", "", "?q=1"))
 	r.Method = pick(d, "GET", "POST")
+	if d.often(30) {
+		r.Headers = append(r.Headers, header("content-type", "application/grpc"))
+	}
 	for i := range 3 {
 		if d.often(40) {
 			r.Headers = append(r.Headers, header(fmt.Sprint("x-", i), "1"))
@@ -147,6 +229,9 @@ func (d dice) request() authz.Raw {
 func (d dice) shuffled(in Input) Input {
 	shuffle := func(n int, swap func(i, j int)) { d.Shuffle(n, swap) }
 	in.Policies, in.HTTPRoutes, in.Gateways = slices.Clone(in.Policies), slices.Clone(in.HTTPRoutes), slices.Clone(in.Gateways)
+	in.GRPCRoutes, in.ListenerSets = slices.Clone(in.GRPCRoutes), slices.Clone(in.ListenerSets)
+	shuffle(len(in.GRPCRoutes), func(i, j int) { in.GRPCRoutes[i], in.GRPCRoutes[j] = in.GRPCRoutes[j], in.GRPCRoutes[i] })
+	shuffle(len(in.ListenerSets), func(i, j int) { in.ListenerSets[i], in.ListenerSets[j] = in.ListenerSets[j], in.ListenerSets[i] })
 	shuffle(len(in.Policies), func(i, j int) { in.Policies[i], in.Policies[j] = in.Policies[j], in.Policies[i] })
 	shuffle(len(in.HTTPRoutes), func(i, j int) { in.HTTPRoutes[i], in.HTTPRoutes[j] = in.HTTPRoutes[j], in.HTTPRoutes[i] })
 	shuffle(len(in.Gateways), func(i, j int) { in.Gateways[i], in.Gateways[j] = in.Gateways[j], in.Gateways[i] })
@@ -210,7 +295,7 @@ func TestWithTheProxysWordAndWithoutItOnePolicyDecides(t *testing.T) {
 					t.Fatalf("seed %d: %s %s%s: %v serves, so %s decides, and without the proxy's word %s did", seed, raw.Method, raw.Host, raw.Path, at, truth, without)
 				}
 				word := raw
-				word.Route = &authz.RouteRef{Kind: "HTTPRoute", Namespace: at.route.Namespace, Name: at.route.Name, SectionName: at.rule}
+				word.Route = &authz.RouteRef{Kind: at.route.kind, Namespace: at.route.namespace, Name: at.route.name, SectionName: at.rule}
 				with := verdictOf(e.Decide(t.Context(), word))
 				if !may(with, truth) {
 					t.Fatalf("seed %d: %s %s%s: %v serves, so %s decides, and with the proxy's word %s did", seed, raw.Method, raw.Host, raw.Path, at, truth, with)

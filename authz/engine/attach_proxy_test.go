@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,57 +15,74 @@ import (
 // servedAt is where some proxy serves a request: this is what really happens,
 // written down a second time and as plainly as can be.
 type servedAt struct {
-	route    *gatewayv1.HTTPRoute
+	route    *aRoute
 	rule     string
 	gateway  string
 	listener string
 }
 
 func (s servedAt) String() string {
-	return fmt.Sprintf("%s/%s rule %q on %s listener %q", s.route.Namespace, s.route.Name, s.rule, s.gateway, s.listener)
+	return fmt.Sprintf("%s %s/%s rule %q on %s listener %q", s.route.kind, s.route.namespace, s.route.name, s.rule, s.gateway, s.listener)
 }
 
 // offer is a match that competes for a request.
 type offer struct {
-	at       servedAt
-	host     string
-	match    gatewayv1.HTTPRouteMatch
-	sequence int
+	at        servedAt
+	on        aListener
+	host, own string // what route and listener share, and what the route has for it
+	match     aMatch
+	sequence  int
+}
+
+// manner is how a proxy does what proxies do differently.
+type manner struct {
+	regexFirst, methodIsHeader bool
+	own                        bool // the route's own hostname goes before the match
+	spec                       bool // gRPC in the order of its specification
+	below                      bool // a service's own path is not below it
+}
+
+func manners() []manner {
+	var out []manner
+	for i := range 1 << 5 {
+		out = append(out, manner{i&1 > 0, i&2 > 0, i&4 > 0, i&8 > 0, i&16 > 0})
+	}
+	return out
 }
 
 // proxies are the places where some proxy would serve it: any Gateway and port,
-// with listeners isolated or merged, in each order of matches.
+// with listeners isolated or merged, with the two kinds of routes together or
+// apart, in each manner.
 func proxies(in Input, raw authz.Raw) []servedAt {
 	var out []servedAt
+	routes := routesOf(in)
 	for _, g := range in.Gateways {
 		for _, port := range []gatewayv1.PortNumber{80, 443} {
-			var offers []offer
+			var all []offer
 			most := ""
-			for _, l := range g.Spec.Listeners {
-				pattern := patternOf(l.Hostname)
-				if l.Port != port || !fits(pattern, raw.Host) {
+			for _, l := range listenersOf(in, g) {
+				if l.port != port {
 					continue
 				}
-				if better(pattern, most) {
-					most = pattern
+				if fits(l.hostname, raw.Host) && better(l.hostname, most) {
+					most = l.hostname
 				}
-				offers = append(offers, offersOf(in, g, l, raw.Host)...)
+				all = append(all, offersOf(in, routes, l)...)
 			}
-			var isolated []offer
-			for _, o := range offers {
-				for _, l := range g.Spec.Listeners {
-					if string(l.Name) == o.at.listener && patternOf(l.Hostname) == most {
-						isolated = append(isolated, o)
+			for _, list := range kindsOf(all, raw) {
+				var merged, isolated []offer
+				for _, o := range list {
+					if fits(o.host, raw.Host) {
+						merged = append(merged, o)
+						if o.on.hostname == most {
+							isolated = append(isolated, o)
+						}
 					}
 				}
-			}
-			for _, list := range [][]offer{offers, isolated} {
-				for _, early := range []bool{false, true} {
-					for _, count := range []bool{false, true} {
-						for _, at := range winners(list, raw, early, count) {
-							if !slices.Contains(out, at) {
-								out = append(out, at)
-							}
+				for _, m := range manners() {
+					for _, at := range slices.Concat(winners(merged, raw, m), winners(isolated, raw, m)) {
+						if !slices.Contains(out, at) {
+							out = append(out, at)
 						}
 					}
 				}
@@ -76,11 +92,39 @@ func proxies(in Input, raw authz.Raw) []servedAt {
 	return out
 }
 
-func patternOf(h *gatewayv1.Hostname) string {
-	if h == nil {
-		return "*"
+// kindsOf are the offers where both kinds of routes are served; where each
+// listener takes one kind for a hostname, the older, and if age and name are the
+// same either; and, if the request is none of gRPC, those of HTTPRoutes alone.
+func kindsOf(all []offer, raw authz.Raw) [][]offer {
+	out := [][]offer{all}
+	for _, first := range []string{"HTTPRoute", "GRPCRoute"} {
+		sorted := slices.Clone(all)
+		slices.SortStableFunc(sorted, func(a, b offer) int {
+			x, y := a.at.route, b.at.route
+			kind := 0
+			if x.kind != y.kind {
+				if kind = 1; x.kind == first {
+					kind = -1
+				}
+			}
+			return cmp.Or(x.created.Compare(y.created), cmp.Compare(x.namespace, y.namespace), cmp.Compare(x.name, y.name), kind)
+		})
+		refused := map[string]bool{}
+		key := func(o offer) string { return fmt.Sprint(o.on, o.at.route.kind, o.at.route.namespace, o.at.route.name) }
+		for i, o := range sorted {
+			for _, before := range sorted[:i] {
+				if !refused[key(before)] && before.on == o.on && before.at.route.kind != o.at.route.kind &&
+					(fits(before.host, o.host) || fits(o.host, before.host)) {
+					refused[key(o)] = true
+				}
+			}
+		}
+		out = append(out, slices.DeleteFunc(slices.Clone(all), func(o offer) bool { return refused[key(o)] }))
 	}
-	return string(*h)
+	if !slices.ContainsFunc(raw.Headers, func(h authz.Header) bool { return h.Name == "content-type" }) {
+		out = append(out, slices.DeleteFunc(slices.Clone(all), func(o offer) bool { return o.at.route.kind == "GRPCRoute" }))
+	}
+	return out
 }
 
 func fits(pattern, host string) bool {
@@ -98,37 +142,28 @@ func better(a, b string) bool {
 	return len(a) > len(b)
 }
 
-func offersOf(in Input, g *gatewayv1.Gateway, l gatewayv1.Listener, host string) []offer {
+func offersOf(in Input, routes []*aRoute, l aListener) []offer {
 	var out []offer
-	for _, r := range in.HTTPRoutes {
-		if !slices.ContainsFunc(r.Spec.ParentRefs, func(ref gatewayv1.ParentReference) bool {
-			return string(ref.Name) == g.Name && (ref.SectionName == nil || *ref.SectionName == l.Name) && (ref.Port == nil || *ref.Port == l.Port)
-		}) || !admitted(in, l, r.Namespace) {
+	for _, r := range routes {
+		if !r.names(l) || !admitted(in, l, r) {
 			continue
 		}
-		hosts := r.Spec.Hostnames
+		hosts := r.hostnames
 		if len(hosts) == 0 {
-			hosts = []gatewayv1.Hostname{gatewayv1.Hostname(patternOf(l.Hostname))}
+			hosts = []string{"*"}
 		}
 		for _, h := range hosts {
-			common := string(h)
-			if better(patternOf(l.Hostname), common) {
-				common = patternOf(l.Hostname)
-			}
-			if !fits(string(h), host) || !fits(patternOf(l.Hostname), host) {
+			common := h
+			switch {
+			case fits(l.hostname, h):
+			case fits(h, l.hostname):
+				common = l.hostname
+			default:
 				continue
 			}
-			for i, rule := range r.Spec.Rules {
-				name := ""
-				if rule.Name != nil {
-					name = string(*rule.Name)
-				}
-				matches := rule.Matches
-				if len(matches) == 0 {
-					matches = []gatewayv1.HTTPRouteMatch{{}}
-				}
-				for _, m := range matches {
-					out = append(out, offer{servedAt{r, name, g.Name, string(l.Name)}, common, m, i})
+			for i, rule := range r.rules {
+				for _, m := range rule.matches {
+					out = append(out, offer{servedAt{r, rule.name, l.gateway, l.name}, l, common, h, m, i})
 				}
 			}
 		}
@@ -136,23 +171,8 @@ func offersOf(in Input, g *gatewayv1.Gateway, l gatewayv1.Listener, host string)
 	return out
 }
 
-func admitted(in Input, l gatewayv1.Listener, namespace string) bool {
-	switch *l.AllowedRoutes.Namespaces.From {
-	case gatewayv1.NamespacesFromSame:
-		return namespace == "shop"
-	case gatewayv1.NamespacesFromSelector:
-		for _, n := range in.Namespaces {
-			if n.Name == namespace {
-				return n.Labels["edge"] == "yes"
-			}
-		}
-	case gatewayv1.NamespacesFromAll, gatewayv1.NamespacesFromNone:
-	}
-	return true
-}
-
 // winners are the best offers on the best host, on every listener they are on.
-func winners(offers []offer, raw authz.Raw, regexFirst, methodIsHeader bool) []servedAt {
+func winners(offers []offer, raw authz.Raw, how manner) []servedAt {
 	host := ""
 	for _, o := range offers {
 		if better(o.host, host) {
@@ -160,29 +180,29 @@ func winners(offers []offer, raw authz.Raw, regexFirst, methodIsHeader bool) []s
 		}
 	}
 	var list []offer
+	onlyGRPC := true
 	for _, o := range offers {
-		if o.host == host && holds(o.match, raw) {
+		if o.host == host && o.match.holds(raw, how.below) {
 			list = append(list, o)
+			onlyGRPC = onlyGRPC && o.match.grpc != nil
 		}
 	}
 	if len(list) == 0 {
 		return nil
 	}
 	order := func(a, b offer) int {
-		pa, pb := rankOf(a.match, regexFirst), rankOf(b.match, regexFirst)
-		ma, mb, ha, hb := 0, 0, len(a.match.Headers), len(b.match.Headers)
-		if a.match.Method != nil {
-			ma = 1
+		own := 0
+		if how.own && a.own != b.own {
+			if own = 1; better(a.own, b.own) {
+				own = -1
+			}
 		}
-		if b.match.Method != nil {
-			mb = 1
+		match := byMatch(a.match.http, b.match.http, how)
+		if how.spec && onlyGRPC {
+			match = bySpec(a.match.grpc, b.match.grpc)
 		}
-		if methodIsHeader {
-			ma, mb, ha, hb = 0, 0, ha+ma, hb+mb
-		}
-		return cmp.Or(cmp.Compare(pa, pb), cmp.Compare(len(valueOf(b.match)), len(valueOf(a.match))), cmp.Compare(mb, ma), cmp.Compare(hb, ha),
-			cmp.Compare(len(b.match.QueryParams), len(a.match.QueryParams)),
-			cmp.Compare(a.at.route.Namespace, b.at.route.Namespace), cmp.Compare(a.at.route.Name, b.at.route.Name), cmp.Compare(a.sequence, b.sequence))
+		x, y := a.at.route, b.at.route
+		return cmp.Or(own, match, x.created.Compare(y.created), cmp.Compare(x.namespace, y.namespace), cmp.Compare(x.name, y.name), -cmp.Compare(x.kind, y.kind), cmp.Compare(a.sequence, b.sequence))
 	}
 	slices.SortStableFunc(list, order)
 	var out []servedAt
@@ -192,6 +212,21 @@ func winners(offers []offer, raw authz.Raw, regexFirst, methodIsHeader bool) []s
 		}
 	}
 	return out
+}
+
+func byMatch(a, b gatewayv1.HTTPRouteMatch, how manner) int {
+	ma, mb, ha, hb := 0, 0, len(a.Headers), len(b.Headers)
+	if a.Method != nil {
+		ma = 1
+	}
+	if b.Method != nil {
+		mb = 1
+	}
+	if how.methodIsHeader {
+		ma, mb, ha, hb = 0, 0, ha+ma, hb+mb
+	}
+	return cmp.Or(cmp.Compare(rankOf(a, how.regexFirst), rankOf(b, how.regexFirst)), cmp.Compare(len(valueOf(b)), len(valueOf(a))),
+		cmp.Compare(mb, ma), cmp.Compare(hb, ha), cmp.Compare(len(b.QueryParams), len(a.QueryParams)))
 }
 
 func typeOf(m gatewayv1.HTTPRouteMatch) gatewayv1.PathMatchType {
@@ -231,7 +266,7 @@ func holds(m gatewayv1.HTTPRouteMatch, raw authz.Raw) bool {
 			return false
 		}
 	case gatewayv1.PathMatchRegularExpression:
-		if !regexp.MustCompile("^(?:" + value + ")$").MatchString(path) {
+		if !whole(value, path) {
 			return false
 		}
 	case gatewayv1.PathMatchPathPrefix:
@@ -250,12 +285,11 @@ func holds(m gatewayv1.HTTPRouteMatch, raw authz.Raw) bool {
 	return true
 }
 
-// truthOf is the policy of a place, by the order of the six; policies of these
-// worlds are of one age.
+// truthOf is the policy of a place, by the order of the six.
 func truthOf(in Input, at servedAt, raw authz.Raw, _ Options) string {
 	policies := slices.Clone(in.Policies)
 	slices.SortFunc(policies, func(a, b *v1alpha1.AgentAuthPolicy) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	targets := func(namespace string, kind v1alpha1.TargetKind, name, section string, override bool) *v1alpha1.AgentAuthPolicy {
 		for _, p := range policies {
@@ -275,32 +309,37 @@ func truthOf(in Input, at servedAt, raw authz.Raw, _ Options) string {
 	steps := []*v1alpha1.AgentAuthPolicy{
 		targets("shop", "Gateway", at.gateway, "", true), targets("shop", "Gateway", at.gateway, at.listener, true),
 	}
-	if at.rule != "" {
-		steps = append(steps, targets(at.route.Namespace, "HTTPRoute", at.route.Name, at.rule, false))
+	kind := v1alpha1.TargetKind(at.route.kind)
+	lost := targetsOfLostRules(policies, at.route)
+	if steps[0] == nil && steps[1] == nil && lost != "" {
+		return lost
 	}
-	steps = append(steps, targets(at.route.Namespace, "HTTPRoute", at.route.Name, "", false))
+	if at.rule != "" {
+		steps = append(steps, targets(at.route.namespace, kind, at.route.name, at.rule, false))
+	}
+	steps = append(steps, targets(at.route.namespace, kind, at.route.name, "", false))
 	// Its own `routes`: the best host, and the best match there.
-	var best *offer
+	var best *gatewayv1.HTTPRouteMatch
 	var own *v1alpha1.AgentAuthPolicy
 	host := ""
 	for _, p := range policies {
 		for _, r := range p.Spec.Routes {
-			if h := string(r.Hostnames[0]); p.Namespace == at.route.Namespace && fits(h, raw.Host) && better(h, host) {
+			if h := string(r.Hostnames[0]); p.Namespace == at.route.namespace && fits(h, raw.Host) && better(h, host) {
 				host = h
 			}
 		}
 	}
 	for _, p := range policies {
 		for _, r := range p.Spec.Routes {
-			if p.Namespace != at.route.Namespace || string(r.Hostnames[0]) != host {
+			if p.Namespace != at.route.namespace || string(r.Hostnames[0]) != host {
 				continue
 			}
 			m := gatewayv1.HTTPRouteMatch{}
 			if len(r.Matches) > 0 {
 				m = r.Matches[0]
 			}
-			o := offer{match: m, at: servedAt{route: at.route}}
-			if holds(m, raw) && (best == nil || moreSpecific(m, best.match)) {
+			o := m
+			if holds(m, raw) && (best == nil || moreSpecific(m, *best)) {
 				best, own = &o, p
 			}
 		}
@@ -312,6 +351,20 @@ func truthOf(in Input, at servedAt, raw authz.Raw, _ Options) string {
 		}
 	}
 	return "none"
+}
+
+// targetsOfLostRules says that a policy is for a rule that the route has not: then
+// all of the route answers 503.
+func targetsOfLostRules(policies []*v1alpha1.AgentAuthPolicy, r *aRoute) string {
+	for _, p := range policies {
+		for _, ref := range p.Spec.TargetRefs {
+			if p.Namespace == r.namespace && string(ref.Kind) == r.kind && ref.Name == r.name && ref.SectionName != "" &&
+				!slices.ContainsFunc(r.rules, func(rule aRule) bool { return rule.name == ref.SectionName }) {
+				return "503 " + p.Namespace + "/" + p.Name
+			}
+		}
+	}
+	return ""
 }
 
 func moreSpecific(a, b gatewayv1.HTTPRouteMatch) bool {

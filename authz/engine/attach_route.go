@@ -39,10 +39,11 @@ type gatewayRule struct {
 	matches []gatewayv1.HTTPRouteMatch
 }
 
-// attachment is a listener that admits a route, and the hostnames they share.
+// attachment is a listener that admits a route, and the hostnames they share;
+// own are those that the route has for each.
 type attachment struct {
-	on        *listener
-	hostnames []string
+	on             *listener
+	hostnames, own []string
 }
 
 // gatewayRoutes are all routes, the older first.
@@ -169,8 +170,8 @@ func (l *listeners) attachTo(g *gatewayRoute, gateway types.NamespacedName, list
 		if !l.admits(on, g.key.kind, g.key.namespace) {
 			continue
 		}
-		if hosts := shared(g.hostnames, on.hostname); len(hosts) > 0 && !slices.ContainsFunc(g.attached, func(a attachment) bool { return a.on == on }) {
-			g.attached = append(g.attached, attachment{on, hosts})
+		if hosts, own := shared(g.hostnames, on.hostname); len(hosts) > 0 && !slices.ContainsFunc(g.attached, func(a attachment) bool { return a.on == on }) {
+			g.attached = append(g.attached, attachment{on, hosts, own})
 		}
 	}
 	if !named {

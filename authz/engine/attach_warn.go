@@ -5,6 +5,7 @@ import (
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
@@ -17,6 +18,12 @@ const (
 	warnListeners = "another policy decides on the same hostname and match on another listener or Gateway: " +
 		"where the proxy does not say which it took, or the route is on both, the answer is 503 (AmbiguousMatch); " +
 		"let it say so (Envoy Gateway: includeRouteMetadata), or let one policy decide on both"
+	warnKinds = "another policy decides on a route of the other kind with a hostname that this one has too, of which " +
+		"some proxies serve the older route alone and others both: where the proxy does not say which route it took, " +
+		"the answer is 503 (AmbiguousMatch); let it say so (Envoy Gateway: includeRouteMetadata), or give HTTPRoutes and GRPCRoutes hostnames of their own"
+	warnHostnames = "another policy decides on a route with a wider or narrower hostname that comes to the same on a listener, " +
+		"of which some proxies let the narrower go first and others the better match: where the proxy does not say which route it took, " +
+		"the answer is 503 (AmbiguousMatch); let it say so (Envoy Gateway: includeRouteMetadata), or let one policy decide on both"
 )
 
 // judgeOrders marks the policies between which orders or listeners decide.
@@ -33,14 +40,14 @@ func (a *attachments) judgeOrders() {
 	all, from := []match.Entry{}, []claimSet{}
 	for _, d := range a.doors {
 		d.judge(a)
-		for i, e := range d.merged.entries {
+		t := &d.views[0].merged
+		for i, e := range t.entries {
 			e.Owner, e.Rule = len(all), 0
 			all = append(all, e)
-			from = append(from, d.merged.claims(a, i))
+			from = append(from, t.claims(a, i))
 		}
-		d.merged.entries = nil
-		for _, t := range d.isolated {
-			t.entries = nil
+		for _, v := range d.views {
+			v.forget()
 		}
 	}
 	if len(a.doors) < 2 {
@@ -81,7 +88,11 @@ func (t *table) claims(a *attachments, entry int) claimSet {
 
 // judge marks the pairs of a door.
 func (d *door) judge(a *attachments) {
-	t := &d.merged
+	t := &d.views[0].merged
+	t.judgeHostnames(a)
+	if len(d.views) > 1 {
+		t.judgeKinds(a)
+	}
 	if len(t.orders) < 2 {
 		return
 	}
@@ -112,6 +123,43 @@ func (d *door) judge(a *attachments) {
 		for _, s := range m {
 			if len(s.one) > 0 && len(s.other) > 0 {
 				a.warn(s.one.and(s.other), warnOrder)
+			}
+		}
+	}
+}
+
+// judgeHostnames marks who has a hostname of a listener by different ones.
+func (t *table) judgeHostnames(a *attachments) {
+	for _, levels := range t.levels {
+		all := claimSet{}
+		for _, level := range levels {
+			for i := range level.entries {
+				all.join(level.claims(a, i))
+			}
+		}
+		a.warn(all, warnHostnames)
+	}
+}
+
+// judgeKinds marks who shares a hostname with a route of the other kind.
+func (t *table) judgeKinds(a *attachments) {
+	kinds := map[string]*[2]claimSet{}
+	for i, e := range t.entries {
+		if kinds[e.Hostname] == nil {
+			kinds[e.Hostname] = &[2]claimSet{{}, {}}
+		}
+		which := 0
+		if t.from[i].route.key.kind == string(v1alpha1.TargetGRPCRoute) {
+			which = 1
+		}
+		kinds[e.Hostname][which].join(t.claims(a, i))
+	}
+	for h, one := range kinds {
+		for _, c := range covers(h) {
+			for which := range 2 {
+				if other := kinds[c]; other != nil && len(one[which]) > 0 && len(other[1-which]) > 0 {
+					a.warn(one[which].and(other[1-which]), warnKinds)
+				}
 			}
 		}
 	}
