@@ -42,48 +42,89 @@ type manner struct {
 	below                      bool // a service's own path is not below it
 }
 
-func manners() []manner {
-	var out []manner
-	for i := range 1 << 5 {
-		out = append(out, manner{i&1 > 0, i&2 > 0, i&4 > 0, i&8 > 0, i&16 > 0})
+// manners are all that can make a difference.
+func manners(raw authz.Raw, grpc bool) []manner {
+	out := []manner{{}}
+	vary := func(change func(*manner)) {
+		for _, m := range out {
+			change(&m)
+			out = append(out, m)
+		}
+	}
+	vary(func(m *manner) { m.regexFirst = true })
+	vary(func(m *manner) { m.methodIsHeader = true })
+	vary(func(m *manner) { m.own = true })
+	if grpc {
+		vary(func(m *manner) { m.spec = true })
+	}
+	if grpc && strings.Count(raw.Path, "/") == 1 {
+		vary(func(m *manner) { m.below = true })
 	}
 	return out
 }
 
-// proxies are the places where some proxy would serve it: any Gateway and port,
-// with listeners isolated or merged, with the two kinds of routes together or
-// apart, in each manner.
-func proxies(in Input, raw authz.Raw) []servedAt {
-	var out []servedAt
+// entry is a port of a Gateway, and what competes there: lists of what one proxy
+// or another serves.
+type entry struct {
+	hostnames []string // of its listeners
+	lists     [][]offer
+	notGRPC   []offer // a further list, where a request is not of gRPC
+	grpc      bool
+}
+
+// entries are all ports of all Gateways.
+func entries(in Input) []entry {
+	var out []entry
 	routes := routesOf(in)
 	for _, g := range in.Gateways {
 		for _, port := range []gatewayv1.PortNumber{80, 443} {
+			var e entry
 			var all []offer
-			most := ""
 			for _, l := range listenersOf(in, g) {
-				if l.port != port {
-					continue
+				if l.port == port {
+					e.hostnames = append(e.hostnames, l.hostname)
+					all = append(all, offersOf(in, routes, l)...)
 				}
-				if fits(l.hostname, raw.Host) && better(l.hostname, most) {
-					most = l.hostname
-				}
-				all = append(all, offersOf(in, routes, l)...)
 			}
-			for _, list := range kindsOf(all, raw) {
-				var merged, isolated []offer
-				for _, o := range list {
-					if fits(o.host, raw.Host) {
-						merged = append(merged, o)
-						if o.on.hostname == most {
-							isolated = append(isolated, o)
-						}
+			e.lists = kindsOf(all)
+			e.notGRPC = slices.DeleteFunc(slices.Clone(all), func(o offer) bool { return o.match.grpc != nil })
+			e.grpc = len(e.notGRPC) < len(all)
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// proxies are the places where some proxy would serve it: at any port, with
+// listeners isolated or merged, with the two kinds of routes together or apart,
+// in each manner.
+func proxies(entries []entry, raw authz.Raw) []servedAt {
+	var out []servedAt
+	for _, e := range entries {
+		most := ""
+		for _, h := range e.hostnames {
+			if fits(h, raw.Host) && better(h, most) {
+				most = h
+			}
+		}
+		lists := e.lists
+		if e.grpc && !slices.ContainsFunc(raw.Headers, func(h authz.Header) bool { return h.Name == "content-type" }) {
+			lists = append(slices.Clone(lists), e.notGRPC)
+		}
+		for _, list := range lists {
+			var merged, isolated []offer
+			for _, o := range list {
+				if fits(o.host, raw.Host) {
+					merged = append(merged, o)
+					if o.on.hostname == most {
+						isolated = append(isolated, o)
 					}
 				}
-				for _, m := range manners() {
-					for _, at := range slices.Concat(winners(merged, raw, m), winners(isolated, raw, m)) {
-						if !slices.Contains(out, at) {
-							out = append(out, at)
-						}
+			}
+			for _, m := range manners(raw, e.grpc) {
+				for _, at := range slices.Concat(winners(merged, raw, m), winners(isolated, raw, m)) {
+					if !slices.Contains(out, at) {
+						out = append(out, at)
 					}
 				}
 			}
@@ -92,11 +133,14 @@ func proxies(in Input, raw authz.Raw) []servedAt {
 	return out
 }
 
-// kindsOf are the offers where both kinds of routes are served; where each
+// kindsOf are the offers where both kinds of routes are served; and where each
 // listener takes one kind for a hostname, the older, and if age and name are the
-// same either; and, if the request is none of gRPC, those of HTTPRoutes alone.
-func kindsOf(all []offer, raw authz.Raw) [][]offer {
+// same either.
+func kindsOf(all []offer) [][]offer {
 	out := [][]offer{all}
+	if !slices.ContainsFunc(all, func(o offer) bool { return o.match.grpc != nil }) {
+		return out
+	}
 	for _, first := range []string{"HTTPRoute", "GRPCRoute"} {
 		sorted := slices.Clone(all)
 		slices.SortStableFunc(sorted, func(a, b offer) int {
@@ -109,20 +153,20 @@ func kindsOf(all []offer, raw authz.Raw) [][]offer {
 			}
 			return cmp.Or(x.created.Compare(y.created), cmp.Compare(x.namespace, y.namespace), cmp.Compare(x.name, y.name), kind)
 		})
-		refused := map[string]bool{}
-		key := func(o offer) string { return fmt.Sprint(o.on, o.at.route.kind, o.at.route.namespace, o.at.route.name) }
+		type attached struct {
+			route *aRoute
+			on    aListener
+		}
+		refused := map[attached]bool{}
 		for i, o := range sorted {
 			for _, before := range sorted[:i] {
-				if !refused[key(before)] && before.on == o.on && before.at.route.kind != o.at.route.kind &&
+				if !refused[attached{before.at.route, before.on}] && before.on == o.on && before.at.route.kind != o.at.route.kind &&
 					(fits(before.host, o.host) || fits(o.host, before.host)) {
-					refused[key(o)] = true
+					refused[attached{o.at.route, o.on}] = true
 				}
 			}
 		}
-		out = append(out, slices.DeleteFunc(slices.Clone(all), func(o offer) bool { return refused[key(o)] }))
-	}
-	if !slices.ContainsFunc(raw.Headers, func(h authz.Header) bool { return h.Name == "content-type" }) {
-		out = append(out, slices.DeleteFunc(slices.Clone(all), func(o offer) bool { return o.at.route.kind == "GRPCRoute" }))
+		out = append(out, slices.DeleteFunc(slices.Clone(all), func(o offer) bool { return refused[attached{o.at.route, o.on}] }))
 	}
 	return out
 }
