@@ -61,6 +61,23 @@ spec:
 	if after := len(a.statusWrites("api")); after != before || after > 8*rounds {
 		t.Errorf("expected no write where nothing changed, and few before, got %d and then %d", before, after)
 	}
+
+	k.kubectl(t, "", "patch", "aap", "api", "-n", ns, "--type=merge", "-p", `{"spec":{"authorization":{"rules":[{"name":"r","require":"true"}]}}}`)
+	within(t, time.Minute, "conditions of the new generation", func() error {
+		_, ours := theirs.read(t)
+		if len(ours) != 1 || len(ours[0].Conditions) != 3 {
+			return fmt.Errorf("expected one entry of ours, got %v", ours)
+		}
+		for _, c := range ours[0].Conditions {
+			if c["observedGeneration"] != 2.0 || c["status"] != "True" {
+				return fmt.Errorf("got %v", c)
+			}
+		}
+		return nil
+	})
+	if label := k.kubectl(t, "", "get", "crd", "agentauthpolicies.agentauth.dev", "-o", `jsonpath={.metadata.labels.gateway\.networking\.k8s\.io/policy}`); label != "Inherited" {
+		t.Errorf("expected the CRD to say that it is of an inherited policy, got %q", label)
+	}
 	k.kubectl(t, "", "delete", "httproute", "api", "-n", ns)
 	within(t, time.Minute, "our entry to go", func() error { return theirs.beside(t, "") })
 }
@@ -73,9 +90,9 @@ type otherController struct {
 }
 
 type ancestorEntry struct {
-	AncestorRef    map[string]any `json:"ancestorRef"`
-	ControllerName string         `json:"controllerName"`
-	Conditions     []any          `json:"conditions"`
+	AncestorRef    map[string]any   `json:"ancestorRef"`
+	ControllerName string           `json:"controllerName"`
+	Conditions     []map[string]any `json:"conditions"`
 }
 
 func (o *otherController) path() string {
@@ -115,7 +132,7 @@ func (o *otherController) write(t tester) {
 		version, all := o.read(t)
 		all = append(all, ancestorEntry{
 			AncestorRef: map[string]any{"name": fmt.Sprint("theirs-", o.written+1)}, ControllerName: "other.example/controller",
-			Conditions: []any{map[string]any{"type": "Accepted", "status": "True", "reason": "Theirs", "message": "", "lastTransitionTime": "2027-01-31T12:00:00Z"}},
+			Conditions: []map[string]any{{"type": "Accepted", "status": "True", "reason": "Theirs", "message": "", "lastTransitionTime": "2027-01-31T12:00:00Z"}},
 		})
 		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"resourceVersion": version}, "status": map[string]any{"ancestors": all}})
 		must(t, err)
