@@ -89,7 +89,7 @@ type taken struct{ own, above map[string]bool }
 func (t *taken) add(hostnames []string) {
 	for _, h := range hostnames {
 		t.own[h] = true
-		for _, c := range covers(h) {
+		for c := range covers(h) {
 			t.above[c] = true
 		}
 	}
@@ -98,7 +98,15 @@ func (t *taken) add(hostnames []string) {
 // any says whether some host is one of these and of the given ones.
 func (t *taken) any(hostnames []string) bool {
 	return t != nil && slices.ContainsFunc(hostnames, func(h string) bool {
-		return t.above[h] || slices.ContainsFunc(covers(h), func(c string) bool { return t.own[c] })
+		if t.above[h] {
+			return true
+		}
+		for c := range covers(h) {
+			if t.own[c] {
+				return true
+			}
+		}
+		return false
 	})
 }
 

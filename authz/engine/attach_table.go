@@ -190,17 +190,22 @@ func (t *table) serve(s *served, host string, v match.View) {
 	if t.levels == nil && t.loose == nil {
 		return
 	}
-	patterns := covers(host)
-	i := slices.IndexFunc(patterns, func(h string) bool { return t.hostnames[h] })
-	if i < 0 {
-		return
+	for h := range covers(host) {
+		if t.hostnames[h] {
+			t.serveLevels(s, h, host, v)
+			return
+		}
 	}
-	for _, level := range t.levels[patterns[i]] {
+}
+
+// serveLevels adds those that win on a hostname in some proxies only.
+func (t *table) serveLevels(s *served, hostname, host string, v match.View) {
+	for _, level := range t.levels[hostname] {
 		if level.win(s, host, v) {
 			break
 		}
 	}
-	for _, l := range t.loose[patterns[i]] {
+	for _, l := range t.loose[hostname] {
 		if n, ok := s.entry(l.index.Lookup(host, v)); ok {
 			s.add(l.of[n], host)
 		}

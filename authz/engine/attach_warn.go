@@ -155,7 +155,7 @@ func (t *table) judgeKinds(a *attachments) {
 		kinds[e.Hostname][which].join(t.claims(a, i))
 	}
 	for h, one := range kinds {
-		for _, c := range covers(h) {
+		for c := range covers(h) {
 			for which := range 2 {
 				if other := kinds[c]; other != nil && len(one[which]) > 0 && len(other[1-which]) > 0 {
 					a.warn(one[which].and(other[1-which]), warnKinds)
