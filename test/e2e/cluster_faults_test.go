@@ -40,6 +40,7 @@ func TestAWatchThatExpiredIsBegunAnewAndNothingIsOutOfForceMeanwhile(t *testing.
 		{"an open watch says so", `{"type":"ERROR","object":` + gone + `}`},
 	} {
 		t.Run(way.name, func(t *testing.T) {
+			within(t, time.Minute, "that all is watched", func() error { return aged(t, a.Agentauth, 0) })
 			before := a.lists()
 			// No watch goes on where another ended, until a change was made that no watch tells of.
 			a.proxy.Do(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
