@@ -25,7 +25,7 @@ func (s *stage) certificates() (string, error) {
 	if _, err := ca.Write(s.dir, "ca"); err != nil {
 		return "", err
 	}
-	public, err := ca.Server()
+	public, err := ca.Server("health.example.test")
 	if err != nil {
 		return "", err
 	}

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,38 +118,6 @@ func TestAPolicySeesTheCertificateThatTheListenerVerified(t *testing.T) {
 	}
 }
 
-// flood sends two requests again and again until what it returns is called. The good one comes to the upstream as the
-// robot's or not at all, the bad one never.
-func (s *stage) flood(t *testing.T, good, bad request) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var traffic sync.WaitGroup
-	var sent atomic.Int64
-	for i, r := range []request{good, bad} {
-		traffic.Go(func() {
-			for ctx.Err() == nil {
-				a, err := s.try(ctx, r)
-				if ctx.Err() != nil {
-					return
-				}
-				sent.Add(1)
-				robots := i == 0 && slices.Equal(a.echo.Headers.Values("x-agent-id"), []string{"robot"})
-				if err != nil || a.status == http.StatusOK && !robots {
-					t.Errorf("got %d: %s, %v", a.status, a.body, err)
-					return
-				}
-			}
-		})
-	}
-	return func() {
-		cancel()
-		traffic.Wait()
-		if sent.Load() < 20 {
-			t.Errorf("expected traffic, sent %d requests", sent.Load())
-		}
-	}
-}
-
 func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *testing.T) {
 	s := theStage
 	policies, err := filepath.Abs("testdata/policies.yaml")
@@ -159,7 +125,7 @@ func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *te
 	good, bad := get("traffic.example.test/moving", key), get("traffic.example.test/moving", "x-api-key: nobodys")
 	s.becomes(t, http.StatusOK, good)
 
-	defer s.flood(t, good, bad)()
+	defer s.flood(t, []string{"shop/traffic", "NoPolicy"}, stream{good, "robot"}, stream{bad, ""})()
 	for range 5 {
 		s.kubectl(t, "", "delete", "aap", "traffic", "-n", "shop")
 		s.becomes(t, http.StatusForbidden, good)

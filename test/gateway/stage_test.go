@@ -33,6 +33,10 @@ type stage struct {
 
 	http, https way
 	partners    string // URL of the listener that wants certificates
+
+	// Of the Gateway whose policies have targetRefs. The blind one does not tell which route it took.
+	teams, teamsTLS, blind, internal way
+	health                           *health
 }
 
 func (s *stage) start(ctx context.Context) (err error) {
@@ -40,6 +44,9 @@ func (s *stage) start(ctx context.Context) (err error) {
 		return err
 	}
 	if s.upstream, err = parts.StartUpstream(); err != nil {
+		return err
+	}
+	if s.health, err = startHealth(); err != nil {
 		return err
 	}
 	if s.cluster, err = parts.StartCluster(ctx, s.dir); err != nil {
@@ -71,7 +78,7 @@ func (s *stage) start(ctx context.Context) (err error) {
 // open starts agentauth and applies what is in testdata.
 func (s *stage) open(ctx context.Context) error {
 	ports := map[string]string{}
-	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@"} {
+	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@TEAMS@", "@TEAMSTLS@", "@BLIND@", "@INTERNAL@"} {
 		port, err := parts.FreePort()
 		if err != nil {
 			return err
@@ -83,44 +90,55 @@ func (s *stage) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.http = way{"http://localhost:" + ports["@HTTP@"], plain(&http.Client{Transport: &http.Transport{}})}
+	plaintext := func(port string) way {
+		return way{"http://localhost:" + ports[port], plain(&http.Client{Transport: &http.Transport{}})}
+	}
+	s.http, s.teams, s.blind, s.internal = plaintext("@HTTP@"), plaintext("@TEAMS@"), plaintext("@BLIND@"), plaintext("@INTERNAL@")
 	s.https = way{"https://localhost:" + ports["@HTTPS@"], plain(s.ca.HTTPClient())}
+	s.teamsTLS = way{"https://localhost:" + ports["@TEAMSTLS@"], plain(s.ca.HTTPClient())}
 	s.partners = "https://localhost:" + ports["@PARTNERS@"]
 	if err := s.startAgentauth(ctx); err != nil {
 		return err
 	}
-	_, ports["@UPSTREAM@"], err = net.SplitHostPort(s.upstream.Address)
-	if err != nil {
-		return err
-	}
-	manifests, err := os.ReadFile("testdata/gateway.yaml")
-	if err != nil {
-		return err
-	}
-	policies, err := os.ReadFile("testdata/policies.yaml")
-	if err != nil {
-		return err
-	}
-	text := string(manifests)
-	for name, port := range ports {
-		text = strings.ReplaceAll(text, name, port)
-	}
-	for _, text := range []string{string(policies), text, material} {
-		if _, err := s.cluster.Kubectl(ctx, text, "apply", "-f", "-"); err != nil {
+	for name, address := range map[string]string{"@UPSTREAM@": s.upstream.Address, "@HEALTH@": s.health.address} {
+		if _, ports[name], err = net.SplitHostPort(address); err != nil {
 			return err
 		}
 	}
-	return nil
+	objects := ""
+	for _, name := range []string{"policies", "gateway", "targets", "attached"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
+		if err != nil {
+			return err
+		}
+		objects += string(text) + "\n---\n"
+	}
+	for name, port := range ports {
+		objects = strings.ReplaceAll(objects, name, port)
+	}
+	_, err = s.cluster.Kubectl(ctx, objects+material+keys(), "apply", "-f", "-")
+	return err
 }
 
 // startAgentauth starts one at the door that the SecurityPolicies know.
-func (s *stage) startAgentauth(ctx context.Context) (err error) {
+func (s *stage) startAgentauth(ctx context.Context, more ...string) (err error) {
 	file := func(name string) string { return filepath.Join(s.dir, name) }
-	s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.dir, Binary: s.binary, Args: []string{
+	s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.dir, Binary: s.binary, Args: append([]string{
 		"--kubeconfig", s.account, "--grpc-address", s.door,
 		"--tls-cert", file("door.crt"), "--tls-key", file("door.key"), "--client-ca", file("ca.crt"), "--client-name", proxyName,
-	}})
+	}, more...)})
 	return err
+}
+
+// restartAgentauth has it run with other arguments for the length of a test.
+func (s *stage) restartAgentauth(t *testing.T, more ...string) {
+	t.Helper()
+	restart := func(more ...string) {
+		must(t, s.agentauth.Stop())
+		must(t, s.startAgentauth(context.WithoutCancel(t.Context()), more...))
+	}
+	restart(more...)
+	t.Cleanup(func() { restart() })
 }
 
 func (s *stage) stop() error {
@@ -136,6 +154,9 @@ func (s *stage) stop() error {
 	}
 	if s.upstream != nil {
 		failed = errors.Join(failed, s.upstream.Stop())
+	}
+	if s.health != nil {
+		s.health.server.Stop()
 	}
 	return failed
 }
