@@ -8,16 +8,18 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The end-to-end test applies its own file, with more in it: what the page shows must be in there.
+// The end-to-end test applies its own files, with more in them: what the page shows must be in there.
 func TestWhatThePageOnEnvoyGatewayShowsIsWhatIsTested(t *testing.T) {
 	tested := map[any]map[string]any{}
-	for text := range strings.SplitSeq(read(t, root+"/test/gateway/testdata/gateway.yaml"), "\n---\n") {
-		object := parsed(t, strings.ReplaceAll(text, "@", ""))
-		tested[identity(object)] = object
+	for _, name := range []string{"gateway", "targets", "attached", "override"} {
+		for text := range strings.SplitSeq(read(t, root+"/test/gateway/testdata/"+name+".yaml"), "\n---\n") {
+			object := parsed(t, strings.ReplaceAll(text, "@", ""))
+			tested[identity(object)] = object
+		}
 	}
 	blocks := document{"envoy-gateway.md", read(t, "envoy-gateway.md")}.blocks("yaml")
-	if len(blocks) != 5 {
-		t.Fatalf("expected 5 objects on the page, found %d", len(blocks))
+	if len(blocks) != 11 {
+		t.Fatalf("expected 11 objects on the page, found %d", len(blocks))
 	}
 	for _, b := range blocks {
 		object := parsed(t, b.text)

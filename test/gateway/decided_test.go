@@ -24,10 +24,10 @@ var attached = map[string]string{
 	"unasked": "shop", "far": "far", "teams": "gateways", "internal": "gateways", "incident": "gateways",
 }
 
-// keys makes for each policy the one key that it accepts, whose owner has its name.
-func keys() string {
+// keys makes for each policy, given with its namespace, the one key that it accepts, whose owner has its name.
+func keys(policies map[string]string) string {
 	var out strings.Builder
-	for policy, namespace := range attached {
+	for policy, namespace := range policies {
 		_, value, _ := strings.Cut(keyOf(policy), ": ")
 		fmt.Fprintf(&out, `---
 apiVersion: v1

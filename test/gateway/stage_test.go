@@ -105,19 +105,28 @@ func (s *stage) open(ctx context.Context) error {
 			return err
 		}
 	}
+	objects, err := manifests(ports, "policies", "gateway", "targets", "attached")
+	if err != nil {
+		return err
+	}
+	_, err = s.cluster.Kubectl(ctx, objects+material+keys(attached), "apply", "-f", "-")
+	return err
+}
+
+// manifests are files of testdata with their ports.
+func manifests(ports map[string]string, names ...string) (string, error) {
 	objects := ""
-	for _, name := range []string{"policies", "gateway", "targets", "attached"} {
+	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
 		if err != nil {
-			return err
+			return "", err
 		}
 		objects += string(text) + "\n---\n"
 	}
 	for name, port := range ports {
 		objects = strings.ReplaceAll(objects, name, port)
 	}
-	_, err = s.cluster.Kubectl(ctx, objects+material+keys(), "apply", "-f", "-")
-	return err
+	return objects, nil
 }
 
 // startAgentauth starts one at the door that the SecurityPolicies know.

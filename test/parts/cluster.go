@@ -185,7 +185,7 @@ func (c *Cluster) AccountKubeconfig(ctx context.Context, namespace, name string)
 	if err != nil {
 		return "", err
 	}
-	return c.WriteKubeconfig(name, namespace, strings.TrimSpace(token))
+	return c.WriteKubeconfig(namespace+"."+name, namespace, strings.TrimSpace(token))
 }
 
 // Do sends one request to the API server as the administrator, and returns status and body.

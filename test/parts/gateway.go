@@ -22,7 +22,19 @@ const gatewayController = "gateway.envoyproxy.io/gatewayclass-controller"
 const envoyVersion = "1.40.0"
 
 // EnvoyGateway is a running Envoy Gateway, which starts an Envoy for each Gateway of the class "eg".
-type EnvoyGateway struct{ *Process }
+type EnvoyGateway struct {
+	*Process
+
+	dir     string
+	cluster *Cluster
+	start   func(context.Context) (*Process, error)
+}
+
+// Restart starts one again that was stopped: same objects, same ports.
+func (g *EnvoyGateway) Restart(ctx context.Context) (err error) {
+	g.Process, err = g.start(ctx)
+	return err
+}
 
 // StartEnvoyGateway installs the kinds of Gateway API and Envoy Gateway in a cluster, runs Envoy Gateway for it,
 // makes the GatewayClass, and returns when it is accepted. Envoy Gateway and its Envoys bind fixed ports of every
@@ -52,26 +64,36 @@ func StartEnvoyGateway(ctx context.Context, dir string, c *Cluster) (*EnvoyGatew
 	if err := gatewayCertificates(ctx, dir, binary, c); err != nil {
 		return nil, err
 	}
-	config := filepath.Join(dir, "envoy-gateway.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, gatewayConfig, dir), 0o600); err != nil {
-		return nil, err
-	}
-	g := &EnvoyGateway{}
-	g.Process, err = start("envoy-gateway", dir, "/usr/bin/env", "KUBECONFIG="+c.Kubeconfig, binary, "server", "--config-path", config)
+	return startEnvoyGateway(ctx, "envoy-gateway", dir, c, fmt.Sprintf(gatewayConfig, dir), "eg", gatewayClass)
+}
+
+// startEnvoyGateway runs it with a configuration and a GatewayClass, and returns when that is accepted.
+func startEnvoyGateway(ctx context.Context, name, dir string, c *Cluster, config, class, objects string) (*EnvoyGateway, error) {
+	binary, err := installed(".parts", "bin", "envoy-gateway")
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.Kubectl(ctx, gatewayClass, "apply", "-f", "-"); err != nil {
-		g.Kill()
+	file := filepath.Join(dir, name+".yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	return g, g.ready(ctx, func(ctx context.Context) error {
-		out, err := c.Kubectl(ctx, "", "get", "gatewayclass", "eg", "-o", `jsonpath={.status.conditions[?(@.type=="Accepted")].status}`)
-		if err == nil && out != "True" {
-			err = fmt.Errorf("expected the GatewayClass to be accepted, got %q", out)
+	if _, err := c.Kubectl(ctx, objects, "apply", "-f", "-"); err != nil {
+		return nil, err
+	}
+	g := &EnvoyGateway{dir: dir, cluster: c, start: func(ctx context.Context) (*Process, error) {
+		p, err := start(name, dir, "/usr/bin/env", "KUBECONFIG="+c.Kubeconfig, binary, "server", "--config-path", file)
+		if err != nil {
+			return nil, err
 		}
-		return err
-	})
+		return p, p.ready(ctx, func(ctx context.Context) error {
+			out, err := c.Kubectl(ctx, "", "get", "gatewayclass", class, "-o", `jsonpath={.status.conditions[?(@.type=="Accepted")].status}`)
+			if err == nil && out != "True" {
+				err = fmt.Errorf("expected the GatewayClass to be accepted, got %q", out)
+			}
+			return err
+		})
+	}}
+	return g, g.Restart(ctx)
 }
 
 const gatewayNamespace = "envoy-gateway-system"
