@@ -3,6 +3,7 @@ package engine
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -26,8 +27,8 @@ type table struct {
 	// for it, the most specific first: see layer.
 	levels map[string][]*table
 
-	regex, prefix, method, header bool
-	entries                       []match.Entry
+	regex, prefix, method, header, detail bool
+	entries                               []match.Entry
 }
 
 // origins are where an entry comes from: the rule of a route, and the route's
@@ -85,6 +86,26 @@ func (t *table) note(m gatewayv1.HTTPRouteMatch) {
 	t.regex, t.prefix = t.regex || isRegex, t.prefix || !isRegex
 	t.method = t.method || m.Method != nil
 	t.header = t.header || m.Method == nil && len(m.Headers) > 0
+	t.detail = t.detail || hasSlash(m) || hasRegexCondition(m)
+}
+
+// hasSlash says whether a prefix ends in one, which is no part of it for some
+// proxies, and makes it longer for others.
+func hasSlash(m gatewayv1.HTTPRouteMatch) bool {
+	if m.Path == nil || deref(m.Path.Type, gatewayv1.PathMatchPathPrefix) != gatewayv1.PathMatchPathPrefix {
+		return false
+	}
+	value := deref(m.Path.Value, "/")
+	return len(value) > 1 && strings.HasSuffix(value, "/")
+}
+
+// hasRegexCondition: some proxies prefer exact ones.
+func hasRegexCondition(m gatewayv1.HTTPRouteMatch) bool {
+	return slices.ContainsFunc(m.Headers, func(h gatewayv1.HTTPHeaderMatch) bool {
+		return deref(h.Type, gatewayv1.HeaderMatchExact) != gatewayv1.HeaderMatchExact
+	}) || slices.ContainsFunc(m.QueryParams, func(q gatewayv1.HTTPQueryParamMatch) bool {
+		return deref(q.Type, gatewayv1.QueryParamMatchExact) != gatewayv1.QueryParamMatchExact
+	})
 }
 
 func isRegex(m gatewayv1.HTTPRouteMatch) bool {
@@ -106,18 +127,18 @@ func (t *table) build() {
 }
 
 // order makes an index for each order that differs: regular expressions behind
-// prefixes or before them, and a method before headers or one of them.
+// prefixes or before them, and what else Envoy Gateway has its own order for.
 func (t *table) order() {
-	regexes, methods := []match.RegexOrder{match.LongestFirst}, []bool{false}
+	regexes, gateways := []match.RegexOrder{match.LongestFirst}, []bool{false}
 	if t.regex && t.prefix {
 		regexes = append(regexes, match.LongestBeforePrefixes)
 	}
-	if t.method && t.header {
-		methods = append(methods, true)
+	if t.method && t.header || t.detail {
+		gateways = append(gateways, true)
 	}
 	for _, r := range regexes {
-		for _, m := range methods {
-			t.orders = append(t.orders, indexOf(t.entries, match.Options{Regex: r, MethodIsHeader: m}))
+		for _, g := range gateways {
+			t.orders = append(t.orders, indexOf(t.entries, match.Options{Regex: r, EnvoyGateway: g}))
 		}
 	}
 }

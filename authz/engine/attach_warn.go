@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -97,7 +98,7 @@ func (d *door) judge(a *attachments) {
 		return
 	}
 	type sides struct{ one, other claimSet }
-	paths, conditions := map[string]*sides{}, map[string]*sides{}
+	paths, conditions, slashes, details := map[string]*sides{}, map[string]*sides{}, map[string]*sides{}, map[string]*sides{}
 	side := func(m map[string]*sides, key string) *sides {
 		if m[key] == nil {
 			m[key] = &sides{claimSet{}, claimSet{}}
@@ -111,15 +112,26 @@ func (d *door) judge(a *attachments) {
 		} else {
 			s.other.join(of)
 		}
-		s := side(conditions, e.Hostname+"\x00"+pathOf(e.Match))
+		where := e.Hostname + "\x00" + pathOf(e.Match)
+		s := side(conditions, where)
 		switch {
 		case e.Match.Method != nil:
 			s.one.join(of)
 		case len(e.Match.Headers) > 0:
 			s.other.join(of)
 		}
+		if s := side(slashes, where); hasSlash(e.Match) {
+			s.one.join(of)
+		} else {
+			s.other.join(of)
+		}
+		if s := side(details, where); hasRegexCondition(e.Match) {
+			s.one.join(of)
+		} else if e.Match.Method != nil || len(e.Match.Headers)+len(e.Match.QueryParams) > 0 {
+			s.other.join(of)
+		}
 	}
-	for _, m := range []map[string]*sides{paths, conditions} {
+	for _, m := range []map[string]*sides{paths, conditions, slashes, details} {
 		for _, s := range m {
 			if len(s.one) > 0 && len(s.other) > 0 {
 				a.warn(s.one.and(s.other), warnOrder)
@@ -165,11 +177,16 @@ func (t *table) judgeKinds(a *attachments) {
 	}
 }
 
+// pathOf is the same for a prefix with and without a final slash.
 func pathOf(m gatewayv1.HTTPRouteMatch) string {
 	if m.Path == nil {
 		return "PathPrefix\x00/"
 	}
-	return string(deref(m.Path.Type, gatewayv1.PathMatchPathPrefix)) + "\x00" + deref(m.Path.Value, "/")
+	value := deref(m.Path.Value, "/")
+	if hasSlash(m) {
+		value = strings.TrimSuffix(value, "/")
+	}
+	return string(deref(m.Path.Type, gatewayv1.PathMatchPathPrefix)) + "\x00" + value
 }
 
 // warn tells policies that they are in each other's way, if there are several.

@@ -23,6 +23,7 @@ type candidate struct {
 type path struct {
 	value string
 	exact bool
+	slash bool           // it had one
 	regex *regexp.Regexp // whole value
 }
 
@@ -88,13 +89,15 @@ func (c *candidate) matches(v *View) verdict {
 
 // appendKey appends what makes two entries equal. Every string goes with its
 // length, so that no two different entries can run together to one key.
-func (c *candidate) appendKey(b []byte, hostname string) []byte {
+func (c *candidate) appendKey(b []byte, hostname string, order Options) []byte {
 	b = appendString(b, hostname)
 	switch {
 	case c.path.regex != nil:
 		b = append(b, 'r')
 	case c.path.exact:
 		b = append(b, 'e')
+	case c.path.slash && order.EnvoyGateway:
+		b = append(b, 's')
 	default:
 		b = append(b, 'p')
 	}

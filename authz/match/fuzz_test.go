@@ -21,7 +21,7 @@ func FuzzLookupAgreesWithModel(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		spelled := speller(data)
-		opts := Options{Regex: pick(&spelled, OldestFirst, LongestFirst)}
+		opts := Options{Regex: pick(&spelled, OldestFirst, LongestFirst, LongestBeforePrefixes), EnvoyGateway: pick(&spelled, false, true)}
 		host, v := spelled.request()
 		var lines []string
 		var entries []Entry
@@ -36,7 +36,7 @@ func FuzzLookupAgreesWithModel(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := modelConflicts(entries); !slices.Equal(conflicts, want) {
+		if want := modelConflicts(entries, opts); !slices.Equal(conflicts, want) {
 			t.Errorf("conflicts: got %v, want %v", conflicts, want)
 		}
 		if got, want := outcome(x.Lookup(host, v)), modelLookup(entries, opts, host, v); got != want {

@@ -43,8 +43,8 @@ func (h *host) add(c *candidate) {
 
 func (h *host) sort(order Options) {
 	specific := bySpecificity
-	if order.MethodIsHeader {
-		specific = byConditions
+	if order.EnvoyGateway {
+		specific = byCount
 	}
 	for _, list := range h.exact {
 		slices.SortFunc(list, specific)
@@ -65,29 +65,53 @@ func (h *host) sort(order Options) {
 
 // bySpecificity orders candidates whose paths are equal.
 func bySpecificity(a, b *candidate) int {
-	if (a.method == "") != (b.method == "") {
-		if a.method != "" {
-			return -1
-		}
-		return 1
-	}
-	return byConditions(a, b)
-}
-
-// byConditions counts a method as a header.
-func byConditions(a, b *candidate) int {
 	return cmp.Or(
-		cmp.Compare(b.conditions(), a.conditions()),
+		compareTrue(a.method != "", b.method != ""),
+		cmp.Compare(len(b.headers), len(a.headers)),
 		cmp.Compare(len(b.query), len(a.query)),
 		older(a, b),
 	)
 }
 
-func (c *candidate) conditions() int {
-	if c.method != "" {
-		return len(c.headers) + 1
+// byCount is the order of Envoy Gateway.
+func byCount(a, b *candidate) int {
+	return cmp.Or(
+		compareTrue(a.path.slash, b.path.slash),
+		cmp.Compare(len(b.headers)+b.methods(), len(a.headers)+a.methods()),
+		cmp.Compare(exact(b.headers)+b.methods(), exact(a.headers)+a.methods()),
+		cmp.Compare(len(b.query), len(a.query)),
+		cmp.Compare(exact(b.query), exact(a.query)),
+		older(a, b),
+	)
+}
+
+// compareTrue puts true first.
+func compareTrue(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
 	}
-	return len(c.headers)
+	return 1
+}
+
+func (c *candidate) methods() int {
+	if c.method != "" {
+		return 1
+	}
+	return 0
+}
+
+// exact counts what is not a regular expression.
+func exact(list []condition) int {
+	n := 0
+	for i := range list {
+		if list[i].regex == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // walk tries every candidate that the path allows, the first in precedence

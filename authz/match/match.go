@@ -61,9 +61,11 @@ const (
 // Options of an Index. The zero value is the order of policies' own routes.
 type Options struct {
 	Regex RegexOrder
-	// MethodIsHeader counts a method as one more header, as some proxies do for
-	// Gateway API routes; else a match with a method goes before one without.
-	MethodIsHeader bool
+	// EnvoyGateway goes by its order for Gateway API routes: the final slash of a
+	// prefix counts in its length, a method is one more header, and of as many
+	// headers, or query parameters, more Exact ones go first. Else a final slash
+	// does not count, and a match with a method goes before one without.
+	EnvoyGateway bool
 }
 
 // Conflict says that two entries of different owners are equal, by number.
@@ -109,7 +111,7 @@ func Build(entries []Entry, opts Options) (*Index, []Conflict, error) {
 	for i := range candidates {
 		c := &candidates[i]
 		hostname := entries[c.entry].Hostname
-		key = c.appendKey(key[:0], hostname)
+		key = c.appendKey(key[:0], hostname, opts)
 		winner, taken := winners[string(key)]
 		switch {
 		case !taken:

@@ -169,12 +169,27 @@ func TestTheIndexFinds(t *testing.T) {
 			"GET a.test/ab/long": 1, "GET a.test/ab": 0, "POST a.test/ab": 2, "GET a.test/ax": 3,
 		}},
 
+		{"a final slash makes a prefix longer for Envoy Gateway", []string{"0 a.test prefix:/v1 GET", "1 a.test prefix:/v1/"}, Options{EnvoyGateway: true}, map[string]int{
+			"GET a.test/v1": 1, "GET a.test/v1/x": 1, "GET a.test/v1x": none,
+		}},
+		{"and is nothing otherwise", []string{"0 a.test prefix:/v1", "1 a.test prefix:/v1/"}, Options{}, map[string]int{
+			"GET a.test/v1": 0, "GET a.test/v1/x": 0,
+		}},
+
 		// Method, headers, query parameters.
 		{"a method before none, and methods by letter case", []string{"0 a.test", "1 a.test POST"}, Options{}, map[string]int{
 			"POST a.test/": 1, "GET a.test/": 0, "post a.test/": 0,
 		}},
 		{"a method before headers", []string{"0 a.test header:a=1 header:b=2", "1 a.test POST"}, Options{}, map[string]int{
 			"POST a.test/ a=1 b=2": 1, "GET a.test/ a=1 b=2": 0,
+		}},
+		{"a method like a header for Envoy Gateway", []string{"0 a.test POST", "1 a.test header:a=1 header:b=2", "2 a.test header:c=1"}, Options{EnvoyGateway: true}, map[string]int{
+			"POST a.test/ a=1 b=2": 1, "POST a.test/ c=1": 0,
+		}},
+		{"of as many conditions exact ones for Envoy Gateway", []string{
+			"0 a.test header~:a=1 query:q=1", "1 a.test header:b=1", "2 a.test exact:/q query~:q=1", "3 a.test exact:/q query:r=1",
+		}, Options{EnvoyGateway: true}, map[string]int{
+			"GET a.test/?q=1 a=1 b=1": 1, "GET a.test/?q=1 a=1": 0, "GET a.test/q?q=1&r=1": 3, "GET a.test/q?q=1": 2,
 		}},
 		{"more headers before fewer, and before query parameters", []string{
 			"0 a.test query:q=1 query:r=1", "1 a.test header:a=1", "2 a.test header:a=1 header:b=2",

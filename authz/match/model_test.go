@@ -105,7 +105,10 @@ func modelPath(m gatewayv1.HTTPRouteMatch) (kind gatewayv1.PathMatchType, value 
 
 func modelCompare(entries []Entry, opts Options, a, b int) int {
 	x, y := entries[a], entries[b]
-	rank := map[gatewayv1.PathMatchType]int{gatewayv1.PathMatchExact: 0, gatewayv1.PathMatchPathPrefix: 1, gatewayv1.PathMatchRegularExpression: 2}
+	rank := map[gatewayv1.PathMatchType]int{gatewayv1.PathMatchExact: 0, gatewayv1.PathMatchPathPrefix: 2, gatewayv1.PathMatchRegularExpression: 3}
+	if opts.Regex == LongestBeforePrefixes {
+		rank[gatewayv1.PathMatchRegularExpression] = 1
+	}
 	xKind, xPath := modelPath(x.Match)
 	yKind, yPath := modelPath(y.Match)
 	age := cmp.Or(cmp.Compare(x.Owner, y.Owner), cmp.Compare(a, b))
@@ -120,6 +123,31 @@ func modelCompare(entries []Entry, opts Options, a, b int) int {
 			return 1
 		}
 		return 0
+	}
+	if opts.EnvoyGateway {
+		slash := func(m gatewayv1.HTTPRouteMatch) int { // what modelPath cut
+			_, value := modelPath(m)
+			if m.Path == nil {
+				return 0
+			}
+			return len(*m.Path.Value) - len(value)
+		}
+		exact := func(conditions map[string]string) (n int) {
+			for _, c := range conditions {
+				if c[0] == '=' {
+					n++
+				}
+			}
+			return n
+		}
+		return cmp.Or(
+			-cmp.Compare(len(xPath)+slash(x.Match), len(yPath)+slash(y.Match)),
+			-cmp.Compare(methods(x.Match)+len(modelHeaders(x.Match)), methods(y.Match)+len(modelHeaders(y.Match))),
+			-cmp.Compare(methods(x.Match)+exact(modelHeaders(x.Match)), methods(y.Match)+exact(modelHeaders(y.Match))),
+			-cmp.Compare(len(modelQuery(x.Match)), len(modelQuery(y.Match))),
+			-cmp.Compare(exact(modelQuery(x.Match)), exact(modelQuery(y.Match))),
+			age,
+		)
 	}
 	return cmp.Or(
 		-cmp.Compare(len(xPath), len(yPath)),
@@ -221,7 +249,7 @@ func modelAnswers(name, condition, query string) []bool {
 }
 
 // modelConflicts compares each with each.
-func modelConflicts(entries []Entry) []Conflict {
+func modelConflicts(entries []Entry, opts Options) []Conflict {
 	order := make([]int, len(entries))
 	for i := range order {
 		order[i] = i
@@ -230,7 +258,7 @@ func modelConflicts(entries []Entry) []Conflict {
 	var conflicts []Conflict
 	for n, loser := range order {
 		for _, winner := range order[:n] {
-			if modelEqual(entries[winner], entries[loser]) {
+			if modelEqual(entries[winner], entries[loser], opts) {
 				if entries[winner].Owner != entries[loser].Owner {
 					conflicts = append(conflicts, Conflict{Winner: winner, Loser: loser})
 				}
@@ -241,7 +269,7 @@ func modelConflicts(entries []Entry) []Conflict {
 	return conflicts
 }
 
-func modelEqual(a, b Entry) bool {
+func modelEqual(a, b Entry, opts Options) bool {
 	method := func(e Entry) gatewayv1.HTTPMethod {
 		if e.Match.Method == nil {
 			return ""
@@ -250,6 +278,9 @@ func modelEqual(a, b Entry) bool {
 	}
 	aKind, aPath := modelPath(a.Match)
 	bKind, bPath := modelPath(b.Match)
+	if opts.EnvoyGateway && a.Match.Path != nil && b.Match.Path != nil {
+		aPath, bPath = *a.Match.Path.Value, *b.Match.Path.Value
+	}
 	return a.Hostname == b.Hostname && aKind == bKind && aPath == bPath && method(a) == method(b) &&
 		reflect.DeepEqual(modelHeaders(a.Match), modelHeaders(b.Match)) &&
 		reflect.DeepEqual(modelQuery(a.Match), modelQuery(b.Match))

@@ -43,7 +43,8 @@ func (k compiler) path(p *Problems, m *gatewayv1.HTTPPathMatch) path {
 		return path{value: value, exact: true}
 	case gatewayv1.PathMatchPathPrefix:
 		checkPath(p, value)
-		return path{value: strings.TrimSuffix(value, "/")}
+		prefix, slash := strings.CutSuffix(value, "/")
+		return path{value: prefix, slash: slash && prefix != ""}
 	case gatewayv1.PathMatchRegularExpression:
 		return path{value: value, regex: k.regex(p, "match.path.value", value)}
 	}

@@ -57,29 +57,33 @@ var errUnasked = errors.New("agentauth was not asked")
 
 var requests atomic.Int64
 
-// refusal sends a request that lacks a credential to a path of its own below the target's, and finds in the log how
-// it was decided: agentauth logs before it answers.
+// refusal sends a request that lacks a credential to a path of its own below the target's, and tells how it was
+// decided.
 func (s *stage) refusal(t *testing.T, r request) (verdict, error) {
+	t.Helper()
+	r.target = fmt.Sprintf("%s/r%d", strings.TrimSuffix(r.target, "/"), requests.Add(1))
+	return s.ask(t, r)
+}
+
+// ask sends a request that will be refused, and finds in the log how it was decided, while there is no other of its
+// host and path: agentauth logs before it answers.
+func (s *stage) ask(t *testing.T, r request) (verdict, error) {
 	t.Helper()
 	log, err := os.Open(s.agentauth.Log)
 	must(t, err)
 	defer log.Close()
 	_, err = log.Seek(0, io.SeekEnd)
 	must(t, err)
-	own := fmt.Sprintf("/r%d", requests.Add(1))
-	r.target = strings.TrimSuffix(r.target, "/") + own
 	a, err := s.try(t.Context(), r)
 	if err != nil {
 		return verdict{}, err
 	}
 	written, err := io.ReadAll(log)
 	must(t, err)
+	target, _, _ := strings.Cut(r.target, "?")
 	for line := range bytes.Lines(written) {
-		var record struct {
-			Path           string
-			Policy, Reason string
-		}
-		if json.Unmarshal(line, &record) == nil && strings.HasSuffix(record.Path, own) {
+		var record struct{ Host, Path, Policy, Reason string }
+		if json.Unmarshal(line, &record) == nil && record.Host+record.Path == target {
 			return verdict{record.Policy, record.Reason, a.status}, nil
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -120,8 +119,6 @@ func TestAPolicySeesTheCertificateThatTheListenerVerified(t *testing.T) {
 
 func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *testing.T) {
 	s := theStage
-	policies, err := filepath.Abs("testdata/policies.yaml")
-	must(t, err)
 	good, bad := get("traffic.example.test/moving", key), get("traffic.example.test/moving", "x-api-key: nobodys")
 	s.becomes(t, http.StatusOK, good)
 
@@ -129,7 +126,7 @@ func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *te
 	for range 5 {
 		s.kubectl(t, "", "delete", "aap", "traffic", "-n", "shop")
 		s.becomes(t, http.StatusForbidden, good)
-		s.kubectl(t, "", "apply", "-f", policies)
+		s.kubectl(t, manifest(t, "policies.yaml", "traffic"), "apply", "-f", "-")
 		s.becomes(t, http.StatusOK, good)
 		s.becomes(t, http.StatusUnauthorized, bad)
 	}

@@ -11,13 +11,13 @@ import (
 
 const nobodys = "x-api-key: nobodys"
 
-// manifest is the policy of this name in testdata.
+// manifest is the policy of this name in a file of testdata.
 func manifest(t *testing.T, file, name string) string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/" + file)
 	must(t, err)
 	for object := range strings.SplitSeq(string(text), "\n---\n") {
-		if strings.Contains(object, "{name: "+name+", namespace: "+attached[name]+"}") {
+		if strings.Contains(object, "kind: AgentAuthPolicy\nmetadata: {name: "+name+", ") {
 			return object
 		}
 	}

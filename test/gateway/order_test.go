@@ -1,0 +1,150 @@
+//go:build e2e && linux
+
+package gateway
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// dice makes routes whose matches overlap.
+type dice struct{ *rand.Rand }
+
+func pick(d dice, from ...string) string { return from[d.IntN(len(from))] }
+
+func (d dice) often(percent int) bool { return d.IntN(100) < percent }
+
+var orderHosts = []string{`a.order.example.test`, `b.order.example.test`, `"*.order.example.test"`, `"*.a.order.example.test"`}
+
+func (d dice) match() string {
+	kind := pick(d, "PathPrefix", "PathPrefix", "PathPrefix", "Exact", "RegularExpression")
+	value := pick(d, "/", "/x", "/x/y", "/x/", "/xy")
+	if kind == "RegularExpression" {
+		value = pick(d, "/x.*", "/x/[a-z]+", "/.*y")
+	}
+	m := fmt.Sprintf("path: {type: %s, value: %q}", kind, value)
+	if d.often(20) {
+		m += ", method: " + pick(d, "GET", "POST")
+	}
+	headers := ""
+	for _, name := range []string{"x-one", "x-two"} {
+		if d.often(15) {
+			headers += fmt.Sprintf("{name: %s, value: %q},", name, pick(d, "1", "2"))
+		}
+	}
+	if headers != "" {
+		m += ", headers: [" + headers + "]"
+	}
+	if d.often(10) {
+		m += `, queryParams: [{name: q, value: "1"}]`
+	}
+	return "{" + m + "}"
+}
+
+const orderPolicy = `---
+apiVersion: agentauth.dev/v1alpha1
+kind: AgentAuthPolicy
+metadata: {name: %[1]s, namespace: shop}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: %[2]s%[3]s}]
+  authentication: {methods: [{name: machines, apiKey: {selector: {matchLabels: {policy: order}}}}]}
+`
+
+const orderRoute = `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: %[1]s, namespace: shop}
+spec:
+  parentRefs: [{name: teams, namespace: gateways, sectionName: http}, {name: teams, namespace: gateways, sectionName: blind}]
+  hostnames: [%[2]s]
+  rules:
+`
+
+// route makes a route, with policies for some of its named rules and mostly for itself.
+func (d dice) route(name string) (route, policies string) {
+	route = fmt.Sprintf(orderRoute, name, pick(d, orderHosts...))
+	for i := range 1 + d.IntN(3) {
+		rule := ""
+		if d.often(60) {
+			rule = fmt.Sprintf("name: r%d, ", i)
+			if d.often(60) {
+				policies += fmt.Sprintf(orderPolicy, fmt.Sprintf("%s-r%d", name, i), name, fmt.Sprintf(", sectionName: r%d", i))
+			}
+		}
+		matches := make([]string, 1+d.IntN(2))
+		for i := range matches {
+			matches[i] = d.match()
+		}
+		route += fmt.Sprintf("  - {%smatches: [%s], backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: upstream}]}\n", rule, strings.Join(matches, ", "))
+	}
+	if d.often(80) {
+		policies += fmt.Sprintf(orderPolicy, name, name, "")
+	}
+	return route, policies
+}
+
+func (d dice) request() request {
+	r := request{method: pick(d, "GET", "POST"), target: pick(d, "a", "b", "c", "c.a", "d.c.a") + ".order.example.test" +
+		pick(d, "/", "/x", "/x/", "/x/y", "/x/y/z", "/xy", "/xyz", "/y", "/z") + pick(d, "", "", "?q=1", "?q=2&q=1")}
+	for _, name := range []string{"x-one", "x-two"} {
+		if d.often(50) {
+			r.headers = append(r.headers, name+": "+pick(d, "1", "2"))
+		}
+	}
+	return r
+}
+
+// What agentauth finds by itself is held to what Envoy Gateway and its Envoy really do with the same routes.
+func TestTheRouteThatIsFoundIsTheOneThatEnvoyTakes(t *testing.T) {
+	s, d := theStage, dice{rand.New(rand.NewPCG(1, 1))}
+	var routes, policies strings.Builder
+	for i := range 25 {
+		route, own := d.route(fmt.Sprintf("order-%d", i))
+		routes.WriteString(route)
+		policies.WriteString(own)
+	}
+	last := fmt.Sprintf(orderRoute, "order-last", "last.example.test") + "  - backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: upstream}]\n"
+	policies.WriteString(fmt.Sprintf(orderPolicy, "order-last", "order-last", ""))
+	s.kubectl(t, policies.String(), "apply", "-f", "-")
+	s.kubectl(t, routes.String(), "apply", "-f", "-")
+	s.kubectl(t, last, "apply", "-f", "-")
+	defer func() {
+		s.kubectl(t, last+routes.String()+policies.String(), "delete", "--wait=false", "-f", "-")
+	}()
+	for _, way := range []way{s.teams, s.blind} {
+		s.isRefused(t, get("last.example.test/").over(way), verdict{"shop/order-last", "NoCredential", http.StatusUnauthorized})
+	}
+	counts := map[string]int{}
+	for range 1000 {
+		r := d.request()
+		told, err := s.ask(t, r.over(s.teams))
+		if told.Status == http.StatusNotFound { // of Envoy: no route
+			counts["not found"]++
+			continue
+		}
+		must(t, err)
+		found, err := s.ask(t, r.over(s.blind))
+		must(t, err)
+		for name, v := range map[string]verdict{"told": told, "not told": found} {
+			if v.Status != http.StatusUnauthorized && v.Status != http.StatusServiceUnavailable {
+				t.Errorf("%v, %s: expected 401 or 503, got %v", r, name, v)
+			}
+		}
+		switch {
+		case found == told:
+			counts["the same"]++
+		case found.Reason == "AmbiguousMatch":
+			counts["503"]++
+		default:
+			counts["different"]++
+			t.Errorf("%v: Envoy's route has %v, and agentauth found %v", r, told, found)
+		}
+	}
+	t.Log(counts)
+	if counts["the same"] < 300 || counts["503"] == 0 {
+		t.Errorf("expected some of both, got %v", counts)
+	}
+}
