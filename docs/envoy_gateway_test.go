@@ -11,7 +11,7 @@ import (
 // The end-to-end test applies its own files, with more in them: what the page shows must be in there.
 func TestWhatThePageOnEnvoyGatewayShowsIsWhatIsTested(t *testing.T) {
 	tested := map[any]map[string]any{}
-	for _, name := range []string{"gateway", "targets", "attached", "override"} {
+	for _, name := range []string{"gateway", "targets", "attached", "later"} {
 		for text := range strings.SplitSeq(read(t, root+"/test/gateway/testdata/"+name+".yaml"), "\n---\n") {
 			object := parsed(t, strings.ReplaceAll(text, "@", ""))
 			tested[identity(object)] = object

@@ -21,7 +21,8 @@ import (
 // attached are the policies with targetRefs, by name, and their namespaces.
 var attached = map[string]string{
 	"catalog": "shop", "refunds": "shop", "counts": "shop", "shapes": "shop", "pattern": "shop", "health": "shop", "watch": "shop",
-	"unasked": "shop", "far": "far", "teams": "gateways", "internal": "gateways", "incident": "gateways",
+	"unasked": "shop", "secure": "shop", "far": "far", "stranger": "far", "teams": "gateways", "internal": "gateways",
+	"incident": "gateways", "public": "gateways",
 }
 
 // keys makes for each policy, given with its namespace, the one key that it accepts, whose owner has its name.

@@ -106,7 +106,7 @@ func TestWhatAGatewayOverridesItsRoutesCannotReplace(t *testing.T) {
 	good := get("catalog.example.test/o", keyOf("catalog")).over(s.teams)
 	s.becomes(t, http.StatusOK, good)
 	defer s.flood(t, []string{"shop/catalog", "gateways/incident"}, withKeys("catalog.example.test/o", s.teams, []string{"catalog", "incident"}, "teams")...)()
-	s.kubectl(t, manifest(t, "override.yaml", "incident"), "apply", "-f", "-")
+	s.kubectl(t, manifest(t, "later.yaml", "incident"), "apply", "-f", "-")
 	defer func() {
 		s.kubectl(t, "", "delete", "aap", "incident", "-n", "gateways")
 		s.becomes(t, http.StatusOK, good)

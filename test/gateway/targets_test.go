@@ -19,7 +19,6 @@ var whose = map[string]string{
 	"stock.example.test/counts/1":     "counts",
 	"stock.example.test/":             "teams", // the Gateway's
 	"news.example.test/":              "teams",
-	"news.example.test/a%62c":         "teams",
 }
 
 func TestTheTargetOfARouteOrRuleOrGatewayDecides(t *testing.T) {
