@@ -112,7 +112,7 @@ func TestTheRouteThatIsFoundIsTheOneThatEnvoyTakes(t *testing.T) {
 		policies.WriteString(own)
 	}
 	last := fmt.Sprintf(orderRoute, "order-last", "last.example.test") + "  - backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: upstream}]\n"
-	policies.WriteString(fmt.Sprintf(orderPolicy, "order-last", "order-last", ""))
+	fmt.Fprintf(&policies, orderPolicy, "order-last", "order-last", "")
 	s.kubectl(t, policies.String(), "apply", "-f", "-")
 	s.kubectl(t, routes.String(), "apply", "-f", "-")
 	s.kubectl(t, last, "apply", "-f", "-")
