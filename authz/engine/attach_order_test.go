@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
@@ -67,5 +68,35 @@ func TestWhereEnvoyGatewayHasItsOwnOrderNothingIsDecidedWithoutItsWord(t *testin
 				}
 			}
 		})
+	}
+}
+
+// Envoy Gateway has a method of any service serve whatever path ends in its name.
+func TestAMethodOfAnyServiceMayServeEveryPathThatEndsInIt(t *testing.T) {
+	grpc := &gatewayv1.GRPCRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "grpc"}}
+	grpc.Spec.Hostnames = names("api.example.com")
+	grpc.Spec.ParentRefs = routeOn("shop", "", nil, "edge").Spec.ParentRefs
+	grpc.Spec.Rules = []gatewayv1.GRPCRouteRule{{Matches: []gatewayv1.GRPCRouteMatch{{Method: &gatewayv1.GRPCMethodMatch{Method: new("Get")}}}}}
+	in := Input{
+		Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}, GRPCRoutes: []*gatewayv1.GRPCRoute{grpc},
+		Policies: []*v1alpha1.AgentAuthPolicy{
+			targeting(onHost("grpc", "", anonymous()), "GRPCRoute", "grpc", ""), targeting(onHost("http", "", anonymous()), "HTTPRoute", "http", ""),
+		},
+	}
+	for _, beside := range []bool{false, true} {
+		if beside {
+			in.HTTPRoutes = []*gatewayv1.HTTPRoute{routeOn("shop", "http", names("api.example.com"), "edge")}
+		}
+		e, _ := newWorld(Options{})
+		s, _ := e.Compile(in)
+		e.Swap(s)
+		for _, path := range []string{"/Get", "/service/Get", "/a/b/Get"} {
+			d := e.Decide(t.Context(), get("api.example.com", path))
+			if beside {
+				decided(t, d, authz.Error, 503, authz.AmbiguousMatch)
+			} else if decided(t, d, authz.Allow, 0, authz.Allowed); d.Policy != "shop/grpc" {
+				t.Errorf("%s: expected the policy of the route, got %q", path, d.Policy)
+			}
+		}
 	}
 }

@@ -100,6 +100,9 @@ func (g *gatewayRoute) hasRule(name string) bool {
 	return slices.ContainsFunc(g.rules, func(r gatewayRule) bool { return r.name == name })
 }
 
+// anyService is how the path of a method begins that may be any service's.
+const anyService = "/[^/]+/"
+
 // overHTTP writes what a GRPCRoute matches as what is sent: POST requests whose
 // path is /service/method.
 func overHTTP(m gatewayv1.GRPCRouteMatch) gatewayv1.HTTPRouteMatch {
@@ -116,7 +119,7 @@ func overHTTP(m gatewayv1.GRPCRouteMatch) gatewayv1.HTTPRouteMatch {
 		case name == "":
 			kind, path = gatewayv1.PathMatchPathPrefix, "/"+service
 		case service == "":
-			path = "/[^/]+/" + regexp.QuoteMeta(name)
+			path = anyService + regexp.QuoteMeta(name)
 		default:
 			kind, path = gatewayv1.PathMatchExact, "/"+service+"/"+name
 		}

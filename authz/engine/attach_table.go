@@ -121,9 +121,19 @@ func (t *table) build() {
 			if t.loose == nil {
 				t.loose = map[string][]loose{}
 			}
+			e.Match = ofAnyPath(e.Match)
 			t.loose[e.Hostname] = append(t.loose[e.Hostname], loose{t.from[i : i+1], indexOf([]match.Entry{e}, match.Options{})})
 		}
 	}
+}
+
+// ofAnyPath is a method of any service as some proxies take it (Envoy Gateway):
+// whatever path ends in it.
+func ofAnyPath(m gatewayv1.HTTPRouteMatch) gatewayv1.HTTPRouteMatch {
+	if method, ok := strings.CutPrefix(*m.Path.Value, anyService); ok {
+		m.Path = &gatewayv1.HTTPPathMatch{Type: m.Path.Type, Value: new("(/.*)?/" + method)}
+	}
+	return m
 }
 
 // order makes an index for each order that differs: regular expressions behind

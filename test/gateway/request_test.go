@@ -84,7 +84,7 @@ func (s *stage) try(ctx context.Context, r request) (answer, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	a := answer{status: resp.StatusCode, body: string(body)}
-	if err == nil && a.status == http.StatusOK {
+	if err == nil && a.status == http.StatusOK && resp.Header.Get("grpc-status") == "" {
 		err = json.Unmarshal(body, &a.echo)
 	}
 	return a, err
