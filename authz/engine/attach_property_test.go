@@ -263,7 +263,7 @@ func may(answer, truth string) bool {
 // place that serves there, with the proxy's word and without it; or 503; or of
 // the one policy there may be, where the place has none.
 func TestWithTheProxysWordAndWithoutItOnePolicyDecides(t *testing.T) {
-	worlds := 2000
+	worlds := 1000
 	if testing.Short() {
 		worlds = 300
 	}

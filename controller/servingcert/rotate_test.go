@@ -13,10 +13,10 @@ func TestNoReviewIsRefusedWhileCertificatesAreRenewed(t *testing.T) {
 
 	const step = 4 * time.Minute // less than Settle
 	for _, k := range []*Keeper{often, seldom} {
-		k.Validity = 24 * time.Hour
+		k.Validity = 6 * time.Hour
 	}
 	c.now = noon.Add(DefaultValidity * 2 / 3)
-	end := c.now.Add(3 * 24 * time.Hour)
+	end := c.now.Add(3 * 6 * time.Hour)
 	lagging := a.bundle() // what an API server knows that learns late
 	seen, most := map[string]bool{}, 0
 	for i := 0; c.now.Before(end); i++ {
