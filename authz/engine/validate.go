@@ -57,6 +57,7 @@ func (f *findings) metadata(p *v1alpha1.AgentAuthPolicy) {
 
 func (f *findings) rules(at *field.Path, rules []v1alpha1.Rule) {
 	f.count(at, len(rules), 0, 32)
+	rules = upTo(rules, 32)
 	for i, r := range rules {
 		at := at.Index(i)
 		label.check(f, at.Child("name"), r.Name)

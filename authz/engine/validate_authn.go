@@ -23,6 +23,7 @@ var (
 
 func (f *findings) methods(at *field.Path, methods []v1alpha1.Method) {
 	f.count(at, len(methods), 1, 16)
+	methods = upTo(methods, 16)
 	for i := range methods {
 		f.method(at.Index(i), &methods[i])
 	}
@@ -73,6 +74,7 @@ func (f *findings) selector(at *field.Path, labels map[string]v1alpha1.LabelValu
 func (f *findings) places(at *field.Path, from []v1alpha1.Place) {
 	f.count(at, len(from), 0, 8)
 	clash := false
+	from = upTo(from, 8)
 	for i, p := range from {
 		f.place(at.Index(i), p)
 		clash = clash || slices.ContainsFunc(from[:i], func(q v1alpha1.Place) bool { return readTheSame(p, q) })

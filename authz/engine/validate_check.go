@@ -9,11 +9,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
+// maxFindings bounds what is said of one policy; nobody reads more.
+const maxFindings = 100
+
 // findings collects what is wrong with a policy. A message says what was
 // expected, then what came, in short; field.Error's own value is left out.
 type findings struct{ errs field.ErrorList }
 
 func (f *findings) add(kind field.ErrorType, at *field.Path, format string, args ...any) {
+	if len(f.errs) >= maxFindings {
+		return
+	}
 	f.errs = append(f.errs, &field.Error{
 		Type: kind, Field: at.String(), BadValue: field.OmitValueType{}, Detail: fmt.Sprintf(format, args...),
 	})
@@ -61,6 +67,10 @@ func (f *findings) count(at *field.Path, n, least, most int) {
 	}
 }
 
+// upTo are the elements that are looked at: more would only take time, and
+// count told of them.
+func upTo[E any](list []E, most int) []E { return list[:min(len(list), most)] }
+
 // unique reports every element whose key an earlier one has.
 func unique[E any](list []E, key func(E) string, report func(i int, key string)) {
 	seen := make(map[string]bool, len(list))
@@ -77,6 +87,7 @@ func unique[E any](list []E, key func(E) string, report func(i int, key string))
 // twice.
 func set[S ~string](f *findings, at *field.Path, list []S, most int, rule text) {
 	f.count(at, len(list), 0, most)
+	list = upTo(list, most)
 	for i, s := range list {
 		rule.check(f, at.Index(i), string(s))
 	}

@@ -18,13 +18,12 @@ var hostname = text{1, 253, regexp.MustCompile(`^(\*|(\*\.)?` + dnsName + `)$`),
 
 func (f *findings) routes(at *field.Path, routes []v1alpha1.Route) {
 	f.count(at, len(routes), 1, 16)
-	for i, r := range routes {
+	for i, r := range upTo(routes, 16) {
 		at := at.Index(i)
 		f.count(at.Child("hostnames"), len(r.Hostnames), 1, 16)
 		set(f, at.Child("hostnames"), r.Hostnames, 16, hostname)
 		f.count(at.Child("matches"), len(r.Matches), 0, 64)
-		// More would only take time.
-		for j, m := range r.Matches[:min(len(r.Matches), 64)] {
+		for j, m := range upTo(r.Matches, 64) {
 			f.match(at.Child("matches").Index(j), m)
 		}
 	}

@@ -39,7 +39,8 @@ func (f *findings) upstream(at *field.Path, u *v1alpha1.Upstream) {
 	oneOf(f, at.Child("credentials"), u.Credentials, v1alpha1.Strip, v1alpha1.Forward)
 	at = at.Child("headers")
 	f.count(at, len(u.Headers), 0, 16)
-	for i, h := range u.Headers {
+	headers := upTo(u.Headers, 16)
+	for i, h := range headers {
 		name := at.Index(i).Child("name")
 		fieldName.check(f, name, h.Name)
 		lower := strings.ToLower(h.Name)
@@ -48,13 +49,13 @@ func (f *findings) upstream(at *field.Path, u *v1alpha1.Upstream) {
 		}
 		expression.check(f, at.Index(i).Child("value"), string(h.Value))
 	}
-	if !uniqueHeaders(f, at, u.Headers, func(h v1alpha1.UpstreamHeader) string { return h.Name }) {
+	if !uniqueHeaders(f, at, headers, func(h v1alpha1.UpstreamHeader) string { return h.Name }) {
 		return
 	}
 	// What differs only in punctuation is one variable to some upstreams.
-	unique(u.Headers, func(h v1alpha1.UpstreamHeader) string { return authz.Alias(h.Name) }, func(i int, _ string) {
+	unique(headers, func(h v1alpha1.UpstreamHeader) string { return authz.Alias(h.Name) }, func(i int, _ string) {
 		f.add(field.ErrorTypeDuplicate, at.Index(i).Child("name"),
-			"expected names that differ in more than punctuation, got %s beside another: some upstreams take them for one", brief(u.Headers[i].Name))
+			"expected names that differ in more than punctuation, got %s beside another: some upstreams take them for one", brief(headers[i].Name))
 	})
 }
 
@@ -77,7 +78,8 @@ func (f *findings) denial(at *field.Path, d *v1alpha1.Denial) {
 	}
 	at = at.Child("headers")
 	f.count(at, len(d.Headers), 0, 16)
-	for i, h := range d.Headers {
+	headers := upTo(d.Headers, 16)
+	for i, h := range headers {
 		at := at.Index(i)
 		fieldName.check(f, at.Child("name"), h.Name)
 		lower := strings.ToLower(h.Name)
@@ -86,7 +88,7 @@ func (f *findings) denial(at *field.Path, d *v1alpha1.Denial) {
 		}
 		headerValue.check(f, at.Child("value"), h.Value)
 	}
-	uniqueHeaders(f, at, d.Headers, func(h v1alpha1.DenialHeader) string { return h.Name })
+	uniqueHeaders(f, at, headers, func(h v1alpha1.DenialHeader) string { return h.Name })
 }
 
 // uniqueHeaders reports names that are equal but for letter case, and returns

@@ -18,7 +18,7 @@ func (f *findings) attachment(at *field.Path, spec *v1alpha1.PolicySpec) {
 	if spec.TargetRefs != nil {
 		f.count(at.Child("targetRefs"), len(spec.TargetRefs), 1, 16)
 	}
-	for i, ref := range spec.TargetRefs {
+	for i, ref := range upTo(spec.TargetRefs, 16) {
 		at := at.Child("targetRefs").Index(i)
 		oneOf(f, at.Child("group"), ref.Group, v1alpha1.GatewayGroup)
 		oneOf(f, at.Child("kind"), ref.Kind, v1alpha1.TargetHTTPRoute, v1alpha1.TargetGRPCRoute, v1alpha1.TargetGateway)

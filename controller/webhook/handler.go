@@ -13,6 +13,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/limit"
 )
 
@@ -98,19 +99,24 @@ func (h *handler) review(ctx context.Context, r *request) (*admissionv1.Admissio
 	if r.exempt() {
 		return allowed(nil), nil
 	}
-	p, problems := r.candidate()
+	var p *v1alpha1.AgentAuthPolicy
 	var v verdict
-	if problems == nil {
-		// What panics there panics here.
-		if err := h.compiler.Do(ctx, p.Namespace, func() { v = h.judge.judge(p) }); err != nil {
-			return nil, err
+	// A few bytes of JSON may become many in memory, so specs are read in turn
+	// too. What panics there panics here.
+	if err := h.compiler.Do(ctx, r.Namespace, func() {
+		if r.unchanged() {
+			return
 		}
-		problems = v.invalid
+		if p, v.invalid = r.candidate(); v.invalid == nil {
+			v = h.judge.judge(p)
+		}
+	}); err != nil {
+		return nil, err
 	}
-	if problems == nil {
+	if v.invalid == nil {
 		return allowed(v.warnings), nil
 	}
-	response := refused(p, problems)
+	response := refused(p, v.invalid)
 	h.log.Info("a policy was refused at apply", "policy", cut(p.Namespace, maxName)+"/"+cut(p.Name, maxName),
 		"operation", string(r.Operation), "problem", response.Result.Message)
 	return response, nil

@@ -36,6 +36,12 @@ type verdict struct {
 // judge takes a policy in a namespace. It costs what the policy costs, however
 // many others there are.
 func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) verdict {
+	// Compile costs what the CRD's limits let it cost: routes are hostnames times
+	// matches. Whoever reaches the port may send what no API server ever saw, and
+	// must not use up the memory of what decides.
+	if invalid := validate(p); invalid != nil {
+		return verdict{invalid: invalid}
+	}
 	// An engine of its own: nothing of it outlives the review, and it is never
 	// put in force, so that no key is fetched.
 	e := engine.New(engine.Deps{
@@ -50,6 +56,14 @@ func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) verdict {
 	_, reports = e.Compile(known.input)
 	runtime.KeepAlive(alone) // holds the expressions, which need not be compiled again
 	return verdict{warnings: known.warnings(reports[0].Problems)}
+}
+
+// validate tells the rules of the API that a policy breaks, as Compile does.
+func validate(p *v1alpha1.AgentAuthPolicy) (out []engine.Problem) {
+	for _, err := range engine.Validate(engine.Default(p)) {
+		out = append(out, engine.Problem{Severity: engine.Invalid, Field: err.Field, Message: err.ErrorBody()})
+	}
+	return out
 }
 
 func of(problems []engine.Problem, severity engine.Severity) (out []engine.Problem) {

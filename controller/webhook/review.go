@@ -9,23 +9,32 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/json"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
-// request is what is read of an AdmissionReview.
+// request is what is read of an AdmissionReview. The rest is not kept: it would
+// cost memory while this one waits.
 type request struct {
-	*admissionv1.AdmissionRequest
+	UID         types.UID                   `json:"uid"`
+	Resource    metav1.GroupVersionResource `json:"resource"`
+	SubResource string                      `json:"subResource"`
+	Namespace   string                      `json:"namespace"`
+	Operation   admissionv1.Operation       `json:"operation"`
+	Object      stdjson.RawMessage          `json:"object"`
+	OldObject   stdjson.RawMessage          `json:"oldObject"`
+
 	policy, old *object
 }
 
 // object is a policy before its spec is read.
 type object struct {
 	Metadata struct {
-		Name              string `json:"name"`
-		DeletionTimestamp any    `json:"deletionTimestamp"`
+		Name              string              `json:"name"`
+		DeletionTimestamp *stdjson.RawMessage `json:"deletionTimestamp"`
 	} `json:"metadata"`
 	Spec stdjson.RawMessage `json:"spec"`
 }
@@ -36,23 +45,27 @@ var resource = metav1.GroupVersionResource{Group: v1alpha1.GroupVersion.Group, V
 // parse reads an AdmissionReview. Unknown fields of it are let be: they come
 // with newer API servers.
 func parse(body []byte) (*request, error) {
-	var review admissionv1.AdmissionReview
+	var review struct {
+		metav1.TypeMeta `json:",inline"`
+		Request         *request `json:"request"`
+	}
 	if err := json.UnmarshalCaseSensitivePreserveInts(body, &review); err != nil {
 		return nil, errors.New("expected an AdmissionReview in JSON")
 	}
-	r := &request{AdmissionRequest: review.Request}
+	r := review.Request
 	switch {
 	case review.Kind != "AdmissionReview" || review.APIVersion != admissionv1.SchemeGroupVersion.String():
 		return nil, fmt.Errorf("expected an AdmissionReview of %s", admissionv1.SchemeGroupVersion)
-	case review.Request == nil || review.Request.UID == "":
+	case r == nil || r.UID == "":
 		return nil, errors.New("expected a request with a uid")
 	case r.Resource != resource:
 		return nil, fmt.Errorf("expected rules of the webhook that name %s of %s only", resource.Resource, v1alpha1.GroupVersion)
 	}
 	var err error
-	if r.policy, err = readObject(r.Object.Raw); err == nil {
-		r.old, err = readObject(r.OldObject.Raw)
+	if r.policy, err = readObject(r.Object); err == nil {
+		r.old, err = readObject(r.OldObject)
 	}
+	r.Object, r.OldObject = nil, nil
 	return r, err
 }
 
@@ -67,17 +80,21 @@ func readObject(raw []byte) (*object, error) {
 	return o, nil
 }
 
-// exempt says whether there is nothing to judge: no spec comes, or none that
-// was not there before. What is invalid already can so be labelled, given up by
-// its finalizers, and deleted.
+// exempt says whether there is nothing to judge: no spec comes, or of what is
+// being deleted.
 func (r *request) exempt() bool {
 	switch r.Operation {
 	case admissionv1.Create, admissionv1.Update:
 	default:
 		return true
 	}
-	return r.SubResource != "" || r.policy == nil || r.policy.Metadata.DeletionTimestamp != nil ||
-		r.Operation == admissionv1.Update && r.old != nil && sameJSON(r.old.Spec, r.policy.Spec)
+	return r.SubResource != "" || r.policy == nil || r.policy.Metadata.DeletionTimestamp != nil
+}
+
+// unchanged says whether the spec was there before. What is invalid already can
+// so be labelled and given up by its finalizers.
+func (r *request) unchanged() bool {
+	return r.Operation == admissionv1.Update && r.old != nil && sameJSON(r.old.Spec, r.policy.Spec)
 }
 
 func sameJSON(a, b []byte) bool {
