@@ -1,6 +1,7 @@
 package controller
 
 import (
+	stdjson "encoding/json"
 	"errors"
 	"strings"
 
@@ -17,9 +18,16 @@ import (
 // as by any other decoder.
 type received struct{ v1alpha1.AgentAuthPolicy }
 
-// UnmarshalJSON notes the fields of spec that are not known.
+// UnmarshalJSON notes the fields of spec that are not known, or are of another
+// type: as an error, one of them would keep every policy of a list from being
+// read.
 func (r *received) UnmarshalJSON(data []byte) error {
 	strict, err := json.UnmarshalStrict(data, &r.AgentAuthPolicy, json.DisallowUnknownFields)
+	var mistyped *stdjson.UnmarshalTypeError
+	if errors.As(err, &mistyped) && (mistyped.Field == "spec" || strings.HasPrefix(mistyped.Field, "spec.")) {
+		r.Spec.Unread = append(r.Spec.Unread, mistyped.Field)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
 const newer = `{"apiVersion":"agentauth.dev/v1alpha1","kind":"AgentAuthPolicy","metadata":{"name":"p","namespace":"shop","later":1},
@@ -45,8 +46,33 @@ func TestFieldsOfANewerCRDAreNotedAndNotLeftOutInSilence(t *testing.T) {
 			t.Errorf("expected %q, got %q", want, p.Spec.Unread)
 		}
 	}
-	if _, _, err := decode([]byte(`{"apiVersion":"agentauth.dev/v1alpha1","kind":"AgentAuthPolicy","spec":{"routes":"all"}}`), nil, nil); err == nil {
-		t.Error("expected what is no policy to be an error")
+	if _, _, err := decode([]byte(`{"apiVersion":"agentauth.dev/v1alpha1","kind":"AgentAuthPolicy","metadata":{"name":1}}`), nil, nil); err == nil {
+		t.Error("expected what is no object to be an error")
+	}
+}
+
+func TestAPolicyThatCannotBeReadIsNotDecidedByAndKeepsNoOtherFromBeingRead(t *testing.T) {
+	scheme := runtime.NewScheme()
+	addReceived(scheme)
+	for spec, want := range map[string]string{
+		`{"mode":{"a":1},"routes":[{"hostnames":["a.example.com"]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}}`: "spec.mode",
+		`{"routes":[{"hostnames":["a.example.com",{}]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}}`:             "spec.routes.hostnames",
+		`{"routes":"all"}`: "spec.routes",
+		`[]`:               "spec",
+	} {
+		list, _, err := serializer.NewCodecFactory(scheme).UniversalDeserializer().Decode([]byte(
+			`{"apiVersion":"agentauth.dev/v1alpha1","kind":"AgentAuthPolicyList","items":[{"metadata":{"name":"odd","namespace":"shop","uid":"7"},"spec":`+spec+`,"status":{}},`+newer+`]}`), nil, nil)
+		if err != nil {
+			t.Errorf("%s: %v", spec, err)
+			continue
+		}
+		odd, p := &list.(*receivedList).Items[0], &list.(*receivedList).Items[1]
+		if p.Name != "p" || odd.Name != "odd" || odd.UID != "7" || !slices.Equal(odd.Spec.Unread, []string{want}) {
+			t.Errorf("%s: got %+v", spec, odd)
+		}
+		if problems := engine.Validate(engine.Default(&odd.AgentAuthPolicy)); len(problems) == 0 || problems[0].Field != want {
+			t.Errorf("%s: expected it to be invalid, got %v", spec, problems)
+		}
 	}
 }
 
