@@ -9,6 +9,16 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+const (
+	// maxConnections and maxUnread bound what strangers at the port can make the
+	// process hold, which decides requests too. An API server keeps few
+	// connections, and asks for several reviews on one.
+	maxConnections = 256
+	maxUnread      = 64 << 10 // bytes of a connection that nobody read yet
 )
 
 // Config is a webhook. All of it is needed.
@@ -35,11 +45,12 @@ func Listen(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.Address, err)
 	}
-	return &Server{listener: listener, http: &http.Server{
+	return &Server{listener: netutil.LimitListener(listener, maxConnections), http: &http.Server{
 		Handler:           newHandler(&c),
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Certificate},
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: maxTime, WriteTimeout: 2 * maxTime, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10,
+		HTTP2:          &http.HTTP2Config{MaxReceiveBufferPerConnection: maxUnread, MaxReceiveBufferPerStream: maxUnread},
 		// What strangers do at the port is not worth more.
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}}, nil
