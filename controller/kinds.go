@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -151,8 +152,13 @@ func (k *kinds) drop(name string) {
 	k.log.Info("a kind of Gateway API is gone", "kind", name)
 }
 
+// patience is for how long what a version said stays in force that is not
+// watched any more, and so cannot be taken back.
+const patience = 2 * time.Minute
+
 // replace goes over to another version. What the old one said stays in force
-// until the new one was read: nothing is refused because an operator upgrades.
+// until the new one was read, within patience: nothing is refused because an
+// operator upgrades, and nothing allowed for ever because that went wrong.
 func (k *kinds) replace(name string, old followed, v version) {
 	k.unfollow(name)
 	k.follow(name, v)
@@ -162,12 +168,18 @@ func (k *kinds) replace(name string, old followed, v version) {
 		return
 	}
 	go func() {
-		if !toolscache.WaitForCacheSync(k.ctx.Done(), func() bool { return now.synced() || now.stopped() }) {
+		ctx, cancel := context.WithTimeout(k.ctx, patience)
+		defer cancel()
+		read := toolscache.WaitForCacheSync(ctx.Done(), func() bool { return now.synced() || now.stopped() })
+		if k.ctx.Err() != nil {
 			return
 		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if k.followed[name].version == now.version {
+			if !read {
+				k.log.Warn("a version of a kind cannot be read, and what the one before said is not in force any more", "kind", name, "version", now.version)
+			}
 			k.store.forget(old.object)
 		}
 	}()

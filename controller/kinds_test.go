@@ -1,13 +1,20 @@
 package controller
 
 import (
+	"context"
+	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllertest"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 )
@@ -93,4 +100,35 @@ func TestOnlyWhatChangesWhoServesWhatIsCompiled(t *testing.T) {
 	if in := s.input(); len(in.HTTPRoutes) != 0 || len(in.GRPCRoutes) != 0 || len(in.Gateways) != 0 || len(in.ReferenceGrants) != 1 || !told(s.changed) {
 		t.Errorf("expected them to be gone, got %+v", in)
 	}
+}
+
+// unread is a cache that has read v1beta1, and never reads v1.
+type unread struct{ cache.Cache }
+
+func (unread) GetInformer(_ context.Context, o client.Object, _ ...cache.InformerGetOption) (cache.Informer, error) {
+	if _, ok := o.(*gatewayv1beta1.ReferenceGrant); ok {
+		return controllertest.NewFakeInformer(controllertest.Synced), nil
+	}
+	return controllertest.NewFakeInformer(), nil
+}
+
+func (unread) RemoveInformer(context.Context, client.Object) error { return nil }
+
+// Nobody would tell that a grant is gone whose version is not watched any more.
+func TestAGrantOfAVersionThatIsGoneIsNotInForceForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		k := &kinds{ctx: t.Context(), cache: unread{}, store: s, watches: newWatches(time.Now), log: slog.New(slog.DiscardHandler), followed: map[string]followed{}}
+		k.OnAdd(crd("referencegrants", "True", "v1beta1"), true)
+		s.OnAdd(&gatewayv1beta1.ReferenceGrant{ObjectMeta: metav1.ObjectMeta{Namespace: "identity", Name: "keys"}}, true)
+		k.OnUpdate(nil, crd("referencegrants", "True", "v1", "-v1beta1"))
+		time.Sleep(patience - time.Second)
+		if in := s.input(); len(in.ReferenceGrants) != 1 {
+			t.Errorf("expected the grant to stay until the new version was read, got %+v", in.ReferenceGrants)
+		}
+		time.Sleep(2 * time.Second)
+		if in := s.input(); len(in.ReferenceGrants) != 0 || !told(s.changed) {
+			t.Errorf("expected the grant to go, got %+v", in.ReferenceGrants)
+		}
+	})
 }
