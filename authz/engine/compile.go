@@ -139,11 +139,12 @@ func mustBuild(entries []match.Entry) (*match.Index, []match.Conflict) {
 // routes makes the entries of a policy. What cannot be matched makes it
 // invalid, and is claimed as widely as its host.
 func (b *building) routes(routes []v1alpha1.Route) {
+	tooMany := patterns(routes) > maxPatterns
 	for i, route := range routes {
 		at := fmt.Sprintf("spec.routes[%d]", i)
-		matches := make([]gatewayv1.HTTPRouteMatch, len(route.Matches))
-		for m := range route.Matches {
-			matches[m] = b.match(route.Matches[m], fmt.Sprintf("%s.matches[%d]", at, m))
+		matches := []gatewayv1.HTTPRouteMatch{{}} // none of them is compiled, and the host is claimed
+		if !tooMany {
+			matches = b.matches(route.Matches, at)
 		}
 		for h, host := range route.Hostnames {
 			if problems := match.Check(match.Entry{Hostname: string(host)}); problems != nil {
@@ -156,6 +157,14 @@ func (b *building) routes(routes []v1alpha1.Route) {
 			}
 		}
 	}
+}
+
+func (b *building) matches(list []gatewayv1.HTTPRouteMatch, at string) []gatewayv1.HTTPRouteMatch {
+	out := make([]gatewayv1.HTTPRouteMatch, len(list))
+	for i, m := range list {
+		out[i] = b.match(m, fmt.Sprintf("%s.matches[%d]", at, i))
+	}
+	return out
 }
 
 func (b *building) match(m gatewayv1.HTTPRouteMatch, at string) gatewayv1.HTTPRouteMatch {

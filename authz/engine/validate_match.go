@@ -16,8 +16,45 @@ const dnsName = `[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*
 var hostname = text{1, 253, regexp.MustCompile(`^(\*|(\*\.)?` + dnsName + `)$`),
 	`a host name in lower case without port, "*." and one, or "*"`}
 
+// maxPatterns bounds the different regular expressions in the routes of a
+// policy. All are held compiled, up to 40 KiB each: a policy as large as the API
+// server keeps has 20,000, and would take the memory of all others.
+const maxPatterns = 256
+
+// patterns counts the different regular expressions of routes.
+func patterns(routes []v1alpha1.Route) int {
+	seen := map[string]bool{}
+	enter := func(kind, value string) {
+		if kind == string(gatewayv1.PathMatchRegularExpression) {
+			seen[value] = true
+		}
+	}
+	for _, r := range routes {
+		for _, m := range r.Matches {
+			if p := m.Path; p != nil && p.Type != nil && p.Value != nil {
+				enter(string(*p.Type), *p.Value)
+			}
+			for _, h := range m.Headers {
+				if h.Type != nil {
+					enter(string(*h.Type), h.Value)
+				}
+			}
+			for _, q := range m.QueryParams {
+				if q.Type != nil {
+					enter(string(*q.Type), q.Value)
+				}
+			}
+		}
+	}
+	return len(seen)
+}
+
 func (f *findings) routes(at *field.Path, routes []v1alpha1.Route) {
 	f.count(at, len(routes), 1, 16)
+	if n := patterns(routes); n > maxPatterns {
+		f.invalid(at, "expected at most %d different regular expressions in a policy, got %d: use prefixes, or one expression for many values", maxPatterns, n)
+		return // to compile them is what it is about
+	}
 	for i, r := range upTo(routes, 16) {
 		at := at.Index(i)
 		f.count(at.Child("hostnames"), len(r.Hostnames), 1, 16)
