@@ -101,7 +101,7 @@ func (k compiler) regex(p *Problems, field, pattern string) *regexp.Regexp {
 	if re := k[pattern]; re != nil {
 		return re
 	}
-	re, err := compileRegex(pattern)
+	re, err := shared.compile(pattern)
 	if err != nil {
 		p.add(field, "%v", err)
 		return nil
