@@ -25,7 +25,6 @@ func TestARegularExpressionIsHeldOnceWhileAnyIndexHasIt(t *testing.T) {
 	}
 	runtime.KeepAlive(one)
 	runtime.KeepAlive(two)
-	one, two, a, b = nil, nil, nil, nil
 	held := func() bool {
 		shared.mu.Lock()
 		defer shared.mu.Unlock()
