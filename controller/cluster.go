@@ -16,7 +16,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -66,7 +65,6 @@ type Cluster struct {
 	lease    lease
 	schemas  *schemas
 	rereader *rereader
-	read     atomic.Bool // all there was when Run began
 }
 
 // New connects nothing yet: an API server that cannot be reached is waited for
@@ -184,7 +182,6 @@ func (c *Cluster) Run(ctx context.Context) error {
 		// An outage at the start is waited out; the probes say that we are.
 		// Which kinds are followed is known once the CRDs are.
 		if toolscache.WaitForCacheSync(ctx.Done(), synced...) && toolscache.WaitForCacheSync(ctx.Done(), installed.hasSynced) {
-			c.read.Store(true)
 			running.Go(func() { c.lease.run(ctx, c.config.Log, c.status.run) })
 			c.follow(ctx)
 		}

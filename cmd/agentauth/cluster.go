@@ -34,7 +34,6 @@ type clusterFlags struct {
 	rest      *rest.Config
 	namespace string // of the lease
 	given     func() []string
-	watched   *controller.Cluster // once there is a source
 }
 
 func (f *clusterFlags) register(cmd *cobra.Command) {
@@ -119,7 +118,7 @@ func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *metric
 	if err != nil {
 		return nil, usage("the cluster cannot be used: %v", err)
 	}
-	st.behind, f.watched = cluster.Age, cluster
+	st.behind = cluster.Age
 	m.registry.MustRegister(m.schema)
 	return func(ctx context.Context) error {
 		s.ctx = ctx

@@ -66,7 +66,7 @@ func (f *webhookFlags) open(ctx context.Context, c *clusterFlags, options engine
 			}
 			return shown, err
 		},
-		Judge:    webhook.Judge{Options: options, CheckURL: checkURL, Objects: c.watched},
+		Judge:    webhook.Judge{Options: options, CheckURL: checkURL},
 		Reviewed: func(result string) { m.reviews.WithLabelValues(result).Inc() },
 	})
 	if err != nil {

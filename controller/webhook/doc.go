@@ -3,9 +3,9 @@
 //
 //	AdmissionReview -> review -> Judge -> Compile([the policy]) -> refused with the field's path | allowed, with warnings
 //
-// Only what is wrong with a policy by itself is refused. What depends on other
-// objects (a Secret that is missing, a target that is not there yet) becomes a
-// warning, so that manifests may be applied in any order. An update that leaves
+// Only what is wrong with a policy by itself is refused, so that manifests may be
+// applied in any order: what depends on other objects (a Secret that is missing,
+// a target that is not there yet) is for its conditions. An update that leaves
 // the spec as it is, and a policy that is being deleted, are always allowed.
 //
 // Whoever reaches the address is answered: API servers seldom show a client

@@ -31,7 +31,7 @@ func TestWhatNoAPIServerWouldSendCostsLittle(t *testing.T) {
 		body = strings.Replace(body, `"spec":{}`, `"spec":{`+spec+"}", 1)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		r := newAsked(world{}, engine.Options{}).answer(t, body)
+		r := newAsked(engine.Options{}).answer(t, body)
 		runtime.ReadMemStats(&after)
 		if r.Allowed || r.Result.Message == "" {
 			t.Errorf("%s: expected a refusal, got %+v", name, r)

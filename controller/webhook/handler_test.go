@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/json"
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -30,7 +29,7 @@ func TestWhatIsNoReviewIsNoDecision(t *testing.T) {
 		"metadata is text": {reviewOf(t, nil, "metadata: text", ""), 400},
 		"too large":        {reviewOf(t, nil, policy(public, ""), "") + strings.Repeat(" ", maxBody), 413},
 	} {
-		a := newAsked(world{}, engine.Options{})
+		a := newAsked(engine.Options{})
 		if w := a.post(c.body); w.Code != c.status || !slices.Equal(a.told(), []string{Failed}) {
 			t.Errorf("%s: expected %d, got %d %s and %q", name, c.status, w.Code, w.Body, a.told())
 		}
@@ -51,20 +50,15 @@ func TestOnlyAPostOfJSONToThePathIsRead(t *testing.T) {
 		r := httptest.NewRequest(c.method, c.path, strings.NewReader(body))
 		r.Header.Set("Content-Type", c.kind)
 		w := httptest.NewRecorder()
-		if newAsked(world{}, engine.Options{}).ServeHTTP(w, r); w.Code != c.status {
+		if newAsked(engine.Options{}).ServeHTTP(w, r); w.Code != c.status {
 			t.Errorf("%s %s %q: expected %d, got %d", c.method, c.path, c.kind, c.status, w.Code)
 		}
 	}
 }
 
-// broken panics at every question.
-type broken struct{}
-
-func (broken) Find(string, types.NamespacedName) (any, bool) { panic("a defect") }
-
 func TestADefectIsNoDecision(t *testing.T) {
-	a := newAsked(broken{}, engine.Options{})
-	if w := a.post(reviewOf(t, nil, policy(staff, ""), "")); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "a defect\n") {
+	a := askedOf(Judge{CheckURL: func(string) error { panic("a defect") }})
+	if w := a.post(reviewOf(t, nil, policy(idp, ""), "")); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "a defect\n") {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 	if r := a.answer(t, reviewOf(t, nil, policy(public, ""), "")); !r.Allowed { // the slots were given back
@@ -72,19 +66,14 @@ func TestADefectIsNoDecision(t *testing.T) {
 	}
 }
 
-// stuck answers nothing until it is told to.
-type stuck struct{ asked, free chan struct{} }
-
-func (s stuck) Find(string, types.NamespacedName) (any, bool) {
-	s.asked <- struct{}{}
-	<-s.free
-	return nil, true
-}
-
 func TestOneReviewIsCompiledAtATimeAndAQueueThatIsFullIsToldSo(t *testing.T) {
-	s := stuck{make(chan struct{}, maxAtOnce), make(chan struct{})}
-	a := newAsked(s, engine.Options{})
-	body := reviewOf(t, nil, policy(staff, ""), "")
+	reached, free := make(chan struct{}, maxAtOnce), make(chan struct{})
+	a := askedOf(Judge{CheckURL: func(string) error {
+		reached <- struct{}{}
+		<-free
+		return nil
+	}})
+	body := reviewOf(t, nil, policy(idp, ""), "")
 	codes := make(chan int, maxAtOnce)
 	for range maxAtOnce - 1 {
 		go func() { codes <- a.post(body).Code }()
@@ -94,13 +83,13 @@ func TestOneReviewIsCompiledAtATimeAndAQueueThatIsFullIsToldSo(t *testing.T) {
 			t.Errorf("expected 429, got %d", code)
 		}
 	}
-	<-s.asked
-	if n := len(s.asked); n != 0 {
+	<-reached
+	if n := len(reached); n != 0 {
 		t.Errorf("expected one to be compiled, got %d more", n)
 	}
 	other := strings.Replace(body, `"namespace":"shop"`, `"namespace":"bank"`, 1)
 	go func() { codes <- a.post(other).Code }() // another namespace has a queue of its own
-	close(s.free)
+	close(free)
 	for range 1 + queue + 1 {
 		if code := <-codes; code != http.StatusOK {
 			t.Errorf("expected 200, got %d", code)
@@ -117,7 +106,7 @@ func FuzzReview(f *testing.F) {
 	}
 	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		w := newAsked(world{}, engine.Options{}).post(string(body))
+		w := newAsked(engine.Options{}).post(string(body))
 		if w.Code >= 400 && w.Code < 500 {
 			return
 		}

@@ -50,7 +50,7 @@ func Listen(c Config) (*Server, error) {
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Certificate},
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: maxTime, WriteTimeout: 2 * maxTime, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10,
-		HTTP2:          &http.HTTP2Config{MaxReceiveBufferPerConnection: maxUnread, MaxReceiveBufferPerStream: maxUnread},
+		HTTP2:          &http.HTTP2Config{MaxReceiveBufferPerConnection: maxUnread, MaxReceiveBufferPerStream: maxUnread, MaxReadFrameSize: maxUnread},
 		// What strangers do at the port is not worth more.
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}}, nil

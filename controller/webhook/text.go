@@ -17,8 +17,6 @@ const (
 	maxName     = 253
 )
 
-func targetField(i int) string { return fmt.Sprintf("spec.targetRefs[%d]", i) }
-
 // bounded are the first warnings, and how many more there are.
 func bounded(warnings []string) []string {
 	var out []string
