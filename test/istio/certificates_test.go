@@ -12,7 +12,7 @@ import (
 // proxyName is in the certificate that the ingress shows at the door.
 const proxyName = "ingress.gateways.example.test"
 
-// certificates writes the files of agentauth's door, and returns the Secrets of the ingress.
+// certificates writes the files of agentauth's door, and returns the Secrets of the ingresses.
 func (s *stage) certificates() (string, error) {
 	ca, err := parts.NewCA("test")
 	if err != nil {
@@ -39,8 +39,10 @@ func (s *stage) certificates() (string, error) {
 	}
 	var objects strings.Builder
 	for name, pair := range map[string]parts.Pair{"public": public, "partners": public, "door-client": proxy} {
-		fmt.Fprintf(&objects, "---\n{apiVersion: v1, kind: Secret, metadata: {name: %s, namespace: gateways}, stringData: {tls.crt: %q, tls.key: %q, ca.crt: %q}}\n",
-			name, pair.Cert, pair.Key, ca.PEM)
+		for _, namespace := range []string{"gateways", "plain"} {
+			fmt.Fprintf(&objects, "---\n{apiVersion: v1, kind: Secret, metadata: {name: %s, namespace: %s}, stringData: {tls.crt: %q, tls.key: %q, ca.crt: %q}}\n",
+				name, namespace, pair.Cert, pair.Key, ca.PEM)
+		}
 	}
 	return objects.String(), nil
 }

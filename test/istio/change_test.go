@@ -23,13 +23,15 @@ func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *te
 
 func TestAnAuthorizationPolicyThatIsChangedUnderTrafficNeverLetsAnybodyThrough(t *testing.T) {
 	s := theStage
-	traffic(t, s.http, "orders.example.test")
 	open := parts.Get("open.example.test/")
-	for range 5 {
-		s.rule(t, "{}")
-		s.http.Becomes(t, http.StatusForbidden, open)
-		s.protect(t)
-		s.http.Becomes(t, http.StatusOK, open)
+	for namespace, w := range map[string]parts.Way{"gateways": s.http, "plain": s.bare.http} {
+		traffic(t, w, "orders.example.test")
+		for range 5 {
+			s.rule(t, namespace, "{}")
+			w.Becomes(t, http.StatusForbidden, open)
+			s.apply(t, "AuthorizationPolicy", "name: agentauth, namespace: "+namespace)
+			w.Becomes(t, http.StatusOK, open)
+		}
 	}
 }
 

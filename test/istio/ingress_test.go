@@ -70,8 +70,6 @@ func (s *stage) refused(t *testing.T, w parts.Way, status int, r parts.Request) 
 
 func TestEachKindOfCredentialIsDecidedByThePolicyOfItsHost(t *testing.T) {
 	s := theStage
-	s.http.Becomes(t, http.StatusOK, parts.Get("orders.example.test/", key))
-	s.https.Becomes(t, http.StatusOK, parts.Get("staff.example.test/", alice))
 	for name, c := range map[string]struct {
 		parts.Request
 		status int
@@ -92,25 +90,32 @@ func TestEachKindOfCredentialIsDecidedByThePolicyOfItsHost(t *testing.T) {
 		"a host without a policy":      {parts.Get("forgotten.example.test/", key), 403, ""},
 		"a host of no route":           {parts.Get("nowhere.example.test/", key), 404, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			if c.status == http.StatusOK {
-				served(t, s.http, c.agent, c.Request)
-			} else {
-				s.refused(t, s.http, c.status, c.Request)
-			}
-		})
+		for proxy, w := range s.ingresses() {
+			t.Run(name+", "+proxy, func(t *testing.T) {
+				w.http.Becomes(t, http.StatusOK, parts.Get("orders.example.test/", key))
+				if c.status == http.StatusOK {
+					served(t, w.http, c.agent, c.Request)
+				} else {
+					s.refused(t, w.http, c.status, c.Request)
+				}
+			})
+		}
 	}
 }
 
 func TestAPasswordIsTakenOverTLSOnly(t *testing.T) {
 	s := theStage
-	s.https.Becomes(t, http.StatusOK, parts.Get("staff.example.test/", alice))
-	served(t, s.https, "alice", parts.Get("staff.example.test/", alice, spoof))
-	s.refused(t, s.https, http.StatusUnauthorized, parts.Get("staff.example.test/", wrong))
-	s.refused(t, s.https, http.StatusUnauthorized, parts.Get("staff.example.test/", spoof))
-	s.refused(t, s.http, http.StatusForbidden, parts.Get("staff.example.test/", alice))
-	// The proxy says what the caller used, not the caller.
-	s.refused(t, s.http, http.StatusForbidden, parts.Get("staff.example.test/", alice, "x-forwarded-proto: https"))
+	for proxy, w := range s.ingresses() {
+		t.Run(proxy, func(t *testing.T) {
+			w.https.Becomes(t, http.StatusOK, parts.Get("staff.example.test/", alice))
+			served(t, w.https, "alice", parts.Get("staff.example.test/", alice, spoof))
+			s.refused(t, w.https, http.StatusUnauthorized, parts.Get("staff.example.test/", wrong))
+			s.refused(t, w.https, http.StatusUnauthorized, parts.Get("staff.example.test/", spoof))
+			s.refused(t, w.http, http.StatusForbidden, parts.Get("staff.example.test/", alice))
+			// The proxy says what the caller used, not the caller.
+			s.refused(t, w.http, http.StatusForbidden, parts.Get("staff.example.test/", alice, "x-forwarded-proto: https"))
+		})
+	}
 }
 
 func TestAPolicySeesTheCertificateThatTheIngressVerified(t *testing.T) {

@@ -23,7 +23,7 @@ func traffic(t *testing.T, w parts.Way, host string) (good, bad parts.Request) {
 // apply applies the one object of testdata that begins so.
 func (s *stage) apply(t *testing.T, kind, metadata string) {
 	t.Helper()
-	for _, file := range []string{"istio.yaml", "doors.yaml", "policies.yaml", "gateway-api.yaml", "workload.yaml"} {
+	for _, file := range []string{"istio.yaml", "plain.yaml", "doors.yaml", "policies.yaml", "gateway-api.yaml", "workload.yaml"} {
 		text, err := s.testdata(file)
 		must(t, err)
 		for object := range strings.SplitSeq(text, "\n---\n") {
@@ -36,7 +36,7 @@ func (s *stage) apply(t *testing.T, kind, metadata string) {
 	t.Fatalf("no %s {%s} in testdata", kind, metadata)
 }
 
-// protect applies the AuthorizationPolicy of the ingress.
+// protect applies the AuthorizationPolicy of the ingress that has an agent.
 func (s *stage) protect(t *testing.T) {
 	t.Helper()
 	s.apply(t, "AuthorizationPolicy", "name: agentauth, namespace: gateways")
@@ -48,8 +48,8 @@ func (s *stage) provide(t *testing.T, provider string) {
 	s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", "gateways", "--type=merge", "-p", fmt.Sprintf(`{"spec": {"provider": {"name": %q}}}`, provider))
 }
 
-// rule has the ingress ask about what a rule covers.
-func (s *stage) rule(t *testing.T, rule string) {
+// rule has the ingress of a namespace ask about what a rule covers.
+func (s *stage) rule(t *testing.T, namespace, rule string) {
 	t.Helper()
-	s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", "gateways", "--type=merge", "-p", fmt.Sprintf(`{"spec": {"rules": [%s]}}`, rule))
+	s.kubectl(t, "", "patch", "authorizationpolicy", "agentauth", "-n", namespace, "--type=merge", "-p", fmt.Sprintf(`{"spec": {"rules": [%s]}}`, rule))
 }

@@ -70,7 +70,7 @@ func TestWhatNoRuleCoversIsNotAskedAbout(t *testing.T) {
 // Why docs/istio.md wants rules that name what is not asked about.
 func TestARuleThatNamesWhatToProtectMissesOtherWritingsOfIt(t *testing.T) {
 	s := theStage
-	s.rule(t, `{"to": [{"operation": {"paths": ["/v1/*"]}}]}`)
+	s.rule(t, "gateways", `{"to": [{"operation": {"paths": ["/v1/*"]}}]}`)
 	s.http.Becomes(t, http.StatusOK, parts.Get("orders.example.test/other"))
 	s.refused(t, s.http, http.StatusUnauthorized, parts.Get("orders.example.test/v1/a"))
 	a := s.http.Becomes(t, http.StatusOK, parts.Get("orders.example.test//v1/a"))

@@ -25,6 +25,7 @@ type stage struct {
 	istiod    *parts.Istiod
 	agents    []*parts.IstioAgent // but the ingress's
 	ingress   *parts.IstioAgent
+	plain     *parts.IstioEnvoy // the ingress without an agent
 	provider  *parts.OIDC
 	upstream  *parts.Upstream
 	binary    string
@@ -34,9 +35,18 @@ type stage struct {
 	others    []*parts.Agentauth
 	ca        *parts.CA
 
-	http, https parts.Way // listeners of the ingress
-	partners    string    // URL of its listener that wants certificates
-	gateway     parts.Way // the Gateway of Gateway API
+	listeners           // of the ingress
+	bare      listeners // of the ingress without an agent
+	partners  string    // URL of its listener that wants certificates
+	gateway   parts.Way // the Gateway of Gateway API
+}
+
+// listeners are ways to an ingress.
+type listeners struct{ http, https parts.Way }
+
+// ingresses are those that decide in the same way: Istio configures one through its agent, the other one alone.
+func (s *stage) ingresses() map[string]listeners {
+	return map[string]listeners{"with an agent": s.listeners, "without an agent": s.bare}
 }
 
 func (s *stage) start(ctx context.Context) (err error) {
@@ -85,9 +95,11 @@ func (s *stage) open(ctx context.Context) error {
 	}
 	s.http = parts.NewWay("http://localhost:"+s.words["@HTTP@"], nil)
 	s.https = parts.NewWay("https://localhost:"+s.words["@HTTPS@"], s.ca.HTTPClient())
+	s.bare.http = parts.NewWay("http://localhost:"+s.words["@PLAINHTTP@"], nil)
+	s.bare.https = parts.NewWay("https://localhost:"+s.words["@PLAINHTTPS@"], s.ca.HTTPClient())
 	s.partners = "https://localhost:" + s.words["@PARTNERS@"]
 	s.gateway = parts.NewWay("http://localhost:"+s.words["@GATEWAY@"], nil)
-	for _, file := range []string{"gateway-api.yaml", "workload.yaml", "doors.yaml", "istio.yaml", "policies.yaml"} {
+	for _, file := range []string{"gateway-api.yaml", "workload.yaml", "doors.yaml", "plain.yaml", "istio.yaml", "policies.yaml"} {
 		text, err := s.testdata(file)
 		if err != nil {
 			return err
@@ -117,6 +129,11 @@ func (s *stage) open(ctx context.Context) error {
 	if err := s.startOthers(ctx); err != nil {
 		return err
 	}
+	if s.plain, err = s.istiod.StartEnvoy(ctx, parts.IstioAgentConfig{
+		Dir: s.dir, Namespace: "plain", Account: "ingress", Address: "10.10.0.6", Labels: map[string]string{"istio": "plain"},
+	}); err != nil {
+		return err
+	}
 	return s.startIngress(ctx)
 }
 
@@ -130,7 +147,7 @@ func (s *stage) startIngress(ctx context.Context) (err error) {
 // choose finds ports.
 func (s *stage) choose() (err error) {
 	s.words = map[string]string{"@ISSUER@": s.provider.Issuer}
-	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@MESHDOOR@", "@SIDECARDOOR@", "@LOOPBACKDOOR@", "@SIDECAR@", "@GATEWAY@"} {
+	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@MESHDOOR@", "@SIDECARDOOR@", "@LOOPBACKDOOR@", "@SIDECAR@", "@GATEWAY@", "@PLAINHTTP@", "@PLAINHTTPS@"} {
 		port, err := parts.FreePort()
 		if err != nil {
 			return err
@@ -159,6 +176,9 @@ func (s *stage) stop() error {
 			continue
 		}
 		failed = errors.Join(failed, agent.Stop())
+	}
+	if s.plain != nil {
+		failed = errors.Join(failed, s.plain.Stop())
 	}
 	for _, agentauth := range append(s.others, s.agentauth) {
 		if agentauth == nil {

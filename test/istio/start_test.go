@@ -45,22 +45,30 @@ func TestAnIngressThatStartsLetsNobodyThrough(t *testing.T) {
 func TestWithoutAgentauthNothingIsLetThrough(t *testing.T) {
 	s := theStage
 	good := parts.Get("orders.example.test/alone", key)
-	s.http.Becomes(t, http.StatusOK, good)
+	for _, w := range s.ingresses() {
+		w.http.Becomes(t, http.StatusOK, good)
+	}
 	must(t, s.agentauth.Stop())
 	before := s.upstream.Count()
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
-		a, err := s.http.Ask(t.Context(), good)
-		must(t, err)
-		if a.Status != http.StatusServiceUnavailable {
-			t.Fatalf("expected 503, got %d: %s", a.Status, a.Body)
+		for proxy, w := range s.ingresses() {
+			a, err := w.http.Ask(t.Context(), good)
+			must(t, err)
+			if a.Status != http.StatusServiceUnavailable {
+				t.Fatalf("%s: expected 503, got %d: %s", proxy, a.Status, a.Body)
+			}
 		}
 	}
 	if s.upstream.Count() != before {
 		t.Error("a request reached the upstream")
 	}
-	if a, err := s.http.Ask(t.Context(), parts.Get("open.example.test/")); err != nil || a.Status != http.StatusOK {
-		t.Errorf("a host that is not protected: expected 200, got %d, %v", a.Status, err)
+	for proxy, w := range s.ingresses() {
+		if a, err := w.http.Ask(t.Context(), parts.Get("open.example.test/")); err != nil || a.Status != http.StatusOK {
+			t.Errorf("%s, a host that is not protected: expected 200, got %d, %v", proxy, a.Status, err)
+		}
 	}
 	must(t, s.startAgentauth(context.WithoutCancel(t.Context())))
-	s.http.Becomes(t, http.StatusOK, good)
+	for _, w := range s.ingresses() {
+		w.http.Becomes(t, http.StatusOK, good)
+	}
 }

@@ -87,7 +87,9 @@ type Envoy struct {
 //go:embed envoy.yaml.tmpl
 var envoyYAML string
 
-var envoyTemplate = template.Must(template.New("envoy.yaml").Funcs(template.FuncMap{
+var envoyTemplate = template.Must(template.New("envoy.yaml").Funcs(envoyFuncs).Parse(envoyYAML))
+
+var envoyFuncs = template.FuncMap{
 	"json": func(v any) (string, error) { b, err := json.Marshal(v); return string(b), err },
 	"host": func(address string) (string, error) { return part(address, 0) },
 	"port": func(address string) (string, error) { return part(address, 1) },
@@ -95,7 +97,7 @@ var envoyTemplate = template.Must(template.New("envoy.yaml").Funcs(template.Func
 		pad := strings.Repeat(" ", n)
 		return pad + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+pad)
 	},
-}).Parse(envoyYAML))
+}
 
 // StartEnvoy runs Envoy and returns when its listeners answer.
 func StartEnvoy(ctx context.Context, config EnvoyConfig) (*Envoy, error) {
