@@ -24,7 +24,7 @@ func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *te
 func TestAnAuthorizationPolicyThatIsChangedUnderTrafficNeverLetsAnybodyThrough(t *testing.T) {
 	s := theStage
 	open := parts.Get("open.example.test/")
-	for namespace, w := range map[string]parts.Way{"gateways": s.http, "plain": s.bare.http} {
+	for namespace, w := range map[string]parts.Way{"gateways": s.http, "plain": s.alone.http} {
 		traffic(t, w, "orders.example.test")
 		for range 5 {
 			s.rule(t, namespace, "{}")

@@ -36,7 +36,7 @@ type stage struct {
 	ca        *parts.CA
 
 	listeners           // of the ingress
-	bare      listeners // of the ingress without an agent
+	alone     listeners // of the ingress without an agent
 	partners  string    // URL of its listener that wants certificates
 	gateway   parts.Way // the Gateway of Gateway API
 }
@@ -46,7 +46,7 @@ type listeners struct{ http, https parts.Way }
 
 // ingresses are those that decide in the same way: Istio configures one through its agent, the other one alone.
 func (s *stage) ingresses() map[string]listeners {
-	return map[string]listeners{"with an agent": s.listeners, "without an agent": s.bare}
+	return map[string]listeners{"with an agent": s.listeners, "without an agent": s.alone}
 }
 
 func (s *stage) start(ctx context.Context) (err error) {
@@ -95,8 +95,8 @@ func (s *stage) open(ctx context.Context) error {
 	}
 	s.http = parts.NewWay("http://localhost:"+s.words["@HTTP@"], nil)
 	s.https = parts.NewWay("https://localhost:"+s.words["@HTTPS@"], s.ca.HTTPClient())
-	s.bare.http = parts.NewWay("http://localhost:"+s.words["@PLAINHTTP@"], nil)
-	s.bare.https = parts.NewWay("https://localhost:"+s.words["@PLAINHTTPS@"], s.ca.HTTPClient())
+	s.alone.http = parts.NewWay("http://localhost:"+s.words["@PLAINHTTP@"], nil)
+	s.alone.https = parts.NewWay("https://localhost:"+s.words["@PLAINHTTPS@"], s.ca.HTTPClient())
 	s.partners = "https://localhost:" + s.words["@PARTNERS@"]
 	s.gateway = parts.NewWay("http://localhost:"+s.words["@GATEWAY@"], nil)
 	for _, file := range []string{"gateway-api.yaml", "workload.yaml", "doors.yaml", "plain.yaml", "istio.yaml", "policies.yaml"} {
