@@ -49,7 +49,7 @@ unit: ## The quick loop: all packages, without the real parts; PKG=./authz/... f
 
 .PHONY: e2e
 e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio
-	go test $(RACE) -tags e2e -count 1 -p 1 ./test/...
+	go test $(RACE) -tags e2e -count 1 -p 1 -timeout 30m ./test/...
 
 .PHONY: build
 build: ## bin/agentauth
