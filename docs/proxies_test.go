@@ -8,18 +8,19 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The end-to-end test applies its own files, with more in them: what the page shows must be in there.
-func TestWhatThePageOnEnvoyGatewayShowsIsWhatIsTested(t *testing.T) {
+// An end-to-end test applies its own files, with more in them: what the page shows must be in there.
+func shows(t *testing.T, page string, objects int, tests string, files ...string) {
+	t.Helper()
 	tested := map[any]map[string]any{}
-	for _, name := range []string{"gateway", "targets", "attached", "later"} {
-		for text := range strings.SplitSeq(read(t, root+"/test/gateway/testdata/"+name+".yaml"), "\n---\n") {
+	for _, file := range files {
+		for text := range strings.SplitSeq(read(t, root+tests+"/testdata/"+file+".yaml"), "\n---\n") {
 			object := parsed(t, strings.ReplaceAll(text, "@", ""))
 			tested[identity(object)] = object
 		}
 	}
-	blocks := document{"envoy-gateway.md", read(t, "envoy-gateway.md")}.blocks("yaml")
-	if len(blocks) != 11 {
-		t.Fatalf("expected 11 objects on the page, found %d", len(blocks))
+	blocks := document{page, read(t, page)}.blocks("yaml")
+	if len(blocks) != objects {
+		t.Fatalf("expected %d objects on the page, found %d", objects, len(blocks))
 	}
 	for _, b := range blocks {
 		object := parsed(t, b.text)
@@ -27,6 +28,14 @@ func TestWhatThePageOnEnvoyGatewayShowsIsWhatIsTested(t *testing.T) {
 			t.Errorf("%s: not in what is tested:\n%s", b.where, b.text)
 		}
 	}
+}
+
+func TestWhatThePageOnEnvoyGatewayShowsIsWhatIsTested(t *testing.T) {
+	shows(t, "envoy-gateway.md", 11, "/test/gateway", "gateway", "targets", "attached", "later")
+}
+
+func TestWhatThePageOnIstioShowsIsWhatIsTested(t *testing.T) {
+	shows(t, "istio.md", 9, "/test/istio", "mesh", "istio", "doors", "workload", "gateway-api")
 }
 
 func parsed(t *testing.T, text string) map[string]any {
