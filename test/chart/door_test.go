@@ -8,32 +8,36 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
+
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 // Every argument that can be rendered is one that agentauth takes, and the files of the pod are where the arguments
 // say: the door opens for the named and for nobody else.
 func TestTheDoorOfARenderedPodOpensForClientsThatWereNamed(t *testing.T) {
-	namespaces(t, "agentauth-system", "shop", "bank")
+	namespaces(t, "agentauth-system", "shop", "bank", "mounted")
 	useCRD(t)
 	ca, err := parts.NewCA("of the mesh")
 	must(t, err)
 	server, err := ca.Server("agentauth.agentauth-system.svc")
 	must(t, err)
-	certificates := map[string][]byte{"tls.crt": server.Cert, "tls.key": server.Key, "ca.crt": ca.PEM}
-	contents := map[string]map[string][]byte{
-		"secret door": certificates, "secret agentauth-door": certificates,
-		"configMap roots": {"roots.pem": ca.PEM},
+	material := fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: roots, namespace: mounted}, data: {roots.pem: %q}}\n", ca.PEM)
+	for _, name := range []string{"door", "agentauth-door", "agentauth-webhook-tls"} {
+		material += ca.Secret("mounted", name, server)
 	}
+	kubectl(t, material, "apply", "-f", "-")
 	for _, c := range []struct{ values, named string }{
 		{"door: {tls: {secretName: door, clientNames: ['spiffe://mesh.example/gateway']}}", "spiffe://mesh.example/gateway"},
 		{everything, "spiffe://mesh.example/gateway"},
 	} {
 		out, err := render(t, c.values)
 		must(t, err)
-		d := find(t, objects(t, out), "Deployment", "")
-		a, err := agentauth(t, useCluster(t).Kubeconfig, d, volume(t, d, contents))
-		must(t, err)
+		var d appsv1.Deployment
+		must(t, yaml.UnmarshalStrict([]byte(text(t, find(t, objects(t, out), "Deployment", ""))), &d))
+		d.Namespace = "mounted" // the release of other tests is in its own
+		a := agentauth(t, useCluster(t).Kubeconfig, &d)
 		parts.Within(t, 20*time.Second, func() error { return ready(t, a) })
 		if err := knock(t, a, ca, c.named); err != nil {
 			t.Errorf("%s: %v", c.named, err)

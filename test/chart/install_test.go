@@ -4,7 +4,6 @@ package chart
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,8 +15,6 @@ import (
 // follow does what one block of the pages says, in the checkout: the one that starts with these words.
 func follow(t *testing.T, words string) string {
 	t.Helper()
-	root, err := parts.Root()
-	must(t, err)
 	var found []string
 	for _, block := range documented(t, "sh") {
 		if strings.HasPrefix(block, words) {
@@ -28,15 +25,9 @@ func follow(t *testing.T, words string) string {
 		t.Fatalf("%q: expected one block that starts with %q, found %d", pages, words, len(found))
 	}
 	followed[found[0]] = true
-	cmd := exec.CommandContext(t.Context(), "bash", "-ec", found[0])
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+useCluster(t).Kubeconfig, "HOME="+suite.dir, "HELM_CACHE_HOME="+suite.dir, "HELM_CONFIG_HOME="+suite.dir,
-		"HELM_DATA_HOME="+suite.dir, "PATH="+filepath.Join(root, ".parts", "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", found[0], err, out)
-	}
-	return string(out)
+	out, err := useCluster(t).Shell(t.Context(), found[0])
+	must(t, err)
+	return out
 }
 
 var followed = map[string]bool{}
@@ -109,7 +100,7 @@ func hooks(t *testing.T) {
 }
 
 func narrows(t *testing.T) {
-	wide := installed(t, "agentauth-system", "agentauth")
+	wide, account := installed(t, "agentauth-system", "agentauth")
 	follow(t, "helm upgrade agentauth charts/agentauth --namespace agentauth-system --reset-then-reuse-values --set 'watchNamespaces")
 	startInstalled(t, "agentauth-system", "agentauth")
 	programs(t, "shop", "narrow")
@@ -124,10 +115,7 @@ func narrows(t *testing.T) {
 		}
 	}
 	// What it ran with before wants more than it may now: rights that are missing do not go unnoticed.
-	account, err := useCluster(t).AccountKubeconfig(t.Context(), "agentauth-system", "agentauth")
-	must(t, err)
-	a, err := agentauth(t, account, wide, "")
-	must(t, err)
+	a := agentauth(t, account, wide)
 	parts.Within(t, 20*time.Second, func() error {
 		log, err := os.ReadFile(a.Log)
 		if err == nil && !strings.Contains(string(log), "forbidden") {
@@ -143,7 +131,7 @@ func narrows(t *testing.T) {
 // old is the chart with another CRD than it has now.
 func old(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(suite.dir, "old")
+	dir := filepath.Join(suite.Dir, "old")
 	must(t, os.CopyFS(dir, os.DirFS("../../"+chartDir)))
 	file := filepath.Join(dir, "files/crd/agentauth.dev_agentauthpolicies.yaml")
 	data, err := os.ReadFile(file)

@@ -151,7 +151,7 @@ func start(t *testing.T, without string, rules []map[string]any, lease string) r
 	must(t, err)
 	kubeconfig, err := c.WriteKubeconfig(ns, ns, strings.TrimSpace(token))
 	must(t, err)
-	dir := filepath.Join(suite.dir, ns)
+	dir := filepath.Join(suite.Dir, ns)
 	must(t, os.MkdirAll(dir, 0o750))
 	a, err := parts.LaunchAgentauth(parts.AgentauthConfig{Dir: dir, Binary: useBinary(t), Args: []string{"--kubeconfig", kubeconfig, "--watch-namespaces", ns, "--trust-network"}})
 	must(t, err)

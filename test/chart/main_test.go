@@ -16,39 +16,25 @@ import (
 
 // suite is what the tests share: one API server and one binary, started by the first test that wants them.
 var suite struct {
-	dir     string
+	*parts.Run
 	cluster *parts.Cluster
 	binary  string
 }
 
 func TestMain(m *testing.M) {
-	dir, err := parts.NewRunDir("chart")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "chart:", err)
-		os.Exit(1)
-	}
-	suite.dir = dir
-	code := m.Run()
-	if suite.cluster != nil {
-		if err := suite.cluster.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "chart:", err)
-			code = 1
-		}
-	}
-	if code == 0 {
-		_ = os.RemoveAll(dir)
-	} else {
-		fmt.Fprintln(os.Stderr, "chart: logs are in", dir)
-	}
-	os.Exit(code)
+	parts.Main(m, "chart", parts.Here, func(_ context.Context, run *parts.Run) error {
+		suite.Run = run
+		return nil
+	})
 }
 
 func useCluster(t *testing.T) *parts.Cluster {
 	t.Helper()
 	if suite.cluster == nil {
-		c, err := parts.StartCluster(context.WithoutCancel(t.Context()), suite.dir)
+		c, err := parts.StartCluster(context.WithoutCancel(t.Context()), suite.Dir)
 		must(t, err)
 		suite.cluster = c
+		suite.Ends(c.Stop)
 		kubectl(t, stubs(t), "apply", "-f", "-")
 		kubectl(t, "", "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 	}
@@ -66,7 +52,7 @@ func stubs(t *testing.T) string {
 func useBinary(t *testing.T) string {
 	t.Helper()
 	if suite.binary == "" {
-		binary, err := parts.Build(context.WithoutCancel(t.Context()), suite.dir)
+		binary, err := parts.Build(context.WithoutCancel(t.Context()), suite.Dir)
 		must(t, err)
 		suite.binary = binary
 	}
@@ -90,7 +76,7 @@ func kubectl(t *testing.T, stdin string, args ...string) string {
 // helm runs helm against the cluster.
 func helm(t *testing.T, values string, args ...string) (string, error) {
 	t.Helper()
-	return parts.Helm(t.Context(), suite.dir, useCluster(t).Kubeconfig, values, args...)
+	return parts.Helm(t.Context(), suite.Dir, useCluster(t).Kubeconfig, values, args...)
 }
 
 const chartDir = "charts/agentauth"
@@ -98,7 +84,7 @@ const chartDir = "charts/agentauth"
 // render is `helm template` with values in YAML.
 func render(t *testing.T, values string) (string, error) {
 	t.Helper()
-	return parts.Helm(t.Context(), suite.dir, "", values, "template", "agentauth", chartDir, "-n", "agentauth-system", "-f", "-")
+	return parts.Helm(t.Context(), suite.Dir, "", values, "template", "agentauth", chartDir, "-n", "agentauth-system", "-f", "-")
 }
 
 // object is a manifest.

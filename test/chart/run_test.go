@@ -4,55 +4,45 @@ package chart
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
-// agentauth runs what a Deployment would, with a token of its account, but on free loopback ports; files of the
-// pod are in the directory mounted.
-func agentauth(t *testing.T, kubeconfig string, deployment object, mounted string) (*parts.Agentauth, error) {
+// agentauth runs what a Deployment would, with a token of its account, but on free loopback ports.
+func agentauth(t *testing.T, kubeconfig string, d *appsv1.Deployment) *parts.Agentauth {
 	t.Helper()
-	var args []string
-	for i, a := range deployment.at("spec.template.spec.containers.0.args").([]any) {
-		arg := a.(string)
-		if i == 0 && arg == "serve" || strings.HasPrefix(arg, "--grpc-address=") || strings.HasPrefix(arg, "--metrics-address=") {
-			continue
-		}
-		if strings.HasPrefix(arg, "--webhook-address=") {
-			arg = "--webhook-address=127.0.0.1:0"
-		}
-		args = append(args, strings.NewReplacer("/etc/agentauth/door", mounted, "/etc/agentauth/webhook", mounted).Replace(arg))
-	}
-	dir, err := os.MkdirTemp(suite.dir, "run-")
+	dir, err := os.MkdirTemp(suite.Dir, "run-")
+	must(t, err)
+	args, err := useCluster(t).PodArgs(t.Context(), d, dir, map[string]string{"--grpc-address": "", "--metrics-address": "", "--webhook-address": "127.0.0.1:0"})
 	must(t, err)
 	a, err := parts.LaunchAgentauth(parts.AgentauthConfig{Dir: dir, Binary: useBinary(t), Args: append(args, "--kubeconfig", kubeconfig)})
-	if err == nil {
-		t.Cleanup(func() { _ = a.Stop() })
-	}
-	return a, err
+	must(t, err)
+	t.Cleanup(func() { _ = a.Stop() })
+	return a
 }
 
-// installed is a Deployment of the cluster.
-func installed(t *testing.T, namespace, name string) object {
+// installed is a Deployment of the cluster, and a kubeconfig of its account.
+func installed(t *testing.T, namespace, name string) (*appsv1.Deployment, string) {
 	t.Helper()
-	return objects(t, kubectl(t, "", "get", "deployment", name, "-n", namespace, "-o", "yaml"))[0]
+	d, err := useCluster(t).Deployment(t.Context(), namespace, name)
+	must(t, err)
+	account, err := useCluster(t).AccountKubeconfig(t.Context(), namespace, d.Spec.Template.Spec.ServiceAccountName)
+	must(t, err)
+	return d, account
 }
 
 // startInstalled runs agentauth as the Deployment and the account of a release say, and returns when it is ready.
 func startInstalled(t *testing.T, namespace, name string) *parts.Agentauth {
 	t.Helper()
-	d := installed(t, namespace, name)
-	account, err := useCluster(t).AccountKubeconfig(t.Context(), namespace, d.at("spec.template.spec.serviceAccountName").(string))
-	must(t, err)
-	a, err := agentauth(t, account, d, "")
-	must(t, err)
+	d, account := installed(t, namespace, name)
+	a := agentauth(t, account, d)
 	parts.Within(t, 20*time.Second, func() error { return ready(t, a) })
 	return a
 }
@@ -107,25 +97,4 @@ func exists(t *testing.T, args ...string) bool {
 		t.Fatal(err)
 	}
 	return err == nil
-}
-
-// volume writes what the projected volume of a Deployment holds, taken from Secrets and ConfigMaps by name.
-func volume(t *testing.T, deployment object, contents map[string]map[string][]byte) string {
-	t.Helper()
-	dir, err := os.MkdirTemp(suite.dir, "door-")
-	must(t, err)
-	for _, source := range deployment.at("spec.template.spec.volumes.0.projected.sources").([]any) {
-		for kind, s := range source.(map[string]any) {
-			from := object(s.(map[string]any))
-			for _, item := range from["items"].([]any) {
-				key, path := item.(map[string]any)["key"].(string), item.(map[string]any)["path"].(string)
-				content, ok := contents[kind+" "+from["name"].(string)][key]
-				if !ok {
-					must(t, errors.New(kind+" "+from["name"].(string)+" has no "+key))
-				}
-				must(t, os.WriteFile(filepath.Join(dir, path), content, 0o600))
-			}
-		}
-	}
-	return dir
 }

@@ -346,11 +346,11 @@ func TestEveryFlagOfServeCanBeSet(t *testing.T) {
 }
 
 func TestAPackedChartRendersTheSame(t *testing.T) {
-	_, err := helm(t, "", "package", chartDir, "-d", suite.dir)
+	_, err := helm(t, "", "package", chartDir, "-d", suite.Dir)
 	must(t, err)
 	want, err := render(t, everything)
 	must(t, err)
-	got, err := parts.Helm(t.Context(), suite.dir, "", everything, "template", "agentauth", filepath.Join(suite.dir, "agentauth-0.1.0.tgz"), "-n", "agentauth-system", "-f", "-")
+	got, err := parts.Helm(t.Context(), suite.Dir, "", everything, "template", "agentauth", filepath.Join(suite.Dir, "agentauth-0.1.0.tgz"), "-n", "agentauth-system", "-f", "-")
 	if err != nil || got != want {
 		t.Errorf("expected the same, got %v\n%.500s", err, got)
 	}

@@ -120,7 +120,7 @@ func TestEveryRightOfTheWebhookIsNeeded(t *testing.T) {
 		})
 		kubeconfig, err := useCluster(t).AccountKubeconfig(t.Context(), name, "hook")
 		must(t, err)
-		dir := filepath.Join(suite.dir, name)
+		dir := filepath.Join(suite.Dir, name)
 		must(t, os.MkdirAll(dir, 0o750))
 		a, err := parts.LaunchAgentauth(parts.AgentauthConfig{Dir: dir, Binary: useBinary(t), Args: []string{
 			"--kubeconfig", kubeconfig, "--trust-network", "--webhook-address", "127.0.0.1:0", "--webhook-configuration", name}})

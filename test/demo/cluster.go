@@ -4,9 +4,6 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"net"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/test/parts"
@@ -19,16 +16,16 @@ var manifests embed.FS
 // parts.Private.
 func (s *stage) openCluster(ctx context.Context, binary string) (err error) {
 	s.say("etcd and an API server")
-	if s.cluster, err = parts.StartCluster(ctx, s.dir); err != nil {
+	if s.cluster, err = parts.StartCluster(ctx, s.Dir); err != nil {
 		return err
 	}
-	s.stops = append(s.stops, s.cluster.Stop)
+	s.Ends(s.cluster.Stop)
 	s.say("Envoy Gateway")
-	gateway, err := parts.StartEnvoyGateway(ctx, s.dir, s.cluster)
+	gateway, err := parts.StartEnvoyGateway(ctx, s.Dir, s.cluster)
 	if err != nil {
 		return err
 	}
-	s.stops = append(s.stops, gateway.Stop)
+	s.Ends(gateway.Stop)
 	for _, namespace := range []string{"agentauth-system", "gateways", "samples", "shop"} {
 		if _, err := s.cluster.Kubectl(ctx, "", "create", "namespace", namespace); err != nil {
 			return err
@@ -42,7 +39,7 @@ func (s *stage) openCluster(ctx context.Context, binary string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := parts.Helm(ctx, s.dir, s.cluster.Kubeconfig, string(values), "install", "agentauth", "charts/agentauth", "-n", "agentauth-system", "-f", "-"); err != nil {
+	if _, err := parts.Helm(ctx, s.Dir, s.cluster.Kubeconfig, string(values), "install", "agentauth", "charts/agentauth", "-n", "agentauth-system", "-f", "-"); err != nil {
 		return err
 	}
 	if err := s.runDeployment(ctx, binary); err != nil {
@@ -53,6 +50,28 @@ func (s *stage) openCluster(ctx context.Context, binary string) (err error) {
 		return err
 	}
 	return s.settle(ctx)
+}
+
+// runDeployment runs agentauth as the chart's Deployment says.
+func (s *stage) runDeployment(ctx context.Context, binary string) error {
+	d, err := s.cluster.Deployment(ctx, "agentauth-system", "agentauth")
+	if err != nil {
+		return err
+	}
+	account, err := s.cluster.AccountKubeconfig(ctx, d.Namespace, d.Spec.Template.Spec.ServiceAccountName)
+	if err != nil {
+		return err
+	}
+	// In the one network of the demo the port of the metrics is Envoy Gateway's.
+	args, err := s.cluster.PodArgs(ctx, d, s.Dir, map[string]string{"--metrics-address": ""})
+	if err != nil {
+		return err
+	}
+	if s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.Dir, Binary: binary, Args: append(args, "--kubeconfig", account)}); err != nil {
+		return err
+	}
+	s.Ends(s.agentauth.Stop)
+	return nil
 }
 
 func (s *stage) say(what string) { fmt.Fprintln(s.out, "Starting", what) }
@@ -71,39 +90,26 @@ func (s *stage) certificates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	objects := fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: door-ca, namespace: agentauth-system}, data: {ca.crt: %q}}\n", s.ca.PEM)
-	for name, pair := range map[string]parts.Pair{
-		"agentauth-door, namespace: agentauth-system": door, "door-client, namespace: gateways": envoy, "public, namespace: gateways": public,
-	} {
-		objects += fmt.Sprintf("---\n{apiVersion: v1, kind: Secret, type: kubernetes.io/tls, metadata: {name: %s}, stringData: {ca.crt: %q, tls.crt: %q, tls.key: %q}}\n", name, s.ca.PEM, pair.Cert, pair.Key)
-	}
+	objects := s.ca.ConfigMap("agentauth-system", "door-ca") + s.ca.Secret("agentauth-system", "agentauth-door", door) +
+		s.ca.Secret("gateways", "door-client", envoy) + s.ca.Secret("gateways", "public", public)
 	_, err = s.cluster.Kubectl(ctx, objects, "apply", "-f", "-")
 	return err
 }
 
 // declare applies what operators and teams declare, and waits until agentauth has every policy in force.
 func (s *stage) declare(ctx context.Context) error {
-	_, upstream, err := net.SplitHostPort(s.upstream.Address)
+	here, err := parts.NewWords(map[string]string{"@UPSTREAM@": s.upstream.Address}, "@HTTP@", "@HTTPS@")
 	if err != nil {
 		return err
 	}
-	var ports [2]int
-	for i := range ports {
-		if ports[i], err = parts.FreePort(); err != nil {
-			return err
-		}
+	here["@ADDRESS@"], here["@ISSUER@"] = parts.PrivateAddress, s.provider.Issuer
+	s.http, s.https = "http://localhost:"+here["@HTTP@"], "https://localhost:"+here["@HTTPS@"]
+	objects, err := here.Read(manifests, "cluster/gateway.yaml", "cluster/samples.yaml", "cluster/shop.yaml")
+	if err != nil {
+		return err
 	}
-	s.http, s.https = fmt.Sprintf("http://localhost:%d", ports[0]), fmt.Sprintf("https://localhost:%d", ports[1])
-	here := strings.NewReplacer("@HTTP@", strconv.Itoa(ports[0]), "@HTTPS@", strconv.Itoa(ports[1]),
-		"@UPSTREAM@", upstream, "@ADDRESS@", parts.PrivateAddress, "@ISSUER@", s.provider.Issuer)
-	for _, name := range []string{"gateway", "samples", "shop"} {
-		text, err := manifests.ReadFile("cluster/" + name + ".yaml")
-		if err != nil {
-			return err
-		}
-		if _, err := s.cluster.Kubectl(ctx, here.Replace(string(text)), "apply", "-f", "-"); err != nil {
-			return err
-		}
+	if _, err := s.cluster.Kubectl(ctx, objects, "apply", "-f", "-"); err != nil {
+		return err
 	}
 	samples, err := s.copySamples()
 	if err != nil {

@@ -24,7 +24,7 @@ func main() {
 	inCluster := flag.Bool("cluster", false, "with an API server and Envoy Gateway, in a network of their own")
 	keep := flag.Bool("keep", false, "leave everything up until Ctrl-C, to try with curl")
 	flag.Parse()
-	which, within := proxy, here
+	which, within := proxy, parts.Here
 	if *inCluster {
 		which, within = cluster, parts.Private
 	}
@@ -40,8 +40,6 @@ func main() {
 	}
 	os.Exit(code)
 }
-
-func here(body func() (int, error)) (int, error) { return body() }
 
 // demo is one of the two.
 type demo struct {
@@ -60,9 +58,13 @@ func run(ctx context.Context, out io.Writer, d demo, binary string, keep bool) (
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	s := &stage{out: out}
+	r, err := parts.NewRun("demo")
+	if err != nil {
+		return err
+	}
+	s := &stage{Run: r, out: out}
 	defer func() {
-		if failed := s.close(err == nil); err == nil {
+		if failed := s.End(err == nil); err == nil {
 			err = failed
 		}
 	}()

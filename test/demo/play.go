@@ -172,6 +172,6 @@ Everything stays up until Ctrl-C. Try:
 The policies are read again when they change: %[8]s
 What agentauth says of each request:           %[9]s
 Its metrics:                                   curl http://%[10]s/metrics
-`, curl, alicesPassword, s.https, robotsKey, s.http, s.provider.TokenURL(), clientSecret, s.dir+"/policies", s.agentauth.Log, s.agentauth.MetricsAddress)
+`, curl, alicesPassword, s.https, robotsKey, s.http, s.provider.TokenURL(), clientSecret, s.Dir+"/policies", s.agentauth.Log, s.agentauth.MetricsAddress)
 	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +19,7 @@ const sampleIssuer = "http://127.0.0.1:9400"
 
 // stage is everything that runs, in the order it was started.
 type stage struct {
-	dir         string
+	*parts.Run
 	out         io.Writer
 	upstream    *parts.Upstream
 	provider    *parts.OIDC
@@ -31,21 +30,17 @@ type stage struct {
 	caFile      string
 	tls         *tls.Config  // trusts the demo's CA
 	client      *http.Client // with it, over HTTP/2
-	stops       []func() error
-	records     int // of agentauth's log that were read
+	records     int          // of agentauth's log that were read
 }
 
 // open starts the parts of both demos: what calls Envoy, and what Envoy calls.
 func (s *stage) open(ctx context.Context) (err error) {
-	if s.dir, err = parts.NewRunDir("demo"); err != nil {
-		return err
-	}
 	if s.upstream, err = parts.StartUpstream(); err != nil {
 		return err
 	}
-	s.stops = append(s.stops, s.upstream.Stop)
+	s.Ends(s.upstream.Stop)
 	if s.provider, err = parts.StartOIDC(ctx, parts.OIDCConfig{
-		Dir: s.dir,
+		Dir: s.Dir,
 		Resources: []parts.OIDCResource{
 			{Audience: "https://orders.example.com", Scope: "orders:read orders:write"},
 			{Audience: "https://elsewhere.example.com", Scope: "orders:read"},
@@ -53,11 +48,11 @@ func (s *stage) open(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	s.stops = append(s.stops, s.provider.Stop)
+	s.Ends(s.provider.Stop)
 	if s.ca, err = parts.NewCA("agentauth demo"); err != nil {
 		return err
 	}
-	if s.caFile, err = s.ca.Write(s.dir, "ca"); err != nil {
+	if s.caFile, err = s.ca.Write(s.Dir, "ca"); err != nil {
 		return err
 	}
 	s.tls = &tls.Config{RootCAs: s.ca.Pool(), MinVersion: tls.VersionTLS12}
@@ -74,27 +69,27 @@ func (s *stage) openProxy(ctx context.Context, binary string) error {
 		return err
 	}
 	if s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{
-		Dir: s.dir, Binary: binary,
+		Dir: s.Dir, Binary: binary,
 		Args: []string{"--policies", policies, "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", "--log-format", "json", "--log-level", "debug"},
 	}); err != nil {
 		return err
 	}
-	s.stops = append(s.stops, s.agentauth.Stop)
+	s.Ends(s.agentauth.Stop)
 	pair, err := s.ca.Server()
 	if err != nil {
 		return err
 	}
 	listener := new(parts.Listener)
-	if listener.CertFile, listener.KeyFile, err = pair.Write(s.dir, "server"); err != nil {
+	if listener.CertFile, listener.KeyFile, err = pair.Write(s.Dir, "server"); err != nil {
 		return err
 	}
 	envoy, err := parts.StartEnvoy(ctx, parts.EnvoyConfig{
-		Dir: s.dir, Upstream: s.upstream.Address, Door: parts.Door{Address: s.agentauth.GRPCAddress}, TLS: listener, StatusOnError: http.StatusServiceUnavailable,
+		Dir: s.Dir, Upstream: s.upstream.Address, Door: parts.Door{Address: s.agentauth.GRPCAddress}, TLS: listener, StatusOnError: http.StatusServiceUnavailable,
 	})
 	if err != nil {
 		return err
 	}
-	s.stops = append(s.stops, envoy.Stop)
+	s.Ends(envoy.Stop)
 	s.http, s.https = envoy.HTTP(), envoy.HTTPS()
 	return nil
 }
@@ -109,7 +104,7 @@ func (s *stage) copySamples() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	dir = filepath.Join(s.dir, "policies")
+	dir = filepath.Join(s.Dir, "policies")
 	if err := os.Mkdir(dir, 0o750); err != nil {
 		return "", err
 	}
@@ -129,20 +124,4 @@ func (s *stage) copySamples() (dir string, err error) {
 		return "", fmt.Errorf("expected the issuer %s in config/samples, found it nowhere", sampleIssuer)
 	}
 	return dir, nil
-}
-
-// close ends everything, last started first. The run directory stays if something went wrong.
-func (s *stage) close(fine bool) error {
-	var failures []error
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		failures = append(failures, s.stops[i]())
-	}
-	err := errors.Join(failures...)
-	if fine && err == nil {
-		return os.RemoveAll(s.dir)
-	}
-	if s.dir != "" {
-		fmt.Fprintln(os.Stderr, "\ndemo: configurations and logs are in", s.dir)
-	}
-	return err
 }

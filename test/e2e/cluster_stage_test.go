@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -76,16 +74,9 @@ func documentedOn(t tester, page, language string) []string {
 // follow does what a document says, in the checkout.
 func (k *kube) follow(t tester, lines string) string {
 	t.Helper()
-	root, err := parts.Root()
+	out, err := k.Shell(t.Context(), lines)
 	must(t, err)
-	cmd := exec.CommandContext(t.Context(), "bash", "-ec", lines)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+k.Kubeconfig, "HOME="+k.Dir, "PATH="+filepath.Join(root, ".parts", "bin")+":"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", lines, err, out)
-	}
-	return string(out)
+	return out
 }
 
 func (k *kube) kubectl(t tester, stdin string, args ...string) string {

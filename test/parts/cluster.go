@@ -179,6 +179,22 @@ func (c *Cluster) install(ctx context.Context, namespace string, files ...string
 	return nil
 }
 
+// InstallAgentauth makes the CRD, the namespace agentauth-system and the rights of config/rbac known, and returns a
+// kubeconfig of agentauth's ServiceAccount there.
+func (c *Cluster) InstallAgentauth(ctx context.Context) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	if err := c.install(ctx, "agentauth-system", filepath.Join(root, "config", "crd", "agentauth.dev_agentauthpolicies.yaml")); err != nil {
+		return "", err
+	}
+	if _, err := c.Kubectl(ctx, "", "apply", "-f", filepath.Join(root, "config", "rbac", "rbac.yaml")); err != nil {
+		return "", err
+	}
+	return c.AccountKubeconfig(ctx, "agentauth-system", "agentauth")
+}
+
 // AccountKubeconfig makes a kubeconfig with a token of a ServiceAccount.
 func (c *Cluster) AccountKubeconfig(ctx context.Context, namespace, name string) (string, error) {
 	token, err := c.Kubectl(ctx, "", "create", "token", name, "-n", namespace)

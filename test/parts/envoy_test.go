@@ -37,7 +37,7 @@ type fakeDoor struct {
 func startFakeDoor(t *testing.T, options ...grpc.ServerOption) *fakeDoor {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	Must(t, err)
 	door := &fakeDoor{address: listener.Addr().String()}
 	server := grpc.NewServer(options...)
 	authv3.RegisterAuthorizationServer(server, door)
@@ -85,18 +85,18 @@ func (d *fakeDoor) asked() *authv3.AttributeContext {
 func serverFiles(t *testing.T, dir string) (ca *CA, certFile, keyFile string) {
 	t.Helper()
 	ca, err := NewCA("test")
-	must(t, err)
+	Must(t, err)
 	pair, err := ca.Server()
-	must(t, err)
+	Must(t, err)
 	certFile, keyFile, err = pair.Write(dir, "server")
-	must(t, err)
+	Must(t, err)
 	return ca, certFile, keyFile
 }
 
 func startUpstream(t *testing.T) *Upstream {
 	t.Helper()
 	upstream, err := StartUpstream()
-	must(t, err)
+	Must(t, err)
 	t.Cleanup(func() { _ = upstream.Stop() })
 	return upstream
 }
@@ -104,7 +104,7 @@ func startUpstream(t *testing.T) *Upstream {
 func startEnvoy(t *testing.T, config EnvoyConfig) *Envoy {
 	t.Helper()
 	envoy, err := StartEnvoy(t.Context(), config)
-	must(t, err)
+	Must(t, err)
 	t.Cleanup(func() {
 		if err := envoy.Stop(); err != nil {
 			t.Error(err)
@@ -131,15 +131,15 @@ func clients(config *tls.Config) map[string]*http.Client {
 func call(t *testing.T, client *http.Client, url string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	must(t, err)
+	Must(t, err)
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
 	resp, err := client.Do(req)
-	must(t, err)
+	Must(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	must(t, err)
+	Must(t, err)
 	return resp, string(body)
 }
 
@@ -164,7 +164,7 @@ func TestEnvoyAsksOverTLSAndPlaintextWithHTTP1AndHTTP2(t *testing.T) {
 				}
 				resp, body = call(t, client, base+"/v1/a?b=c", "x-let-me", "in")
 				var echo Echo
-				must(t, json.Unmarshal([]byte(body), &echo))
+				Must(t, json.Unmarshal([]byte(body), &echo))
 				if resp.StatusCode != http.StatusOK || resp.Proto != protocol {
 					t.Errorf("expected 200 over %s, got %d over %s", protocol, resp.StatusCode, resp.Proto)
 				}
@@ -206,19 +206,19 @@ func TestEnvoyPassesOnWhatItsOptionsName(t *testing.T) {
 	dir := TestDir(t)
 	ca, cert, key := serverFiles(t, dir)
 	caFile, err := ca.Write(dir, "ca")
-	must(t, err)
+	Must(t, err)
 	agent, err := ca.Client("spiffe://example.test/agent/7")
-	must(t, err)
+	Must(t, err)
 	agentCert, err := tls.X509KeyPair(agent.Cert, agent.Key)
-	must(t, err)
+	Must(t, err)
 	doorPair, err := ca.Server("agentauth.test")
-	must(t, err)
+	Must(t, err)
 	doorCert, err := tls.X509KeyPair(doorPair.Cert, doorPair.Key)
-	must(t, err)
+	Must(t, err)
 	proxy, err := ca.Client("spiffe://example.test/envoy")
-	must(t, err)
+	Must(t, err)
 	proxyCert, proxyKey, err := proxy.Write(dir, "proxy")
-	must(t, err)
+	Must(t, err)
 
 	door := startFakeDoor(t, grpc.Creds(credentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{doorCert}, ClientCAs: ca.Pool(), ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12,
@@ -279,7 +279,7 @@ func TestEnvoyPassesOnWhatItsOptionsName(t *testing.T) {
 
 func TestEnvoyAnswersForADoorThatIsShut(t *testing.T) {
 	port, err := FreePort()
-	must(t, err)
+	Must(t, err)
 	for name, c := range map[string]struct {
 		failureModeAllow bool
 		statusOnError    int

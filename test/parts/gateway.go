@@ -3,7 +3,6 @@ package parts
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -113,12 +112,8 @@ func gatewayCertificates(ctx context.Context, dir, binary string, c *Cluster) er
 	for name, to := range map[string]string{
 		"envoy-gateway": GatewayCerts, "envoy": filepath.Join(dir, "config", "certs", "envoy"),
 	} {
-		out, err := c.Kubectl(ctx, "", "get", "secret", name, "-n", gatewayNamespace, "-o", "json")
-		if err != nil {
-			return err
-		}
 		var secret struct{ Data map[string][]byte }
-		if err := json.Unmarshal([]byte(out), &secret); err != nil {
+		if err := c.getJSON(ctx, &secret, "secret", name, "-n", gatewayNamespace); err != nil {
 			return err
 		}
 		if err := os.MkdirAll(to, 0o700); err != nil {

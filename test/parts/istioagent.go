@@ -32,9 +32,8 @@ func (i *Istiod) StartAgent(ctx context.Context, config IstioAgentConfig) (*Isti
 	if err != nil {
 		return nil, err
 	}
-	name := config.Namespace + "-" + config.Account
-	dir := filepath.Join(config.Dir, name)
-	if err := i.mount(ctx, dir, config); err != nil {
+	dir, err := i.mount(ctx, config)
+	if err != nil {
 		return nil, err
 	}
 	var ports [4]int
@@ -48,7 +47,7 @@ func (i *Istiod) StartAgent(ctx context.Context, config IstioAgentConfig) (*Isti
 		return nil, err
 	}
 	args := []string{
-		"POD_NAME=" + name + "-0", "POD_NAMESPACE=" + config.Namespace, "SERVICE_ACCOUNT=" + config.Account,
+		"POD_NAME=" + filepath.Base(dir) + "-0", "POD_NAMESPACE=" + config.Namespace, "SERVICE_ACCOUNT=" + config.Account,
 		"INSTANCE_IP=" + config.Address, "HOST_IP=" + config.Address, "PROXY_CONFIG=" + proxy,
 		fmt.Sprint("ENVOY_STATUS_PORT=", ports[2]), fmt.Sprint("ENVOY_PROMETHEUS_PORT=", ports[3]),
 		"CA_ADDR=" + IstiodHost + ":" + istiodPort, "PILOT_CERT_PROVIDER=istiod", "TRUST_DOMAIN=cluster.local",
@@ -66,11 +65,12 @@ func (i *Istiod) StartAgent(ctx context.Context, config IstioAgentConfig) (*Isti
 	})
 }
 
-// mount writes what a pod has mounted: a token for istiod, the root of the mesh, its labels.
-func (i *Istiod) mount(ctx context.Context, dir string, config IstioAgentConfig) error {
+// mount writes what a pod has mounted: a token for istiod, the root of the mesh, its labels. It returns where.
+func (i *Istiod) mount(ctx context.Context, config IstioAgentConfig) (dir string, err error) {
+	dir = filepath.Join(config.Dir, config.Namespace+"-"+config.Account)
 	token, err := i.cluster.Kubectl(ctx, "", "create", "token", config.Account, "-n", config.Namespace, "--audience", "istio-ca")
 	if err != nil {
-		return err
+		return "", err
 	}
 	var root string
 	err = i.ready(ctx, func(ctx context.Context) (err error) { // istiod writes it into every namespace
@@ -78,7 +78,7 @@ func (i *Istiod) mount(ctx context.Context, dir string, config IstioAgentConfig)
 		return err
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	var labels strings.Builder
 	for name, value := range config.Labels {
@@ -91,13 +91,13 @@ func (i *Istiod) mount(ctx context.Context, dir string, config IstioAgentConfig)
 	} {
 		path = filepath.Join(dir, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			return err
+			return "", err
 		}
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return os.MkdirAll(filepath.Join(dir, "etc", "istio", "proxy"), 0o750)
+	return dir, os.MkdirAll(filepath.Join(dir, "etc", "istio", "proxy"), 0o750)
 }
 
 // proxyConfig is what the mesh's defaultConfig would be, but for where things are on this machine.

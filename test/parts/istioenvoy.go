@@ -26,9 +26,8 @@ func (i *Istiod) StartEnvoy(ctx context.Context, config IstioAgentConfig) (*Isti
 	if err != nil {
 		return nil, err
 	}
-	name := config.Namespace + "-" + config.Account
-	dir := filepath.Join(config.Dir, name)
-	if err := i.mount(ctx, dir, config); err != nil {
+	dir, err := i.mount(ctx, config)
+	if err != nil {
 		return nil, err
 	}
 	token, err := os.ReadFile(filepath.Join(dir, "var/run/secrets/tokens/istio-token"))
@@ -39,7 +38,7 @@ func (i *Istiod) StartEnvoy(ctx context.Context, config IstioAgentConfig) (*Isti
 	if err := istioEnvoyTemplate.Execute(&rendered, struct {
 		IstioAgentConfig
 		Name, Token, Root, Istiod, Port string
-	}{config, name + "-0", string(token), filepath.Join(dir, "var/run/secrets/istio/root-cert.pem"), IstiodHost, istiodPort}); err != nil {
+	}{config, filepath.Base(dir) + "-0", string(token), filepath.Join(dir, "var/run/secrets/istio/root-cert.pem"), IstiodHost, istiodPort}); err != nil {
 		return nil, err
 	}
 	file, adminFile := filepath.Join(dir, "envoy.yaml"), filepath.Join(dir, "envoy.admin")

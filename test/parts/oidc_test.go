@@ -19,7 +19,7 @@ import (
 func startOIDC(t *testing.T, config OIDCConfig) *OIDC {
 	t.Helper()
 	provider, err := StartOIDC(t.Context(), config)
-	must(t, err)
+	Must(t, err)
 	t.Cleanup(func() {
 		if err := provider.Stop(); err != nil {
 			t.Error(err)
@@ -31,15 +31,15 @@ func startOIDC(t *testing.T, config OIDCConfig) *OIDC {
 func TestTheProviderIssuesTokensForAResourceAndRotatesItsKeys(t *testing.T) {
 	dir := TestDir(t)
 	first, err := NewKey("RS256", "first")
-	must(t, err)
+	Must(t, err)
 	provider := startOIDC(t, OIDCConfig{Dir: dir, JWKS: Keys{Keys: []jose.JSONWebKey{first}}})
 	const resource = "https://orders.example.com"
 	issue := func(key jose.JSONWebKey) {
 		t.Helper()
 		raw, err := provider.Token(t.Context(), resource, "orders:read")
-		must(t, err)
+		Must(t, err)
 		token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256})
-		must(t, err)
+		Must(t, err)
 		var claims struct {
 			jwt.Claims
 			Scope string `json:"scope"`
@@ -47,15 +47,15 @@ func TestTheProviderIssuesTokensForAResourceAndRotatesItsKeys(t *testing.T) {
 		if err := token.Claims(key.Public(), &claims); err != nil {
 			t.Fatalf("not signed with key %s: %v", key.KeyID, err)
 		}
-		must(t, claims.Validate(jwt.Expected{Issuer: provider.Issuer, Subject: "orders-agent", AnyAudience: jwt.Audience{resource}, Time: time.Now()}))
+		Must(t, claims.Validate(jwt.Expected{Issuer: provider.Issuer, Subject: "orders-agent", AnyAudience: jwt.Audience{resource}, Time: time.Now()}))
 		if typ := token.Headers[0].ExtraHeaders["typ"]; typ != "at+jwt" || claims.Scope != "orders:read" {
 			t.Errorf("typ is %v, scope is %q", typ, claims.Scope)
 		}
 	}
 	issue(first)
 	second, err := NewKey("RS256", "second")
-	must(t, err)
-	must(t, provider.Rotate(t.Context(), second))
+	Must(t, err)
+	Must(t, provider.Rotate(t.Context(), second))
 	issue(second)
 	if raw, err := provider.Token(t.Context(), "", "orders:read"); err != nil || strings.Contains(raw, ".") {
 		t.Errorf("without a resource expected an opaque token, got %q, %v", raw, err)
@@ -69,17 +69,17 @@ func TestTheProviderServesTLSAndOtherAlgorithms(t *testing.T) {
 	dir := TestDir(t)
 	ca, cert, key := serverFiles(t, dir)
 	es, err := NewKey("ES256", "es")
-	must(t, err)
+	Must(t, err)
 	provider := startOIDC(t, OIDCConfig{
 		Dir: dir, TLS: &Files{Cert: cert, Key: key}, CA: ca, JWKS: Keys{Keys: []jose.JSONWebKey{es}},
 		Resources: []OIDCResource{{Audience: "https://a.example", Scope: "orders:read", Alg: "ES256", TTL: 5}},
 	})
 	raw, err := provider.Token(t.Context(), "https://a.example", "orders:read")
-	must(t, err)
+	Must(t, err)
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256})
-	must(t, err)
+	Must(t, err)
 	var claims jwt.Claims
-	must(t, token.Claims(es.Public(), &claims))
+	Must(t, token.Claims(es.Public(), &claims))
 	if claims.Issuer != provider.Issuer || !strings.HasPrefix(claims.Issuer, "https://") {
 		t.Errorf("issuer is %s", claims.Issuer)
 	}
@@ -103,7 +103,7 @@ func TestTheThreeClientsSendWhatArticlesTellThemToSend(t *testing.T) {
 	run := func(name string, env ...string) (sent string, run ClientRun) {
 		t.Helper()
 		run, err := RunClient(t.Context(), name, append(env, "API_URL="+api.URL)...)
-		must(t, err)
+		Must(t, err)
 		select {
 		case sent = <-authorization:
 		default:
@@ -125,9 +125,9 @@ func TestTheThreeClientsSendWhatArticlesTellThemToSend(t *testing.T) {
 		t.Errorf("jwt.mjs ended with %+v", r)
 	}
 	token, err := jwt.ParseSigned(strings.TrimPrefix(sent, "Bearer "), []jose.SignatureAlgorithm{jose.HS256})
-	must(t, err)
+	Must(t, err)
 	var claims map[string]json.RawMessage
-	must(t, token.Claims([]byte(secret), &claims))
+	Must(t, token.Claims([]byte(secret), &claims))
 	if len(claims) != 4 || string(claims["id"]) != `"agent-7"` || string(claims["role"]) != `"manager"` || claims["iat"] == nil || claims["exp"] == nil {
 		t.Errorf("expected id, role, iat and exp, got %s", claims)
 	}

@@ -9,12 +9,12 @@ import (
 
 func TestIssuedCertificatesHoldTheirNamesAndEnds(t *testing.T) {
 	ca, err := NewCA("test")
-	must(t, err)
+	Must(t, err)
 	start := time.Now().Add(-2 * time.Hour)
 	pair, err := ca.Issue(Leaf{URIs: []string{"spiffe://a/b"}, NotBefore: start, Lifetime: time.Hour})
-	must(t, err)
+	Must(t, err)
 	key, err := tls.X509KeyPair(pair.Cert, pair.Key)
-	must(t, err)
+	Must(t, err)
 	options := x509.VerifyOptions{Roots: ca.Pool(), CurrentTime: start.Add(time.Minute)}
 	if _, err := key.Leaf.Verify(options); err != nil {
 		t.Errorf("within its lifetime: %v", err)

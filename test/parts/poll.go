@@ -22,3 +22,11 @@ func Within(t testing.TB, limit time.Duration, check func() error) {
 		}
 	}
 }
+
+// Must ends a test that has an error.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -7,32 +7,25 @@ import (
 	"testing"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestAStoppedPartIsGoneAndOneThatDiedIsAnError(t *testing.T) {
 	sleep := func() *Process {
 		p, err := start("sleep", TestDir(t), "sleep", "100")
-		must(t, err)
+		Must(t, err)
 		return p
 	}
 	p := sleep()
-	must(t, p.Stop())
-	must(t, p.Stop())
+	Must(t, p.Stop())
+	Must(t, p.Stop())
 	if process, err := os.FindProcess(p.Pid()); err == nil && process.Signal(syscall.Signal(0)) == nil {
 		t.Error("the process is still there")
 	}
 	died := sleep()
-	must(t, died.Signal(syscall.SIGKILL))
+	Must(t, died.Signal(syscall.SIGKILL))
 	<-died.Exited()
 	if err := died.Stop(); err == nil || !strings.Contains(err.Error(), "had ended by itself: signal: killed") {
 		t.Errorf("expected to be told that it had ended, got %v", err)
 	}
 	crashed := sleep()
 	crashed.Kill()
-	must(t, crashed.Stop())
+	Must(t, crashed.Stop())
 }
