@@ -3,13 +3,9 @@
 package gateway
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -60,44 +56,35 @@ var requests atomic.Int64
 
 // refusal sends a request that lacks a credential to a path of its own below the target's, and tells how it was
 // decided.
-func (s *stage) refusal(t *testing.T, r request) (verdict, error) {
+func (s *stage) refusal(t *testing.T, w parts.Way, r parts.Request) (verdict, error) {
 	t.Helper()
-	r.target = fmt.Sprintf("%s/r%d", strings.TrimSuffix(r.target, "/"), requests.Add(1))
-	return s.ask(t, r)
+	r.Target = fmt.Sprintf("%s/r%d", strings.TrimSuffix(r.Target, "/"), requests.Add(1))
+	return s.ask(t, w, r)
 }
 
 // ask sends a request that will be refused, and finds in the log how it was decided, while there is no other of its
-// host and path: agentauth logs before it answers.
-func (s *stage) ask(t *testing.T, r request) (verdict, error) {
+// host and path.
+func (s *stage) ask(t *testing.T, w parts.Way, r parts.Request) (verdict, error) {
 	t.Helper()
-	log, err := os.Open(s.agentauth.Log)
-	must(t, err)
-	defer log.Close()
-	_, err = log.Seek(0, io.SeekEnd)
-	must(t, err)
-	a, err := s.try(t.Context(), r)
+	decisions := s.listen(t)
+	a, err := w.Ask(t.Context(), r)
+	all := decisions(r.Target)
 	if err != nil {
 		return verdict{}, err
 	}
-	written, err := io.ReadAll(log)
-	must(t, err)
-	target, _, _ := strings.Cut(r.target, "?")
-	for line := range bytes.Lines(written) {
-		var record struct{ Host, Path, Policy, Reason string }
-		if json.Unmarshal(line, &record) == nil && record.Host+record.Path == target {
-			return verdict{record.Policy, record.Reason, a.status}, nil
-		}
+	if len(all) == 0 {
+		return verdict{Status: a.Status}, errUnasked
 	}
-	return verdict{Status: a.status}, errUnasked
+	return verdict{all[0].Policy, all[0].Reason, a.Status}, nil
 }
 
 // isRefused waits until a request is refused as expected.
-func (s *stage) isRefused(t *testing.T, r request, expected verdict) {
+func (s *stage) isRefused(t *testing.T, w parts.Way, r parts.Request, expected verdict) {
 	t.Helper()
 	parts.Within(t, 20*time.Second, func() error {
-		v, err := s.refusal(t, r)
+		v, err := s.refusal(t, w, r)
 		if err == nil && v != expected {
-			err = fmt.Errorf("%s: expected %v, got %v", r.target, expected, v)
+			err = fmt.Errorf("%s: expected %v, got %v", r.Target, expected, v)
 		}
 		return err
 	})
@@ -108,21 +95,19 @@ func by(policy string) verdict {
 	return verdict{attached[policy] + "/" + policy, "NoCredential", http.StatusUnauthorized}
 }
 
-// hasPolicy holds that one policy decides a request: its key leads to the upstream, no other's does.
-func (s *stage) hasPolicy(t *testing.T, r request, policy string) {
+// hasPolicy holds that one policy decides about a target: its key leads to the upstream, no other's does.
+func (s *stage) hasPolicy(t *testing.T, w parts.Way, target, policy string) {
 	t.Helper()
-	s.isRefused(t, r, by(policy))
+	s.isRefused(t, w, parts.Get(target), by(policy))
 	for other := range attached {
-		r.headers = []string{keyOf(other)}
-		if other == policy {
-			a := s.becomes(t, http.StatusOK, r)
-			if got := a.echo.Headers.Get("x-agent-id"); got != policy {
-				t.Errorf("%s: expected the upstream to see %s, got %q", r.target, policy, got)
-			}
+		r := parts.Get(target, keyOf(other))
+		if other != policy {
+			w.Answers(t, http.StatusUnauthorized, r)
 			continue
 		}
-		if a, err := s.try(t.Context(), r); err != nil || a.status != http.StatusUnauthorized {
-			t.Errorf("%s with the key of %s: expected 401, got %d, %v", r.target, other, a.status, err)
+		a := w.Becomes(t, http.StatusOK, r)
+		if got := a.Echo.Headers.Get("x-agent-id"); got != policy {
+			t.Errorf("%s: expected the upstream to see %s, got %q", target, policy, got)
 		}
 	}
 }

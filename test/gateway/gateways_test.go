@@ -7,32 +7,34 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 // Envoy does not tell which Gateway it is of.
 func TestARouteOfTwoGatewaysHasThePolicyThatNoneOfThemContradicts(t *testing.T) {
 	s := theStage
-	for _, way := range []way{s.http, s.teams} {
-		s.hasPolicy(t, get("both.example.test/").over(way), "teams")
+	for _, way := range []parts.Way{s.http, s.teams} {
+		s.hasPolicy(t, way, "both.example.test/", "teams")
 	}
-	s.kubectl(t, manifest(t, "later.yaml", "public"), "apply", "-f", "-")
+	s.apply(t, "later.yaml", "public")
 	defer func() {
 		s.kubectl(t, "", "delete", "aap", "public", "-n", "gateways")
-		s.isRefused(t, get("both.example.test/"), by("teams"))
+		s.isRefused(t, s.http, parts.Get("both.example.test/"), by("teams"))
 	}()
-	for _, way := range []way{s.http, s.teams} {
-		s.isRefused(t, get("both.example.test/").over(way), verdict{"", "AmbiguousMatch", http.StatusServiceUnavailable})
+	for _, way := range []parts.Way{s.http, s.teams} {
+		s.isRefused(t, way, parts.Get("both.example.test/"), verdict{"", "AmbiguousMatch", http.StatusServiceUnavailable})
 	}
-	s.isRefused(t, get("forgotten.example.test/"), by("public"))
-	s.hasPolicy(t, get("news.example.test/").over(s.teams), "teams")
+	s.isRefused(t, s.http, parts.Get("forgotten.example.test/"), by("public"))
+	s.hasPolicy(t, s.teams, "news.example.test/", "teams")
 }
 
 func TestARedirectAndTheAPIOfOneHostHaveTheirPolicies(t *testing.T) {
 	s := theStage
-	s.hasPolicy(t, get("secure.example.test/").over(s.teamsTLS), "secure")
+	s.hasPolicy(t, s.teamsTLS, "secure.example.test/", "secure")
 	for _, headers := range [][]string{nil, {nobodys}} {
-		a := s.becomes(t, http.StatusFound, get("secure.example.test/a", headers...).over(s.teams))
-		if a.echo.Path != "" {
+		a := s.teams.Becomes(t, http.StatusFound, parts.Get("secure.example.test/a", headers...))
+		if a.Echo.Path != "" {
 			t.Errorf("the redirected request reached the upstream")
 		}
 	}
@@ -40,12 +42,12 @@ func TestARedirectAndTheAPIOfOneHostHaveTheirPolicies(t *testing.T) {
 
 func TestATeamsPolicyCannotHaveAnothersRoute(t *testing.T) {
 	s := theStage
-	s.kubectl(t, manifest(t, "later.yaml", "stranger"), "apply", "-f", "-")
+	s.apply(t, "later.yaml", "stranger")
 	defer s.kubectl(t, "", "delete", "aap", "stranger", "-n", "far")
 	s.hasCondition(t, "far", "stranger", "Accepted", "False", "TargetNotFound")
-	s.hasPolicy(t, get("catalog.example.test/").over(s.teams), "catalog")
+	s.hasPolicy(t, s.teams, "catalog.example.test/", "catalog")
 	status, err := json.Marshal(s.policy(t, "far", "stranger").Status)
-	must(t, err)
+	parts.Must(t, err)
 	if strings.Contains(string(status), "shop") {
 		t.Errorf("it learns of another team: %s", status)
 	}

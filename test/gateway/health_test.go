@@ -86,19 +86,19 @@ func call(t *testing.T, conn *grpc.ClientConn, method, key string) (codes.Code, 
 
 func TestAGRPCRouteAndARuleOfItHaveTheirPolicies(t *testing.T) {
 	s := theStage
-	encrypted := s.teamsTLS.client.Transport.(*http.Transport).TLSClientConfig
+	encrypted := s.teamsTLS.Client.Transport.(*http.Transport).TLSClientConfig
 	for name, way := range map[string]struct {
 		base    string
 		channel credentials.TransportCredentials
 	}{
-		"plaintext":                   {s.teams.base, insecure.NewCredentials()},
-		"TLS":                         {s.teamsTLS.base, credentials.NewTLS(&tls.Config{RootCAs: encrypted.RootCAs, MinVersion: tls.VersionTLS12, ServerName: "health.example.test"})},
-		"where the route is not told": {s.blind.base, insecure.NewCredentials()},
+		"plaintext":                   {s.teams.Base, insecure.NewCredentials()},
+		"TLS":                         {s.teamsTLS.Base, credentials.NewTLS(&tls.Config{RootCAs: encrypted.RootCAs, MinVersion: tls.VersionTLS12, ServerName: "health.example.test"})},
+		"where the route is not told": {s.blind.Base, insecure.NewCredentials()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, address, _ := strings.Cut(way.base, "://")
 			conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(way.channel), grpc.WithAuthority("health.example.test"))
-			must(t, err)
+			parts.Must(t, err)
 			defer conn.Close()
 			parts.Within(t, 20*time.Second, func() error {
 				code, _ := call(t, conn, "Check", keyOf("health"))

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 // dice makes routes whose matches overlap.
@@ -100,17 +102,17 @@ func (d dice) route(name string) (route, policies string) {
 	return route, policies
 }
 
-func (d dice) request() request {
-	r := request{method: pick(d, "GET", "POST"), target: pick(d, "a", "b", "c", "c.a", "d.c.a") + ".order.example.test" +
+func (d dice) request() parts.Request {
+	r := parts.Request{Method: pick(d, "GET", "POST"), Target: pick(d, "a", "b", "c", "c.a", "d.c.a") + ".order.example.test" +
 		pick(d, "/", "/x", "/x/", "/x/y", "/x/y/z", "/xy", "/xyz", "/y", "/z") + pick(d, "", "?q=1", "?q=2&r=1", "?r=2", "?q=2&q=1")}
 	for _, name := range []string{"x-one", "x-two"} {
 		if d.often(50) {
-			r.headers = append(r.headers, name+": "+pick(d, "1", "2"))
+			r.Headers = append(r.Headers, name+": "+pick(d, "1", "2"))
 		}
 	}
 	if d.often(30) {
-		r.method = "POST"
-		r.headers = append(r.headers, "content-type: application/grpc")
+		r.Method = "POST"
+		r.Headers = append(r.Headers, "content-type: application/grpc")
 	}
 	return r
 }
@@ -132,20 +134,20 @@ func TestTheRouteThatIsFoundIsTheOneThatEnvoyTakes(t *testing.T) {
 	defer func() {
 		s.kubectl(t, last+routes.String()+policies.String(), "delete", "--wait=false", "-f", "-")
 	}()
-	for _, way := range []way{s.teams, s.blind} {
-		s.isRefused(t, get("last.example.test/").over(way), verdict{"shop/order-last", "NoCredential", 401})
+	for _, way := range []parts.Way{s.teams, s.blind} {
+		s.isRefused(t, way, parts.Get("last.example.test/"), verdict{"shop/order-last", "NoCredential", 401})
 	}
 	counts, before := map[string]int{}, s.upstream.Count()
 	for range 1000 {
 		r := d.request()
-		told, err := s.ask(t, r.over(s.teams))
+		told, err := s.ask(t, s.teams, r)
 		if errors.Is(err, errUnasked) {
 			counts["no route"]++
 			continue
 		}
-		must(t, err)
-		found, err := s.ask(t, r.over(s.blind))
-		must(t, err)
+		parts.Must(t, err)
+		found, err := s.ask(t, s.blind, r)
+		parts.Must(t, err)
 		switch {
 		case found == told:
 			counts["the same"]++

@@ -4,138 +4,103 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"net"
-	"net/http"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 // theStage is what all tests share.
-var theStage *stage
+var theStage = &stage{}
 
 // stage is a cluster with the objects of testdata, the Envoy of its Gateway, agentauth and an upstream.
 type stage struct {
-	dir       string
+	*parts.Run
 	cluster   *parts.Cluster
 	gateway   *parts.EnvoyGateway
 	upstream  *parts.Upstream
 	binary    string
 	account   string // kubeconfig of agentauth's ServiceAccount
-	door      string // address
+	words     parts.Words
 	agentauth *parts.Agentauth
-	ca        *parts.CA
+	door      parts.CertifiedDoor
 
-	http, https way
-	partners    string // URL of the listener that wants certificates
+	http, https parts.Way
+	partners    parts.Way // the listener that wants certificates
 
 	// Of the Gateway whose policies have targetRefs. The blind one does not tell which route it took.
-	teams, teamsTLS, blind, internal way
+	teams, teamsTLS, blind, internal parts.Way
 	health                           *health
 }
 
-func (s *stage) start(ctx context.Context) (err error) {
-	if s.binary, err = parts.Build(ctx, s.dir); err != nil {
+func (s *stage) start(ctx context.Context, run *parts.Run) (err error) {
+	s.Run = run
+	if s.binary, err = parts.Build(ctx, s.Dir); err != nil {
 		return err
 	}
 	if s.upstream, err = parts.StartUpstream(); err != nil {
 		return err
 	}
+	s.Ends(s.upstream.Stop)
 	if s.health, err = startHealth(); err != nil {
 		return err
 	}
-	if s.cluster, err = parts.StartCluster(ctx, s.dir); err != nil {
+	s.Ends(func() error { s.health.server.Stop(); return nil })
+	if s.cluster, err = parts.StartCluster(ctx, s.Dir); err != nil {
 		return err
 	}
-	root, err := parts.Root()
-	if err != nil {
+	s.Ends(s.cluster.Stop)
+	if s.account, err = s.cluster.InstallAgentauth(ctx); err != nil {
 		return err
 	}
-	for _, args := range [][]string{
-		{"apply", "--server-side", "-f", filepath.Join(root, "config", "crd", "agentauth.dev_agentauthpolicies.yaml")},
-		{"create", "namespace", "agentauth-system"},
-		{"apply", "-f", filepath.Join(root, "config", "rbac", "rbac.yaml")},
-		{"wait", "--for=condition=Established", "--timeout=30s", "crd/agentauthpolicies.agentauth.dev"},
-	} {
-		if _, err = s.cluster.Kubectl(ctx, "", args...); err != nil {
-			return err
-		}
-	}
-	if s.account, err = s.cluster.AccountKubeconfig(ctx, "agentauth-system", "agentauth"); err != nil {
+	if s.gateway, err = parts.StartEnvoyGateway(ctx, s.Dir, s.cluster); err != nil {
 		return err
 	}
-	if s.gateway, err = parts.StartEnvoyGateway(ctx, s.dir, s.cluster); err != nil {
-		return err
-	}
+	s.Ends(func() error { return s.gateway.Stop() }) // the one that runs then
 	return s.open(ctx)
 }
 
 // open starts agentauth and applies what is in testdata.
-func (s *stage) open(ctx context.Context) error {
-	ports := map[string]string{}
-	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@TEAMS@", "@TEAMSTLS@", "@BLIND@", "@INTERNAL@"} {
-		port, err := parts.FreePort()
-		if err != nil {
-			return err
-		}
-		ports[name] = strconv.Itoa(port)
+func (s *stage) open(ctx context.Context) (err error) {
+	if s.words, err = parts.NewWords(map[string]string{"@UPSTREAM@": s.upstream.Address, "@HEALTH@": s.health.address},
+		"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@TEAMS@", "@TEAMSTLS@", "@BLIND@", "@INTERNAL@"); err != nil {
+		return err
 	}
-	s.door = net.JoinHostPort(parts.PrivateAddress, ports["@DOOR@"])
-	material, err := s.certificates()
+	if s.door, err = parts.NewCertifiedDoor(s.Dir, "envoy.gateways.example.test"); err != nil {
+		return err
+	}
+	ca := s.door.CA
+	public, err := ca.Server("health.example.test")
 	if err != nil {
 		return err
 	}
-	plaintext := func(port string) way {
-		return way{"http://localhost:" + ports[port], plain(&http.Client{Transport: &http.Transport{}})}
-	}
+	plaintext := func(port string) parts.Way { return parts.NewWay("http://localhost:"+s.words[port], nil) }
 	s.http, s.teams, s.blind, s.internal = plaintext("@HTTP@"), plaintext("@TEAMS@"), plaintext("@BLIND@"), plaintext("@INTERNAL@")
-	s.https = way{"https://localhost:" + ports["@HTTPS@"], plain(s.ca.HTTPClient())}
-	s.teamsTLS = way{"https://localhost:" + ports["@TEAMSTLS@"], plain(s.ca.HTTPClient())}
-	s.partners = "https://localhost:" + ports["@PARTNERS@"]
+	encrypted := func(port string) parts.Way { return parts.NewWay("https://localhost:"+s.words[port], ca.HTTPClient()) }
+	s.https, s.teamsTLS, s.partners = encrypted("@HTTPS@"), encrypted("@TEAMSTLS@"), encrypted("@PARTNERS@")
 	if err := s.startAgentauth(ctx); err != nil {
 		return err
 	}
-	for name, address := range map[string]string{"@UPSTREAM@": s.upstream.Address, "@HEALTH@": s.health.address} {
-		if _, ports[name], err = net.SplitHostPort(address); err != nil {
-			return err
-		}
-	}
-	objects, err := manifests(ports, "policies", "gateway", "targets", "attached")
+	s.Ends(func() error { return s.agentauth.Stop() })
+	objects, err := s.words.Read(os.DirFS("testdata"), "policies.yaml", "gateway.yaml", "targets.yaml", "attached.yaml")
 	if err != nil {
 		return err
 	}
-	_, err = s.cluster.Kubectl(ctx, objects+material+keys(attached), "apply", "-f", "-")
+	objects += "\n" + ca.ConfigMap("agentauth-system", "door-ca") + ca.ConfigMap("gateways", "partners-ca") +
+		ca.Secret("gateways", "door-client", s.door.Proxy) + ca.Secret("gateways", "public", public) + keys(attached)
+	_, err = s.cluster.Kubectl(ctx, objects, "apply", "-f", "-")
 	return err
 }
 
-// manifests are files of testdata with their ports.
-func manifests(ports map[string]string, names ...string) (string, error) {
-	objects := ""
-	for _, name := range names {
-		text, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
-		if err != nil {
-			return "", err
-		}
-		objects += string(text) + "\n---\n"
-	}
-	for name, port := range ports {
-		objects = strings.ReplaceAll(objects, name, port)
-	}
-	return objects, nil
-}
-
 // startAgentauth starts one at the door that the SecurityPolicies know.
-func (s *stage) startAgentauth(ctx context.Context, more ...string) (err error) {
-	file := func(name string) string { return filepath.Join(s.dir, name) }
-	s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.dir, Binary: s.binary, Args: append([]string{
-		"--kubeconfig", s.account, "--grpc-address", s.door,
-		"--tls-cert", file("door.crt"), "--tls-key", file("door.key"), "--client-ca", file("ca.crt"), "--client-name", proxyName,
-	}, more...)})
+func (s *stage) startAgentauth(ctx context.Context, more ...string) error {
+	args := slices.Concat([]string{"--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@DOOR@"])}, s.door.Args, more)
+	agentauth, err := parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.Dir, Binary: s.binary, Args: args})
+	if err == nil {
+		s.agentauth = agentauth
+	}
 	return err
 }
 
@@ -143,36 +108,24 @@ func (s *stage) startAgentauth(ctx context.Context, more ...string) (err error) 
 func (s *stage) restartAgentauth(t *testing.T, more ...string) {
 	t.Helper()
 	restart := func(more ...string) {
-		must(t, s.agentauth.Stop())
-		must(t, s.startAgentauth(context.WithoutCancel(t.Context()), more...))
+		parts.Must(t, s.agentauth.Stop())
+		parts.Must(t, s.startAgentauth(context.WithoutCancel(t.Context()), more...))
 	}
 	restart(more...)
 	t.Cleanup(func() { restart() })
 }
 
-func (s *stage) stop() error {
-	var failed error
-	if s.gateway != nil {
-		failed = errors.Join(failed, s.gateway.Stop())
-	}
-	if s.agentauth != nil {
-		failed = errors.Join(failed, s.agentauth.Stop())
-	}
-	if s.cluster != nil {
-		failed = errors.Join(failed, s.cluster.Stop())
-	}
-	if s.upstream != nil {
-		failed = errors.Join(failed, s.upstream.Stop())
-	}
-	if s.health != nil {
-		s.health.server.Stop()
-	}
-	return failed
-}
-
 func (s *stage) kubectl(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	out, err := s.cluster.Kubectl(t.Context(), stdin, args...)
-	must(t, err)
+	parts.Must(t, err)
 	return out
+}
+
+// apply applies the policy of this name in a file of testdata.
+func (s *stage) apply(t *testing.T, file, policy string) {
+	t.Helper()
+	object, err := s.words.Object(os.DirFS("testdata"), "kind: AgentAuthPolicy\nmetadata: {name: "+policy+", ", file)
+	parts.Must(t, err)
+	s.kubectl(t, object, "apply", "-f", "-")
 }

@@ -18,7 +18,7 @@ import (
 
 func (s *stage) policy(t *testing.T, namespace, name string) (p v1alpha1.AgentAuthPolicy) {
 	t.Helper()
-	must(t, json.Unmarshal([]byte(s.kubectl(t, "", "get", "aap", name, "-n", namespace, "-o", "json")), &p))
+	parts.Must(t, json.Unmarshal([]byte(s.kubectl(t, "", "get", "aap", name, "-n", namespace, "-o", "json")), &p))
 	return p
 }
 
@@ -52,7 +52,7 @@ func (s *stage) hasAncestor(t *testing.T, name string, status metav1.ConditionSt
 		}
 		a := p.Status.Ancestors[0]
 		ref, err := json.Marshal(a.AncestorRef)
-		must(t, err)
+		parts.Must(t, err)
 		const teams = `{"group":"gateway.networking.k8s.io","kind":"Gateway","namespace":"gateways","name":"teams"}`
 		if string(ref) != teams || a.ControllerName != "agentauth.dev/controller" {
 			return fmt.Errorf("%s: expected %s by agentauth.dev/controller, got %s by %s", name, teams, ref, a.ControllerName)

@@ -5,29 +5,25 @@ package gateway
 import (
 	"net/http"
 	"testing"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 // Nothing weaker than the route's own policy, which it cannot know, decides: neither the Gateway's nor none.
 func TestARouteThatTheProxyKnowsAndAgentauthDoesNotIsUnavailable(t *testing.T) {
 	s := theStage
-	far := get("far.example.test/").over(s.teams)
-	s.hasPolicy(t, far, "far")
+	far := "far.example.test/"
+	s.hasPolicy(t, s.teams, far, "far")
 	t.Run("its namespace is not watched", func(t *testing.T) {
 		s.restartAgentauth(t, "--watch-namespaces", "shop,gateways", "--unmatched", "allow-unauthenticated")
-		s.isRefused(t, far, verdict{"", "RouteUnknown", http.StatusServiceUnavailable})
+		s.isRefused(t, s.teams, parts.Get(far), verdict{"", "RouteUnknown", http.StatusServiceUnavailable})
 		for _, key := range []string{keyOf("far"), keyOf("teams"), nobodys} {
-			for name, c := range map[string]struct {
-				way    way
-				status int
-			}{"told": {s.teams, http.StatusServiceUnavailable}, "not told": {s.blind, http.StatusForbidden}} {
-				if a, err := s.try(t.Context(), get("far.example.test/", key).over(c.way)); err != nil || a.status != c.status {
-					t.Errorf("%s, with %q: expected %d, got %d, %v", name, key, c.status, a.status, err)
-				}
-			}
+			s.teams.Answers(t, http.StatusServiceUnavailable, parts.Get(far, key))
+			s.blind.Answers(t, http.StatusForbidden, parts.Get(far, key)) // is not told the route
 		}
-		s.hasPolicy(t, get("catalog.example.test/").over(s.teams), "catalog")
+		s.hasPolicy(t, s.teams, "catalog.example.test/", "catalog")
 	})
-	s.hasPolicy(t, far, "far")
+	s.hasPolicy(t, s.teams, far, "far")
 }
 
 const fresh = `
@@ -44,34 +40,34 @@ spec:
 func TestARouteThatIsAddedAndItsRuleRenamedUnderTrafficIsItsPolicysOrNobodys(t *testing.T) {
 	s := theStage
 	target := "fresh.example.test/f"
-	default_ := get(target, keyOf("teams")).over(s.teams)
+	default_ := parts.Get(target, keyOf("teams"))
 	defer s.flood(t, []string{"gateways/teams", "RouteUnknown"}, withKeys(target, s.teams, []string{"teams"}, "catalog")...)()
 	for range 2 {
-		s.becomes(t, http.StatusNotFound, default_)
+		s.teams.Becomes(t, http.StatusNotFound, default_)
 		s.kubectl(t, fresh, "apply", "-f", "-")
-		s.becomes(t, http.StatusOK, default_)
+		s.teams.Becomes(t, http.StatusOK, default_)
 		s.patch(t, "httproute/fresh", "shop", `[{"op":"replace","path":"/spec/rules/0/name","value":"every"}]`)
-		s.becomes(t, http.StatusOK, default_)
+		s.teams.Becomes(t, http.StatusOK, default_)
 		s.kubectl(t, "", "delete", "httproute", "fresh", "-n", "shop")
 	}
-	s.becomes(t, http.StatusNotFound, default_)
+	s.teams.Becomes(t, http.StatusNotFound, default_)
 }
 
 // The policy of a rule whose name is gone may mean what is there under another name: all of the route waits for it.
 func TestARuleThatIsRenamedUnderItsPolicyIsNotLeftToAWeakerOne(t *testing.T) {
 	s := theStage
 	target := "stock.example.test/counts/n"
-	good := get(target, keyOf("counts")).over(s.teams)
-	s.becomes(t, http.StatusOK, good)
+	good := parts.Get(target, keyOf("counts"))
+	s.teams.Becomes(t, http.StatusOK, good)
 	defer s.flood(t, []string{"shop/counts", "RouteUnknown"}, withKeys(target, s.teams, []string{"counts"}, "teams")...)()
 	rename := func(name string) {
 		s.patch(t, "httproute/stock", "shop", `[{"op":"replace","path":"/spec/rules/0/name","value":"`+name+`"}]`)
-		s.becomes(t, http.StatusServiceUnavailable, good)
+		s.teams.Becomes(t, http.StatusServiceUnavailable, good)
 		s.hasCondition(t, "shop", "counts", "Accepted", "False", "TargetNotFound")
-		s.becomes(t, http.StatusServiceUnavailable, get("stock.example.test/n", keyOf("teams")).over(s.teams))
+		s.teams.Becomes(t, http.StatusServiceUnavailable, parts.Get("stock.example.test/n", keyOf("teams")))
 		s.patch(t, "aap/counts", "shop", `[{"op":"replace","path":"/spec/targetRefs/0/sectionName","value":"`+name+`"}]`)
-		s.becomes(t, http.StatusOK, good)
-		s.becomes(t, http.StatusOK, get("stock.example.test/n", keyOf("teams")).over(s.teams))
+		s.teams.Becomes(t, http.StatusOK, good)
+		s.teams.Becomes(t, http.StatusOK, parts.Get("stock.example.test/n", keyOf("teams")))
 	}
 	rename("tallies")
 	rename("counts")

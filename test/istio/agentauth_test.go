@@ -12,20 +12,21 @@ import (
 )
 
 // startAgentauth starts one at the door that the ingress knows, which is certified by an authority of its own.
-func (s *stage) startAgentauth(ctx context.Context) (err error) {
-	file := func(name string) string { return filepath.Join(s.dir, name) }
-	s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.dir, Binary: s.binary, Args: []string{
+func (s *stage) startAgentauth(ctx context.Context) error {
+	agentauth, err := parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.Dir, Binary: s.binary, Args: append([]string{
 		"--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@DOOR@"]),
-		"--tls-cert", file("door.crt"), "--tls-key", file("door.key"), "--client-ca", file("ca.crt"), "--client-name", proxyName,
 		"--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", // the provider
-	}})
+	}, s.door.Args...)})
+	if err == nil {
+		s.agentauth = agentauth
+	}
 	return err
 }
 
 // startOthers starts those at the doors agentauth-mesh, with the certificates of the mesh, and agentauth-sidecar, which
 // only its sidecar reaches.
 func (s *stage) startOthers(ctx context.Context) error {
-	file := func(name string) string { return filepath.Join(s.dir, name) }
+	file := func(name string) string { return filepath.Join(s.Dir, name) }
 	for name, args := range map[string][]string{
 		"mesh": {
 			"--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@MESHDOOR@"]),
@@ -43,7 +44,7 @@ func (s *stage) startOthers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.others = append(s.others, agentauth)
+		s.Ends(agentauth.Stop)
 	}
 	return nil
 }

@@ -13,10 +13,7 @@ func TestAPolicyThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t *te
 	s := theStage
 	good, bad := traffic(t, s.http, "traffic.example.test")
 	for range 5 {
-		s.kubectl(t, "", "delete", "aap", "traffic", "-n", "shop")
-		s.http.Becomes(t, http.StatusForbidden, good)
-		s.apply(t, "AgentAuthPolicy", "name: traffic, namespace: shop")
-		s.http.Becomes(t, http.StatusOK, good)
+		s.without(t, s.http, good, http.StatusForbidden, "AgentAuthPolicy", "shop", "traffic")
 		s.http.Becomes(t, http.StatusUnauthorized, bad)
 	}
 }
@@ -49,20 +46,14 @@ func TestAServiceThatIsTakenAwayUnderTrafficLetsNobodyThrough(t *testing.T) {
 	s := theStage
 	good, _ := traffic(t, s.http, "orders.example.test")
 	for range 3 {
-		s.kubectl(t, "", "delete", "service", "agentauth", "-n", "agentauth-system")
-		s.http.Becomes(t, http.StatusForbidden, good)
-		s.apply(t, "Service", "name: agentauth, namespace: agentauth-system")
-		s.http.Becomes(t, http.StatusOK, good)
+		s.without(t, s.http, good, http.StatusForbidden, "Service", "agentauth-system", "agentauth")
 	}
 }
 
 func TestWithoutItsDestinationRuleTheIngressHasNoCertificateAndLetsNobodyThrough(t *testing.T) {
 	s := theStage
 	good, _ := traffic(t, s.http, "orders.example.test")
-	s.kubectl(t, "", "delete", "destinationrule", "agentauth", "-n", "gateways")
-	s.http.Becomes(t, http.StatusServiceUnavailable, good)
-	s.apply(t, "DestinationRule", "name: agentauth, namespace: gateways")
-	s.http.Becomes(t, http.StatusOK, good)
+	s.without(t, s.http, good, http.StatusServiceUnavailable, "DestinationRule", "gateways", "agentauth")
 }
 
 // As with every AuthorizationPolicy: docs/istio.md.

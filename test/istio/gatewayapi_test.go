@@ -13,12 +13,12 @@ import (
 func TestAPolicyForAnHTTPRouteDecidesByItsHost(t *testing.T) {
 	s := theStage
 	s.gateway.Becomes(t, http.StatusOK, parts.Get("routed.example.test/", key))
-	served(t, s.gateway, "robot", parts.Get("routed.example.test/a", key, spoof))
+	s.gateway.Serves(t, "robot", parts.Get("routed.example.test/a", key, spoof))
 	s.refused(t, s.gateway, http.StatusUnauthorized, parts.Get("routed.example.test/a", spoof))
 	s.refused(t, s.gateway, http.StatusUnauthorized, parts.Get("routed.example.test/a", bearer(t, "manager", 3600)))
 
 	s.gateway.Becomes(t, http.StatusOK, parts.Get("hosted.example.test/", bearer(t, "manager", 3600)))
-	served(t, s.gateway, "seven", parts.Get("hosted.example.test/a", bearer(t, "manager", 3600), spoof))
+	s.gateway.Serves(t, "seven", parts.Get("hosted.example.test/a", bearer(t, "manager", 3600), spoof))
 	s.refused(t, s.gateway, http.StatusUnauthorized, parts.Get("hosted.example.test/a", key))
 
 	s.refused(t, s.gateway, http.StatusForbidden, parts.Get("bare.example.test/a", key))
@@ -55,7 +55,7 @@ metadata: {name: agents, namespace: gateways, labels: {agentauth.dev/use: hmac}}
 stringData: {secret: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}
 `, "apply", "-f", "-")
 	s.gateway.Becomes(t, http.StatusOK, bare)
-	served(t, s.gateway, "seven", parts.Get("bare.example.test/a", bearer(t, "clerk", 3600), spoof))
+	s.gateway.Serves(t, "seven", parts.Get("bare.example.test/a", bearer(t, "clerk", 3600), spoof))
 	s.refused(t, s.gateway, http.StatusUnauthorized, parts.Get("bare.example.test/a", spoof))
 	s.refused(t, s.gateway, http.StatusUnauthorized, parts.Get("routed.example.test/a", bearer(t, "clerk", 3600))) // has its own
 	s.kubectl(t, "", "delete", "aap", "default", "-n", "gateways")
@@ -66,10 +66,7 @@ func TestAPolicyOfAnHTTPRouteThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybody
 	s := theStage
 	good, _ := traffic(t, s.gateway, "routed.example.test")
 	for range 3 {
-		s.kubectl(t, "", "delete", "aap", "routed", "-n", "shop")
-		s.gateway.Becomes(t, http.StatusForbidden, good)
-		s.apply(t, "AgentAuthPolicy", "name: routed, namespace: shop")
-		s.gateway.Becomes(t, http.StatusOK, good)
+		s.without(t, s.gateway, good, http.StatusForbidden, "AgentAuthPolicy", "shop", "routed")
 	}
 }
 
@@ -77,10 +74,7 @@ func TestAnHTTPRouteThatIsDeletedAndAppliedUnderTrafficNeverLetsAnybodyThrough(t
 	s := theStage
 	good, _ := traffic(t, s.gateway, "routed.example.test")
 	for range 3 {
-		s.kubectl(t, "", "delete", "httproute", "routed", "-n", "shop")
-		s.gateway.Becomes(t, http.StatusNotFound, good)
-		s.apply(t, "HTTPRoute", "name: routed, namespace: shop")
-		s.gateway.Becomes(t, http.StatusOK, good)
+		s.without(t, s.gateway, good, http.StatusNotFound, "HTTPRoute", "shop", "routed")
 	}
 }
 

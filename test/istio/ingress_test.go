@@ -3,10 +3,8 @@
 package istio
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net/http"
-	"slices"
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/test/cases"
@@ -24,7 +22,7 @@ const (
 func bearer(t *testing.T, role string, ends int) string {
 	t.Helper()
 	out, err := cases.Expand(fmt.Sprintf(`authorization: Bearer ${jwt hmac HS256 {"id":"seven","role":%q,"exp":${now%+d}}}`, role, ends))
-	must(t, err)
+	parts.Must(t, err)
 	return out
 }
 
@@ -32,40 +30,14 @@ func bearer(t *testing.T, role string, ends int) string {
 func (s *stage) granted(t *testing.T, scope string) string {
 	t.Helper()
 	token, err := s.provider.Token(t.Context(), "https://orders.example.com", scope)
-	must(t, err)
+	parts.Must(t, err)
 	return "authorization: Bearer " + token
-}
-
-// served asks once, and holds the upstream to an agent and to no credentials.
-func served(t *testing.T, w parts.Way, agent string, r parts.Request) {
-	t.Helper()
-	a, err := w.Ask(t.Context(), r)
-	must(t, err)
-	if a.Status != http.StatusOK {
-		t.Fatalf("expected 200, got %d: %s", a.Status, a.Body)
-	}
-	if got := a.Echo.Headers.Values("x-agent-id"); !slices.Equal(got, []string{agent}) {
-		t.Errorf("expected the upstream to see x-agent-id %s, got %q", agent, got)
-	}
-	for _, credential := range []string{"x-api-key", "authorization"} {
-		if a.Echo.Headers.Get(credential) != "" {
-			t.Errorf("the upstream saw %s", credential)
-		}
-	}
 }
 
 // refused asks once, and holds the proxy to a status and to asking no upstream.
 func (s *stage) refused(t *testing.T, w parts.Way, status int, r parts.Request) {
 	t.Helper()
-	before := s.upstream.Count()
-	a, err := w.Ask(t.Context(), r)
-	must(t, err)
-	if a.Status != status {
-		t.Errorf("expected %d, got %d: %s", status, a.Status, a.Body)
-	}
-	if s.upstream.Count() != before {
-		t.Error("the refused request reached the upstream")
-	}
+	w.Refuses(t, s.upstream, status, r)
 }
 
 func TestEachKindOfCredentialIsDecidedByThePolicyOfItsHost(t *testing.T) {
@@ -94,7 +66,7 @@ func TestEachKindOfCredentialIsDecidedByThePolicyOfItsHost(t *testing.T) {
 			t.Run(name+", "+proxy, func(t *testing.T) {
 				w.http.Becomes(t, http.StatusOK, parts.Get("orders.example.test/", key))
 				if c.status == http.StatusOK {
-					served(t, w.http, c.agent, c.Request)
+					w.http.Serves(t, c.agent, c.Request)
 				} else {
 					s.refused(t, w.http, c.status, c.Request)
 				}
@@ -108,7 +80,7 @@ func TestAPasswordIsTakenOverTLSOnly(t *testing.T) {
 	for proxy, w := range s.ingresses() {
 		t.Run(proxy, func(t *testing.T) {
 			w.https.Becomes(t, http.StatusOK, parts.Get("staff.example.test/", alice))
-			served(t, w.https, "alice", parts.Get("staff.example.test/", alice, spoof))
+			w.https.Serves(t, "alice", parts.Get("staff.example.test/", alice, spoof))
 			s.refused(t, w.https, http.StatusUnauthorized, parts.Get("staff.example.test/", wrong))
 			s.refused(t, w.https, http.StatusUnauthorized, parts.Get("staff.example.test/", spoof))
 			s.refused(t, w.http, http.StatusForbidden, parts.Get("staff.example.test/", alice))
@@ -122,15 +94,15 @@ func TestAPolicySeesTheCertificateThatTheIngressVerified(t *testing.T) {
 	s := theStage
 	const seven = "spiffe://example.test/agent/seven"
 	r := parts.Get("partners.example.test/", "x-agent-id: "+seven, "x-forwarded-client-cert: URI="+seven)
-	s.partner(t, s.ca, seven).Becomes(t, http.StatusOK, r)
-	served(t, s.partner(t, s.ca, seven), seven, r)
-	s.refused(t, s.partner(t, s.ca, "spiffe://example.test/agent/eight"), http.StatusForbidden, r)
+	s.partners.As(t, s.door.CA, seven).Becomes(t, http.StatusOK, r)
+	s.partners.As(t, s.door.CA, seven).Serves(t, seven, r)
+	s.refused(t, s.partners.As(t, s.door.CA, "spiffe://example.test/agent/eight"), http.StatusForbidden, r)
 	s.refused(t, s.https, http.StatusForbidden, r)
 	s.refused(t, s.http, http.StatusForbidden, r)
 	others, err := parts.NewCA("others")
-	must(t, err)
+	parts.Must(t, err)
 	for name, way := range map[string]parts.Way{
-		"no certificate": parts.NewWay(s.partners, s.ca.HTTPClient()), "another authority": s.partner(t, others, seven),
+		"no certificate": s.partners, "another authority": s.partners.As(t, others, seven),
 	} {
 		if a, err := way.Ask(t.Context(), r); err == nil {
 			t.Errorf("%s: expected no connection, got %d", name, a.Status)
@@ -150,14 +122,4 @@ func TestIstioTellsOfARequestWhatIsInItAndWhetherItCameOverTLS(t *testing.T) {
 			}
 		}
 	}
-}
-
-// partner is the way of an agent with a certificate.
-func (s *stage) partner(t *testing.T, ca *parts.CA, uri string) parts.Way {
-	t.Helper()
-	pair, err := ca.Client(uri)
-	must(t, err)
-	certificate, err := tls.X509KeyPair(pair.Cert, pair.Key)
-	must(t, err)
-	return parts.NewWay(s.partners, s.ca.HTTPClient(certificate))
 }

@@ -19,7 +19,7 @@ func TestTheSidecarOfAWorkloadAsksAndThePolicySeesWhoCallsInTheMesh(t *testing.T
 	if got := a.Echo.Headers.Get("x-caller"); got != "spiffe://cluster.local/ns/gateways/sa/ingress" {
 		t.Errorf("expected the policy to see the ingress, got %q", got)
 	}
-	served(t, s.http, "robot", r)
+	s.http.Serves(t, "robot", r)
 	s.refused(t, s.http, http.StatusUnauthorized, parts.Get("mesh.example.test/a", spoof))
 	s.refused(t, s.http, http.StatusForbidden, parts.Get("mesh.example.test/batch", key, "x-forwarded-client-cert: URI=spiffe://cluster.local/ns/shop/sa/batch"))
 }
@@ -28,7 +28,7 @@ func TestTheSidecarOfAWorkloadAsksAndThePolicySeesWhoCallsInTheMesh(t *testing.T
 func TestAPasswordIsTakenAtTheSidecarIfItCameToTheIngressOverTLS(t *testing.T) {
 	s := theStage
 	s.https.Becomes(t, http.StatusOK, parts.Get("mesh.example.test/a", alice))
-	served(t, s.https, "alice", parts.Get("mesh.example.test/a", alice, spoof))
+	s.https.Serves(t, "alice", parts.Get("mesh.example.test/a", alice, spoof))
 	s.refused(t, s.http, http.StatusForbidden, parts.Get("mesh.example.test/a", alice, "x-forwarded-proto: https"))
 }
 
@@ -37,12 +37,12 @@ func TestNobodyReachesTheWorkloadPastTheMesh(t *testing.T) {
 	r := parts.Get("mesh.example.test/a", key)
 	s.http.Becomes(t, http.StatusOK, r)
 	sidecar := net.JoinHostPort("10.10.0.3", s.words["@SIDECAR@"])
-	ours, err := tls.LoadX509KeyPair(filepath.Join(s.dir, "cert-chain.pem"), filepath.Join(s.dir, "key.pem"))
-	must(t, err)
-	pair, err := s.ca.Client("spiffe://cluster.local/ns/gateways/sa/ingress")
-	must(t, err)
+	ours, err := tls.LoadX509KeyPair(filepath.Join(s.Dir, "cert-chain.pem"), filepath.Join(s.Dir, "key.pem"))
+	parts.Must(t, err)
+	pair, err := s.door.CA.Client("spiffe://cluster.local/ns/gateways/sa/ingress")
+	parts.Must(t, err)
 	forged, err := tls.X509KeyPair(pair.Cert, pair.Key)
-	must(t, err)
+	parts.Must(t, err)
 
 	// A workload of the mesh comes as far as the policy, which wants another one.
 	s.refused(t, as(sidecar, ours), http.StatusForbidden, r)

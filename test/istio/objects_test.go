@@ -5,7 +5,7 @@ package istio
 import (
 	"fmt"
 	"net/http"
-	"strings"
+	"os"
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/test/parts"
@@ -16,24 +16,25 @@ func traffic(t *testing.T, w parts.Way, host string) (good, bad parts.Request) {
 	t.Helper()
 	good, bad = parts.Get(host+"/moving", key), parts.Get(host+"/moving", "x-api-key: nobodys")
 	w.Becomes(t, http.StatusOK, good)
-	t.Cleanup(w.Flood(t, "robot", good, bad))
+	t.Cleanup(parts.Flood(t, parts.Stream{Way: w, Request: good, Agent: "robot"}, parts.Stream{Way: w, Request: bad}))
 	return good, bad
 }
 
 // apply applies the one object of testdata that begins so.
 func (s *stage) apply(t *testing.T, kind, metadata string) {
 	t.Helper()
-	for _, file := range []string{"istio.yaml", "plain.yaml", "doors.yaml", "policies.yaml", "gateway-api.yaml", "workload.yaml"} {
-		text, err := s.testdata(file)
-		must(t, err)
-		for object := range strings.SplitSeq(text, "\n---\n") {
-			if strings.Contains(object, "kind: "+kind+"\nmetadata: {"+metadata+"}\n") {
-				s.kubectl(t, object, "apply", "-f", "-")
-				return
-			}
-		}
-	}
-	t.Fatalf("no %s {%s} in testdata", kind, metadata)
+	object, err := s.words.Object(os.DirFS("testdata"), "kind: "+kind+"\nmetadata: {"+metadata+"}\n", files...)
+	parts.Must(t, err)
+	s.kubectl(t, object, "apply", "-f", "-")
+}
+
+// without deletes an object of testdata, which has a good request answered by a status, and applies it again.
+func (s *stage) without(t *testing.T, w parts.Way, good parts.Request, status int, kind, namespace, name string) {
+	t.Helper()
+	s.kubectl(t, "", "delete", kind, name, "-n", namespace)
+	w.Becomes(t, status, good)
+	s.apply(t, kind, "name: "+name+", namespace: "+namespace)
+	w.Becomes(t, http.StatusOK, good)
 }
 
 // protect applies the AuthorizationPolicy of the ingress that has an agent.

@@ -4,40 +4,32 @@ package istio
 
 import (
 	"context"
-	"errors"
-	"net"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 // theStage is what all tests share.
-var theStage *stage
+var theStage = &stage{}
 
 // stage is a cluster with the objects of testdata, istiod, its proxies, agentauth, an OpenID provider and an upstream.
 type stage struct {
-	dir       string
+	*parts.Run
 	cluster   *parts.Cluster
 	istiod    *parts.Istiod
-	agents    []*parts.IstioAgent // but the ingress's
 	ingress   *parts.IstioAgent
-	plain     *parts.IstioEnvoy // the ingress without an agent
 	provider  *parts.OIDC
 	upstream  *parts.Upstream
 	binary    string
-	account   string            // kubeconfig of agentauth's ServiceAccount
-	words     map[string]string // what @WORD@ stands for in testdata
-	agentauth *parts.Agentauth  // at the Service agentauth
-	others    []*parts.Agentauth
-	ca        *parts.CA
+	account   string // kubeconfig of agentauth's ServiceAccount
+	words     parts.Words
+	agentauth *parts.Agentauth // at the Service agentauth
+	door      parts.CertifiedDoor
 
 	listeners           // of the ingress
 	alone     listeners // of the ingress without an agent
-	partners  string    // URL of its listener that wants certificates
+	partners  parts.Way // its listener that wants certificates
 	gateway   parts.Way // the Gateway of Gateway API
 }
 
@@ -49,62 +41,61 @@ func (s *stage) ingresses() map[string]listeners {
 	return map[string]listeners{"with an agent": s.listeners, "without an agent": s.alone}
 }
 
-func (s *stage) start(ctx context.Context) (err error) {
-	if s.binary, err = parts.Build(ctx, s.dir); err != nil {
+func (s *stage) start(ctx context.Context, run *parts.Run) (err error) {
+	s.Run = run
+	if s.binary, err = parts.Build(ctx, s.Dir); err != nil {
 		return err
 	}
 	if s.upstream, err = parts.StartUpstreamOn("0.0.0.0:0"); err != nil {
 		return err
 	}
-	if s.provider, err = parts.StartOIDC(ctx, parts.OIDCConfig{Dir: s.dir}); err != nil {
+	s.Ends(s.upstream.Stop)
+	if s.provider, err = parts.StartOIDC(ctx, parts.OIDCConfig{Dir: s.Dir}); err != nil {
 		return err
 	}
-	if s.cluster, err = parts.StartCluster(ctx, s.dir); err != nil {
+	s.Ends(s.provider.Stop)
+	if s.cluster, err = parts.StartCluster(ctx, s.Dir); err != nil {
 		return err
 	}
-	root, err := parts.Root()
-	if err != nil {
+	s.Ends(s.cluster.Stop)
+	if s.account, err = s.cluster.InstallAgentauth(ctx); err != nil {
 		return err
 	}
-	for _, args := range [][]string{
-		{"apply", "--server-side", "-f", filepath.Join(root, "config", "crd", "agentauth.dev_agentauthpolicies.yaml")},
-		{"create", "namespace", "agentauth-system"},
-		{"apply", "-f", filepath.Join(root, "config", "rbac", "rbac.yaml")},
-	} {
-		if _, err = s.cluster.Kubectl(ctx, "", args...); err != nil {
-			return err
-		}
-	}
-	if s.account, err = s.cluster.AccountKubeconfig(ctx, "agentauth-system", "agentauth"); err != nil {
+	if s.istiod, err = parts.StartIstiod(ctx, s.Dir, s.cluster, "testdata/mesh.yaml"); err != nil {
 		return err
 	}
-	if s.istiod, err = parts.StartIstiod(ctx, s.dir, s.cluster, "testdata/mesh.yaml"); err != nil {
-		return err
-	}
+	s.Ends(s.istiod.Stop)
 	return s.open(ctx)
 }
 
+// files are those of testdata with what is applied before the tests, namespaces first.
+var files = []string{"policies.yaml", "istio.yaml", "plain.yaml", "doors.yaml", "workload.yaml", "gateway-api.yaml"}
+
 // open applies what is in testdata, and starts the agentauths and the proxies.
-func (s *stage) open(ctx context.Context) error {
-	if err := s.choose(); err != nil {
+func (s *stage) open(ctx context.Context) (err error) {
+	if s.words, err = parts.NewWords(map[string]string{"@UPSTREAM@": s.upstream.Address}, "@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@",
+		"@MESHDOOR@", "@SIDECARDOOR@", "@LOOPBACKDOOR@", "@SIDECAR@", "@GATEWAY@", "@PLAINHTTP@", "@PLAINHTTPS@"); err != nil {
 		return err
 	}
-	objects, err := s.certificates()
+	s.words["@ISSUER@"] = s.provider.Issuer
+	if s.door, err = parts.NewCertifiedDoor(s.Dir, "ingress.gateways.example.test"); err != nil {
+		return err
+	}
+	ca := s.door.CA
+	public, err := ca.Server()
 	if err != nil {
 		return err
 	}
-	s.http = parts.NewWay("http://localhost:"+s.words["@HTTP@"], nil)
-	s.https = parts.NewWay("https://localhost:"+s.words["@HTTPS@"], s.ca.HTTPClient())
-	s.alone.http = parts.NewWay("http://localhost:"+s.words["@PLAINHTTP@"], nil)
-	s.alone.https = parts.NewWay("https://localhost:"+s.words["@PLAINHTTPS@"], s.ca.HTTPClient())
-	s.partners = "https://localhost:" + s.words["@PARTNERS@"]
-	s.gateway = parts.NewWay("http://localhost:"+s.words["@GATEWAY@"], nil)
-	for _, file := range []string{"gateway-api.yaml", "workload.yaml", "doors.yaml", "plain.yaml", "istio.yaml", "policies.yaml"} {
-		text, err := s.testdata(file)
-		if err != nil {
-			return err
-		}
-		objects = text + "\n---\n" + objects // namespaces first
+	plaintext := func(port string) parts.Way { return parts.NewWay("http://localhost:"+s.words[port], nil) }
+	s.http, s.alone.http, s.gateway = plaintext("@HTTP@"), plaintext("@PLAINHTTP@"), plaintext("@GATEWAY@")
+	encrypted := func(port string) parts.Way { return parts.NewWay("https://localhost:"+s.words[port], ca.HTTPClient()) }
+	s.https, s.alone.https, s.partners = encrypted("@HTTPS@"), encrypted("@PLAINHTTPS@"), encrypted("@PARTNERS@")
+	objects, err := s.words.Read(os.DirFS("testdata"), files...)
+	if err != nil {
+		return err
+	}
+	for _, namespace := range []string{"gateways", "plain"} {
+		objects += "\n" + ca.Secret(namespace, "public", public) + ca.Secret(namespace, "partners", public) + ca.Secret(namespace, "door-client", s.door.Proxy)
 	}
 	if _, err := s.cluster.Kubectl(ctx, objects, "apply", "-f", "-"); err != nil {
 		return err
@@ -112,105 +103,51 @@ func (s *stage) open(ctx context.Context) error {
 	if err := s.startAgentauth(ctx); err != nil {
 		return err
 	}
+	s.Ends(func() error { return s.agentauth.Stop() }) // the one that runs then
 	for _, config := range []parts.IstioAgentConfig{
-		{Mode: "sidecar", Namespace: "agentauth-system", Account: "agentauth", Address: "10.10.0.5", OutputCerts: s.dir,
+		{Mode: "sidecar", Namespace: "agentauth-system", Account: "agentauth", Address: "10.10.0.5", OutputCerts: s.Dir,
 			Labels: map[string]string{"app.kubernetes.io/name": "agentauth"}},
 		{Mode: "sidecar", Namespace: "shop", Account: "orders", Address: "10.10.0.3", Labels: map[string]string{"app": "orders"}},
 		{Mode: "router", Namespace: "gateways", Account: "gateway", Address: "10.10.0.4", Labels: map[string]string{
 			"app": "gateway", "gateway.networking.k8s.io/gateway-name": "public"}},
 	} {
-		config.Dir = s.dir
+		config.Dir = s.Dir
 		agent, err := s.istiod.StartAgent(ctx, config)
 		if err != nil {
 			return err
 		}
-		s.agents = append(s.agents, agent)
+		s.Ends(agent.Stop)
 	}
 	if err := s.startOthers(ctx); err != nil {
 		return err
 	}
-	if s.plain, err = s.istiod.StartEnvoy(ctx, parts.IstioAgentConfig{
-		Dir: s.dir, Namespace: "plain", Account: "ingress", Address: "10.10.0.6", Labels: map[string]string{"istio": "plain"},
-	}); err != nil {
+	plain, err := s.istiod.StartEnvoy(ctx, parts.IstioAgentConfig{
+		Dir: s.Dir, Namespace: "plain", Account: "ingress", Address: "10.10.0.6", Labels: map[string]string{"istio": "plain"},
+	})
+	if err != nil {
 		return err
 	}
-	return s.startIngress(ctx)
+	s.Ends(plain.Stop)
+	if err := s.startIngress(ctx); err != nil {
+		return err
+	}
+	s.Ends(func() error { return s.ingress.Stop() })
+	return nil
 }
 
-func (s *stage) startIngress(ctx context.Context) (err error) {
-	s.ingress, err = s.istiod.StartAgent(ctx, parts.IstioAgentConfig{
-		Dir: s.dir, Mode: "router", Namespace: "gateways", Account: "ingress", Address: "10.10.0.2", Labels: map[string]string{"istio": "ingress"},
+func (s *stage) startIngress(ctx context.Context) error {
+	ingress, err := s.istiod.StartAgent(ctx, parts.IstioAgentConfig{
+		Dir: s.Dir, Mode: "router", Namespace: "gateways", Account: "ingress", Address: "10.10.0.2", Labels: map[string]string{"istio": "ingress"},
 	})
+	if err == nil {
+		s.ingress = ingress
+	}
 	return err
-}
-
-// choose finds ports.
-func (s *stage) choose() (err error) {
-	s.words = map[string]string{"@ISSUER@": s.provider.Issuer}
-	for _, name := range []string{"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@MESHDOOR@", "@SIDECARDOOR@", "@LOOPBACKDOOR@", "@SIDECAR@", "@GATEWAY@", "@PLAINHTTP@", "@PLAINHTTPS@"} {
-		port, err := parts.FreePort()
-		if err != nil {
-			return err
-		}
-		s.words[name] = strconv.Itoa(port)
-	}
-	_, s.words["@UPSTREAM@"], err = net.SplitHostPort(s.upstream.Address)
-	return err
-}
-
-// testdata is a file with its words replaced.
-func (s *stage) testdata(name string) (string, error) {
-	content, err := os.ReadFile(filepath.Join("testdata", name))
-	text := string(content)
-	for word, meaning := range s.words {
-		text = strings.ReplaceAll(text, word, meaning)
-	}
-	return text, err
-}
-
-// stop ends what was started, the proxies before what they ask.
-func (s *stage) stop() error {
-	var failed error
-	for _, agent := range append(s.agents, s.ingress) {
-		if agent == nil {
-			continue
-		}
-		failed = errors.Join(failed, agent.Stop())
-	}
-	if s.plain != nil {
-		failed = errors.Join(failed, s.plain.Stop())
-	}
-	for _, agentauth := range append(s.others, s.agentauth) {
-		if agentauth == nil {
-			continue
-		}
-		failed = errors.Join(failed, agentauth.Stop())
-	}
-	if s.istiod != nil {
-		failed = errors.Join(failed, s.istiod.Stop())
-	}
-	if s.cluster != nil {
-		failed = errors.Join(failed, s.cluster.Stop())
-	}
-	if s.provider != nil {
-		failed = errors.Join(failed, s.provider.Stop())
-	}
-	if s.upstream != nil {
-		failed = errors.Join(failed, s.upstream.Stop())
-	}
-	return failed
 }
 
 func (s *stage) kubectl(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	out, err := s.cluster.Kubectl(t.Context(), stdin, args...)
-	must(t, err)
+	parts.Must(t, err)
 	return out
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

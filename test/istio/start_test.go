@@ -16,14 +16,14 @@ func TestAnIngressThatStartsLetsNobodyThrough(t *testing.T) {
 	s := theStage
 	bad := parts.Get("orders.example.test/starting", spoof)
 	s.http.Becomes(t, http.StatusUnauthorized, bad)
-	must(t, s.ingress.Stop())
+	parts.Must(t, s.ingress.Stop())
 	started := make(chan error, 1)
 	go func() { started <- s.startIngress(context.WithoutCancel(t.Context())) }()
 	answers, done := 0, false
 	for end := time.Now().Add(time.Minute); (!done || answers < 20) && time.Now().Before(end); {
 		select {
 		case err := <-started:
-			must(t, err)
+			parts.Must(t, err)
 			done = true
 		default:
 		}
@@ -37,7 +37,7 @@ func TestAnIngressThatStartsLetsNobodyThrough(t *testing.T) {
 		}
 	}
 	if !done {
-		must(t, <-started)
+		parts.Must(t, <-started)
 	}
 	s.http.Becomes(t, http.StatusUnauthorized, bad)
 }
@@ -48,26 +48,20 @@ func TestWithoutAgentauthNothingIsLetThrough(t *testing.T) {
 	for _, w := range s.ingresses() {
 		w.http.Becomes(t, http.StatusOK, good)
 	}
-	must(t, s.agentauth.Stop())
+	parts.Must(t, s.agentauth.Stop())
 	before := s.upstream.Count()
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
-		for proxy, w := range s.ingresses() {
-			a, err := w.http.Ask(t.Context(), good)
-			must(t, err)
-			if a.Status != http.StatusServiceUnavailable {
-				t.Fatalf("%s: expected 503, got %d: %s", proxy, a.Status, a.Body)
-			}
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && !t.Failed(); {
+		for _, w := range s.ingresses() {
+			w.http.Answers(t, http.StatusServiceUnavailable, good)
 		}
 	}
 	if s.upstream.Count() != before {
 		t.Error("a request reached the upstream")
 	}
-	for proxy, w := range s.ingresses() {
-		if a, err := w.http.Ask(t.Context(), parts.Get("open.example.test/")); err != nil || a.Status != http.StatusOK {
-			t.Errorf("%s, a host that is not protected: expected 200, got %d, %v", proxy, a.Status, err)
-		}
+	for _, w := range s.ingresses() {
+		w.http.Answers(t, http.StatusOK, parts.Get("open.example.test/")) // is not protected
 	}
-	must(t, s.startAgentauth(context.WithoutCancel(t.Context())))
+	parts.Must(t, s.startAgentauth(context.WithoutCancel(t.Context())))
 	for _, w := range s.ingresses() {
 		w.http.Becomes(t, http.StatusOK, good)
 	}
