@@ -9,6 +9,6 @@
 // the spec as it is, and a policy that is being deleted, are always allowed.
 //
 // Whoever reaches the address is answered: API servers seldom show a client
-// certificate. So nothing is told of what a Secret or ConfigMap holds, reviews
-// are bounded in size, number and time, and one is compiled at a time.
+// certificate. So no other object is looked up, reviews are bounded in size,
+// number and time, and one is compiled at a time.
 package webhook
