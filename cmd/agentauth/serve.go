@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -189,8 +190,10 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 	stop() // a second signal ends the process at once
 	logger.Info("stopping: not ready any more, finishing what is under way", "drain", f.drain.String())
 	st.set(func(s *state) { s.stopping = true })
-	hook.close()
+	var closing sync.WaitGroup
+	closing.Go(hook.close) // no review keeps the door open
 	err = door.close(f.drain)
+	closing.Wait()
 	select {
 	case <-followed:
 	case <-time.After(2 * time.Second): // for the lease, which others wait for otherwise
