@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
-	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
 const newer = `{"apiVersion":"agentauth.dev/v1alpha1","kind":"AgentAuthPolicy","metadata":{"name":"p","namespace":"shop","later":1},
@@ -70,7 +70,7 @@ func TestAPolicyThatCannotBeReadIsNotDecidedByAndKeepsNoOtherFromBeingRead(t *te
 		if p.Name != "p" || odd.Name != "odd" || odd.UID != "7" || !slices.Equal(odd.Spec.Unread, []string{want}) {
 			t.Errorf("%s: got %+v", spec, odd)
 		}
-		if problems := engine.Validate(engine.Default(&odd.AgentAuthPolicy)); len(problems) == 0 || problems[0].Field != want {
+		if problems := validate.Policy(validate.Default(&odd.AgentAuthPolicy)); len(problems) == 0 || problems[0].Field != want {
 			t.Errorf("%s: expected it to be invalid, got %v", spec, problems)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // standing is how the targets of a policy came off.
@@ -139,10 +140,10 @@ func (a *attachments) decidesOn(p *policy, g *gatewayRoute, hostnames []string) 
 }
 
 // problems tells what became of the targets.
-func (st *standing) problems() []Problem {
-	var out []Problem
-	say := func(severity Severity, i int, format string, args ...any) {
-		out = append(out, Problem{Severity: severity, Field: fmt.Sprintf("spec.targetRefs[%d]", i), Message: fmt.Sprintf(format, args...)})
+func (st *standing) problems() []authz.Problem {
+	var out []authz.Problem
+	say := func(severity authz.Severity, i int, format string, args ...any) {
+		out = append(out, authz.Problem{Severity: severity, Field: fmt.Sprintf("spec.targetRefs[%d]", i), Message: fmt.Sprintf(format, args...)})
 	}
 	for i, t := range st.targets {
 		name := fmt.Sprintf("%s %s", t.ref.Kind, t.ref.Name)
@@ -152,20 +153,20 @@ func (st *standing) problems() []Problem {
 		}
 		switch {
 		case t.missing:
-			say(Unattached, i, "expected %s in this namespace, and there is none (yet)", name)
+			say(authz.Unattached, i, "expected %s in this namespace, and there is none (yet)", name)
 		case t.gone && part == "rule":
-			say(Unattached, i, "%s has no rule %s, so all of the route answers 503; correct the name, or remove the target", name, t.ref.SectionName)
+			say(authz.Unattached, i, "%s has no rule %s, so all of the route answers 503; correct the name, or remove the target", name, t.ref.SectionName)
 		case t.gone:
-			say(Unattached, i, "%s has no listener %s, so what is attached by that name answers 503; correct the name, or remove the target", name, t.ref.SectionName)
+			say(authz.Unattached, i, "%s has no listener %s, so what is attached by that name answers 503; correct the name, or remove the target", name, t.ref.SectionName)
 		}
 		if t.lostTo != nil {
-			say(Conflicting, i, "an older policy, %s, has this target", t.lostTo.name)
+			say(authz.Conflicting, i, "an older policy, %s, has this target", t.lostTo.name)
 		} else if t.overridden {
-			say(Overridden, i, "a policy of the Gateway with precedence Override decides instead")
+			say(authz.Overridden, i, "a policy of the Gateway with precedence Override decides instead")
 		}
 	}
 	for _, m := range st.ambiguous {
-		out = append(out, Problem{Severity: Ambiguous, Field: "spec.targetRefs", Message: m})
+		out = append(out, authz.Problem{Severity: authz.Ambiguous, Field: "spec.targetRefs", Message: m})
 	}
 	return out
 }

@@ -10,7 +10,9 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
 // Compile turns an Input into what decides, and reports on every policy. It
@@ -139,7 +141,7 @@ func mustBuild(entries []match.Entry) (*match.Index, []match.Conflict) {
 // routes makes the entries of a policy. What cannot be matched makes it
 // invalid, and is claimed as widely as its host.
 func (b *building) routes(routes []v1alpha1.Route) {
-	tooMany := patterns(routes) > maxPatterns
+	tooMany := validate.Patterns(routes) > validate.MaxPatterns
 	for i, route := range routes {
 		at := fmt.Sprintf("spec.routes[%d]", i)
 		matches := []gatewayv1.HTTPRouteMatch{{}} // none of them is compiled, and the host is claimed
@@ -179,7 +181,7 @@ func (b *building) match(m gatewayv1.HTTPRouteMatch, at string) gatewayv1.HTTPRo
 }
 
 func (b *building) unmatchable(path, detail string) {
-	told := slices.ContainsFunc(b.origin.problems, func(o Problem) bool { return o.Field == path })
+	told := slices.ContainsFunc(b.origin.problems, func(o authz.Problem) bool { return o.Field == path })
 	if b.invalid = true; !told { // Validate may have said it already
 		b.reject(path, detail)
 	}

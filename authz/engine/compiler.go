@@ -10,6 +10,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
 // compiler is one run of Compile.
@@ -38,7 +39,7 @@ func (c *compiler) policy(source *v1alpha1.AgentAuthPolicy) *policy {
 }
 
 func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuthPolicy) *policy {
-	full := Default(source)
+	full := validate.Default(source)
 	b := building{compiler: c, policy: &policy{name: name.String(), namespace: name.Namespace}}
 	b.origin = origin{name: name, source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
 	for _, r := range full.Spec.Routes {
@@ -48,8 +49,9 @@ func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuth
 	}
 	// The rest of a policy that breaks a rule of the API is not looked at: it
 	// may rely on every one of them.
-	for _, err := range Validate(full) {
-		b.reject(err.Field, err.ErrorBody())
+	for _, p := range validate.Policy(full) {
+		b.invalid = b.invalid || p.Severity.Fatal()
+		b.problem(p)
 	}
 	b.routes(full.Spec.Routes)
 	if !b.invalid {
@@ -62,10 +64,10 @@ func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuth
 
 func (b *building) reject(path, message string) {
 	b.invalid = true
-	b.problem(Problem{Severity: Invalid, Field: path, Message: message})
+	b.problem(authz.Problem{Severity: authz.Invalid, Field: path, Message: message})
 }
 
-func (b *building) problem(p Problem) { b.origin.problems = append(b.origin.problems, p) }
+func (b *building) problem(p authz.Problem) { b.origin.problems = append(b.origin.problems, p) }
 
 func (b *building) authorization(a *v1alpha1.Authorization) {
 	if a == nil {

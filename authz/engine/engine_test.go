@@ -263,7 +263,7 @@ func TestAnInvalidPolicyAnswers503AndItsNeighboursDoNot(t *testing.T) {
 			t.Errorf("%s: expected policy %s, got %q", path, want.policy, d.Policy)
 		}
 	}
-	if p := named(reports, "broken").Problems; len(p) != 1 || p[0].Severity != Invalid || p[0].Field != "spec.authorization.rules[0].require" {
+	if p := named(reports, "broken").Problems; len(p) != 1 || p[0].Severity != authz.Invalid || p[0].Field != "spec.authorization.rules[0].require" {
 		t.Errorf("got %v", p)
 	}
 	if p := named(reports, "open").Problems; p != nil {

@@ -17,13 +17,13 @@ type keyTable struct {
 	labels    map[string]v1alpha1.LabelValue
 	selected  []fingerprint
 	keys      authn.Keys
-	problems  []Problem
+	problems  []authz.Problem
 }
 
 // keySecret is one Secret of API keys.
 type keySecret struct {
 	keys     map[[32]byte]*authn.Key
-	problems []Problem
+	problems []authz.Problem
 }
 
 // table returns the keys of a selector: the previous table if it selects the
@@ -154,6 +154,6 @@ func isScope(s string) bool {
 	return s != ""
 }
 
-func keyProblem(o *Object, key, message string) Problem {
-	return Problem{Severity: Unresolved, Object: "Secret " + o.Namespace + "/" + o.Name, Key: key, Message: message}
+func keyProblem(o *Object, key, message string) authz.Problem {
+	return authz.Problem{Severity: authz.Unresolved, Ref: "Secret " + o.Namespace + "/" + o.Name, Key: key, Message: message}
 }

@@ -66,7 +66,7 @@ func TestAKeyBelongsToOneOwner(t *testing.T) {
 			decided(t, e.Decide(t.Context(), get("api.example.com", "/", header("x-api-key", robotKey))), authz.Deny, 401, authz.UnknownCredential)
 			decided(t, e.Decide(t.Context(), get("api.example.com", "/", header("x-api-key", mine))), authz.Allow, 0, authz.Allowed)
 			p := reports[0].Problems
-			if len(p) == 0 || !strings.Contains(p[0].Message, "refused in both") || p[0].Severity != Unresolved {
+			if len(p) == 0 || !strings.Contains(p[0].Message, "refused in both") || p[0].Severity != authz.Unresolved {
 				t.Errorf("got %v", p)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // memo is what the next compile may take over: what was made of what was read,
@@ -34,7 +35,7 @@ type origin struct {
 	fields     []string // where each entry of the policy was written
 	refs       []ref
 	selected   []*keyTable
-	problems   []Problem
+	problems   []authz.Problem
 	pooled     map[poolKey]*pooled
 }
 

@@ -31,21 +31,6 @@ func (b *building) authentication(a v1alpha1.Authentication) {
 		}
 		b.methods = append(b.methods, m)
 	}
-	b.warnOfAnonymous(path)
-}
-
-// warnOfAnonymous tells of a method that can never succeed: it wants no
-// credential, and a Required one wants one.
-func (b *building) warnOfAnonymous(path *field.Path) {
-	if !slices.ContainsFunc(b.methods, func(m method) bool { return m.required }) {
-		return
-	}
-	for i, m := range b.methods {
-		if m.kind == anonymousKind {
-			b.problem(Problem{Severity: Warning, Field: path.Index(i).Child("anonymous").String(),
-				Message: "it never applies: it is for requests without any credential, and another method is Required"})
-		}
-	}
 }
 
 func (b *building) basic(m *method, src *v1alpha1.Basic, at *field.Path) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
 // expressions is a policy with so many different regular expressions in headers
@@ -41,11 +42,11 @@ func expressions(n int) *v1alpha1.AgentAuthPolicy {
 // wants more has its hosts answer 503.
 func TestAPolicyHasNoMoreRegularExpressionsThanItsShare(t *testing.T) {
 	e, _ := newWorld(Options{})
-	for n, invalid := range map[int]bool{maxPatterns: false, maxPatterns + 1: true, 16 * 64 * 16: true} {
+	for n, invalid := range map[int]bool{validate.MaxPatterns: false, validate.MaxPatterns + 1: true, 16 * 64 * 16: true} {
 		s, reports := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{expressions(n)}})
 		e.Swap(s)
 		problems := reports[0].Problems
-		if got := len(problems) > 0; got != invalid || got && (len(problems) != 1 || problems[0].Severity != Invalid || problems[0].Field != "spec.routes" || !strings.Contains(problems[0].Message, "at most 256 different")) {
+		if got := len(problems) > 0; got != invalid || got && (len(problems) != 1 || problems[0].Severity != authz.Invalid || problems[0].Field != "spec.routes" || !strings.Contains(problems[0].Message, "at most 256 different")) {
 			t.Errorf("%d: got %v", n, problems)
 		}
 		if held := len(s.policies[0].entries); invalid && held > 16 {
@@ -57,7 +58,7 @@ func TestAPolicyHasNoMoreRegularExpressionsThanItsShare(t *testing.T) {
 	}
 	same := expressions(16) // each is held once
 	same.Spec.Routes = append(same.Spec.Routes, same.Spec.Routes[0])
-	if n := patterns(same.Spec.Routes); n != 16 {
+	if n := validate.Patterns(same.Spec.Routes); n != 16 {
 		t.Errorf("expected 16, got %d", n)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
 )
@@ -21,13 +22,13 @@ func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string
 	key := b.keyOf(kind, r)
 	seen := b.objects.sightOf(b.namespace, key)
 	b.origin.refs = append(b.origin.refs, ref{key, seen})
-	p := Problem{Severity: Unresolved, Field: at.String(), Object: key.String(), cause: v1alpha1.ReasonRefNotFound}
+	p := authz.Problem{Severity: authz.Unresolved, Field: at.String(), Ref: key.String(), Reason: v1alpha1.ReasonRefNotFound}
 	if !seen.permitted {
 		// All of it is what the policy says: nobody learns here what another
 		// namespace has.
 		p.Message = fmt.Sprintf("no ReferenceGrant of namespace %s lets policies of namespace %s refer to it; its owner must make one, from {group: %s, kind: %s, namespace: %s} to {group: \"\", kind: %s, name: %s}",
 			key.namespace, b.namespace, v1alpha1.GroupVersion.Group, v1alpha1.Kind, b.namespace, kind, key.name)
-		p.cause = v1alpha1.ReasonRefNotPermitted
+		p.Reason = v1alpha1.ReasonRefNotPermitted
 		b.problem(p)
 		return nil, key.String() + " is not granted to namespace " + b.namespace
 	}
@@ -37,7 +38,7 @@ func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string
 		p.Message = fmt.Sprintf("not found, or not labelled %s: %s by its owner; without the label it is never read", v1alpha1.LabelUse, use)
 	case o.Use() != use:
 		p.Message = fmt.Sprintf("labelled %s: %s, and wanted is %s; its owner must change the label", v1alpha1.LabelUse, o.Use(), use)
-		p.cause = v1alpha1.ReasonRefNotPermitted
+		p.Reason = v1alpha1.ReasonRefNotPermitted
 	default:
 		return o, ""
 	}
@@ -66,7 +67,7 @@ func (b *building) entry(kind string, r v1alpha1.ObjectKeyReference, fallback, u
 // unusable tells that an entry breaks a rule. why never holds its content.
 func (b *building) unusable(kind string, r v1alpha1.ObjectKeyReference, key, why string, at *field.Path) (missing string) {
 	o := b.keyOf(kind, r).String()
-	b.problem(Problem{Severity: Unresolved, Field: at.String(), Object: o, Key: key, Message: why, cause: v1alpha1.ReasonRefInvalid})
+	b.problem(authz.Problem{Severity: authz.Unresolved, Field: at.String(), Ref: o, Key: key, Message: why, Reason: v1alpha1.ReasonRefInvalid})
 	return o + " has an unusable entry " + key
 }
 
@@ -138,7 +139,7 @@ func (b *building) keySet(src *v1alpha1.JWT, at *field.Path) (jwks.Set, string) 
 	case j.Inline != "":
 		keys, skipped, err := jwks.Parse([]byte(j.Inline))
 		at = at.Child("jwks", "inline")
-		b.skipped(skipped, Problem{Field: at.String()})
+		b.skipped(skipped, authz.Problem{Field: at.String()})
 		if err != nil {
 			b.reject(at.String(), err.Error())
 		}
@@ -159,7 +160,7 @@ func (b *building) storedKeys(kind string, r v1alpha1.ObjectKeyReference, at *fi
 	}
 	key := keyOr(r, "jwks.json")
 	keys, skipped, err := jwks.Parse(data)
-	b.skipped(skipped, Problem{Field: at.String(), Object: b.keyOf(kind, r).String(), Key: key})
+	b.skipped(skipped, authz.Problem{Field: at.String(), Ref: b.keyOf(kind, r).String(), Key: key})
 	if err != nil {
 		return nil, b.unusable(kind, r, key, err.Error(), at)
 	}
@@ -167,9 +168,9 @@ func (b *building) storedKeys(kind string, r v1alpha1.ObjectKeyReference, at *fi
 }
 
 // skipped warns of keys that are not used: one of them spoils nothing.
-func (b *building) skipped(list []jwks.Skipped, p Problem) {
+func (b *building) skipped(list []jwks.Skipped, p authz.Problem) {
 	for _, s := range list {
-		p.Severity, p.Message = Warning, fmt.Sprintf("key %d of the set is not used: %s", s.Index, s.Reason)
+		p.Severity, p.Message = authz.Warning, fmt.Sprintf("key %d of the set is not used: %s", s.Index, s.Reason)
 		b.problem(p)
 	}
 }
@@ -181,7 +182,7 @@ func (b *building) remote(src *v1alpha1.JWT, from RemoteSource, at *field.Path) 
 			if from.URL != "" {
 				name = "jwks.uri"
 			}
-			b.problem(Problem{Severity: Warning, Field: at.Child(name).String(), Message: "no keys can be fetched: " + err.Error()})
+			b.problem(authz.Problem{Severity: authz.Warning, Field: at.Child(name).String(), Message: "no keys can be fetched: " + err.Error()})
 		}
 	}
 	var ca []byte

@@ -70,8 +70,8 @@ func TestKeysMayBeWrittenDownOrBeInAnObject(t *testing.T) {
 }
 
 func warns(r Report, text string) bool {
-	return slices.ContainsFunc(r.Problems, func(p Problem) bool {
-		return p.Severity == Warning && strings.Contains(p.Message, text)
+	return slices.ContainsFunc(r.Problems, func(p authz.Problem) bool {
+		return p.Severity == authz.Warning && strings.Contains(p.Message, text)
 	})
 }
 
@@ -81,7 +81,7 @@ func TestAnInlineSetThatIsNoneIsAnInvalidPolicy(t *testing.T) {
 	e, _ := newWorld(Options{})
 	s, reports := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{onHost("p", "api.example.com", m)}})
 	e.Swap(s)
-	if p := reports[0].Problems; len(p) != 1 || p[0].Severity != Invalid || !strings.HasSuffix(p[0].Field, "jwks.inline") {
+	if p := reports[0].Problems; len(p) != 1 || p[0].Severity != authz.Invalid || !strings.HasSuffix(p[0].Field, "jwks.inline") {
 		t.Errorf("got %v", p)
 	}
 	decided(t, e.Decide(t.Context(), get("api.example.com", "/")), authz.Error, 503, authz.PolicyInvalid)
@@ -109,7 +109,7 @@ func TestCertificatesOfAProviderAreReadStrictly(t *testing.T) {
 				}
 				return
 			}
-			if p := reports[0].Problems; len(p) != 1 || p[0].Severity != Unresolved || !strings.Contains(p[0].Message, c.wants) || len(w.made) != 0 {
+			if p := reports[0].Problems; len(p) != 1 || p[0].Severity != authz.Unresolved || !strings.Contains(p[0].Message, c.wants) || len(w.made) != 0 {
 				t.Errorf("expected %q and no key set, got %v and %d", c.wants, p, len(w.made))
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // Report is what compiling found out about one policy, or about a Secret or
@@ -23,56 +24,7 @@ type Report struct {
 	// number is not bounded here.
 	Ancestors []gatewayv1.PolicyAncestorStatus
 	// Problems say the same for people, one each.
-	Problems []Problem
-}
-
-// Severity says what a problem means for what is in force.
-type Severity string
-
-const (
-	// Invalid: the policy is not in force; its routes answer 503.
-	Invalid Severity = "invalid"
-	// Unresolved: a method answers 503 until the reference resolves.
-	Unresolved Severity = "unresolved"
-	// Conflicting: an older policy has an equal match, which is lost.
-	Conflicting Severity = "conflicting"
-	// Unattached: a target is not there.
-	Unattached Severity = "unattached"
-	// Overridden: a policy with precedence Override decides in its place.
-	Overridden Severity = "overridden"
-	// Ambiguous: some requests could be another policy's too, and are 503.
-	Ambiguous Severity = "ambiguous"
-	// Warning: part of what was written is not in force, the rest is.
-	Warning Severity = "warning"
-)
-
-// Problem is one thing that is wrong.
-type Problem struct {
-	Severity Severity
-	// Field is the path of the field, as in "spec.routes[0].hostnames[1]"; ""
-	// where no field of the policy is to blame.
-	Field string
-	// Message says what was expected, what came and what to do. It never holds
-	// the content of a Secret.
-	Message string
-	// Object is "Secret namespace/name" or "ConfigMap namespace/name" where
-	// the problem is in an object the policy refers to, and Key the entry.
-	Object, Key string
-
-	cause string // a reason of ResolvedRefs
-}
-
-// String is the problem in one line.
-func (p Problem) String() string {
-	where := p.Field
-	if p.Object != "" {
-		where += " (" + p.Object
-		if p.Key != "" {
-			where += ", entry " + p.Key
-		}
-		where += ")"
-	}
-	return strings.TrimPrefix(where+": "+p.Message, ": ")
+	Problems []authz.Problem
 }
 
 // report says what is in force of a policy.
@@ -88,7 +40,7 @@ func (p *policy) report(lost *conflicts, st *standing) Report {
 			accepted = v1alpha1.ReasonNotPermitted
 		}
 		for _, m := range lost.messages {
-			r.Problems = append(r.Problems, Problem{Severity: Conflicting, Message: m})
+			r.Problems = append(r.Problems, authz.Problem{Severity: authz.Conflicting, Message: m})
 		}
 	}
 	if st != nil && lost == nil {
@@ -101,15 +53,15 @@ func (p *policy) report(lost *conflicts, st *standing) Report {
 		accepted = v1alpha1.ReasonInvalid
 	}
 	for _, problem := range p.origin.problems {
-		if problem.Severity == Unresolved && refs == v1alpha1.ReasonResolvedRefs {
-			refs = cmp.Or(problem.cause, v1alpha1.ReasonRefInvalid)
+		if problem.Severity == authz.Unresolved && refs == v1alpha1.ReasonResolvedRefs {
+			refs = cmp.Or(problem.Reason, v1alpha1.ReasonRefInvalid)
 		}
 	}
 	ok := accepted == v1alpha1.ReasonAccepted || accepted == v1alpha1.ReasonPartiallyConflicted
 	r.Conditions = []metav1.Condition{
 		r.condition(v1alpha1.ConditionAccepted, ok, accepted, "valid, and its routes are decided by it",
-			Invalid, Conflicting, Unattached, Overridden, Ambiguous),
-		r.condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, "every reference resolves", Unresolved, Warning),
+			authz.Invalid, authz.Conflicting, authz.Unattached, authz.Overridden, authz.Ambiguous),
+		r.condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, "every reference resolves", authz.Unresolved, authz.Warning),
 	}
 	if ok {
 		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, "compiled and in force"))
@@ -124,7 +76,7 @@ func (p *policy) report(lost *conflicts, st *standing) Report {
 const maxMessage = 4096
 
 // condition tells the problems of some severities, or that all is well.
-func (r *Report) condition(kind string, ok bool, reason, fine string, of ...Severity) metav1.Condition {
+func (r *Report) condition(kind string, ok bool, reason, fine string, of ...authz.Severity) metav1.Condition {
 	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, ObservedGeneration: r.Generation}
 	if ok {
 		c.Status = metav1.ConditionTrue

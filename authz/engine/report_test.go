@@ -19,6 +19,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // certificate is a CA in PEM.
@@ -164,7 +165,7 @@ func TestTheLaterOfTwoEqualMatchesLosesWhateverTheOrderOfFiles(t *testing.T) {
 			t.Errorf("expected the older, then the first by name to decide, got %s", d.Policy)
 		}
 		p := named(reports, "a").Problems
-		if len(p) != 1 || p[0].Severity != Conflicting || !strings.Contains(p[0].Message, "shop/y") {
+		if len(p) != 1 || p[0].Severity != authz.Conflicting || !strings.Contains(p[0].Message, "shop/y") {
 			t.Errorf("got %v", p)
 		}
 	}
@@ -180,18 +181,5 @@ func TestAConditionHasABoundedMessage(t *testing.T) {
 	_, reports := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
 	if n := len(reports[0].Conditions[0].Message); n < maxMessage-10 || n > maxMessage+10 {
 		t.Errorf("expected about %d bytes, got %d", maxMessage, n)
-	}
-}
-
-func TestAProblemIsOneLineForPeople(t *testing.T) {
-	for want, p := range map[string]Problem{
-		"spec.x: m":                       {Field: "spec.x", Message: "m"},
-		"m":                               {Message: "m"},
-		"spec.x (Secret a/b, entry k): m": {Field: "spec.x", Object: "Secret a/b", Key: "k", Message: "m"},
-		"spec.x (Secret a/b): m":          {Field: "spec.x", Object: "Secret a/b", Message: "m"},
-	} {
-		if p.String() != want {
-			t.Errorf("expected %q, got %q", want, p)
-		}
 	}
 }

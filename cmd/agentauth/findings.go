@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 )
@@ -65,20 +66,17 @@ func compileTree(kernel *engine.Engine, tree *policydir.Tree, problems []policyd
 }
 
 // located gives a problem of compiling its place in the manifests.
-func located(tree *policydir.Tree, r engine.Report, p engine.Problem) finding {
+func located(tree *policydir.Tree, r engine.Report, p authz.Problem) finding {
 	at := tree.Locate("AgentAuthPolicy", r.Policy.Namespace, r.Policy.Name, p.Field)
 	f := finding{
-		File: at.File, Line: at.Line, Column: at.Column, Severity: "error",
+		File: at.File, Line: at.Line, Column: at.Column, Severity: p.Severity.Level(),
 		Object: "AgentAuthPolicy " + r.Policy.String(), Field: p.Field, Message: p.Message,
-		fatal: p.Severity == engine.Invalid,
+		fatal: p.Severity.Fatal(),
 	}
-	if p.Severity == engine.Warning || p.Severity == engine.Ambiguous || p.Severity == engine.Overridden {
-		f.Severity = "warning"
-	}
-	if p.Object != "" {
-		f.Message = p.Object + ": " + p.Message
+	if p.Ref != "" {
+		f.Message = p.Ref + ": " + p.Message
 		if p.Key != "" {
-			f.Message = p.Object + ", entry " + p.Key + ": " + p.Message
+			f.Message = p.Ref + ", entry " + p.Key + ": " + p.Message
 		}
 	}
 	return f

@@ -10,6 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 	"github.com/agentauth-dev/agentauth/test/cases"
@@ -99,7 +100,7 @@ func reportsOf(t *testing.T, manifests string) []reported {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out = append(out, reported{r, string(text), slices.ContainsFunc(r.Problems, func(p engine.Problem) bool { return p.Severity == engine.Invalid })})
+			out = append(out, reported{r, string(text), slices.ContainsFunc(r.Problems, func(p authz.Problem) bool { return p.Severity == authz.Invalid })})
 		}
 	}
 	return out

@@ -2,7 +2,9 @@ package webhook
 
 import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
 // Judge says of a policy what Compile says of it by itself: whoever asks learns
@@ -16,7 +18,7 @@ type Judge struct {
 
 // verdict is nil and nil for a policy that nothing is wrong with.
 type verdict struct {
-	invalid  []engine.Problem
+	invalid  []authz.Problem
 	warnings []string
 }
 
@@ -26,7 +28,7 @@ func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) (v verdict) {
 	// Compile costs what the CRD's limits let it cost: routes are hostnames times
 	// matches. Whoever reaches the port may send what no API server ever saw, and
 	// must not use up the memory of what decides.
-	if invalid := validate(p); invalid != nil {
+	if invalid := broken(p); invalid != nil {
 		return verdict{invalid: invalid}
 	}
 	// An engine of its own: nothing of it outlives the review, and it is never
@@ -38,9 +40,9 @@ func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) (v verdict) {
 	_, reports := e.Compile(engine.Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
 	for _, problem := range reports[0].Problems {
 		switch problem.Severity {
-		case engine.Invalid:
+		case authz.Invalid:
 			v.invalid = append(v.invalid, problem)
-		case engine.Warning, engine.Conflicting: // without others: what the operator does not grant
+		case authz.Warning, authz.Conflicting: // without others: what the operator does not grant
 			v.warnings = append(v.warnings, problem.String())
 		default: // of objects that are not here
 		}
@@ -48,10 +50,12 @@ func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) (v verdict) {
 	return v
 }
 
-// validate tells the rules of the API that a policy breaks, as Compile does.
-func validate(p *v1alpha1.AgentAuthPolicy) (out []engine.Problem) {
-	for _, err := range engine.Validate(engine.Default(p)) {
-		out = append(out, engine.Problem{Severity: engine.Invalid, Field: err.Field, Message: err.ErrorBody()})
+// broken are the rules of the API that a policy breaks.
+func broken(p *v1alpha1.AgentAuthPolicy) (out []authz.Problem) {
+	for _, problem := range validate.Policy(validate.Default(p)) {
+		if problem.Severity.Fatal() {
+			out = append(out, problem)
+		}
 	}
 	return out
 }

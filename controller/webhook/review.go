@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/json"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
-	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // request is what is read of an AdmissionReview. The rest is not kept: it would
@@ -110,7 +110,7 @@ func sameJSON(a, b []byte) bool {
 
 // candidate is the policy, and what of its spec this version does not know: the
 // API server would keep it, and agentauth would decide without it.
-func (r *request) candidate() (*v1alpha1.AgentAuthPolicy, []engine.Problem) {
+func (r *request) candidate() (*v1alpha1.AgentAuthPolicy, []authz.Problem) {
 	p := &v1alpha1.AgentAuthPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.policy.Metadata.Name}}
 	if p.Name == "" {
 		p.Name = "unnamed" // the API server makes the name up
@@ -122,9 +122,9 @@ func (r *request) candidate() (*v1alpha1.AgentAuthPolicy, []engine.Problem) {
 	if err != nil {
 		unknown = []error{err}
 	}
-	var problems []engine.Problem
+	var problems []authz.Problem
 	for _, u := range unknown {
-		problems = append(problems, engine.Problem{Severity: engine.Invalid, Field: "spec",
+		problems = append(problems, authz.Problem{Severity: authz.Invalid, Field: "spec",
 			Message: "this version of agentauth cannot read it: " + cut(u.Error(), maxMessage/maxProblems)})
 	}
 	return p, problems
@@ -135,7 +135,7 @@ func allowed(warnings []string) *admissionv1.AdmissionResponse {
 }
 
 // refused says what an API server says of an object that its schema refuses.
-func refused(p *v1alpha1.AgentAuthPolicy, problems []engine.Problem) *admissionv1.AdmissionResponse {
+func refused(p *v1alpha1.AgentAuthPolicy, problems []authz.Problem) *admissionv1.AdmissionResponse {
 	problems = problems[:min(len(problems), maxProblems)]
 	details := &metav1.StatusDetails{Name: cut(p.Name, maxName), Group: v1alpha1.GroupVersion.Group, Kind: v1alpha1.Kind}
 	for _, one := range problems {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // What an answer may hold. API servers cut warnings at 256 bytes, and all of
@@ -30,7 +30,7 @@ func bounded(warnings []string) []string {
 }
 
 // sentence are problems as one message, a line each.
-func sentence(problems []engine.Problem) string {
+func sentence(problems []authz.Problem) string {
 	var lines []string
 	for _, p := range problems {
 		lines = append(lines, p.String())

@@ -15,7 +15,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
-	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
 // everything is a policy that has one of everything.
@@ -46,8 +46,8 @@ func accepted(t *testing.T, data []byte) {
 	if len(strict) > 0 || len(unknown) > 0 || len(errs) > 0 {
 		t.Errorf("expected the API server to accept it, got %v %v %v", strict, unknown, errs)
 	}
-	full := engine.Default(policy)
-	if errs := engine.Validate(full); len(errs) > 0 {
+	full := validate.Default(policy)
+	if errs := refusals(full); len(errs) > 0 {
 		t.Errorf("expected Validate to accept it, got %v", errs)
 	}
 	if diff := cmp.Diff(fromObject(t, obj), full); diff != "" {
@@ -98,7 +98,7 @@ func TestDefaultsAreThoseOfTheAPIServer(t *testing.T) {
 	for _, s := range samples {
 		obj, policy, _ := decode(t, s.data)
 		g.fill(obj)
-		if diff := cmp.Diff(fromObject(t, obj), engine.Default(policy)); diff != "" {
+		if diff := cmp.Diff(fromObject(t, obj), validate.Default(policy)); diff != "" {
 			t.Errorf("%s: the API server's defaults are -, Default's are +:\n%s", s.name, diff)
 		}
 	}
@@ -113,7 +113,7 @@ func TestAnEmptyStringIsRefusedInAClusterAndLeftOutInAFile(t *testing.T) {
 	if _, errs := serverGate(t).create(obj); len(errs) != 1 {
 		t.Errorf("expected the API server to refuse an empty realm, got %v", errs)
 	}
-	if diff := cmp.Diff(engine.Default(policy), engine.Default(fromFile)); diff != "" {
+	if diff := cmp.Diff(validate.Default(policy), validate.Default(fromFile)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
@@ -19,7 +20,7 @@ func TestWhatOnlyCompileSeesItRefuses(t *testing.T) {
 			_, reports := e.Compile(engine.Input{Policies: []*v1alpha1.AgentAuthPolicy{policy}})
 			var got []string
 			for _, p := range reports[0].Problems {
-				if p.Severity == engine.Invalid {
+				if p.Severity == authz.Invalid {
 					got = append(got, p.Field+": "+p.Message)
 				}
 			}

@@ -9,19 +9,19 @@ import (
 	"testing"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/json"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
-	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
 // onlyGo says whether a finding is of the kinds that no schema can express.
-func onlyGo(err *field.Error) bool {
+func onlyGo(err authz.Problem) bool {
 	return strings.Contains(err.Field, ".matches[") ||
 		strings.HasSuffix(err.Field, ".jwks.uri") ||
-		strings.HasPrefix(err.Detail, "issuer must be an http(s) URL") ||
-		strings.HasPrefix(err.Detail, "expected names that differ in more than punctuation")
+		strings.HasPrefix(err.Message, "Invalid value: issuer must be an http(s) URL") ||
+		strings.HasPrefix(err.Message, "Duplicate value: expected names that differ in more than punctuation")
 }
 
 // nasty values start the fuzzer where rules end.
@@ -64,7 +64,7 @@ func FuzzValidate(f *testing.F) {
 		if json.UnmarshalCaseSensitivePreserveInts(raw, p) != nil {
 			return
 		}
-		engine.Validate(p) // without defaults it must not panic
+		validate.Policy(p) // without defaults it must not panic
 		agree(t, g, p)
 	})
 }
@@ -72,14 +72,14 @@ func FuzzValidate(f *testing.F) {
 func agree(t *testing.T, g *gate, p *v1alpha1.AgentAuthPolicy) {
 	// From the Go type, in which "" and absent are the same.
 	_, server := g.create(toObject(t, p))
-	own := engine.Validate(engine.Default(p))
+	own := refusals(validate.Default(p))
 	switch {
 	case len(server) > 0 && len(own) == 0:
-		t.Errorf("the API server refuses what Validate accepts: %v", server)
+		t.Errorf("the API server refuses what validate accepts: %v", server)
 	case len(server) == 0:
 		for _, err := range own {
 			if !onlyGo(err) {
-				t.Errorf("Validate refuses what the API server accepts: %v", err)
+				t.Errorf("validate refuses what the API server accepts: %v", err)
 			}
 		}
 	}

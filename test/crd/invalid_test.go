@@ -9,7 +9,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
 // sample is a file of testdata/invalid. Its first line says what it breaks:
@@ -55,14 +57,32 @@ func below(got, wanted string) bool {
 
 func flat(path string) string { return strings.NewReplacer("[", ".", "]", "").Replace(path) }
 
+// refusals are the problems for which a policy is not used.
+func refusals(p *v1alpha1.AgentAuthPolicy) (out []authz.Problem) {
+	for _, problem := range validate.Policy(p) {
+		if problem.Severity.Fatal() {
+			out = append(out, problem)
+		}
+	}
+	return out
+}
+
+// problems are the errors of the API server in our own shape.
+func problems(errs field.ErrorList) (out []authz.Problem) {
+	for _, err := range errs {
+		out = append(out, authz.Problem{Field: err.Field, Message: err.ErrorBody()})
+	}
+	return out
+}
+
 // refused says what is wrong with how a policy was refused, if anything.
-func (s sample) refused(errs field.ErrorList, message string) error {
+func (s sample) refused(errs []authz.Problem, message string) error {
 	said := false
 	for _, err := range errs {
 		if !below(err.Field, s.path) {
 			return fmt.Errorf("expected only %s to be wrong, got %v", s.path, err)
 		}
-		said = said || strings.Contains(err.Error(), message)
+		said = said || strings.Contains(err.String(), message)
 	}
 	if !said {
 		return fmt.Errorf("expected %s: %s, got %v", s.path, message, errs)
@@ -86,7 +106,7 @@ func TestWhatTheCRDRefusesFilesRefuseToo(t *testing.T) {
 			if len(unknown) > 0 {
 				t.Fatalf("expected only known fields, got %v", unknown)
 			}
-			if err := s.refused(errs, s.message); err != nil {
+			if err := s.refused(problems(errs), s.message); err != nil {
 				t.Errorf("API server: %v", err)
 			}
 			// Our own rules have one text; the schema's are Kubernetes' words.
@@ -94,11 +114,11 @@ func TestWhatTheCRDRefusesFilesRefuseToo(t *testing.T) {
 			if own[s.message] {
 				message = s.message
 			}
-			errs = engine.Validate(engine.Default(policy))
-			if err := s.refused(errs, message); err != nil {
-				t.Errorf("engine: %v", err)
-			} else if len(errs) != 1 {
-				t.Errorf("engine: expected one finding, got %v", errs)
+			own := refusals(validate.Default(policy))
+			if err := s.refused(own, message); err != nil {
+				t.Errorf("validate: %v", err)
+			} else if len(own) != 1 {
+				t.Errorf("validate: expected one problem, got %v", own)
 			}
 		})
 	}
@@ -113,7 +133,7 @@ func TestWhatOnlyCompileSeesTheCRDAccepts(t *testing.T) {
 			if len(strict) > 0 || len(unknown) > 0 || len(errs) > 0 {
 				t.Errorf("expected the CRD to accept it, got %v %v %v", strict, unknown, errs)
 			}
-			if errs := engine.Validate(engine.Default(policy)); len(errs) > 0 {
+			if errs := refusals(validate.Default(policy)); len(errs) > 0 {
 				if err := s.refused(errs, s.message); err != nil {
 					t.Error(err)
 				}

@@ -8,7 +8,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
-	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
 // limit is the most of something, which set gives a policy n of.
@@ -241,7 +241,7 @@ func TestBothGatesHaveTheSameLimits(t *testing.T) {
 			p := everything(t)
 			l.set(&p.Spec, l.most)
 			_, server := g.create(toObject(t, p))
-			own := engine.Validate(engine.Default(p))
+			own := refusals(validate.Default(p))
 			if len(server) > 0 || len(own) > 0 {
 				t.Errorf("expected %d to be accepted, got %v from the API server and %v from Validate", l.most, server, own)
 			}
@@ -249,10 +249,10 @@ func TestBothGatesHaveTheSameLimits(t *testing.T) {
 			l.set(&p.Spec, l.most+1)
 			s := sample{path: l.path}
 			_, server = g.create(toObject(t, p))
-			if err := s.refused(server, ""); err != nil {
+			if err := s.refused(problems(server), ""); err != nil {
 				t.Errorf("API server, %d: %v", l.most+1, err)
 			}
-			if err := s.refused(engine.Validate(engine.Default(p)), ""); err != nil {
+			if err := s.refused(refusals(validate.Default(p)), ""); err != nil {
 				t.Errorf("engine, %d: %v", l.most+1, err)
 			}
 		})

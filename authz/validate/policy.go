@@ -1,4 +1,9 @@
-package engine
+// Package validate says what is wrong with a policy by itself, and completes it
+// with its defaults.
+//
+// Start with [Default], then [Policy]. The engine, the webhook and the commands
+// all ask here, so that a policy is valid for all of them or for none.
+package validate
 
 import (
 	"regexp"
@@ -8,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 var (
@@ -18,13 +24,15 @@ var (
 		"a header name: letters, digits or any of -!#$%&'*+.^_`|~"}
 )
 
-// Validate holds a policy to every rule that the CRD holds it to in a cluster,
-// to those that a schema cannot express, and to Gateway API's own for matches.
-// The policy has its defaults ([Default]). What a policy refers to, and what
-// its expressions mean, is not looked at.
+// Policy holds a policy to every rule that the CRD holds it to in a cluster, to
+// those that a schema cannot express, and to Gateway API's own for matches. The
+// policy has its defaults ([Default]). Neither the objects that a policy refers
+// to nor its expressions are looked at.
 //
-// A message says what was expected, what came and what to do.
-func Validate(p *v1alpha1.AgentAuthPolicy) field.ErrorList {
+// A policy with a problem of severity Invalid must not be compiled: compiling
+// relies on every rule. Messages say what was expected, what came and what to
+// do.
+func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 	f := &findings{}
 	f.metadata(p)
 	spec, at := &p.Spec, field.NewPath("spec")
@@ -41,10 +49,13 @@ func Validate(p *v1alpha1.AgentAuthPolicy) field.ErrorList {
 	if spec.Response != nil {
 		f.response(at.Child("response"), spec.Response)
 	}
-	return f.errs
+	if len(f.errs) > 0 {
+		return f.problems()
+	}
+	return neverApplies(at.Child("authentication", "methods"), spec.Authentication.Methods)
 }
 
-// metadata asks what the API server asks of every object.
+// metadata holds metadata to the rules that the API server has for every object.
 func (f *findings) metadata(p *v1alpha1.AgentAuthPolicy) {
 	for _, err := range validation.ValidateObjectMeta(&p.ObjectMeta, true, validation.NameIsDNSSubdomain, field.NewPath("metadata")) {
 		if s, ok := err.BadValue.(string); ok && s != "" {

@@ -1,20 +1,31 @@
-package engine
+package validate
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// maxFindings bounds what is said of one policy; nobody reads more.
+// maxFindings bounds the problems of one policy; nobody reads more.
 const maxFindings = 100
 
-// findings collects what is wrong with a policy. A message says what was
-// expected, then what came, in short; field.Error's own value is left out.
+// findings collects the problems of a policy. A message says what was expected,
+// then what came, in short; field.Error's own value is left out.
 type findings struct{ errs field.ErrorList }
+
+func (f *findings) problems() []authz.Problem {
+	out := make([]authz.Problem, len(f.errs))
+	for i, err := range f.errs {
+		out[i] = authz.Problem{Severity: authz.Invalid, Field: err.Field, Message: err.ErrorBody()}
+	}
+	return out
+}
 
 func (f *findings) add(kind field.ErrorType, at *field.Path, format string, args ...any) {
 	if len(f.errs) >= maxFindings {
@@ -106,14 +117,29 @@ func oneOf[S ~string](f *findings, at *field.Path, s S, allowed ...S) {
 	f.add(field.ErrorTypeNotSupported, at, "expected one of %v, got %s", allowed, brief(string(s)))
 }
 
-// member is a field of a union.
+// union reports a struct of which not exactly one member is set. The members
+// are its fields that are pointers, by their names in manifests, and those
+// named here.
+func union(f *findings, at *field.Path, of any, more ...member) {
+	var all []member
+	v := reflect.ValueOf(of)
+	for i := range v.NumField() {
+		if v.Field(i).Kind() == reflect.Pointer {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			all = append(all, member{name, !v.Field(i).IsNil()})
+		}
+	}
+	exactlyOne(f, at, append(more, all...)...)
+}
+
+// member is a member of a union.
 type member struct {
 	name string
 	set  bool
 }
 
-// union reports a union that does not have exactly one of its members.
-func (f *findings) union(at *field.Path, members ...member) {
+// exactlyOne reports a union of which not exactly one member is set.
+func exactlyOne(f *findings, at *field.Path, members ...member) {
 	var names, got []string
 	for _, m := range members {
 		names = append(names, m.name)

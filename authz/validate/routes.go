@@ -1,4 +1,4 @@
-package engine
+package validate
 
 import (
 	"regexp"
@@ -16,13 +16,13 @@ const dnsName = `[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*
 var hostname = text{1, 253, regexp.MustCompile(`^(\*|(\*\.)?` + dnsName + `)$`),
 	`a host name in lower case without port, "*." and one, or "*"`}
 
-// maxPatterns bounds the different regular expressions in the routes of a
-// policy. All are held compiled, up to 40 KiB each: a policy as large as the API
-// server keeps has 20,000, and would take the memory of all others.
-const maxPatterns = 256
+// MaxPatterns is the most different regular expressions that the routes of a
+// policy may have. All are held compiled, up to 40 KiB each: a policy as large as
+// the API server keeps could have 20,000 and take the memory of all others.
+const MaxPatterns = 256
 
-// patterns counts the different regular expressions of routes.
-func patterns(routes []v1alpha1.Route) int {
+// Patterns counts the different regular expressions of routes.
+func Patterns(routes []v1alpha1.Route) int {
 	seen := map[string]bool{}
 	enter := func(kind, value string) {
 		if kind == string(gatewayv1.PathMatchRegularExpression) {
@@ -51,8 +51,8 @@ func patterns(routes []v1alpha1.Route) int {
 
 func (f *findings) routes(at *field.Path, routes []v1alpha1.Route) {
 	f.count(at, len(routes), 1, 16)
-	if n := patterns(routes); n > maxPatterns {
-		f.invalid(at, "expected at most %d different regular expressions in a policy, got %d: use prefixes, or one expression for many values", maxPatterns, n)
+	if n := Patterns(routes); n > MaxPatterns {
+		f.invalid(at, "expected at most %d different regular expressions in a policy, got %d: use prefixes, or one expression for many values", MaxPatterns, n)
 		return // to compile them is what it is about
 	}
 	for i, r := range upTo(routes, 16) {
@@ -66,8 +66,8 @@ func (f *findings) routes(at *field.Path, routes []v1alpha1.Route) {
 	}
 }
 
-// match leaves values to package match, which asks more than Gateway API does,
-// and asks that names are unique, as the API server does.
+// match leaves values to package match, which is stricter than Gateway API, and
+// holds names to be unique, as the API server does.
 func (f *findings) match(at *field.Path, m gatewayv1.HTTPRouteMatch) {
 	for _, p := range match.Check(match.Entry{Hostname: "*", Match: m}) {
 		f.invalid(at.Child(strings.TrimPrefix(p.Field, "match.")), "%s", cut(p.Detail, 480))
@@ -76,4 +76,33 @@ func (f *findings) match(at *field.Path, m gatewayv1.HTTPRouteMatch) {
 		func(i int, name string) { f.duplicateName(at.Child("headers").Index(i), name) })
 	unique(m.QueryParams, func(q gatewayv1.HTTPQueryParamMatch) string { return string(q.Name) },
 		func(i int, name string) { f.duplicateName(at.Child("queryParams").Index(i), name) })
+}
+
+var sectionName = text{1, 253, objectName.pattern, "the name of a rule or listener: a DNS name in lower case"}
+
+// attachment is where a policy says which requests it is for.
+func (f *findings) attachment(at *field.Path, spec *v1alpha1.PolicySpec) {
+	exactlyOne(f, at, member{"targetRefs", spec.TargetRefs != nil}, member{"routes", spec.Routes != nil})
+	if spec.Routes != nil {
+		f.routes(at.Child("routes"), spec.Routes)
+	}
+	gateways := spec.TargetRefs != nil
+	if spec.TargetRefs != nil {
+		f.count(at.Child("targetRefs"), len(spec.TargetRefs), 1, 16)
+	}
+	for i, ref := range upTo(spec.TargetRefs, 16) {
+		at := at.Child("targetRefs").Index(i)
+		oneOf(f, at.Child("group"), ref.Group, v1alpha1.GatewayGroup)
+		oneOf(f, at.Child("kind"), ref.Kind, v1alpha1.TargetHTTPRoute, v1alpha1.TargetGRPCRoute, v1alpha1.TargetGateway)
+		objectName.check(f, at.Child("name"), ref.Name)
+		sectionName.optional(f, at.Child("sectionName"), ref.SectionName)
+		gateways = gateways && ref.Kind == v1alpha1.TargetGateway
+	}
+	if spec.Precedence == "" {
+		return
+	}
+	oneOf(f, at.Child("precedence"), spec.Precedence, v1alpha1.PrecedenceDefault, v1alpha1.PrecedenceOverride)
+	if !gateways {
+		f.invalid(at, "precedence is for targetRefs to Gateways only: leave it out, or make two policies")
+	}
 }

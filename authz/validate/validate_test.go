@@ -1,4 +1,4 @@
-package engine
+package validate
 
 import (
 	"strings"
@@ -8,6 +8,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // validPolicy has one of everything. The files in testdata/invalid, and the
@@ -55,9 +56,10 @@ func validPolicy() *v1alpha1.AgentAuthPolicy {
 	}
 }
 
-func TestAValidPolicyHasNoFindings(t *testing.T) {
-	if errs := Validate(Default(validPolicy())); len(errs) > 0 {
-		t.Error(errs)
+func TestOfAValidPolicyOnlyAMethodThatNeverAppliesIsTold(t *testing.T) {
+	problems := Policy(Default(validPolicy()))
+	if len(problems) != 1 || problems[0].Severity != authz.Warning || problems[0].Field != "spec.authentication.methods[4].anonymous" {
+		t.Error(problems)
 	}
 }
 
@@ -90,8 +92,8 @@ func TestValidateSeesWhatTheSchemaCannot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := validPolicy()
 			c.change(&p.Spec)
-			errs := Validate(Default(p))
-			if len(errs) != 1 || errs[0].Field != c.path || !strings.Contains(errs[0].Detail, c.wants) {
+			errs := Policy(Default(p))
+			if len(errs) != 1 || errs[0].Field != c.path || !strings.Contains(errs[0].Message, c.wants) {
 				t.Errorf("expected %s: %s, got %v", c.path, c.wants, errs)
 			}
 		})
@@ -106,13 +108,13 @@ func TestAFindingIsShortHoweverLongTheValue(t *testing.T) {
 	p.Spec.Authentication.Methods[1].JWT.Issuer = strings.Repeat("é", 2000)
 	p.Spec.Response.Metadata = map[string]v1alpha1.Expression{strings.Repeat(" ", 10_000): "''"}
 	p.Spec.Response.Upstream.Headers[0].Name = strings.Repeat(" ", 10_000)
-	errs := Validate(Default(p))
+	errs := Policy(Default(p))
 	if len(errs) < 6 {
 		t.Errorf("expected six findings, got %v", errs)
 	}
 	for _, err := range errs {
-		if len(err.ErrorBody()) > 600 {
-			t.Errorf("expected at most 600 bytes, got %d: %.700s…", len(err.ErrorBody()), err.ErrorBody())
+		if len(err.Message) > 600 {
+			t.Errorf("expected at most 600 bytes, got %d: %.700s…", len(err.Message), err.Message)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package engine
+package validate
 
 import (
 	"net/url"
@@ -60,7 +60,7 @@ func (f *findings) jwt(at *field.Path, j *v1alpha1.JWT) {
 	}
 	if ca := j.CACertificates; ca != nil {
 		at := at.Child("caCertificates")
-		f.union(at, member{"configMapRef", ca.ConfigMapRef != nil}, member{"secretRef", ca.SecretRef != nil})
+		union(f, at, *ca)
 		f.reference(at.Child("configMapRef"), ca.ConfigMapRef)
 		f.reference(at.Child("secretRef"), ca.SecretRef)
 	}
@@ -90,8 +90,7 @@ func (f *findings) jwtSense(at *field.Path, j *v1alpha1.JWT) {
 }
 
 func (f *findings) jwks(at *field.Path, k *v1alpha1.JWKS) {
-	f.union(at, member{"uri", k.URI != ""}, member{"inline", k.Inline != ""},
-		member{"configMapRef", k.ConfigMapRef != nil}, member{"secretRef", k.SecretRef != nil})
+	union(f, at, *k, member{"uri", k.URI != ""}, member{"inline", k.Inline != ""})
 	before := len(f.errs)
 	jwksURI.optional(f, at.Child("uri"), k.URI)
 	if k.URI != "" && len(f.errs) == before && !parses(k.URI) {

@@ -1,4 +1,4 @@
-package engine
+package validate
 
 import (
 	"maps"
@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 var (
@@ -35,8 +36,7 @@ func (f *findings) methods(at *field.Path, methods []v1alpha1.Method) {
 func (f *findings) method(at *field.Path, m *v1alpha1.Method) {
 	label.check(f, at.Child("name"), m.Name)
 	oneOf(f, at.Child("requirement"), m.Requirement, v1alpha1.Sufficient, v1alpha1.Required)
-	f.union(at, member{"basic", m.Basic != nil}, member{"jwt", m.JWT != nil},
-		member{"apiKey", m.APIKey != nil}, member{"anonymous", m.Anonymous != nil})
+	union(f, at, *m)
 	if m.Anonymous != nil && m.Requirement == v1alpha1.Required {
 		f.invalid(at, "anonymous cannot be Required: it applies only where no credential came; leave requirement out")
 	}
@@ -51,6 +51,21 @@ func (f *findings) method(at *field.Path, m *v1alpha1.Method) {
 		f.selector(at.Child("apiKey", "selector", "matchLabels"), m.APIKey.Selector.MatchLabels)
 		f.places(at.Child("apiKey", "from"), m.APIKey.From)
 	}
+}
+
+// neverApplies warns of a method that can never succeed: anonymous wants no
+// credential, and a Required method wants one.
+func neverApplies(at *field.Path, methods []v1alpha1.Method) (warnings []authz.Problem) {
+	if !slices.ContainsFunc(methods, func(m v1alpha1.Method) bool { return m.Requirement == v1alpha1.Required }) {
+		return nil
+	}
+	for i := range methods {
+		if methods[i].Anonymous != nil {
+			warnings = append(warnings, authz.Problem{Severity: authz.Warning, Field: at.Index(i).Child("anonymous").String(),
+				Message: "it never applies: it is for requests without any credential, and another method is Required"})
+		}
+	}
+	return warnings
 }
 
 func (f *findings) reference(at *field.Path, r *v1alpha1.ObjectKeyReference) {
@@ -85,7 +100,7 @@ func (f *findings) places(at *field.Path, from []v1alpha1.Place) {
 }
 
 func (f *findings) place(at *field.Path, p v1alpha1.Place) {
-	f.union(at, member{"header", p.Header != nil}, member{"cookie", p.Cookie != nil}, member{"query", p.Query != nil})
+	union(f, at, p)
 	if h := p.Header; h != nil {
 		at := at.Child("header")
 		fieldName.check(f, at.Child("name"), h.Name)
