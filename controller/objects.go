@@ -9,6 +9,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
@@ -30,7 +31,7 @@ func slim(obj any) (any, error) {
 		o.SetAnnotations(a)
 	}
 	if s, ok := obj.(*corev1.Secret); ok && s.Labels[v1alpha1.LabelUse] == v1alpha1.UseAPIKey {
-		s.Data = engine.DigestKeys(s.Data)
+		s.Data = apikey.Digest(s.Data)
 	}
 	switch o := obj.(type) {
 	case *corev1.Namespace:

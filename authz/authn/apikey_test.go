@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 )
 
 const robotKey = "the-first-key-of-the-robot"
 
 func robots() *APIKey {
-	return &APIKey{Method: "keys", Keys: Keys{
+	return &APIKey{Method: "keys", Keys: apikey.Table{
 		sha256.Sum256([]byte(robotKey)):               {Identity: authz.Identity{Subject: "robot", CredentialID: "first", Scopes: []string{"a"}}},
 		sha256.Sum256([]byte("the-key-that-ends")):    {Identity: authz.Identity{CredentialID: "ends", ExpiresAt: clock}},
 		sha256.Sum256([]byte("the-key-of-two-homes")): {Ambiguous: true},

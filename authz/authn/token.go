@@ -1,16 +1,12 @@
 package authn
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"strings"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
-
-// MaxToken is the longest token in bytes.
-const MaxToken = 16 << 10
 
 // ErrNotToken says that a credential does not have the form of a JWT.
 var ErrNotToken = errors.New("the credential is no JWT")
@@ -31,10 +27,10 @@ type Token struct {
 // right types. It returns ErrNotToken, or a *Rejected for what has the form of
 // a JWT and is malformed: that is a bad credential whoever could own it.
 func ParseToken(raw string) (*Token, error) {
-	if !IsToken(raw) {
+	if !authz.IsJWT(raw) {
 		return nil, ErrNotToken
 	}
-	if len(raw) > MaxToken {
+	if len(raw) > authz.MaxToken {
 		return nil, malformed("a token has at most 16 KiB")
 	}
 	parts := strings.Split(raw, ".")
@@ -95,44 +91,6 @@ func (t *Token) readHeader(h map[string]any) error {
 }
 
 func malformed(detail string) error { return reject(authz.CredentialMalformed, detail) }
-
-// IsToken decides leniently, so that a JWT with a blemish is still a
-// JWT, and a bad one, rather than a value to be shown to somebody else.
-func IsToken(raw string) bool {
-	first, rest, _ := strings.Cut(raw, ".")
-	if !strings.Contains(rest, ".") {
-		return false
-	}
-	if len(first) > MaxToken {
-		first = first[:MaxToken]
-	}
-	clean := make([]byte, 0, len(first))
-	for i := range len(first) {
-		switch c := first[i]; {
-		case c == '+':
-			clean = append(clean, '-')
-		case c == '/':
-			clean = append(clean, '_')
-		case c == '=' || c <= ' ':
-		default:
-			clean = append(clean, c)
-		}
-	}
-	clean = clean[:len(clean)-len(clean)%4+keep(len(clean)%4)]
-	out := make([]byte, base64.RawURLEncoding.DecodedLen(len(clean)))
-	n, _ := base64.RawURLEncoding.Decode(out, clean)
-	out = bytes.TrimPrefix(out[:n], []byte("\xef\xbb\xbf"))
-	out = bytes.TrimLeft(out, " \t\r\n")
-	return len(out) > 0 && out[0] == '{'
-}
-
-// keep says how many of the last 0 to 3 characters can be decoded.
-func keep(rest int) int {
-	if rest == 1 {
-		return 0
-	}
-	return rest
-}
 
 // decodeObject decodes base64url without padding, without white space and
 // without trailing bits (RFC 7515 2), and the JSON object in it.

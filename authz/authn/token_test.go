@@ -113,7 +113,7 @@ func TestATokenWithABlemishIsMalformed(t *testing.T) {
 		"a payload with a control in a string":    mac(hs256, "{\"sub\":\"a\nb\"}"),
 		"an iss that is no string":                mac(hs256, `{"iss":["https://idp.example.com"]}`),
 		"an iss that is null":                     mac(hs256, `{"iss":null}`),
-		"more than 16 KiB":                        mac(hs256, claims(`"x":"`+strings.Repeat("x", MaxToken)+`"`)),
+		"more than 16 KiB":                        mac(hs256, claims(`"x":"`+strings.Repeat("x", authz.MaxToken)+`"`)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseToken(raw)
@@ -136,8 +136,8 @@ func next(signature string) string {
 
 func TestATokenOf16KiBIsRead(t *testing.T) {
 	padding := func(n int) string { return mac(hs256, claims(`"x":"`+strings.Repeat("x", n)+`"`)) }
-	n := (MaxToken-len(padding(0)))*3/4 - 4
-	for len(padding(n+1)) <= MaxToken {
+	n := (authz.MaxToken-len(padding(0)))*3/4 - 4
+	for len(padding(n+1)) <= authz.MaxToken {
 		n++
 	}
 	if _, err := ParseToken(padding(n)); err != nil {
@@ -166,7 +166,7 @@ func FuzzParseToken(f *testing.F) {
 			return
 		}
 		parts := strings.Split(raw, ".")
-		if len(parts) != 3 || len(raw) > MaxToken {
+		if len(parts) != 3 || len(raw) > authz.MaxToken {
 			t.Fatalf("accepted with %d parts and %d bytes", len(parts), len(raw))
 		}
 		for _, p := range parts {

@@ -86,7 +86,7 @@ func (p *policy) ask(ctx context.Context, r *authz.Request, m *method, w *who, o
 		return nil
 	}
 	out.place = &mine.Place
-	if m.kind != jwtKind && authn.IsToken(mine.Value) {
+	if m.kind != jwtKind && authz.IsJWT(mine.Value) {
 		return nil // a JWT belongs to the methods for JWTs, sound or not
 	}
 	id, err := m.auth.Authenticate(ctx, r, mine)

@@ -53,7 +53,7 @@ type Namespace struct {
 }
 
 // Object is a Secret or a ConfigMap. API keys in it are digests already
-// ([DigestKeys]): no source keeps them.
+// ([apikey.Digest]): no source keeps them.
 type Object struct {
 	Namespace, Name     string
 	Labels, Annotations map[string]string

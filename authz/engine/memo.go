@@ -8,6 +8,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 )
 
 // memo is what the next compile may take over: what was made of what was read,
@@ -15,7 +16,7 @@ import (
 type memo struct {
 	policies map[types.NamespacedName]*policy
 	tables   map[string]*keyTable
-	secrets  map[fingerprint]*keySecret
+	secrets  map[fingerprint]*apikey.Secret
 	// printed are the fingerprints of the objects of the Input, which it does not keep.
 	printed map[weak.Pointer[Object]]fingerprint
 }
@@ -23,7 +24,7 @@ type memo struct {
 func (m *memo) init() {
 	m.policies = map[types.NamespacedName]*policy{}
 	m.tables = map[string]*keyTable{}
-	m.secrets = map[fingerprint]*keySecret{}
+	m.secrets = map[fingerprint]*apikey.Secret{}
 }
 
 // origin is what a policy was compiled from.

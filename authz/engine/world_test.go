@@ -18,6 +18,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/password"
@@ -173,7 +174,7 @@ func robot(name, team string, keys ...string) *Object {
 	for i, k := range keys {
 		o.Data[fmt.Sprint("key-", i)] = []byte(k)
 	}
-	o.Data = DigestKeys(o.Data)
+	o.Data = apikey.Digest(o.Data)
 	return o
 }
 

@@ -14,9 +14,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/agentauth-dev/agentauth/authz/egress"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/go-jose/go-jose/v4"
 )
 
 // through fetches by way of egress.

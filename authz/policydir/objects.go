@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
@@ -114,7 +115,7 @@ func secret(s *corev1.Secret, doc *yaml.Node, say func(n *yaml.Node, field, mess
 	}
 	checkKeys(o.Data, doc, say, "data", "stringData")
 	if o.Use() == v1alpha1.UseAPIKey {
-		o.Data = engine.DigestKeys(o.Data)
+		o.Data = apikey.Digest(o.Data)
 	}
 	return o
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/password"
 )
 
@@ -49,8 +49,8 @@ func hashOf(kind string, secret []byte) (string, error) {
 	if bytes.HasPrefix(secret, []byte("sha256:")) {
 		return "", fmt.Errorf("expected an API key, and it is a digest already")
 	}
-	digest := engine.DigestKeys(map[string][]byte{"key": secret})["key"]
-	if _, problem := engine.ParseDigest(digest); problem != "" {
+	digest := apikey.Digest(map[string][]byte{"key": secret})["key"]
+	if _, problem := apikey.ParseDigest(digest); problem != "" {
 		return "", fmt.Errorf("not an API key: %s", problem)
 	}
 	sum := sha256.Sum256(secret)

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
@@ -92,7 +93,7 @@ func loadOne(in *engine.Input, doc []byte) error {
 			o.Data[k] = []byte(v)
 		}
 		if o.Use() == v1alpha1.UseAPIKey {
-			o.Data = engine.DigestKeys(o.Data)
+			o.Data = apikey.Digest(o.Data)
 		}
 		in.Secrets = append(in.Secrets, o)
 	case "ConfigMap":

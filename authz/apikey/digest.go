@@ -1,4 +1,7 @@
-package engine
+// Package apikey reads Secrets of API keys. A raw key is never kept: [Digest]
+// makes digests of the entries of a Secret before a source stores them, [Parse]
+// reads such a Secret, and a [Table] finds a key by its digest.
+package apikey
 
 import (
 	"bytes"
@@ -6,7 +9,7 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 const (
@@ -34,7 +37,7 @@ const (
 
 var keyProblems = []string{keyEndsInLine, keyTooShort, keyTooLong, keyHasSpace, keyHasComma, keyNotASCII, keyBadDigest, keyReserved, keyIsToken}
 
-// DigestKeys is what every source does to the Secrets labelled
+// Digest is what every source does to the Secrets labelled
 // agentauth.dev/use: api-key before it keeps them, so that no raw key stays in
 // memory. In the map it returns, which is new,
 //   - a key (20 to 512 bytes of printable ASCII without commas) is sha256:
@@ -43,7 +46,7 @@ var keyProblems = []string{keyEndsInLine, keyTooShort, keyTooLong, keyHasSpace, 
 //   - anything else is invalid: and what is wrong with it, never its content.
 //
 // Doing it twice is doing it once.
-func DigestKeys(data map[string][]byte) map[string][]byte {
+func Digest(data map[string][]byte) map[string][]byte {
 	out := make(map[string][]byte, len(data))
 	for id, value := range data {
 		out[id] = digestKey(value)
@@ -83,13 +86,13 @@ func checkKey(value []byte) string {
 		return keyHasComma
 	case bytes.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return keyNotASCII
-	case authn.IsToken(string(value)):
+	case authz.IsJWT(string(value)):
 		return keyIsToken
 	}
 	return ""
 }
 
-// ParseDigest reads an entry that went through [DigestKeys]: the SHA-256 of a
+// ParseDigest reads an entry that went through [Digest]: the SHA-256 of a
 // key, or what is wrong with the entry.
 func ParseDigest(value []byte) (sum [sha256.Size]byte, problem string) {
 	if sum, ok := parseDigest(value); ok {

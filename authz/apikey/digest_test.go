@@ -1,4 +1,4 @@
-package engine
+package apikey
 
 import (
 	"bytes"
@@ -45,14 +45,14 @@ func TestOnlyDigestsOfKeysAreKept(t *testing.T) {
 				want = digestPrefix + hex.EncodeToString(sum[:])
 			}
 			data := map[string][]byte{"id": []byte(c.value)}
-			once := DigestKeys(data)
+			once := Digest(data)
 			if string(once["id"]) != want {
 				t.Fatalf("got %s, want %s", once["id"], want)
 			}
 			if string(data["id"]) != c.value {
 				t.Error("the map that was given changed")
 			}
-			if twice := DigestKeys(once); !bytes.Equal(twice["id"], once["id"]) {
+			if twice := Digest(once); !bytes.Equal(twice["id"], once["id"]) {
 				t.Errorf("doing it twice gives %s, want %s", twice["id"], once["id"])
 			}
 			got, problem := ParseDigest(once["id"])
@@ -79,14 +79,14 @@ func TestAnEntryThatWasNotDigestedIsNoDigest(t *testing.T) {
 	}
 }
 
-func FuzzDigestKeys(f *testing.F) {
+func FuzzDigest(f *testing.F) {
 	f.Add([]byte("a-key-of-more-than-twenty-bytes"))
 	f.Add([]byte("sha256:" + strings.Repeat("aB", 32)))
 	f.Add([]byte("invalid:it ends"))
 	f.Add([]byte("short\n"))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		once := DigestKeys(map[string][]byte{"id": value})["id"]
-		if twice := DigestKeys(map[string][]byte{"id": once})["id"]; !bytes.Equal(once, twice) {
+		once := Digest(map[string][]byte{"id": value})["id"]
+		if twice := Digest(map[string][]byte{"id": once})["id"]; !bytes.Equal(once, twice) {
 			t.Fatalf("doing it twice gives %s, want %s", twice, once)
 		}
 		if _, problem := ParseDigest(once); problem == keyNoDigest {
