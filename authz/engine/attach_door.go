@@ -10,18 +10,18 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
-// door is a port of a Gateway, where all its listeners compete for a request.
+// port is a port of a Gateway, where all its listeners compete for a request.
 // Proxies differ in what they make of it; whatever any of them does is possible.
-type door struct {
+type port struct {
 	listeners []*listener
 	// views are what they make of it: the first is all that is attached.
-	views []*view
+	behaviours []*behaviour
 }
 
-// view is what a door has in some proxies. Some of them merge the routes of its
+// behaviour is what a port serves in some proxies. Some of them merge the routes of its
 // listeners, others let only the listener with the most specific hostname serve
 // (Gateway API's isolation).
-type view struct {
+type behaviour struct {
 	merged table
 	// isolated are the tables of each listener, where that makes a difference.
 	isolated map[*listener]*table
@@ -29,53 +29,53 @@ type view struct {
 	when func(match.View) bool
 }
 
-// entrance is a route that is attached to a listener of a door.
-type entrance struct {
+// attachedRoute is a route that is attached to a listener of a port.
+type attachedRoute struct {
 	route *gatewayRoute
 	owner int
 	at    attachment
 }
 
-// openDoors makes the tables of all ports.
-func (a *attachments) openDoors() {
-	type port struct {
+// makePorts makes the tables of all ports.
+func (a *attachments) makePorts() {
+	type portKey struct {
 		gateway string
 		number  int32
 	}
-	doors := map[port]*door{}
-	entrances := map[*door][]entrance{}
+	ports := map[portKey]*port{}
+	routes := map[*port][]attachedRoute{}
 	for owner, g := range a.routes {
 		for _, att := range g.attached {
-			key := port{att.on.gateway.String(), att.on.port}
-			d := doors[key]
+			key := portKey{att.on.gateway.String(), att.on.port}
+			d := ports[key]
 			if d == nil {
-				d = &door{}
-				doors[key] = d
-				a.doors = append(a.doors, d)
+				d = &port{}
+				ports[key] = d
+				a.ports = append(a.ports, d)
 			}
 			if !slices.Contains(d.listeners, att.on) {
 				d.listeners = append(d.listeners, att.on)
 			}
-			entrances[d] = append(entrances[d], entrance{g, owner, att})
+			routes[d] = append(routes[d], attachedRoute{g, owner, att})
 		}
 	}
-	for _, d := range a.doors {
-		all := entrances[d]
-		d.views = append(d.views, a.viewOf(d, all, nil))
-		d.views = append(d.views, a.grpcViews(d, all)...)
+	for _, d := range a.ports {
+		all := routes[d]
+		d.behaviours = append(d.behaviours, a.behaviourOf(d, all, nil))
+		d.behaviours = append(d.behaviours, a.grpcBehaviours(d, all)...)
 	}
 }
 
-// viewOf is what comes through a door, but for matches to leave out.
-func (a *attachments) viewOf(d *door, entrances []entrance, without func(entrance, gatewayv1.HTTPRouteMatch) bool) *view {
-	v := &view{}
+// behaviourOf is what a port serves, but for matches to leave out.
+func (a *attachments) behaviourOf(d *port, routes []attachedRoute, without func(attachedRoute, gatewayv1.HTTPRouteMatch) bool) *behaviour {
+	v := &behaviour{}
 	if d.overlap() {
 		v.isolated = map[*listener]*table{}
 		for _, l := range d.listeners {
 			v.isolated[l] = &table{}
 		}
 	}
-	for _, e := range entrances {
+	for _, e := range routes {
 		a.enter(&v.merged, e, without)
 		if v.isolated != nil {
 			a.enter(v.isolated[e.at.on], e, without)
@@ -89,7 +89,7 @@ func (a *attachments) viewOf(d *door, entrances []entrance, without func(entranc
 }
 
 // forget drops what only building needs.
-func (v *view) forget() {
+func (v *behaviour) forget() {
 	v.merged.forget()
 	for _, t := range v.isolated {
 		t.forget()
@@ -97,7 +97,7 @@ func (v *view) forget() {
 }
 
 // overlap says whether a host may be one of several listeners'.
-func (d *door) overlap() bool {
+func (d *port) overlap() bool {
 	for i, x := range d.listeners {
 		for _, y := range d.listeners[:i] {
 			if within(x.hostname, y.hostname) || within(y.hostname, x.hostname) {
@@ -110,17 +110,17 @@ func (d *door) overlap() bool {
 
 // served is what may serve a request, as far as one reading of its path goes.
 type served struct {
-	places []place
+	servingRules []servingRule
 	// cause is what can be read in two ways that lead to different routes.
 	cause string
 	late  bool
 }
 
-// serve finds who serves a request at any door.
+// serve finds who serves a request at any port.
 func (a *attachments) serve(host string, v match.View) served {
 	var s served
-	for _, d := range a.doors {
-		for _, w := range d.views {
+	for _, d := range a.ports {
+		for _, w := range d.behaviours {
 			if w.when != nil && !w.when(v) {
 				continue
 			}
@@ -133,7 +133,7 @@ func (a *attachments) serve(host string, v match.View) served {
 	return s
 }
 
-func (d *door) serve(w *view, s *served, host string, v match.View) {
+func (d *port) serve(w *behaviour, s *served, host string, v match.View) {
 	w.merged.serve(s, host, v)
 	if w.isolated == nil {
 		return
@@ -160,12 +160,12 @@ func specific(a, b string) int {
 	return cmp.Or(cmp.Compare(exact(b), exact(a)), cmp.Compare(len(a), len(b)))
 }
 
-// add adds every place where the route may serve the host, at other doors too:
+// add adds every rule by which the route may serve the host, at other ports too:
 // so what is found without the proxy's word is never less than with it.
 func (s *served) add(o origins, host string) {
-	for _, p := range o.route.places(o.rule, func(at attachment) bool { return at.covers(host) }) {
-		if !slices.Contains(s.places, p) {
-			s.places = append(s.places, p)
+	for _, p := range o.route.servingRules(o.rule, func(at attachment) bool { return at.covers(host) }) {
+		if !slices.Contains(s.servingRules, p) {
+			s.servingRules = append(s.servingRules, p)
 		}
 	}
 }

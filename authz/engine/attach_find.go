@@ -11,7 +11,7 @@ import (
 
 // found is what decides a request: a policy, or an answer where none does.
 type found struct {
-	claim
+	targetHolder
 	// namespaces are those of the routes that may serve the request.
 	namespaces []string
 	// answer is given instead.
@@ -37,13 +37,13 @@ func tooLate() found {
 func (e *Engine) findAttached(ctx context.Context, s *Snapshot, r *authz.Request, rec *recorder) found {
 	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: ctx}
 	if r.Route != nil {
-		places, ok := s.attached.named(r.Route, r.Host)
+		servingRules, ok := s.attached.named(r.Route, r.Host)
 		if !ok {
 			rec.add("match", "the proxy names a route, or a rule of it, that is not known here")
 			return answered(unavailable(authz.RouteUnknown, "the proxy names a route, or a rule of it, that is not known here", 0))
 		}
-		f := s.resolve(places, r.Host, view, (*match.Index).LookupAll)
-		f.explain(rec, r, places)
+		f := s.resolve(servingRules, r.Host, view, (*match.Index).LookupAll)
+		f.explain(rec, r, servingRules)
 		return f
 	}
 	var first found
@@ -56,7 +56,7 @@ func (e *Engine) findAttached(ctx context.Context, s *Snapshot, r *authz.Request
 		if i == 0 {
 			first = f
 		}
-		if f.claim != first.claim || f.none != first.none {
+		if f.targetHolder != first.targetHolder || f.none != first.none {
 			rec.add("match", "the path can be read in two ways that lead to different policies")
 			return ambiguousRequest("path")
 		}
@@ -77,29 +77,29 @@ func (e *Engine) findServed(s *Snapshot, r *authz.Request, v match.View, rec *re
 		return tooLate()
 	case served.cause != "":
 		return ambiguousRequest(served.cause)
-	case len(served.places) == 0:
+	case len(served.servingRules) == 0:
 		f := s.unserved(r, v, !e.options.OneTenant)
 		f.explain(rec, r, nil)
 		return f
 	}
-	f := s.resolve(served.places, r.Host, v, (*match.Index).Lookup)
-	f.explain(rec, r, served.places)
+	f := s.resolve(served.servingRules, r.Host, v, (*match.Index).Lookup)
+	f.explain(rec, r, served.servingRules)
 	return f
 }
 
 type lookup = func(*match.Index, string, match.View) match.Result
 
-// resolve finds the policy of each place. If they lead to one policy, or to one
+// resolve finds the policy of each rule. If they lead to one policy, or to one
 // and to none, it decides.
-func (s *Snapshot) resolve(places []place, host string, v match.View, look lookup) found {
+func (s *Snapshot) resolve(servingRules []servingRule, host string, v match.View, look lookup) found {
 	out := found{none: true, served: true}
 	own := map[string]found{} // by namespace
-	for _, p := range places {
+	for _, p := range servingRules {
 		ns := p.route.key.namespace
 		if !slices.Contains(out.namespaces, ns) {
 			out.namespaces = append(out.namespaces, ns)
 		}
-		var c claim
+		var c targetHolder
 		if at := s.attached.override(p.on); at != nil {
 			c = *at
 		} else if at := s.attached.onRoute(p.route, p.rule); at != nil {
@@ -113,19 +113,19 @@ func (s *Snapshot) resolve(places []place, host string, v match.View, look looku
 			if f.answer != nil {
 				return f
 			}
-			if c = f.claim; c.policy == nil {
+			if c = f.targetHolder; c.policy == nil {
 				if at := s.attached.fallback(p.on); at != nil {
 					c = *at
 				}
 			}
 		}
-		if c.policy == nil || !out.none && c == out.claim {
+		if c.policy == nil || !out.none && c == out.targetHolder {
 			continue
 		}
 		if !out.none {
 			return answered(unavailable(authz.AmbiguousMatch, "more than one route or Gateway may serve the request, and their policies differ", 0))
 		}
-		out.claim, out.none = c, false
+		out.targetHolder, out.none = c, false
 	}
 	return out
 }
@@ -145,25 +145,25 @@ func (s *Snapshot) space(namespace, host string, v match.View, look lookup) foun
 	case !ok:
 		return found{none: true}
 	default:
-		return found{claim: claim{policy: s.policies[owner]}}
+		return found{targetHolder: targetHolder{policy: s.policies[owner]}}
 	}
 }
 
 // unserved finds the policy of a request that no route serves. Hostnames of
 // routes are claims of their namespaces, which beat the `routes` of others.
 func (s *Snapshot) unserved(r *authz.Request, v match.View, tenants bool) found {
-	claimants := s.attached.claimantsOf(r.Host)
+	hostNamespaces := s.attached.namespacesOf(r.Host)
 	all := s.lookup(s.index, r.Host, v)
-	if !tenants || len(claimants) == 0 {
+	if !tenants || len(hostNamespaces) == 0 {
 		return all
 	}
 	out := found{none: true}
-	for _, ns := range claimants {
+	for _, ns := range hostNamespaces {
 		f := s.space(ns, r.Host, v, (*match.Index).Lookup)
 		if f.answer != nil {
 			return f
 		}
-		if f.policy == nil || f.claim == out.claim {
+		if f.policy == nil || f.targetHolder == out.targetHolder {
 			continue
 		}
 		if !out.none {
@@ -187,16 +187,16 @@ func (s *Snapshot) lookup(index *match.Index, host string, v match.View) found {
 	case ok && owner == len(s.policies):
 		return answered(hostDisputed())
 	case ok:
-		return found{claim: claim{policy: s.policies[owner]}}
+		return found{targetHolder: targetHolder{policy: s.policies[owner]}}
 	}
 	return found{none: true}
 }
 
-// claimantsOf are the namespaces whose routes have a host.
-func (a *attachments) claimantsOf(host string) []string {
+// namespacesOf are the namespaces whose routes have a host.
+func (a *attachments) namespacesOf(host string) []string {
 	var out []string
 	for pattern := range covers(host) {
-		for ns := range a.claimants[pattern] {
+		for ns := range a.hostNamespaces[pattern] {
 			if !slices.Contains(out, ns) {
 				out = append(out, ns)
 			}
@@ -228,12 +228,12 @@ func (a *attachments) guards(host string) bool {
 }
 
 // explain tells how it was found.
-func (f *found) explain(rec *recorder, r *authz.Request, places []place) {
+func (f *found) explain(rec *recorder, r *authz.Request, servingRules []servingRule) {
 	if rec == nil {
 		return
 	}
 	var by []string
-	for _, p := range places {
+	for _, p := range servingRules {
 		text := p.route.key.kind + " " + p.route.key.namespace + "/" + p.route.key.name
 		if p.rule != "" {
 			text += " (rule " + p.rule + ")"

@@ -14,42 +14,43 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// standing is how the targets of a policy came off.
-type standing struct {
-	targets []target
+// policyStatus is the outcome of each targetRef: attached, missing, lost to an
+// older policy, or overridden.
+type policyStatus struct {
+	targets []targetStatus
 	// gateways are the ancestors, and where another policy overrides this one.
 	gateways  map[types.NamespacedName]bool
 	ambiguous []string
 }
 
 // target is one of targetRefs.
-type target struct {
+type targetStatus struct {
 	ref           v1alpha1.TargetReference
 	missing, gone bool
 	lostTo        *policy
 	overridden    bool
 }
 
-func (a *attachments) standing(p *policy) *standing {
-	st := a.standings[p]
+func (a *attachments) status(p *policy) *policyStatus {
+	st := a.statuses[p]
 	if st == nil {
-		st = &standing{gateways: map[types.NamespacedName]bool{}}
-		a.standings[p] = st
+		st = &policyStatus{gateways: map[types.NamespacedName]bool{}}
+		a.statuses[p] = st
 	}
 	return st
 }
 
-// standingOf is nil for a policy without targetRefs, and where nothing is
+// statusOf is nil for a policy without targetRefs, and where nothing is
 // attached at all.
-func (a *attachments) standingOf(p *policy) *standing {
+func (a *attachments) statusOf(p *policy) *policyStatus {
 	if a == nil {
 		return nil
 	}
-	return a.standings[p]
+	return a.statuses[p]
 }
 
 // hostsOf are the hostnames of what a policy targets.
-func (a *attachments) hostsOf(p *policy) []use {
+func (a *attachments) hostsOf(p *policy) []hostUse {
 	if a == nil {
 		return nil
 	}
@@ -66,13 +67,13 @@ func (a *attachments) judgeTargets(policies []*policy) {
 		}
 	}
 	for _, p := range policies {
-		st := a.standings[p]
+		st := a.statuses[p]
 		if st == nil {
 			continue
 		}
 		for i := range st.targets {
 			t := &st.targets[i]
-			s := slotOf(p, t.ref)
+			s := targetOf(p, t.ref)
 			if t.ref.Kind != v1alpha1.TargetGateway {
 				if g := a.byKey[routeKey{string(t.ref.Kind), s.namespace, s.name}]; g != nil {
 					a.judgeRoute(p, st, t, g)
@@ -101,7 +102,7 @@ func (a *attachments) judgeTargets(policies []*policy) {
 	a.judgeOrders()
 }
 
-func (a *attachments) judgeRoute(p *policy, st *standing, t *target, g *gatewayRoute) {
+func (a *attachments) judgeRoute(p *policy, st *policyStatus, t *targetStatus, g *gatewayRoute) {
 	free := len(g.attached) == 0
 	over := map[types.NamespacedName]bool{}
 	for _, at := range g.attached {
@@ -121,7 +122,7 @@ func (a *attachments) judgeRoute(p *policy, st *standing, t *target, g *gatewayR
 }
 
 // on notes an ancestor: overridden if every target there is.
-func (st *standing) on(gateway types.NamespacedName, overridden bool) {
+func (st *policyStatus) on(gateway types.NamespacedName, overridden bool) {
 	if was, seen := st.gateways[gateway]; seen {
 		overridden = overridden && was
 	}
@@ -132,15 +133,15 @@ func (a *attachments) decidesOn(p *policy, g *gatewayRoute, hostnames []string) 
 	for _, h := range hostnames {
 		for _, ns := range []string{p.namespace, g.key.namespace} {
 			if a.hosts[p] == nil {
-				a.hosts[p] = map[use]bool{}
+				a.hosts[p] = map[hostUse]bool{}
 			}
-			a.hosts[p][use{h, ns}] = true
+			a.hosts[p][hostUse{h, ns}] = true
 		}
 	}
 }
 
 // problems tells what became of the targets.
-func (st *standing) problems() []authz.Problem {
+func (st *policyStatus) problems() []authz.Problem {
 	var out []authz.Problem
 	say := func(severity authz.Severity, i int, format string, args ...any) {
 		out = append(out, authz.Problem{Severity: severity, Field: fmt.Sprintf("spec.targetRefs[%d]", i), Message: fmt.Sprintf(format, args...)})
@@ -172,7 +173,7 @@ func (st *standing) problems() []authz.Problem {
 }
 
 // reason is that of Accepted, for a policy that is valid.
-func (st *standing) reason() string {
+func (st *policyStatus) reason() string {
 	var lost, overridden, inForce int
 	for _, t := range st.targets {
 		switch {
@@ -199,7 +200,7 @@ func (st *standing) reason() string {
 }
 
 // ancestors are the Gateways of the targets, and the conditions there.
-func (st *standing) ancestors(r *Report) []gatewayv1.PolicyAncestorStatus {
+func (st *policyStatus) ancestors(r *Report) []gatewayv1.PolicyAncestorStatus {
 	if st == nil {
 		return nil
 	}

@@ -28,9 +28,9 @@ type gatewayRoute struct {
 	attached []attachment
 	// gateways are those that exist and that it names as parents, in order.
 	gateways []types.NamespacedName
-	// claimed are the Gateways it names, each with the section: where no listener
+	// named are the listeners of the Gateways it names, each with the section: where no listener
 	// admits it and it serves all the same, by one of these.
-	claimed []*listener
+	named []*listener
 }
 
 // gatewayRule is a rule of a route; gRPC's matches are written as HTTP's.
@@ -169,7 +169,7 @@ func (l *listeners) attachTo(g *gatewayRoute, gateway types.NamespacedName, list
 			continue
 		}
 		named = true
-		g.claimed = append(g.claimed, on)
+		g.named = append(g.named, on)
 		if !l.admits(on, g.key.kind, g.key.namespace) {
 			continue
 		}
@@ -178,6 +178,6 @@ func (l *listeners) attachTo(g *gatewayRoute, gateway types.NamespacedName, list
 		}
 	}
 	if !named {
-		g.claimed = append(g.claimed, &listener{gateway: gateway, name: section})
+		g.named = append(g.named, &listener{gateway: gateway, name: section})
 	}
 }

@@ -15,12 +15,12 @@ import (
 type table struct {
 	orders []*match.Index
 	from   []origins // of each entry
-	// unreadable are rules whose matches cannot be entered here. They may serve
+	// unindexed are rules whose matches cannot be entered here. They may serve
 	// any request on their host.
-	unreadable []vague
-	// loose are the regular expressions of GRPCRoutes, by hostname: whether one
+	unindexed []unindexedRule
+	// methodRegex are the regular expressions of GRPCRoutes, by hostname: whether one
 	// goes before other matches is told by nothing that all proxies agree on.
-	loose map[string][]loose
+	methodRegexes map[string][]methodRegex
 	// hostnames are those of all entries.
 	hostnames map[string]bool
 	// levels are the entries of a hostname by the hostnames that their routes have
@@ -39,18 +39,18 @@ type origins struct {
 	hostname string
 }
 
-type vague struct {
+type unindexedRule struct {
 	origins
 	hostname string // that it shares with the listener
 }
 
-type loose struct {
+type methodRegex struct {
 	of    []origins // its one
 	index *match.Index
 }
 
 // enter writes the rules of a route into a table, but for matches to leave out.
-func (a *attachments) enter(t *table, e entrance, without func(entrance, gatewayv1.HTTPRouteMatch) bool) {
+func (a *attachments) enter(t *table, e attachedRoute, without func(attachedRoute, gatewayv1.HTTPRouteMatch) bool) {
 	for i, rule := range e.route.rules {
 		// Rules without a policy of their own lead to one outcome.
 		outcome := 0
@@ -65,7 +65,7 @@ func (a *attachments) enter(t *table, e entrance, without func(entrance, gateway
 			for n, h := range e.at.hostnames {
 				from := origins{e.route, rule.name, e.at.own[n]}
 				if !readable {
-					t.unreadable = append(t.unreadable, vague{from, h})
+					t.unindexed = append(t.unindexed, unindexedRule{from, h})
 					continue
 				}
 				t.put(match.Entry{Hostname: h, Match: m, Owner: e.owner, Rule: outcome}, from)
@@ -118,11 +118,11 @@ func (t *table) build() {
 	t.layer()
 	for i, e := range t.entries {
 		if isRegex(e.Match) && t.from[i].route.key.kind == string(v1alpha1.TargetGRPCRoute) {
-			if t.loose == nil {
-				t.loose = map[string][]loose{}
+			if t.methodRegexes == nil {
+				t.methodRegexes = map[string][]methodRegex{}
 			}
 			e.Match = ofAnyPath(e.Match)
-			t.loose[e.Hostname] = append(t.loose[e.Hostname], loose{t.from[i : i+1], indexOf([]match.Entry{e}, match.Options{})})
+			t.methodRegexes[e.Hostname] = append(t.methodRegexes[e.Hostname], methodRegex{t.from[i : i+1], indexOf([]match.Entry{e}, match.Options{})})
 		}
 	}
 }
@@ -210,15 +210,15 @@ func (t *table) forget() {
 	}
 }
 
-// serve adds the places of the routes that win in any order.
+// serve adds the rules of the routes that win in any order.
 func (t *table) serve(s *served, host string, v match.View) {
 	t.win(s, host, v)
-	for _, u := range t.unreadable {
+	for _, u := range t.unindexed {
 		if within(host, u.hostname) {
 			s.add(u.origins, host)
 		}
 	}
-	if t.levels == nil && t.loose == nil {
+	if t.levels == nil && t.methodRegexes == nil {
 		return
 	}
 	for h := range covers(host) {
@@ -236,14 +236,14 @@ func (t *table) serveLevels(s *served, hostname, host string, v match.View) {
 			break
 		}
 	}
-	for _, l := range t.loose[hostname] {
+	for _, l := range t.methodRegexes[hostname] {
 		if n, ok := s.entry(l.index.Lookup(host, v)); ok {
 			s.add(l.of[n], host)
 		}
 	}
 }
 
-// win adds the places of the entry that wins in each order, and says whether
+// win adds the rules of the entry that wins in each order, and says whether
 // there is one.
 func (t *table) win(s *served, host string, v match.View) (won bool) {
 	for _, index := range t.orders {

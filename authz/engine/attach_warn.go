@@ -31,27 +31,27 @@ const (
 func (a *attachments) judgeOrders() {
 	for _, g := range a.routes {
 		for _, rule := range g.rules {
-			sides := claimSet{}
+			sides := policySet{}
 			for _, at := range g.attached {
-				sides.add(a.usual(place{g, rule.name, at.on}))
+				sides.add(a.usual(servingRule{g, rule.name, at.on}))
 			}
 			a.warn(sides, warnListeners)
 		}
 	}
-	all, from := []match.Entry{}, []claimSet{}
-	for _, d := range a.doors {
+	all, from := []match.Entry{}, []policySet{}
+	for _, d := range a.ports {
 		d.judge(a)
-		t := &d.views[0].merged
+		t := &d.behaviours[0].merged
 		for i, e := range t.entries {
 			e.Owner, e.Rule = len(all), 0
 			all = append(all, e)
-			from = append(from, t.claims(a, i))
+			from = append(from, t.policies(a, i))
 		}
-		for _, v := range d.views {
+		for _, v := range d.behaviours {
 			v.forget()
 		}
 	}
-	if len(a.doors) < 2 {
+	if len(a.ports) < 2 {
 		return
 	}
 	_, equal := mustBuild(all)
@@ -60,8 +60,8 @@ func (a *attachments) judgeOrders() {
 	}
 }
 
-// usual is the policy of a place, but for `routes`.
-func (a *attachments) usual(p place) *policy {
+// usual is the policy of a rule, but for `routes`.
+func (a *attachments) usual(p servingRule) *policy {
 	c := a.override(p.on)
 	if c == nil {
 		c = a.onRoute(p.route, p.rule)
@@ -75,11 +75,11 @@ func (a *attachments) usual(p place) *policy {
 	return c.policy
 }
 
-// claims are the policies of an entry.
-func (t *table) claims(a *attachments, entry int) claimSet {
-	out := claimSet{}
+// policies are the policies of an entry.
+func (t *table) policies(a *attachments, entry int) policySet {
+	out := policySet{}
 	o := t.from[entry]
-	for _, p := range o.route.places(o.rule, func(at attachment) bool {
+	for _, p := range o.route.servingRules(o.rule, func(at attachment) bool {
 		return slices.Contains(at.hostnames, t.entries[entry].Hostname)
 	}) {
 		out.add(a.usual(p))
@@ -87,26 +87,26 @@ func (t *table) claims(a *attachments, entry int) claimSet {
 	return out
 }
 
-// judge marks the pairs of a door.
-func (d *door) judge(a *attachments) {
-	t := &d.views[0].merged
+// judge marks the pairs of a port.
+func (d *port) judge(a *attachments) {
+	t := &d.behaviours[0].merged
 	t.judgeHostnames(a)
-	if len(d.views) > 1 {
+	if len(d.behaviours) > 1 {
 		t.judgeKinds(a)
 	}
 	if len(t.orders) < 2 {
 		return
 	}
-	type sides struct{ one, other claimSet }
+	type sides struct{ one, other policySet }
 	paths, conditions, slashes, details := map[string]*sides{}, map[string]*sides{}, map[string]*sides{}, map[string]*sides{}
 	side := func(m map[string]*sides, key string) *sides {
 		if m[key] == nil {
-			m[key] = &sides{claimSet{}, claimSet{}}
+			m[key] = &sides{policySet{}, policySet{}}
 		}
 		return m[key]
 	}
 	for i, e := range t.entries {
-		of := t.claims(a, i)
+		of := t.policies(a, i)
 		if s := side(paths, e.Hostname); isRegex(e.Match) {
 			s.one.join(of)
 		} else {
@@ -143,10 +143,10 @@ func (d *door) judge(a *attachments) {
 // judgeHostnames marks who has a hostname of a listener by different ones.
 func (t *table) judgeHostnames(a *attachments) {
 	for _, levels := range t.levels {
-		all := claimSet{}
+		all := policySet{}
 		for _, level := range levels {
 			for i := range level.entries {
-				all.join(level.claims(a, i))
+				all.join(level.policies(a, i))
 			}
 		}
 		a.warn(all, warnHostnames)
@@ -155,16 +155,16 @@ func (t *table) judgeHostnames(a *attachments) {
 
 // judgeKinds marks who shares a hostname with a route of the other kind.
 func (t *table) judgeKinds(a *attachments) {
-	kinds := map[string]*[2]claimSet{}
+	kinds := map[string]*[2]policySet{}
 	for i, e := range t.entries {
 		if kinds[e.Hostname] == nil {
-			kinds[e.Hostname] = &[2]claimSet{{}, {}}
+			kinds[e.Hostname] = &[2]policySet{{}, {}}
 		}
 		which := 0
 		if t.from[i].route.key.kind == string(v1alpha1.TargetGRPCRoute) {
 			which = 1
 		}
-		kinds[e.Hostname][which].join(t.claims(a, i))
+		kinds[e.Hostname][which].join(t.policies(a, i))
 	}
 	for h, one := range kinds {
 		for c := range covers(h) {
@@ -190,35 +190,35 @@ func pathOf(m gatewayv1.HTTPRouteMatch) string {
 }
 
 // warn tells policies that they are in each other's way, if there are several.
-func (a *attachments) warn(between claimSet, message string) {
+func (a *attachments) warn(between policySet, message string) {
 	if len(between) < 2 {
 		return
 	}
 	for p := range between {
-		if st := a.standings[p]; st != nil && !slices.Contains(st.ambiguous, message) {
+		if st := a.statuses[p]; st != nil && !slices.Contains(st.ambiguous, message) {
 			st.ambiguous = append(st.ambiguous, message)
 			slices.Sort(st.ambiguous)
 		}
 	}
 }
 
-// claimSet is a set of policies; none is not one.
-type claimSet map[*policy]bool
+// policySet is a set of policies; none is not one.
+type policySet map[*policy]bool
 
-func (s claimSet) add(p *policy) {
+func (s policySet) add(p *policy) {
 	if p != nil {
 		s[p] = true
 	}
 }
 
-func (s claimSet) join(other claimSet) {
+func (s policySet) join(other policySet) {
 	for p := range other {
 		s[p] = true
 	}
 }
 
-func (s claimSet) and(other claimSet) claimSet {
-	out := claimSet{}
+func (s policySet) and(other policySet) policySet {
+	out := policySet{}
 	out.join(s)
 	out.join(other)
 	return out

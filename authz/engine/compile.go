@@ -39,16 +39,16 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 		s.attached = attach(in, s.policies)
 	}
 	lost := buildIndex(s, e.options)
-	s.claimed = newClaims(s.policies, s.attached)
+	s.reserved = newReservedHeaders(s.policies, s.attached)
 	s.memo, s.used = c.next, c.used()
 
 	reports := make([]Report, 0, len(s.policies))
-	standings := s.attached
-	if standings == nil { // nothing serves by them, and still they have targets
-		standings = attach(in, s.policies)
+	statuses := s.attached
+	if statuses == nil { // nothing serves by them, and still they have targets
+		statuses = attach(in, s.policies)
 	}
 	for i, p := range s.policies {
-		reports = append(reports, p.report(lost[i], standings.standingOf(p)))
+		reports = append(reports, p.report(lost[i], statuses.statusOf(p)))
 	}
 	return s, reports
 }
@@ -87,7 +87,7 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 	}
 	var verdicts map[tenantHost]verdict
 	if !options.OneTenant {
-		verdicts = options.Grants.judge(s.policies, s.attached)
+		verdicts = options.HostnameGrants.judge(s.policies, s.attached)
 	}
 	spaces := map[string][]match.Entry{}
 	for owner, p := range s.policies {

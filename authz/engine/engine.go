@@ -49,8 +49,8 @@ type Options struct {
 	// OneTenant: all policies are one owner's. Their namespaces do not keep
 	// them apart, and the context extension agentauth.dev/policy names one.
 	OneTenant bool
-	// Grants, without OneTenant, say which namespace may use which hosts.
-	Grants Grants
+	// HostnameGrants, without OneTenant, say which namespace may use which hosts.
+	HostnameGrants HostnameGrants
 	// ContextPolicy reads the context extension also without OneTenant: where
 	// no tenant writes the configuration of proxies.
 	ContextPolicy bool
@@ -167,7 +167,7 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, rec *recorder) (d au
 		d = f.policy.decide(ctx, r, rec)
 	}
 	if d.Policy = f.policy.name; d.Outcome == authz.Allow {
-		s.removeClaimed(r, f, &d)
+		s.removeReserved(r, f, &d)
 	}
 	return d
 }

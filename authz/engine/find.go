@@ -36,7 +36,7 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, rec *r
 	rec.add("match", "no policy matches %s %s on host %s", r.Method, r.Path, r.Host)
 	if e.options.AllowUnmatched && (s.attached == nil || f.served || !s.attached.guards(r.Host)) {
 		d := authz.Decision{Outcome: authz.Allow, Reason: authz.Unmatched}
-		s.removeClaimed(r, found{}, &d)
+		s.removeReserved(r, found{}, &d)
 		return answered(d)
 	}
 	return answered(noPolicy())
@@ -58,7 +58,7 @@ func (s *Snapshot) byRoutes(r *authz.Request, view match.View, rec *recorder) fo
 	case ok:
 		p := s.policies[owner]
 		rec.add("match", "policy %s has the most specific match for %s %s on host %s", p.name, r.Method, r.Path, r.Host)
-		return found{claim: claim{policy: p}}
+		return found{targetHolder: targetHolder{policy: p}}
 	}
 	return found{none: true}
 }
@@ -78,7 +78,7 @@ func (e *Engine) named(s *Snapshot, r *authz.Request, name string, rec *recorder
 	ns, n, _ := strings.Cut(name, "/")
 	if p := s.byName[types.NamespacedName{Namespace: ns, Name: n}]; p != nil {
 		rec.add("match", "policy %s is named by the context extension %s", p.name, ContextPolicy)
-		return found{claim: claim{policy: p}}
+		return found{targetHolder: targetHolder{policy: p}}
 	}
 	rec.add("match", "the context extension %s names a policy that does not exist", ContextPolicy)
 	return answered(noPolicy())

@@ -19,8 +19,8 @@ type Snapshot struct {
 	refused *match.Index
 	// attached is what Gateway API has to do with it; nil where it has no routes.
 	attached *attachments
-	// claimed are the header names that policies set, by hostname pattern.
-	claimed map[string]*claims
+	// reserved are the header names that policies set, by hostname pattern.
+	reserved map[string]*reservedHeaders
 
 	// What the next compile may take over.
 	memo memo

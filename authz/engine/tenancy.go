@@ -19,17 +19,17 @@ import (
 // Without grants a hostname is in force unless another namespace claims it too,
 // or one that overlaps; then it is in force for neither. A bare "*" always
 // needs a grant, or one policy could take every host there is.
-type Grants []Grant
+type HostnameGrants []HostnameGrant
 
 // Grant lets policies of a namespace use the hostnames that a pattern covers.
-type Grant struct {
+type HostnameGrant struct {
 	Namespace string
 	// Hostname is as in routes: exact, "*." and a suffix, or "*".
 	Hostname string
 }
 
 // Check says what is wrong with a grant.
-func (g Grant) Check() error {
+func (g HostnameGrant) Check() error {
 	if g.Namespace == "" {
 		return fmt.Errorf("expected a namespace, got none")
 	}
@@ -66,7 +66,7 @@ func (v verdict) String() string {
 }
 
 // judge says what becomes of each hostname; those it leaves out are in force.
-func (g Grants) judge(policies []*policy, attached *attachments) map[tenantHost]verdict {
+func (g HostnameGrants) judge(policies []*policy, attached *attachments) map[tenantHost]verdict {
 	out := map[tenantHost]verdict{}
 	claimed := map[string][]string{} // hostname -> namespaces
 	for _, p := range policies {
@@ -100,17 +100,17 @@ func (g Grants) judge(policies []*policy, attached *attachments) map[tenantHost]
 
 // owns says whether routes of Gateway API of a namespace have all of a pattern.
 func (a *attachments) owns(namespace, pattern string) bool {
-	return a != nil && anyCovers(pattern, func(p string) bool { return a.claimants[p][namespace] })
+	return a != nil && anyCovers(pattern, func(p string) bool { return a.hostNamespaces[p][namespace] })
 }
 
 // beats says whether those of another namespace have it, and none of its own.
 func (a *attachments) beats(namespace, pattern string) bool {
-	return a != nil && !a.owns(namespace, pattern) && anyCovers(pattern, func(p string) bool { return len(a.claimants[p]) > 0 })
+	return a != nil && !a.owns(namespace, pattern) && anyCovers(pattern, func(p string) bool { return len(a.hostNamespaces[p]) > 0 })
 }
 
-func (g Grants) cover(namespace, hostname string) bool {
+func (g HostnameGrants) cover(namespace, hostname string) bool {
 	return anyCovers(hostname, func(pattern string) bool {
-		return slices.Contains(g, Grant{namespace, pattern})
+		return slices.Contains(g, HostnameGrant{namespace, pattern})
 	})
 }
 
@@ -129,7 +129,7 @@ func (a *attachments) ownsPart(namespace, pattern string) bool {
 	if a == nil {
 		return false
 	}
-	return slices.ContainsFunc(a.patterns[namespace], func(h string) bool { return within(h, pattern) || within(pattern, h) })
+	return slices.ContainsFunc(a.namespaceHosts[namespace], func(h string) bool { return within(h, pattern) || within(pattern, h) })
 }
 
 // lose tells a policy that a hostname is not in force for it, once for each. It

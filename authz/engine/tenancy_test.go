@@ -60,7 +60,7 @@ func granted(pairs ...string) Options {
 	var o Options
 	for _, p := range pairs {
 		ns, host, _ := strings.Cut(p, "=")
-		o.Grants = append(o.Grants, Grant{ns, host})
+		o.HostnameGrants = append(o.HostnameGrants, HostnameGrant{ns, host})
 	}
 	return o
 }
@@ -192,12 +192,12 @@ func TestNamespacesOfOneTenantShareAllHosts(t *testing.T) {
 }
 
 func TestAGrantIsANamespaceAndAHostname(t *testing.T) {
-	for _, g := range []Grant{{"", "a.test"}, {"shop", ""}, {"shop", "A.test"}, {"shop", "a.*.test"}} {
+	for _, g := range []HostnameGrant{{"", "a.test"}, {"shop", ""}, {"shop", "A.test"}, {"shop", "a.*.test"}} {
 		if g.Check() == nil {
 			t.Errorf("expected %+v to be refused", g)
 		}
 	}
-	for _, g := range []Grant{{"shop", "*"}, {"shop", "*.a.test"}, {"shop", "a.test"}} {
+	for _, g := range []HostnameGrant{{"shop", "*"}, {"shop", "*.a.test"}, {"shop", "a.test"}} {
 		if err := g.Check(); err != nil {
 			t.Errorf("%+v: %v", g, err)
 		}

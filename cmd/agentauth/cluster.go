@@ -67,11 +67,11 @@ func (f *clusterFlags) options(o *engine.Options) error {
 	o.ContextPolicy = f.trustContextPolicy
 	for _, s := range f.hostnames {
 		namespace, pattern, _ := strings.Cut(s, "=")
-		grant := engine.Grant{Namespace: namespace, Hostname: pattern}
+		grant := engine.HostnameGrant{Namespace: namespace, Hostname: pattern}
 		if err := grant.Check(); err != nil {
 			return usage("--hostnames %s: expected NAMESPACE=PATTERN as in shop=*.shop.example.com: %v", s, err)
 		}
-		o.Grants = append(o.Grants, grant)
+		o.HostnameGrants = append(o.HostnameGrants, grant)
 	}
 	if slices.Contains(f.namespaces, "") {
 		return usage("--watch-namespaces: expected names, got an empty one")

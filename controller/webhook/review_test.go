@@ -176,7 +176,7 @@ func targets(kind, name, section string) string {
 
 // Whoever reaches the port may ask, in the name of any namespace: nothing of what there is may be in the answer.
 func TestWhatDependsOnOtherObjectsIsNeitherRefusedNorTold(t *testing.T) {
-	granted := engine.Options{Grants: engine.Grants{{Namespace: "shop", Hostname: "*.shop.example.com"}}}
+	granted := engine.Options{HostnameGrants: engine.HostnameGrants{{Namespace: "shop", Hostname: "*.shop.example.com"}}}
 	for name, c := range map[string]struct {
 		options engine.Options
 		policy  string
@@ -203,7 +203,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	for i := range 16 {
 		hosts = append(hosts, fmt.Sprintf("h%d.%sexample.com", i, strings.Repeat("s.", 110)))
 	}
-	other := engine.Options{Grants: engine.Grants{{Namespace: "other", Hostname: "*"}}}
+	other := engine.Options{HostnameGrants: engine.HostnameGrants{{Namespace: "other", Hostname: "*"}}}
 	r := newAsked(other).answer(t, reviewOf(t, nil, strings.Replace(policy(public, ""), "[orders.example.com]", "["+strings.Join(hosts, ", ")+"]", 1), ""))
 	if len(r.Warnings) != maxWarnings || !strings.HasPrefix(r.Warnings[maxWarnings-1], "and 9 more") {
 		t.Errorf("got %d warnings %q", len(r.Warnings), r.Warnings)

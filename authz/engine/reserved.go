@@ -9,31 +9,31 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// claims are the header names that policies of one hostname pattern, and of
+// reservedHeaders are the names that policies of one hostname pattern, and of
 // every pattern that covers it, set upstream: by namespace, alias -> name.
-type claims struct{ byNamespace map[string]map[string]string }
+type reservedHeaders struct{ byNamespace map[string]map[string]string }
 
-// removeClaimed keeps a name that any policy of the host and namespace sets
+// removeReserved keeps a name that any policy of the host and namespace sets
 // from being sent by the caller: it means the same on every path. The namespace
 // is the policy's and that of the routes. A policy that was named also counts
 // for the hosts it is written for, since the caller may have chosen another. A
 // request that nothing claims (there is no policy) belongs to no namespace, so
 // the names of all are removed.
-func (s *Snapshot) removeClaimed(r *authz.Request, f found, d *authz.Decision) {
-	s.claimsOf(r.Host).remove(r, f, d)
+func (s *Snapshot) removeReserved(r *authz.Request, f found, d *authz.Decision) {
+	s.reservedFor(r.Host).remove(r, f, d)
 	if _, named := r.ContextExtensions[ContextPolicy]; named && f.policy != nil {
 		for _, h := range f.policy.hostnames {
-			s.claimsOf(h).remove(r, f, d)
+			s.reservedFor(h).remove(r, f, d)
 		}
 		for _, u := range s.attached.hostsOf(f.policy) {
-			s.claimsOf(u.pattern).remove(r, f, d)
+			s.reservedFor(u.pattern).remove(r, f, d)
 		}
 	}
 	slices.Sort(d.Remove)
 	d.Remove = slices.Compact(d.Remove)
 }
 
-func (c *claims) remove(r *authz.Request, f found, d *authz.Decision) {
+func (c *reservedHeaders) remove(r *authz.Request, f found, d *authz.Decision) {
 	if c == nil {
 		return
 	}
@@ -44,18 +44,18 @@ func (c *claims) remove(r *authz.Request, f found, d *authz.Decision) {
 	}
 }
 
-// claimsOf finds the claims of the longest pattern that covers a host, or a pattern.
-func (s *Snapshot) claimsOf(host string) *claims {
-	if c := s.claimed[host]; c != nil {
+// reservedFor finds the reserved headers of the longest pattern that covers a host, or a pattern.
+func (s *Snapshot) reservedFor(host string) *reservedHeaders {
+	if c := s.reserved[host]; c != nil {
 		return c
 	}
 	for rest := host; ; {
 		i := strings.IndexByte(rest, '.')
 		if i < 0 {
-			return s.claimed["*"]
+			return s.reserved["*"]
 		}
 		rest = rest[i+1:]
-		if c := s.claimed["*."+rest]; c != nil {
+		if c := s.reserved["*."+rest]; c != nil {
 			return c
 		}
 	}
@@ -84,38 +84,38 @@ func sets(d *authz.Decision, name string) bool {
 }
 
 // use is a hostname pattern that a policy decides on for a namespace.
-type use struct{ pattern, namespace string }
+type hostUse struct{ pattern, namespace string }
 
-// newClaims computes, for each pattern, the names of all patterns that cover
+// newReservedHeaders computes, for each pattern, the names of all patterns that cover
 // it, so that a look-up is one walk over the labels of a host. A pattern that no
 // name is set for has no entry: the look-up finds what covers it.
-func newClaims(policies []*policy, attached *attachments) map[string]*claims {
-	own := map[string]*claims{}
+func newReservedHeaders(policies []*policy, attached *attachments) map[string]*reservedHeaders {
+	own := map[string]*reservedHeaders{}
 	for _, p := range policies {
 		if len(p.headers) == 0 {
 			continue
 		}
 		uses := attached.hostsOf(p)
 		for _, pattern := range p.hostnames {
-			uses = append(uses, use{pattern, p.namespace})
+			uses = append(uses, hostUse{pattern, p.namespace})
 		}
 		for _, u := range uses {
 			if own[u.pattern] == nil {
-				own[u.pattern] = &claims{map[string]map[string]string{}}
+				own[u.pattern] = &reservedHeaders{map[string]map[string]string{}}
 			}
 			own[u.pattern].add(u.namespace, p.names)
 		}
 	}
-	out := make(map[string]*claims, len(own))
+	out := make(map[string]*reservedHeaders, len(own))
 	for pattern, mine := range own {
-		all := []*claims{mine}
+		all := []*reservedHeaders{mine}
 		for wider := range covers(pattern) {
 			if c := own[wider]; c != nil && c != mine {
 				all = append(all, c)
 			}
 		}
 		if len(all) > 1 { // what is one pattern's own stays so
-			mine = &claims{map[string]map[string]string{}}
+			mine = &reservedHeaders{map[string]map[string]string{}}
 			for _, c := range all {
 				for ns, names := range c.byNamespace {
 					mine.add(ns, names)
@@ -127,7 +127,7 @@ func newClaims(policies []*policy, attached *attachments) map[string]*claims {
 	return out
 }
 
-func (c *claims) add(namespace string, names map[string]string) {
+func (c *reservedHeaders) add(namespace string, names map[string]string) {
 	if c.byNamespace[namespace] == nil {
 		c.byNamespace[namespace] = make(map[string]string, len(names))
 	}
