@@ -213,7 +213,7 @@ func (g *gatewayRoute) servingRules(rule string, on func(attachment) bool) []ser
 
 func (a attachment) covers(host string) bool {
 	for _, h := range a.hostnames {
-		if within(host, h) {
+		if match.Within(host, h) {
 			return true
 		}
 	}

@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -100,7 +98,7 @@ func (v *behaviour) forget() {
 func (d *port) overlap() bool {
 	for i, x := range d.listeners {
 		for _, y := range d.listeners[:i] {
-			if within(x.hostname, y.hostname) || within(y.hostname, x.hostname) {
+			if match.Overlap(x.hostname, y.hostname) {
 				return true
 			}
 		}
@@ -140,7 +138,7 @@ func (d *port) serve(w *behaviour, s *served, host string, v match.View) {
 	}
 	longest := ""
 	for _, l := range d.listeners {
-		if within(host, l.hostname) && specific(l.hostname, longest) > 0 {
+		if match.Within(host, l.hostname) && match.CompareHostnames(l.hostname, longest) > 0 {
 			longest = l.hostname
 		}
 	}
@@ -149,15 +147,6 @@ func (d *port) serve(w *behaviour, s *served, host string, v match.View) {
 			w.isolated[l].serve(s, host, v)
 		}
 	}
-}
-
-// specific compares patterns of one host: an exact one, then the longest.
-func specific(a, b string) int {
-	exact := func(h string) int { return cmp.Compare(strings.Count(h, "*"), 0) }
-	if a == "" || b == "" {
-		return cmp.Compare(len(a), len(b))
-	}
-	return cmp.Or(cmp.Compare(exact(b), exact(a)), cmp.Compare(len(a), len(b)))
 }
 
 // add adds every rule by which the route may serve the host, at other ports too:

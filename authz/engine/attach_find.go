@@ -46,27 +46,23 @@ func (e *Engine) findAttached(ctx context.Context, s *Snapshot, r *authz.Request
 		f.explain(rec, r, servingRules)
 		return f
 	}
-	var first found
-	for i, path := range append([]string{r.RawPath}, match.Variants(r.RawPath)...) {
+	var namespaces []string
+	f, agree := match.EveryReading(r.RawPath, func(path string) (found, bool) {
 		view.Path = path
 		f := e.findServed(s, r, view, rec)
-		if f.answer != nil && !f.none {
-			return f
-		}
-		if i == 0 {
-			first = f
-		}
-		if f.targetHolder != first.targetHolder || f.none != first.none {
-			rec.add("match", "the path can be read in two ways that lead to different policies")
-			return ambiguousRequest("path")
-		}
 		for _, ns := range f.namespaces {
-			if !slices.Contains(first.namespaces, ns) {
-				first.namespaces = append(first.namespaces, ns)
+			if !slices.Contains(namespaces, ns) {
+				namespaces = append(namespaces, ns)
 			}
 		}
+		return f, f.answer != nil
+	}, func(a, b found) bool { return a.targetHolder == b.targetHolder && a.none == b.none })
+	if !agree {
+		rec.add("match", "the path can be read in two ways that lead to different policies")
+		return ambiguousRequest("path")
 	}
-	return first
+	f.namespaces = namespaces
+	return f
 }
 
 // findServed finds the policy for one reading of the path.
@@ -195,7 +191,7 @@ func (s *Snapshot) lookup(index *match.Index, host string, v match.View) found {
 // namespacesOf are the namespaces whose routes have a host.
 func (a *attachments) namespacesOf(host string) []string {
 	var out []string
-	for pattern := range covers(host) {
+	for pattern := range match.Covering(host) {
 		for ns := range a.hostNamespaces[pattern] {
 			if !slices.Contains(out, ns) {
 				out = append(out, ns)
@@ -211,7 +207,7 @@ func (a *attachments) namespacesOf(host string) []string {
 func (a *attachments) guards(host string) bool {
 	guarded := func(list []*listener) bool {
 		return slices.ContainsFunc(list, func(l *listener) bool {
-			return within(host, l.hostname) && (a.override(l) != nil || a.fallback(l) != nil)
+			return match.Within(host, l.hostname) && (a.override(l) != nil || a.fallback(l) != nil)
 		})
 	}
 	for _, list := range a.own {

@@ -91,7 +91,7 @@ type hostnameSet struct{ own, above map[string]bool }
 func (t *hostnameSet) add(hostnames []string) {
 	for _, h := range hostnames {
 		t.own[h] = true
-		for c := range covers(h) {
+		for c := range match.Covering(h) {
 			t.above[c] = true
 		}
 	}
@@ -103,7 +103,7 @@ func (t *hostnameSet) any(hostnames []string) bool {
 		if t.above[h] {
 			return true
 		}
-		for c := range covers(h) {
+		for c := range match.Covering(h) {
 			if t.own[c] {
 				return true
 			}

@@ -168,7 +168,7 @@ func shared(hostnames []gatewayv1.Hostname, pattern string) (hosts, own []string
 		case match.Check(match.Entry{Hostname: h}) != nil:
 		case i < 0:
 			hosts, own = append(hosts, h), append(own, from)
-		case specific(from, own[i]) > 0:
+		case match.CompareHostnames(from, own[i]) > 0:
 			own[i] = from
 		}
 	}
@@ -177,22 +177,13 @@ func shared(hostnames []gatewayv1.Hostname, pattern string) (hosts, own []string
 	}
 	for _, h := range hostnames {
 		switch h := strings.ToLower(string(h)); {
-		case within(h, pattern):
+		case match.Within(h, pattern):
 			add(h, h)
-		case within(pattern, h):
+		case match.Within(pattern, h):
 			add(pattern, h)
 		}
 	}
 	return hosts, own
-}
-
-// within says whether a pattern covers all that another does, or a host.
-func within(narrow, pattern string) bool {
-	if pattern == "*" || narrow == pattern {
-		return true
-	}
-	suffix, wild := strings.CutPrefix(pattern, "*")
-	return wild && narrow != "*" && strings.HasSuffix(narrow, suffix) && len(narrow) > len(suffix)
 }
 
 func nameIn(namespace, name string) types.NamespacedName {

@@ -194,7 +194,7 @@ func (t *table) layer() {
 		if t.levels == nil {
 			t.levels = map[string][]*table{}
 		}
-		for _, own := range slices.SortedFunc(maps.Keys(byOwn), func(a, b string) int { return specific(b, a) }) {
+		for _, own := range slices.SortedFunc(maps.Keys(byOwn), func(a, b string) int { return match.CompareHostnames(b, a) }) {
 			byOwn[own].order()
 			t.levels[h] = append(t.levels[h], byOwn[own])
 		}
@@ -214,14 +214,14 @@ func (t *table) forget() {
 func (t *table) serve(s *served, host string, v match.View) {
 	t.win(s, host, v)
 	for _, u := range t.unindexed {
-		if within(host, u.hostname) {
+		if match.Within(host, u.hostname) {
 			s.add(u.origins, host)
 		}
 	}
 	if t.levels == nil && t.methodRegexes == nil {
 		return
 	}
-	for h := range covers(host) {
+	for h := range match.Covering(host) {
 		if t.hostnames[h] {
 			t.serveLevels(s, h, host, v)
 			return

@@ -167,7 +167,7 @@ func (t *table) judgeKinds(a *attachments) {
 		kinds[e.Hostname][which].join(t.policies(a, i))
 	}
 	for h, one := range kinds {
-		for c := range covers(h) {
+		for c := range match.Covering(h) {
 			for which := range 2 {
 				if other := kinds[c]; other != nil && len(one[which]) > 0 && len(other[1-which]) > 0 {
 					a.warn(one[which].and(other[1-which]), warnKinds)

@@ -1,12 +1,11 @@
 package engine
 
 import (
-	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
 // reservedHeaders are the names that policies of one hostname pattern, and of
@@ -44,21 +43,11 @@ func (c *reservedHeaders) remove(r *authz.Request, f found, d *authz.Decision) {
 	}
 }
 
-// reservedFor finds the reserved headers of the longest pattern that covers a host, or a pattern.
+// reservedFor finds the reserved headers of the most specific pattern that
+// covers a host, or a pattern; nil if there are none.
 func (s *Snapshot) reservedFor(host string) *reservedHeaders {
-	if c := s.reserved[host]; c != nil {
-		return c
-	}
-	for rest := host; ; {
-		i := strings.IndexByte(rest, '.')
-		if i < 0 {
-			return s.reserved["*"]
-		}
-		rest = rest[i+1:]
-		if c := s.reserved["*."+rest]; c != nil {
-			return c
-		}
-	}
+	h, _ := match.Closest(s.reserved, host)
+	return h
 }
 
 // removeNames removes names, by their aliases, and what came under a name that
@@ -109,7 +98,7 @@ func newReservedHeaders(policies []*policy, attached *attachments) map[string]*r
 	out := make(map[string]*reservedHeaders, len(own))
 	for pattern, mine := range own {
 		all := []*reservedHeaders{mine}
-		for wider := range covers(pattern) {
+		for wider := range match.Covering(pattern) {
 			if c := own[wider]; c != nil && c != mine {
 				all = append(all, c)
 			}
@@ -132,23 +121,4 @@ func (c *reservedHeaders) add(namespace string, names map[string]string) {
 		c.byNamespace[namespace] = make(map[string]string, len(names))
 	}
 	maps.Copy(c.byNamespace[namespace], names)
-}
-
-// covers yields a pattern and every pattern that matches all its hosts.
-func covers(pattern string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		if !yield(pattern) || pattern == "*" {
-			return
-		}
-		for rest := strings.TrimPrefix(pattern, "*."); ; {
-			_, after, more := strings.Cut(rest, ".")
-			if !more {
-				yield("*")
-				return
-			}
-			if rest = after; !yield("*." + rest) {
-				return
-			}
-		}
-	}
 }

@@ -85,7 +85,7 @@ func (g HostnameGrants) judge(policies []*policy, attached *attachments) map[ten
 		return out
 	}
 	for h, mine := range claimed {
-		for wider := range covers(h) {
+		for wider := range match.Covering(h) {
 			for _, a := range mine {
 				for _, b := range claimed[wider] {
 					if mine, theirs := attached.owns(a, h), attached.owns(b, wider); a != b && !mine && !theirs {
@@ -115,7 +115,7 @@ func (g HostnameGrants) cover(namespace, hostname string) bool {
 }
 
 func anyCovers(hostname string, is func(pattern string) bool) bool {
-	for pattern := range covers(hostname) {
+	for pattern := range match.Covering(hostname) {
 		if is(pattern) {
 			return true
 		}
@@ -129,7 +129,7 @@ func (a *attachments) ownsPart(namespace, pattern string) bool {
 	if a == nil {
 		return false
 	}
-	return slices.ContainsFunc(a.namespaceHosts[namespace], func(h string) bool { return within(h, pattern) || within(pattern, h) })
+	return slices.ContainsFunc(a.namespaceHosts[namespace], func(h string) bool { return match.Overlap(h, pattern) })
 }
 
 // lose tells a policy that a hostname is not in force for it, once for each. It

@@ -59,19 +59,16 @@ func (r Result) Owner() (int, bool) {
 // leads to a different outcome. host is in lower case and without port.
 func (x *Index) LookupAll(host string, v View) Result {
 	h := x.find(host)
-	r := h.lookup(v)
-	if h == nil || r.Ambiguous || r.Late {
-		return r
+	if h == nil {
+		return Result{}
 	}
-	for _, path := range Variants(v.Path) {
+	r, agree := EveryReading(v.Path, func(path string) (Result, bool) {
 		v.Path = path
-		other := h.lookup(v)
-		if other.Ambiguous || other.Late {
-			return other
-		}
-		if !sameOutcome(r.found, other.found) {
-			return Result{HostKnown: true, Ambiguous: true, Cause: "path"}
-		}
+		r := h.lookup(&v)
+		return r, r.Ambiguous || r.Late
+	}, func(a, b Result) bool { return sameOutcome(a.found, b.found) })
+	if !agree {
+		return Result{HostKnown: true, Ambiguous: true, Cause: "path"}
 	}
 	return r
 }
@@ -79,7 +76,7 @@ func (x *Index) LookupAll(host string, v View) Result {
 // Lookup finds the entry of a request with the path read as it is. host is in
 // lower case and without port.
 func (x *Index) Lookup(host string, v View) Result {
-	return x.find(host).lookup(v)
+	return x.find(host).lookup(&v)
 }
 
 // find gives the most specific host, nil if there is none.
@@ -103,12 +100,12 @@ func (x *Index) find(name string) *host {
 	return x.any
 }
 
-func (h *host) lookup(v View) Result {
+func (h *host) lookup(v *View) Result {
 	if h == nil {
 		return Result{}
 	}
 	var s search
-	h.walk(&v, &s)
+	h.walk(v, &s)
 	if s.late {
 		return Result{HostKnown: true, Late: true}
 	}

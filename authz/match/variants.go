@@ -29,6 +29,26 @@ func Variants(path string) []string {
 	return forms
 }
 
+// EveryReading asks about a path as it was sent and about each of its Variants.
+// It returns the first answer that ask calls final, else the answer for the path
+// as it was sent. agree is false if the answer for some variant is not the same.
+func EveryReading[T any](path string, ask func(path string) (answer T, final bool), same func(a, b T) bool) (answer T, agree bool) {
+	first, final := ask(path)
+	if final {
+		return first, true
+	}
+	for _, variant := range Variants(path) {
+		other, final := ask(variant)
+		if final {
+			return other, true
+		}
+		if !same(first, other) {
+			return other, false
+		}
+	}
+	return first, true
+}
+
 func plain(path string) bool {
 	for i := range len(path) {
 		if c := path[i]; !pchar[c] && c != '/' || c == ';' {

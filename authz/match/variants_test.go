@@ -31,6 +31,33 @@ func TestVariantsOfAPath(t *testing.T) {
 	}
 }
 
+func TestEveryReadingOfAPathIsAskedAboutUntilTwoDifferOrOneIsFinal(t *testing.T) {
+	const path = "/%61;b" // has the variants /a;b, /%61 and /a
+	for _, tc := range []struct {
+		name, final string
+		answers     map[string]int
+		want        int
+		agree       bool
+		asked       []string
+	}{
+		{"all agree", "", nil, 0, true, []string{path, "/a;b", "/%61", "/a"}},
+		{"one differs", "", map[string]int{"/%61": 7}, 7, false, []string{path, "/a;b", "/%61"}},
+		{"the path as sent is final", path, map[string]int{path: 7}, 7, true, []string{path}},
+		{"a variant is final", "/a;b", map[string]int{"/a;b": 7}, 7, true, []string{path, "/a;b"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var asked []string
+			got, agree := EveryReading(path, func(p string) (int, bool) {
+				asked = append(asked, p)
+				return tc.answers[p], p == tc.final
+			}, func(a, b int) bool { return a == b })
+			if got != tc.want || agree != tc.agree || !slices.Equal(asked, tc.asked) {
+				t.Errorf("got %d %t after %q", got, agree, asked)
+			}
+		})
+	}
+}
+
 // FuzzVariantsAreReadingsOfThePath holds that normalising changes no byte the
 // upstream decodes, and is done once; and that no variant repeats another.
 func FuzzVariantsAreReadingsOfThePath(f *testing.F) {
