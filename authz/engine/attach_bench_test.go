@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/authz/attach"
 )
 
 // One change among 10,000 routes, each with a policy.
 func BenchmarkCompileTenThousandRoutes(b *testing.B) {
-	in := Input{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}}
+	in := Input{Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}}}
 	for i := range 10_000 {
 		name := fmt.Sprint("r", i)
 		in.HTTPRoutes = append(in.HTTPRoutes, routeOn("shop", name, names(gatewayv1.Hostname(name+".example.com")), "edge"))

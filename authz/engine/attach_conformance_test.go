@@ -199,7 +199,9 @@ func TestWhatGatewayAPIAsksOfPolicies(t *testing.T) {
 // summed are the reason of Accepted and those of each ancestor. What holds for every policy is looked at here.
 func summed(t *testing.T, in Input, r Report) string {
 	t.Helper()
-	i := slices.IndexFunc(in.Policies, func(p *v1alpha1.AgentAuthPolicy) bool { return nameIn(p.Namespace, p.Name) == r.Policy })
+	i := slices.IndexFunc(in.Policies, func(p *v1alpha1.AgentAuthPolicy) bool {
+		return p.Namespace == r.Policy.Namespace && p.Name == r.Policy.Name
+	})
 	out := []string{r.Conditions[0].Reason}
 	lists := [][]string{}
 	for _, c := range r.Conditions {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
 )
 
 // Envoy Gateway orders these matches otherwise than Gateway API does, or than other proxies read it.
@@ -41,7 +42,7 @@ func TestWhereEnvoyGatewayHasItsOwnOrderNothingIsDecidedWithoutItsWord(t *testin
 		"two exact headers":                   {headers(exactHeader), headers(exactHeader), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := Input{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}}
+			in := Input{Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}}}
 			for name, m := range map[string]gatewayv1.HTTPRouteMatch{"a-older": c.older, "b-younger": c.younger} {
 				r := routeOn("shop", name, names("api.example.com"), "edge")
 				r.Spec.Rules = []gatewayv1.HTTPRouteRule{{Matches: []gatewayv1.HTTPRouteMatch{m}}}
@@ -78,7 +79,9 @@ func TestAMethodOfAnyServiceMayServeEveryPathThatEndsInIt(t *testing.T) {
 	grpc.Spec.ParentRefs = routeOn("shop", "", nil, "edge").Spec.ParentRefs
 	grpc.Spec.Rules = []gatewayv1.GRPCRouteRule{{Matches: []gatewayv1.GRPCRouteMatch{{Method: &gatewayv1.GRPCMethodMatch{Method: new("Get")}}}}}
 	in := Input{
-		Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}, GRPCRoutes: []*gatewayv1.GRPCRoute{grpc},
+		Objects: attach.Objects{
+			Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}, GRPCRoutes: []*gatewayv1.GRPCRoute{grpc},
+		},
 		Policies: []*v1alpha1.AgentAuthPolicy{
 			targeting(onHost("grpc", "", anonymous()), "GRPCRoute", "grpc", ""), targeting(onHost("http", "", anonymous()), "HTTPRoute", "http", ""),
 		},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
 )
 
 // dice makes small worlds of Gateway API.
@@ -190,7 +191,7 @@ func (d dice) policy(namespace, name string) *v1alpha1.AgentAuthPolicy {
 }
 
 func (d dice) world() Input {
-	in := Input{Namespaces: []Namespace{{Name: "shop"}, {Name: "other", Labels: map[string]string{"edge": pick(d, "yes", "no")}}}}
+	in := Input{Objects: attach.Objects{Namespaces: []Namespace{{Name: "shop"}, {Name: "other", Labels: map[string]string{"edge": pick(d, "yes", "no")}}}}}
 	for i := range 1 + d.IntN(3) {
 		in.Gateways = append(in.Gateways, d.gateway("shop", fmt.Sprint("g", i)))
 	}

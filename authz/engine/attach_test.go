@@ -9,6 +9,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
 )
 
 // open lets every namespace attach.
@@ -32,8 +33,10 @@ func names(h ...gatewayv1.Hostname) []gatewayv1.Hostname { return h }
 func TestAHostOfARouteIsItsNamespacesWhateverOthersClaim(t *testing.T) {
 	e, _ := newWorld(Options{})
 	in := Input{
-		Gateways:   []*gatewayv1.Gateway{open(gatewayOf("edge", "*.example.com"))},
-		HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("mine", "api", names("api.example.com"), "edge")},
+		Objects: attach.Objects{
+			Gateways:   []*gatewayv1.Gateway{open(gatewayOf("edge", "*.example.com"))},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("mine", "api", names("api.example.com"), "edge")},
+		},
 		Policies: []*v1alpha1.AgentAuthPolicy{
 			older(of("yours", onHost("thief", "api.example.com", anonymous()))),
 			older(of("theirs", onHost("wide", "*.example.com", anonymous()))),
@@ -62,9 +65,11 @@ func TestAPathThatNoRouteServesOnAHostOfRoutesIsNobodyElses(t *testing.T) {
 	r.Spec.Rules = []gatewayv1.HTTPRouteRule{{Matches: []gatewayv1.HTTPRouteMatch{{Path: &gatewayv1.HTTPPathMatch{Type: &prefix, Value: new("/v1")}}}}}
 	e, _ := newWorld(Options{AllowUnmatched: true})
 	s, _ := e.Compile(Input{
-		Gateways:   []*gatewayv1.Gateway{open(gatewayOf("edge", "*.example.com"))},
-		HTTPRoutes: []*gatewayv1.HTTPRoute{r},
-		Policies:   []*v1alpha1.AgentAuthPolicy{of("theirs", onHost("wide", "*.example.com", anonymous()))},
+		Objects: attach.Objects{
+			Gateways:   []*gatewayv1.Gateway{open(gatewayOf("edge", "*.example.com"))},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{r},
+		},
+		Policies: []*v1alpha1.AgentAuthPolicy{of("theirs", onHost("wide", "*.example.com", anonymous()))},
 	})
 	e.Swap(s)
 	disputes(t, e, "api.example.com")
@@ -74,9 +79,11 @@ func TestAPathThatNoRouteServesOnAHostOfRoutesIsNobodyElses(t *testing.T) {
 func TestWithOneTenantHostsOfRoutesTakeNothingFromAnybody(t *testing.T) {
 	e, _ := newWorld(Options{OneTenant: true})
 	s, reports := e.Compile(Input{
-		Gateways:   []*gatewayv1.Gateway{open(gatewayOf("edge", "*.example.com"))},
-		HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("mine", "api", names("api.example.com"), "edge")},
-		Policies:   []*v1alpha1.AgentAuthPolicy{of("yours", onHost("plain", "*.example.com", anonymous()))},
+		Objects: attach.Objects{
+			Gateways:   []*gatewayv1.Gateway{open(gatewayOf("edge", "*.example.com"))},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("mine", "api", names("api.example.com"), "edge")},
+		},
+		Policies: []*v1alpha1.AgentAuthPolicy{of("yours", onHost("plain", "*.example.com", anonymous()))},
 	})
 	e.Swap(s)
 	accepted(t, reports, "plain", metav1.ConditionTrue, v1alpha1.ReasonAccepted)
@@ -87,7 +94,7 @@ func TestWithOneTenantHostsOfRoutesTakeNothingFromAnybody(t *testing.T) {
 func TestAPolicyThatTargetsNothingIsAcceptedOnceItsTargetIsThere(t *testing.T) {
 	p := targeting(onHost("p", "", anonymous()), "HTTPRoute", "api", "")
 	e, _ := newWorld(Options{})
-	in := Input{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}, Policies: []*v1alpha1.AgentAuthPolicy{p}}
+	in := Input{Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}}, Policies: []*v1alpha1.AgentAuthPolicy{p}}
 	_, reports := e.Compile(in)
 	accepted(t, reports, "p", metav1.ConditionFalse, v1alpha1.ReasonTargetNotFound)
 	if len(reports[0].Ancestors) != 0 {
@@ -106,9 +113,11 @@ func TestOfTwoPoliciesOnATargetTheYoungerSaysSo(t *testing.T) {
 	half := newer(targeting(targeting(onHost("half", "", anonymous()), "HTTPRoute", "api", ""), "HTTPRoute", "other", ""))
 	e, _ := newWorld(Options{})
 	_, reports := e.Compile(Input{
-		Gateways:   []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")},
-		HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("shop", "api", names("api.example.com"), "edge"), routeOn("shop", "other", names("other.example.com"), "edge")},
-		Policies:   []*v1alpha1.AgentAuthPolicy{second, first, half},
+		Objects: attach.Objects{
+			Gateways:   []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("shop", "api", names("api.example.com"), "edge"), routeOn("shop", "other", names("other.example.com"), "edge")},
+		},
+		Policies: []*v1alpha1.AgentAuthPolicy{second, first, half},
 	})
 	accepted(t, reports, "first", metav1.ConditionTrue, v1alpha1.ReasonAccepted)
 	accepted(t, reports, "second", metav1.ConditionFalse, v1alpha1.ReasonConflicted)
@@ -118,8 +127,10 @@ func TestOfTwoPoliciesOnATargetTheYoungerSaysSo(t *testing.T) {
 func TestAncestorsAreTheGatewaysOfTheTargetsAndSayWhereAnotherPolicyDecides(t *testing.T) {
 	e, _ := newWorld(Options{})
 	_, reports := e.Compile(Input{
-		Gateways:   []*gatewayv1.Gateway{gatewayOf("strict", "*.example.com"), gatewayOf("edge", "*.example.com")},
-		HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("shop", "api", names("api.example.com"), "strict", "edge", "unknown")},
+		Objects: attach.Objects{
+			Gateways:   []*gatewayv1.Gateway{gatewayOf("strict", "*.example.com"), gatewayOf("edge", "*.example.com")},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("shop", "api", names("api.example.com"), "strict", "edge", "unknown")},
+		},
 		Policies: []*v1alpha1.AgentAuthPolicy{
 			targeting(onHost("api", "", anonymous()), "HTTPRoute", "api", ""),
 			overriding(targeting(onHost("strict", "", anonymous()), "Gateway", "strict", "")),
@@ -151,8 +162,10 @@ func TestAncestorsAreTheGatewaysOfTheTargetsAndSayWhereAnotherPolicyDecides(t *t
 func TestARouteThatIsOverriddenOnEveryGatewaySaysSo(t *testing.T) {
 	e, _ := newWorld(Options{})
 	_, reports := e.Compile(Input{
-		Gateways:   []*gatewayv1.Gateway{gatewayOf("strict", "*.example.com")},
-		HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("shop", "api", names("api.example.com"), "strict")},
+		Objects: attach.Objects{
+			Gateways:   []*gatewayv1.Gateway{gatewayOf("strict", "*.example.com")},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("shop", "api", names("api.example.com"), "strict")},
+		},
 		Policies: []*v1alpha1.AgentAuthPolicy{
 			targeting(onHost("api", "", anonymous()), "HTTPRoute", "api", ""),
 			overriding(targeting(onHost("strict", "", anonymous()), "Gateway", "strict", "http")),
@@ -170,8 +183,10 @@ func TestPoliciesThatOnlyTheProxysWordTellsApartAreWarned(t *testing.T) {
 	}
 	e, _ := newWorld(Options{})
 	_, reports := e.Compile(Input{
-		Gateways:   []*gatewayv1.Gateway{gatewayOf("one", "*.example.com"), gatewayOf("two", "*.example.com"), gatewayOf("bare", "*.example.com")},
-		HTTPRoutes: []*gatewayv1.HTTPRoute{both, order, routeOn("shop", "single", names("single.example.com"), "bare")},
+		Objects: attach.Objects{
+			Gateways:   []*gatewayv1.Gateway{gatewayOf("one", "*.example.com"), gatewayOf("two", "*.example.com"), gatewayOf("bare", "*.example.com")},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{both, order, routeOn("shop", "single", names("single.example.com"), "bare")},
+		},
 		Policies: []*v1alpha1.AgentAuthPolicy{
 			targeting(onHost("one", "", anonymous()), "Gateway", "one", ""), targeting(onHost("two", "", anonymous()), "Gateway", "two", ""),
 			targeting(onHost("regex", "", anonymous()), "HTTPRoute", "order", "regex"), targeting(onHost("rest", "", anonymous()), "HTTPRoute", "order", ""),
@@ -193,8 +208,10 @@ func TestARuleThatCannotBeMatchedHereMayServeAnyRequestOfItsHost(t *testing.T) {
 	odd.Spec.Rules = []gatewayv1.HTTPRouteRule{{Matches: []gatewayv1.HTTPRouteMatch{{Path: &gatewayv1.HTTPPathMatch{Type: &exact, Value: new("/%61dmin")}}}}}
 	e, _ := newWorld(Options{})
 	s, _ := e.Compile(Input{
-		Gateways:   []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")},
-		HTTPRoutes: []*gatewayv1.HTTPRoute{odd, routeOn("shop", "plain", names("api.example.com"), "edge")},
+		Objects: attach.Objects{
+			Gateways:   []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{odd, routeOn("shop", "plain", names("api.example.com"), "edge")},
+		},
 		Policies: []*v1alpha1.AgentAuthPolicy{
 			targeting(onHost("odd", "", anonymous()), "HTTPRoute", "odd", ""), targeting(onHost("plain", "", anonymous()), "HTTPRoute", "plain", ""),
 		},

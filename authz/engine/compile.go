@@ -11,13 +11,14 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
-// Compile turns an Input into what decides, and reports on every policy. It
-// does no I/O. What did not change since the snapshot in force is taken over
-// from it; nothing that serves is mutated.
+// Compile makes a Snapshot of an Input, and a Report on every policy. It does no
+// I/O. It takes over from the snapshot in force whatever did not change, and
+// mutates nothing of it.
 func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 	prev := e.current.Load()
 	if prev == nil {
@@ -26,31 +27,35 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 	c := &compiler{engine: e, prev: &prev.memo, objects: newObjects(in, prev.memo.printed)}
 	c.next.init()
 	c.next.printed = c.objects.printed
-	s := &Snapshot{byName: make(map[types.NamespacedName]*policy, len(in.Policies))}
+	s := &Snapshot{byName: make(map[types.NamespacedName]int, len(in.Policies))}
 
 	sources := slices.Clone(in.Policies)
 	slices.SortStableFunc(sources, byAge)
 	for _, source := range sources {
 		p := c.policy(source)
+		s.byName[p.origin.name] = len(s.policies)
 		s.policies = append(s.policies, p)
-		s.byName[p.origin.name] = p
 	}
-	if len(in.HTTPRoutes)+len(in.GRPCRoutes) > 0 {
-		s.attached = attach(in, s.policies)
-	}
+	s.attached = attach.New(in.Objects, attachedPolicies(s.policies))
 	lost := buildIndex(s, e.options)
 	s.reserved = newReservedHeaders(s.policies, s.attached)
 	s.memo, s.used = c.next, c.used()
 
 	reports := make([]Report, 0, len(s.policies))
-	statuses := s.attached
-	if statuses == nil { // nothing serves by them, and still they have targets
-		statuses = attach(in, s.policies)
-	}
 	for i, p := range s.policies {
-		reports = append(reports, p.report(lost[i], statuses.statusOf(p)))
+		reports = append(reports, p.report(lost[i], s.attached.Status(i)))
 	}
 	return s, reports
+}
+
+// attachedPolicies are the policies as package attach knows them, by index.
+func attachedPolicies(policies []*policy) []attach.Policy {
+	out := make([]attach.Policy, len(policies))
+	for i, p := range policies {
+		spec := p.origin.spec
+		out[i] = attach.Policy{Namespace: p.namespace, Name: p.origin.name.Name, TargetRefs: spec.TargetRefs, Precedence: spec.Precedence}
+	}
+	return out
 }
 
 // byAge orders policies as ties are decided: the older first, then by
@@ -62,15 +67,15 @@ func byAge(a, b *v1alpha1.AgentAuthPolicy) int {
 
 func namespaceOf(p *v1alpha1.AgentAuthPolicy) string { return cmp.Or(p.Namespace, "default") }
 
-// conflicts are what a policy lost to older ones.
+// conflicts count the entries that a policy lost, of all its entries.
 type conflicts struct {
 	lost, entries int
-	ungranted     int // of those lost
+	ungranted     int // of the lost ones
 	messages      []string
 }
 
-// buildIndex enters the routes of every policy, of invalid ones too: a policy
-// claims its routes by existing.
+// buildIndex makes the indexes of the `routes` of policies. An invalid policy
+// keeps its routes too: they answer 503.
 func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 	var refused []match.Entry
 	count := 0
@@ -89,24 +94,24 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 	if !options.OneTenant {
 		verdicts = options.HostnameGrants.judge(s.policies, s.attached)
 	}
-	spaces := map[string][]match.Entry{}
+	byNamespace := map[string][]match.Entry{}
 	for owner, p := range s.policies {
 		for i, e := range p.entries {
 			v := verdicts[tenantHost{p.namespace, e.Hostname}]
 			if v != inForce {
-				of(owner).lose(p, i, v, s.attached.ownsPart(p.namespace, e.Hostname))
+				of(owner).lose(p, i, v, s.attached.OwnsPart(p.namespace, e.Hostname))
 			}
-			if s.attached != nil && v != ungranted { // where a route of the namespace serves, nobody disputes
+			if v != ungranted && s.attached.HasRoutesIn(p.namespace) { // no dispute counts where these routes serve
 				own := e
 				own.Owner = owner
-				spaces[p.namespace] = append(spaces[p.namespace], own)
+				byNamespace[p.namespace] = append(byNamespace[p.namespace], own)
 			}
 			switch v {
 			case ungranted, beaten:
 				refused = append(refused, e)
 				continue
 			case disputed:
-				e.Owner = len(s.policies) // nobody, see find
+				e.Owner = len(s.policies) // nobody, see foundBy
 			default:
 				e.Owner = owner
 			}
@@ -116,7 +121,10 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 	var losers []match.Conflict
 	s.index, losers = mustBuild(entries)
 	s.refused, _ = mustBuild(refused)
-	s.attached.fillSpaces(spaces)
+	s.namespaceIndex = make(map[string]*match.Index, len(byNamespace))
+	for ns, own := range byNamespace {
+		s.namespaceIndex[ns], _ = mustBuild(own)
+	}
 	for _, l := range losers {
 		loser, winner := s.policies[entries[l.Loser].Owner], s.policies[entries[l.Winner].Owner]
 		named := ", " + winner.name + ","
@@ -138,13 +146,14 @@ func mustBuild(entries []match.Entry) (*match.Index, []match.Conflict) {
 	return index, losers
 }
 
-// routes makes the entries of a policy. What cannot be matched makes it
-// invalid, and is claimed as widely as its host.
+// routes makes the entries of a policy. An invalid match makes the policy
+// invalid. It still reserves its whole hostname, so that no other policy answers
+// there.
 func (b *building) routes(routes []v1alpha1.Route) {
 	tooMany := validate.Patterns(routes) > validate.MaxPatterns
 	for i, route := range routes {
 		at := fmt.Sprintf("spec.routes[%d]", i)
-		matches := []gatewayv1.HTTPRouteMatch{{}} // none of them is compiled, and the host is claimed
+		matches := []gatewayv1.HTTPRouteMatch{{}} // compiles none of them, and reserves the host
 		if !tooMany {
 			matches = b.matches(route.Matches, at)
 		}

@@ -158,15 +158,17 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, rec *recorder) (d au
 		return badRequest(err)
 	}
 	f := e.find(ctx, s, r, rec)
-	switch {
-	case f.answer != nil:
-		return *f.answer
-	case f.broken:
+	switch f.outcome {
+	case policyFound:
+		d = s.policies[f.policy].decide(ctx, r, rec)
+	case targetGone:
 		d = unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
-	default:
-		d = f.policy.decide(ctx, r, rec)
+	case answered:
+		return *f.answer
+	case nobody:
+		return noPolicy()
 	}
-	if d.Policy = f.policy.name; d.Outcome == authz.Allow {
+	if d.Policy = s.policies[f.policy].name; d.Outcome == authz.Allow {
 		s.removeReserved(r, f, &d)
 	}
 	return d

@@ -5,6 +5,7 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/attach"
 )
 
 // Input is everything a snapshot is made of, as plain values. A source makes
@@ -14,13 +15,8 @@ type Input struct {
 	Secrets    []*Object
 	ConfigMaps []*Object
 
-	// What Gateway API says of who serves what; none of it where there are no
-	// such objects. A namespace that is not here has labels that nobody knows.
-	HTTPRoutes   []*gatewayv1.HTTPRoute
-	GRPCRoutes   []*gatewayv1.GRPCRoute
-	Gateways     []*gatewayv1.Gateway
-	ListenerSets []*gatewayv1.ListenerSet
-	Namespaces   []Namespace
+	// Objects of Gateway API say which route serves which request.
+	attach.Objects
 
 	// ReferenceGrants let policies refer to Secrets and ConfigMaps of the
 	// namespaces that the grants are in.
@@ -47,10 +43,7 @@ func (in *Input) AddGateway(o any) {
 }
 
 // Namespace is a namespace and the labels by which listeners select it.
-type Namespace struct {
-	Name   string
-	Labels map[string]string
-}
+type Namespace = attach.Namespace
 
 // Object is a Secret or a ConfigMap. API keys in it are digests already
 // ([apikey.Digest]): no source keeps them.

@@ -36,7 +36,7 @@ func copied(in Input) Input {
 }
 
 func compiled(s *Snapshot, name string) *policy {
-	return s.byName[types.NamespacedName{Namespace: "shop", Name: name}]
+	return s.policies[s.byName[types.NamespacedName{Namespace: "shop", Name: name}]]
 }
 
 func TestWhatDidNotChangeIsTakenOver(t *testing.T) {

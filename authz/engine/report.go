@@ -11,6 +11,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
 )
 
 // Report is what compiling found out about one policy, or about a Secret or
@@ -28,7 +29,7 @@ type Report struct {
 }
 
 // report says what is in force of a policy.
-func (p *policy) report(lost *conflicts, st *policyStatus) Report {
+func (p *policy) report(lost *conflicts, st *attach.Status) Report {
 	r := Report{Policy: p.origin.name, Generation: p.origin.generation, Problems: slices.Clone(p.origin.problems)}
 	accepted, refs := v1alpha1.ReasonAccepted, v1alpha1.ReasonResolvedRefs
 	if lost != nil {
@@ -44,10 +45,10 @@ func (p *policy) report(lost *conflicts, st *policyStatus) Report {
 		}
 	}
 	if st != nil && lost == nil {
-		accepted = st.reason()
+		accepted = st.Reason()
 	}
 	if st != nil {
-		r.Problems = append(r.Problems, st.problems()...)
+		r.Problems = append(r.Problems, st.Problems()...)
 	}
 	if p.invalid {
 		accepted = v1alpha1.ReasonInvalid
@@ -68,8 +69,28 @@ func (p *policy) report(lost *conflicts, st *policyStatus) Report {
 	} else {
 		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted"))
 	}
-	r.Ancestors = st.ancestors(&r)
+	if st != nil {
+		r.ancestors(st.Ancestors())
+	}
 	return r
+}
+
+// ancestors adds the Gateways of the targets. The conditions there are those of
+// the policy, unless another policy overrides it there.
+func (r *Report) ancestors(list []attach.Ancestor) {
+	for _, a := range list {
+		group, kind, namespace := gatewayv1.Group(v1alpha1.GatewayGroup), gatewayv1.Kind("Gateway"), gatewayv1.Namespace(a.Gateway.Namespace)
+		conditions := slices.Clone(r.Conditions)
+		if a.Overridden && conditions[0].Status == metav1.ConditionTrue {
+			conditions[0].Status, conditions[0].Reason = metav1.ConditionFalse, v1alpha1.ReasonOverridden
+			conditions[0].Message = "a policy of the Gateway with precedence Override decides instead"
+			conditions[2].Status, conditions[2].Reason, conditions[2].Message = metav1.ConditionFalse, v1alpha1.ReasonNotAccepted, "see Accepted"
+		}
+		r.Ancestors = append(r.Ancestors, gatewayv1.PolicyAncestorStatus{
+			AncestorRef:    gatewayv1.ParentReference{Group: &group, Kind: &kind, Namespace: &namespace, Name: gatewayv1.ObjectName(a.Gateway.Name)},
+			ControllerName: v1alpha1.ControllerName, Conditions: conditions,
+		})
+	}
 }
 
 // maxMessage is well below what a condition may hold (32 KiB).

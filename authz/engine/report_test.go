@@ -20,6 +20,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
 )
 
 // certificate is a CA in PEM.
@@ -74,7 +75,7 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 			targeting(onHost("replaced", "", anonymous()), "Gateway", "edge", ""),
 			overriding(targeting(onHost("replacing", "", anonymous()), "Gateway", "edge", "")),
 		},
-		Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "edge.example.com")},
+		Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "edge.example.com")}},
 		Secrets: []*Object{
 			alice("staff"), unlabelled, object("empty", v1alpha1.UseHMAC, nil), robot("bad", "bad", "short"),
 			object("short", v1alpha1.UseHMAC, map[string]string{"secret": "hunter2-is-the-secret"}),

@@ -5,39 +5,44 @@ import (
 	"slices"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
-// reservedHeaders are the names that policies of one hostname pattern, and of
-// every pattern that covers it, set upstream: by namespace, alias -> name.
+// reservedHeaders are the names of the headers that policies of one hostname
+// pattern, and of every pattern that covers it, set upstream: by namespace,
+// alias -> name.
 type reservedHeaders struct{ byNamespace map[string]map[string]string }
 
-// removeReserved keeps a name that any policy of the host and namespace sets
-// from being sent by the caller: it means the same on every path. The namespace
-// is the policy's and that of the routes. A policy that was named also counts
-// for the hosts it is written for, since the caller may have chosen another. A
-// request that nothing claims (there is no policy) belongs to no namespace, so
-// the names of all are removed.
+// removeReserved removes the reserved headers of a host from what the caller
+// sent, so that such a header means the same on every path. The reserved headers
+// are those of the policy's namespace and of the routes' namespaces. A policy
+// that the proxy's configuration names also counts for its own hostnames, since
+// the caller may have chosen another host. A request without a policy belongs to
+// no namespace: the reserved headers of all namespaces are removed.
 func (s *Snapshot) removeReserved(r *authz.Request, f found, d *authz.Decision) {
-	s.reservedFor(r.Host).remove(r, f, d)
-	if _, named := r.ContextExtensions[ContextPolicy]; named && f.policy != nil {
-		for _, h := range f.policy.hostnames {
-			s.reservedFor(h).remove(r, f, d)
+	of := func(namespace string) bool {
+		return f.outcome == nobody || namespace == s.policies[f.policy].namespace || slices.Contains(f.namespaces, namespace)
+	}
+	s.reservedFor(r.Host).remove(r, of, d)
+	if _, named := r.ContextExtensions[ContextPolicy]; named && f.outcome == policyFound {
+		for _, h := range s.policies[f.policy].hostnames {
+			s.reservedFor(h).remove(r, of, d)
 		}
-		for _, u := range s.attached.hostsOf(f.policy) {
-			s.reservedFor(u.pattern).remove(r, f, d)
+		for use := range s.attached.Hosts(f.policy) {
+			s.reservedFor(use.Pattern).remove(r, of, d)
 		}
 	}
 	slices.Sort(d.Remove)
 	d.Remove = slices.Compact(d.Remove)
 }
 
-func (c *reservedHeaders) remove(r *authz.Request, f found, d *authz.Decision) {
-	if c == nil {
+func (h *reservedHeaders) remove(r *authz.Request, of func(namespace string) bool, d *authz.Decision) {
+	if h == nil {
 		return
 	}
-	for ns, names := range c.byNamespace {
-		if f.policy == nil || ns == f.policy.namespace || slices.Contains(f.namespaces, ns) {
+	for ns, names := range h.byNamespace {
+		if of(ns) {
 			removeNames(r, names, d)
 		}
 	}
@@ -50,8 +55,8 @@ func (s *Snapshot) reservedFor(host string) *reservedHeaders {
 	return h
 }
 
-// removeNames removes names, by their aliases, and what came under a name that
-// upstreams may take for one of them, but for what the decision itself sets.
+// removeNames removes the names, and every header that upstreams may take for
+// one of them (see authz.Alias). It keeps a header that the decision itself sets.
 func removeNames(r *authz.Request, names map[string]string, d *authz.Decision) {
 	for _, name := range names {
 		if !sets(d, name) {
@@ -72,41 +77,40 @@ func sets(d *authz.Decision, name string) bool {
 	return slices.ContainsFunc(d.Set, func(h authz.Header) bool { return h.Name == name })
 }
 
-// use is a hostname pattern that a policy decides on for a namespace.
-type hostUse struct{ pattern, namespace string }
-
-// newReservedHeaders computes, for each pattern, the names of all patterns that cover
-// it, so that a look-up is one walk over the labels of a host. A pattern that no
-// name is set for has no entry: the look-up finds what covers it.
-func newReservedHeaders(policies []*policy, attached *attachments) map[string]*reservedHeaders {
+// newReservedHeaders merges, for each pattern, the names of all patterns that
+// cover it, so that reservedFor finds all of them at one pattern. A pattern
+// without names of its own has no entry.
+func newReservedHeaders(policies []*policy, attached *attach.Attachments) map[string]*reservedHeaders {
 	own := map[string]*reservedHeaders{}
-	for _, p := range policies {
+	add := func(use attach.HostUse, p *policy) {
+		if own[use.Pattern] == nil {
+			own[use.Pattern] = &reservedHeaders{map[string]map[string]string{}}
+		}
+		own[use.Pattern].add(use.Namespace, p.names)
+	}
+	for i, p := range policies {
 		if len(p.headers) == 0 {
 			continue
 		}
-		uses := attached.hostsOf(p)
-		for _, pattern := range p.hostnames {
-			uses = append(uses, hostUse{pattern, p.namespace})
+		for use := range attached.Hosts(i) {
+			add(use, p)
 		}
-		for _, u := range uses {
-			if own[u.pattern] == nil {
-				own[u.pattern] = &reservedHeaders{map[string]map[string]string{}}
-			}
-			own[u.pattern].add(u.namespace, p.names)
+		for _, h := range p.hostnames {
+			add(attach.HostUse{Pattern: h, Namespace: p.namespace}, p)
 		}
 	}
 	out := make(map[string]*reservedHeaders, len(own))
 	for pattern, mine := range own {
 		all := []*reservedHeaders{mine}
 		for wider := range match.Covering(pattern) {
-			if c := own[wider]; c != nil && c != mine {
-				all = append(all, c)
+			if h := own[wider]; h != nil && h != mine {
+				all = append(all, h)
 			}
 		}
-		if len(all) > 1 { // what is one pattern's own stays so
+		if len(all) > 1 { // a single one is shared, not copied
 			mine = &reservedHeaders{map[string]map[string]string{}}
-			for _, c := range all {
-				for ns, names := range c.byNamespace {
+			for _, h := range all {
+				for ns, names := range h.byNamespace {
 					mine.add(ns, names)
 				}
 			}
@@ -116,9 +120,9 @@ func newReservedHeaders(policies []*policy, attached *attachments) map[string]*r
 	return out
 }
 
-func (c *reservedHeaders) add(namespace string, names map[string]string) {
-	if c.byNamespace[namespace] == nil {
-		c.byNamespace[namespace] = make(map[string]string, len(names))
+func (h *reservedHeaders) add(namespace string, names map[string]string) {
+	if h.byNamespace[namespace] == nil {
+		h.byNamespace[namespace] = make(map[string]string, len(names))
 	}
-	maps.Copy(c.byNamespace[namespace], names)
+	maps.Copy(h.byNamespace[namespace], names)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
@@ -66,7 +67,7 @@ func (v verdict) String() string {
 }
 
 // judge says what becomes of each hostname; those it leaves out are in force.
-func (g HostnameGrants) judge(policies []*policy, attached *attachments) map[tenantHost]verdict {
+func (g HostnameGrants) judge(policies []*policy, attached *attach.Attachments) map[tenantHost]verdict {
 	out := map[tenantHost]verdict{}
 	claimed := map[string][]string{} // hostname -> namespaces
 	for _, p := range policies {
@@ -74,7 +75,7 @@ func (g HostnameGrants) judge(policies []*policy, attached *attachments) map[ten
 			switch {
 			case len(g) > 0 && !g.cover(p.namespace, h), len(g) == 0 && h == "*":
 				out[tenantHost{p.namespace, h}] = ungranted
-			case attached.beats(p.namespace, h):
+			case attached.Owned(h) && !attached.Owns(p.namespace, h):
 				out[tenantHost{p.namespace, h}] = beaten
 			case !slices.Contains(claimed[h], p.namespace):
 				claimed[h] = append(claimed[h], p.namespace)
@@ -88,7 +89,7 @@ func (g HostnameGrants) judge(policies []*policy, attached *attachments) map[ten
 		for wider := range match.Covering(h) {
 			for _, a := range mine {
 				for _, b := range claimed[wider] {
-					if mine, theirs := attached.owns(a, h), attached.owns(b, wider); a != b && !mine && !theirs {
+					if mine, theirs := attached.Owns(a, h), attached.Owns(b, wider); a != b && !mine && !theirs {
 						out[tenantHost{a, h}], out[tenantHost{b, wider}] = disputed, disputed
 					}
 				}
@@ -98,42 +99,18 @@ func (g HostnameGrants) judge(policies []*policy, attached *attachments) map[ten
 	return out
 }
 
-// owns says whether routes of Gateway API of a namespace have all of a pattern.
-func (a *attachments) owns(namespace, pattern string) bool {
-	return a != nil && anyCovers(pattern, func(p string) bool { return a.hostNamespaces[p][namespace] })
-}
-
-// beats says whether those of another namespace have it, and none of its own.
-func (a *attachments) beats(namespace, pattern string) bool {
-	return a != nil && !a.owns(namespace, pattern) && anyCovers(pattern, func(p string) bool { return len(a.hostNamespaces[p]) > 0 })
-}
-
 func (g HostnameGrants) cover(namespace, hostname string) bool {
-	return anyCovers(hostname, func(pattern string) bool {
-		return slices.Contains(g, HostnameGrant{namespace, pattern})
-	})
-}
-
-func anyCovers(hostname string, is func(pattern string) bool) bool {
 	for pattern := range match.Covering(hostname) {
-		if is(pattern) {
+		if slices.Contains(g, HostnameGrant{namespace, pattern}) {
 			return true
 		}
 	}
 	return false
 }
 
-// ownsPart says whether routes of Gateway API of a namespace have hosts of a
-// pattern.
-func (a *attachments) ownsPart(namespace, pattern string) bool {
-	if a == nil {
-		return false
-	}
-	return slices.ContainsFunc(a.namespaceHosts[namespace], func(h string) bool { return match.Overlap(h, pattern) })
-}
-
-// lose tells a policy that a hostname is not in force for it, once for each. It
-// keeps it where routes of Gateway API of its namespace serve, if it has any.
+// lose records that the policy may not use a hostname, once per hostname. A
+// policy with Gateway API routes of its own namespace there (part) keeps it for
+// those routes, unless the hostname is ungranted.
 func (c *conflicts) lose(p *policy, entry int, v verdict, part bool) {
 	if !part || v == ungranted {
 		c.lost++

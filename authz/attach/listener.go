@@ -1,4 +1,4 @@
-package engine
+package attach
 
 import (
 	"cmp"
@@ -8,15 +8,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
-// listener is one of a Gateway, or of a ListenerSet that the Gateway allows.
-// Who may attach to it follows from specs, never from a status, which comes
-// late; where that is in doubt, it admits.
+// listener is a listener of a Gateway, or of a ListenerSet that the Gateway
+// allows. Its spec says which routes attach to it, never its status, which comes
+// late. In doubt it admits a route.
 type listener struct {
 	gateway  types.NamespacedName
 	owner    string // the namespace that "Same" means
@@ -25,36 +26,36 @@ type listener struct {
 	hostname string // "*" for every host
 	protocol gatewayv1.ProtocolType
 	allowed  *gatewayv1.AllowedRoutes
-	// gone: no spec has it any more, and a policy targets it still.
+	// gone: a policy targets the listener, and no spec has it (any more).
 	gone bool
 }
 
-// listeners are those of Gateways and of ListenerSets, by whose they are.
+// listeners are the listeners of all Gateways and ListenerSets.
 type listeners struct {
-	namespaces map[string]labels.Set
-	// known are the Gateways that exist, in order.
+	labels map[string]labels.Set // of each namespace
+	// known are the Gateways that exist.
 	known map[types.NamespacedName]*gatewayv1.Gateway
-	// own are a Gateway's own; sets those of a ListenerSet.
+	// own are the listeners of each Gateway, sets those of each ListenerSet.
 	own, sets map[types.NamespacedName][]*listener
-	parent    map[types.NamespacedName]types.NamespacedName // of a ListenerSet
+	parent    map[types.NamespacedName]types.NamespacedName // the Gateway of a ListenerSet
 }
 
-func newListeners(in Input) *listeners {
+func newListeners(objects Objects) *listeners {
 	l := &listeners{
-		namespaces: map[string]labels.Set{},
-		known:      map[types.NamespacedName]*gatewayv1.Gateway{},
-		own:        map[types.NamespacedName][]*listener{},
-		sets:       map[types.NamespacedName][]*listener{},
-		parent:     map[types.NamespacedName]types.NamespacedName{},
+		labels: map[string]labels.Set{},
+		known:  map[types.NamespacedName]*gatewayv1.Gateway{},
+		own:    map[types.NamespacedName][]*listener{},
+		sets:   map[types.NamespacedName][]*listener{},
+		parent: map[types.NamespacedName]types.NamespacedName{},
 	}
-	for _, n := range in.Namespaces {
+	for _, n := range objects.Namespaces {
 		set := labels.Set{"kubernetes.io/metadata.name": n.Name}
 		for k, v := range n.Labels {
 			set[k] = v
 		}
-		l.namespaces[n.Name] = set
+		l.labels[n.Name] = set
 	}
-	for _, g := range in.Gateways {
+	for _, g := range objects.Gateways {
 		key := nameIn(g.Namespace, g.Name)
 		l.known[key] = g
 		for i := range g.Spec.Listeners {
@@ -63,25 +64,26 @@ func newListeners(in Input) *listeners {
 				hostname: hostnameOf(s.Hostname), protocol: s.Protocol, allowed: s.AllowedRoutes})
 		}
 	}
-	for _, set := range in.ListenerSets {
+	for _, set := range objects.ListenerSets {
 		l.addSet(set)
 	}
 	return l
 }
 
-// addSet counts a ListenerSet's listeners as its Gateway's, if that allows it.
+// addSet adds the listeners of a ListenerSet to its Gateway, if the Gateway
+// allows the ListenerSet.
 func (l *listeners) addSet(set *gatewayv1.ListenerSet) {
 	key, ref := nameIn(set.Namespace, set.Name), set.Spec.ParentRef
-	if deref(ref.Group, gatewayv1.Group(v1alpha1.GatewayGroup)) != v1alpha1.GatewayGroup || deref(ref.Kind, "Gateway") != "Gateway" {
+	if ptr.Deref(ref.Group, v1alpha1.GatewayGroup) != v1alpha1.GatewayGroup || ptr.Deref(ref.Kind, "Gateway") != "Gateway" {
 		return
 	}
-	parent := nameIn(string(deref(ref.Namespace, gatewayv1.Namespace(key.Namespace))), string(ref.Name))
+	parent := nameIn(string(ptr.Deref(ref.Namespace, gatewayv1.Namespace(key.Namespace))), string(ref.Name))
 	g := l.known[parent]
 	if g == nil || g.Spec.AllowedListeners == nil || g.Spec.AllowedListeners.Namespaces == nil {
 		return // by default a Gateway allows none
 	}
 	allowed := g.Spec.AllowedListeners.Namespaces
-	if !l.selected(deref(allowed.From, gatewayv1.NamespacesFromNone), allowed.Selector, parent.Namespace, key.Namespace) {
+	if !l.selected(ptr.Deref(allowed.From, gatewayv1.NamespacesFromNone), allowed.Selector, parent.Namespace, key.Namespace) {
 		return
 	}
 	l.parent[key] = parent
@@ -92,8 +94,8 @@ func (l *listeners) addSet(set *gatewayv1.ListenerSet) {
 	}
 }
 
-// has says whether a Gateway has a listener of this name, of its own or of a
-// ListenerSet.
+// has says whether a Gateway, or a ListenerSet of it, has a listener of this
+// name.
 func (l *listeners) has(gateway types.NamespacedName, name string) bool {
 	named := func(one *listener) bool { return one.name == name && !one.gone }
 	if slices.ContainsFunc(l.own[gateway], named) {
@@ -107,7 +109,8 @@ func (l *listeners) has(gateway types.NamespacedName, name string) bool {
 	return false
 }
 
-// addGone stands in for a listener that a policy targets and no spec has.
+// addGone adds a listener that a policy targets and no spec has: routes that
+// name it are the policy's.
 func (l *listeners) addGone(gateway types.NamespacedName, name string) {
 	if !slices.ContainsFunc(l.own[gateway], func(one *listener) bool { return one.name == name }) {
 		l.own[gateway] = append(l.own[gateway], &listener{gateway: gateway, owner: gateway.Namespace, name: name, hostname: "*", gone: true})
@@ -122,7 +125,7 @@ func (l *listeners) admits(at *listener, kind, namespace string) bool {
 	kinds := at.allowed != nil && len(at.allowed.Kinds) > 0
 	switch {
 	case kinds && !slices.ContainsFunc(at.allowed.Kinds, func(k gatewayv1.RouteGroupKind) bool {
-		return string(k.Kind) == kind && deref(k.Group, gatewayv1.Group(v1alpha1.GatewayGroup)) == v1alpha1.GatewayGroup
+		return string(k.Kind) == kind && ptr.Deref(k.Group, v1alpha1.GatewayGroup) == v1alpha1.GatewayGroup
 	}):
 		return false
 	case !kinds && (at.protocol == gatewayv1.TCPProtocolType || at.protocol == gatewayv1.UDPProtocolType || at.protocol == gatewayv1.TLSProtocolType):
@@ -131,11 +134,11 @@ func (l *listeners) admits(at *listener, kind, namespace string) bool {
 		return namespace == at.owner
 	}
 	from := at.allowed.Namespaces
-	return l.selected(deref(from.From, gatewayv1.NamespacesFromSame), from.Selector, at.owner, namespace)
+	return l.selected(ptr.Deref(from.From, gatewayv1.NamespacesFromSame), from.Selector, at.owner, namespace)
 }
 
-// selected says whether a namespace is among those that are meant. What cannot
-// be told counts as yes.
+// selected says whether a listener or Gateway selects a namespace. In doubt it
+// does.
 func (l *listeners) selected(from gatewayv1.FromNamespaces, selector *metav1.LabelSelector, same, namespace string) bool {
 	switch from {
 	case gatewayv1.NamespacesFromSame:
@@ -143,15 +146,15 @@ func (l *listeners) selected(from gatewayv1.FromNamespaces, selector *metav1.Lab
 	case gatewayv1.NamespacesFromNone:
 		return false
 	case gatewayv1.NamespacesFromSelector:
-		set, known := l.namespaces[namespace]
+		set, known := l.labels[namespace]
 		s, err := metav1.LabelSelectorAsSelector(selector)
 		return !known || selector == nil || err != nil || s.Matches(set)
 	case gatewayv1.NamespacesFromAll:
 	}
-	return true // what is not known here, too
+	return true // a value of a later version of Gateway API too
 }
 
-// hostnameOf is the pattern of a listener.
+// hostnameOf is the hostname pattern of a listener.
 func hostnameOf(h *gatewayv1.Hostname) string {
 	if h == nil || *h == "" {
 		return "*"
@@ -159,10 +162,10 @@ func hostnameOf(h *gatewayv1.Hostname) string {
 	return strings.ToLower(string(*h))
 }
 
-// shared are the hostnames that a route has in common with a listener, and
-// which of the route's each is from, the most specific one; a route without
-// hostnames takes the listener's.
-func shared(hostnames []gatewayv1.Hostname, pattern string) (hosts, own []string) {
+// sharedHostnames are the hostnames that a route and a listener share. own has,
+// for each, the most specific hostname of the route that leads to it. A route
+// without hostnames takes the listener's.
+func sharedHostnames(hostnames []gatewayv1.Hostname, pattern string) (hosts, own []string) {
 	add := func(h, from string) {
 		switch i := slices.Index(hosts, h); {
 		case match.Check(match.Entry{Hostname: h}) != nil:
@@ -188,11 +191,4 @@ func shared(hostnames []gatewayv1.Hostname, pattern string) (hosts, own []string
 
 func nameIn(namespace, name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: cmp.Or(namespace, "default"), Name: name}
-}
-
-func deref[T any](p *T, otherwise T) T {
-	if p == nil {
-		return otherwise
-	}
-	return *p
 }

@@ -1,0 +1,182 @@
+package attach
+
+import (
+	"slices"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/authz/match"
+)
+
+// port is a port of a Gateway. All listeners of a port compete for a request.
+// Proxies differ in how; whatever any of them does is possible.
+type port struct {
+	listeners []*listener
+	// behaviours are all that proxies do. The first one serves all attached routes.
+	behaviours []*behaviour
+}
+
+// behaviour is what a port does in some proxies. Some of them merge the routes of
+// its listeners, others let only the listener with the most specific hostname
+// serve (Gateway API's isolation).
+type behaviour struct {
+	merged table
+	// isolated are the tables of each listener; nil if isolation makes no
+	// difference.
+	isolated map[*listener]*table
+	// when says for which requests; nil is all.
+	when func(match.View) bool
+}
+
+// attachedRoute is a route on one of the listeners that admit it. owner is the
+// index of the route among all routes, the older first.
+type attachedRoute struct {
+	route *route
+	owner int
+	at    attachment
+}
+
+func (r attachedRoute) same(other attachedRoute) bool {
+	return r.route == other.route && r.at.on == other.at.on
+}
+
+func (r attachedRoute) grpc() bool { return r.route.grpc() }
+
+// leftOut says whether a behaviour leaves out a match of a route; nil leaves out
+// none.
+type leftOut func(attachedRoute, gatewayv1.HTTPRouteMatch) bool
+
+// makePorts makes the tables of all ports.
+func (a *Attachments) makePorts() {
+	type portKey struct {
+		gateway string
+		number  int32
+	}
+	ports := map[portKey]*port{}
+	attached := map[*port][]attachedRoute{}
+	for owner, r := range a.routes {
+		for _, at := range r.attached {
+			key := portKey{at.on.gateway.String(), at.on.port}
+			p := ports[key]
+			if p == nil {
+				p = &port{}
+				ports[key] = p
+				a.ports = append(a.ports, p)
+			}
+			if !slices.Contains(p.listeners, at.on) {
+				p.listeners = append(p.listeners, at.on)
+			}
+			attached[p] = append(attached[p], attachedRoute{r, owner, at})
+		}
+	}
+	for _, p := range a.ports {
+		p.behaviours = append([]*behaviour{a.behaviour(p, attached[p], nil)}, a.grpcBehaviours(p, attached[p])...)
+	}
+}
+
+// behaviour makes the tables of some routes.
+func (a *Attachments) behaviour(p *port, routes []attachedRoute, without leftOut) *behaviour {
+	b := &behaviour{}
+	if p.overlap() {
+		b.isolated = map[*listener]*table{}
+		for _, l := range p.listeners {
+			b.isolated[l] = &table{}
+		}
+	}
+	for _, r := range routes {
+		a.enter(&b.merged, r, without)
+		if b.isolated != nil {
+			a.enter(b.isolated[r.at.on], r, without)
+		}
+	}
+	b.merged.build()
+	for _, t := range b.isolated {
+		t.build()
+	}
+	return b
+}
+
+// forget drops what only New needs.
+func (b *behaviour) forget() {
+	b.merged.forget()
+	for _, t := range b.isolated {
+		t.forget()
+	}
+}
+
+// overlap says whether two listeners may have one host.
+func (p *port) overlap() bool {
+	for i, x := range p.listeners {
+		for _, y := range p.listeners[:i] {
+			if match.Overlap(x.hostname, y.hostname) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Served are the rules by which some proxy serves a request, for one reading of
+// its path.
+type Served struct {
+	Rules []ServingRule
+	// Cause is the part of the request that can be read in two ways which lead to
+	// different rules; "" if there is none. Rules is of no use then.
+	Cause string
+	// Late says that the request's time ended first. Rules is of no use then.
+	Late bool
+}
+
+// Serve finds the rules that may serve a request, on any port of any Gateway.
+func (a *Attachments) Serve(host string, v match.View) Served {
+	var s Served
+	for _, p := range a.ports {
+		for _, b := range p.behaviours {
+			if b.when != nil && !b.when(v) {
+				continue
+			}
+			p.serve(b, &s, host, v)
+			if s.Cause != "" || s.Late {
+				return s
+			}
+		}
+	}
+	return s
+}
+
+func (p *port) serve(b *behaviour, s *Served, host string, v match.View) {
+	b.merged.serve(s, host, v)
+	if b.isolated == nil {
+		return
+	}
+	closest := ""
+	for _, l := range p.listeners {
+		if match.Within(host, l.hostname) && match.CompareHostnames(l.hostname, closest) > 0 {
+			closest = l.hostname
+		}
+	}
+	for _, l := range p.listeners {
+		if l.hostname == closest {
+			b.isolated[l].serve(s, host, v)
+		}
+	}
+}
+
+// add adds a rule on every listener where it may serve the host, on other ports
+// too. So the proxy's word never allows a rule that Serve does not return.
+func (s *Served) add(o origin, host string) {
+	for _, r := range o.route.on(o.rule, func(at attachment) bool { return at.covers(host) }) {
+		if !slices.Contains(s.Rules, r) {
+			s.Rules = append(s.Rules, r)
+		}
+	}
+}
+
+// entry is the entry that a lookup found. It notes why a lookup gives none.
+func (s *Served) entry(r match.Result) (int, bool) {
+	if r.Ambiguous && s.Cause == "" {
+		s.Cause = r.Cause
+	}
+	s.Late = s.Late || r.Late
+	return r.Entry()
+}

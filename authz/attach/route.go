@@ -1,0 +1,221 @@
+package attach
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/match"
+)
+
+// routeKey names a route of Gateway API.
+type routeKey struct{ kind, namespace, name string }
+
+// route is an HTTPRoute or GRPCRoute.
+type route struct {
+	key       routeKey
+	created   metav1.Time
+	hostnames []gatewayv1.Hostname
+	rules     []rule
+	parents   []gatewayv1.ParentReference
+	byDefault bool // attaches to default Gateways
+
+	attached []attachment
+	// gateways are the Gateways among the parents that exist, in order.
+	gateways []types.NamespacedName
+	// named are the listeners that the parents name, whether they admit the route
+	// or not. A proxy that serves the route all the same does so on one of these.
+	named []*listener
+}
+
+// rule is a rule of a route; the matches of a GRPCRoute are written as those of
+// an HTTPRoute.
+type rule struct {
+	name    string
+	matches []gatewayv1.HTTPRouteMatch
+}
+
+// attachment is a listener that admits a route, and the hostnames they share.
+// own are the route's hostnames that lead to each of these.
+type attachment struct {
+	on             *listener
+	hostnames, own []string
+}
+
+func (at attachment) covers(host string) bool {
+	return slices.ContainsFunc(at.hostnames, func(h string) bool { return match.Within(host, h) })
+}
+
+// allRoutes are all routes, the older first.
+func allRoutes(objects Objects) []*route {
+	out := make([]*route, 0, len(objects.HTTPRoutes)+len(objects.GRPCRoutes))
+	for _, r := range objects.HTTPRoutes {
+		one := newRoute(v1alpha1.TargetHTTPRoute, &r.ObjectMeta, r.Spec.Hostnames, &r.Spec.CommonRouteSpec)
+		for i := range r.Spec.Rules {
+			one.addRule(r.Spec.Rules[i].Name, r.Spec.Rules[i].Matches)
+		}
+		out = append(out, one.complete())
+	}
+	for _, r := range objects.GRPCRoutes {
+		one := newRoute(v1alpha1.TargetGRPCRoute, &r.ObjectMeta, r.Spec.Hostnames, &r.Spec.CommonRouteSpec)
+		for i := range r.Spec.Rules {
+			var matches []gatewayv1.HTTPRouteMatch
+			for _, m := range r.Spec.Rules[i].Matches {
+				matches = append(matches, overHTTP(m))
+			}
+			one.addRule(r.Spec.Rules[i].Name, matches)
+		}
+		out = append(out, one.complete())
+	}
+	slices.SortStableFunc(out, func(a, b *route) int {
+		return cmp.Or(a.created.Compare(b.created.Time), cmp.Compare(a.key.namespace, b.key.namespace),
+			cmp.Compare(a.key.name, b.key.name), -cmp.Compare(a.key.kind, b.key.kind))
+	})
+	return out
+}
+
+func newRoute(kind v1alpha1.TargetKind, meta *metav1.ObjectMeta, hostnames []gatewayv1.Hostname, common *gatewayv1.CommonRouteSpec) *route {
+	return &route{
+		key: routeKey{string(kind), cmp.Or(meta.Namespace, "default"), meta.Name}, created: meta.CreationTimestamp,
+		hostnames: hostnames, parents: common.ParentRefs, byDefault: common.UseDefaultGateways == gatewayv1.GatewayDefaultScopeAll,
+	}
+}
+
+// addRule gives a rule without matches the match for everything.
+func (r *route) addRule(name *gatewayv1.SectionName, matches []gatewayv1.HTTPRouteMatch) {
+	if len(matches) == 0 {
+		matches = []gatewayv1.HTTPRouteMatch{{}}
+	}
+	r.rules = append(r.rules, rule{string(ptr.Deref(name, "")), matches})
+}
+
+func (r *route) complete() *route {
+	if len(r.rules) == 0 {
+		r.addRule(nil, nil)
+	}
+	return r
+}
+
+func (r *route) grpc() bool { return r.key.kind == string(v1alpha1.TargetGRPCRoute) }
+
+func (r *route) hasRule(name string) bool {
+	return slices.ContainsFunc(r.rules, func(r rule) bool { return r.name == name })
+}
+
+// ServingRule is a rule of a route on a listener. It serves a request.
+type ServingRule struct {
+	route *route
+	rule  string    // "" for a rule without a name
+	on    *listener // nil if it is unknown
+}
+
+// Namespace is the namespace of the route.
+func (r ServingRule) Namespace() string { return r.route.key.namespace }
+
+// String is the route, the rule, the Gateway and the listener, for people.
+func (r ServingRule) String() string {
+	text := r.route.key.kind + " " + r.route.key.namespace + "/" + r.route.key.name
+	if r.rule != "" {
+		text += " (rule " + r.rule + ")"
+	}
+	if r.on == nil {
+		return text
+	}
+	text += " on Gateway " + r.on.gateway.String()
+	if r.on.name != "" {
+		text += " (listener " + r.on.name + ")"
+	}
+	return text
+}
+
+// on is a rule on each listener that the attachment fits.
+func (r *route) on(rule string, fits func(attachment) bool) []ServingRule {
+	var out []ServingRule
+	for _, at := range r.attached {
+		if fits(at) {
+			out = append(out, ServingRule{r, rule, at.on})
+		}
+	}
+	return out
+}
+
+// Named are the rules that the proxy's word leaves possible; false if it names a
+// route or rule that is unknown.
+func (a *Attachments) Named(ref *authz.RouteRef, host string) ([]ServingRule, bool) {
+	r := a.byKey[routeKey{ref.Kind, ref.Namespace, ref.Name}]
+	if r == nil || ref.SectionName != "" && !r.hasRule(ref.SectionName) {
+		return nil, false
+	}
+	rules := r.on(ref.SectionName, func(at attachment) bool { return at.covers(host) })
+	if len(rules) == 0 {
+		rules = r.on(ref.SectionName, func(attachment) bool { return true })
+	}
+	if len(rules) == 0 { // no listener admits the route, and the proxy serves it
+		for _, on := range r.named {
+			rules = append(rules, ServingRule{r, ref.SectionName, on})
+		}
+	}
+	if len(rules) == 0 {
+		rules = []ServingRule{{r, ref.SectionName, nil}}
+	}
+	return rules, true
+}
+
+// attachRoute finds the listeners that admit a route.
+func (l *listeners) attachRoute(r *route) {
+	for _, ref := range r.parents {
+		if ptr.Deref(ref.Group, v1alpha1.GatewayGroup) != v1alpha1.GatewayGroup {
+			continue
+		}
+		key := nameIn(string(ptr.Deref(ref.Namespace, gatewayv1.Namespace(r.key.namespace))), string(ref.Name))
+		section := string(ptr.Deref(ref.SectionName, ""))
+		switch ptr.Deref(ref.Kind, "Gateway") {
+		case "Gateway":
+			l.attachTo(r, key, l.own[key], section, ptr.Deref(ref.Port, 0))
+		case "ListenerSet":
+			if parent, ok := l.parent[key]; ok {
+				l.attachTo(r, parent, l.sets[key], section, ptr.Deref(ref.Port, 0))
+			}
+		}
+	}
+	if r.byDefault {
+		for key, gateway := range l.known {
+			if gateway.Spec.DefaultScope == gatewayv1.GatewayDefaultScopeAll {
+				l.attachTo(r, key, l.own[key], "", 0)
+			}
+		}
+	}
+	slices.SortFunc(r.gateways, byName)
+}
+
+func (l *listeners) attachTo(r *route, gateway types.NamespacedName, list []*listener, section string, number int32) {
+	if l.known[gateway] != nil && !slices.Contains(r.gateways, gateway) {
+		r.gateways = append(r.gateways, gateway)
+	}
+	named := false
+	for _, on := range list {
+		if section != "" && on.name != section || section == "" && on.gone || number != 0 && on.port != number && !on.gone {
+			continue
+		}
+		named = true
+		r.named = append(r.named, on)
+		if !l.admits(on, r.key.kind, r.key.namespace) {
+			continue
+		}
+		if hosts, own := sharedHostnames(r.hostnames, on.hostname); len(hosts) > 0 && !slices.ContainsFunc(r.attached, func(a attachment) bool { return a.on == on }) {
+			r.attached = append(r.attached, attachment{on, hosts, own})
+		}
+	}
+	if !named {
+		r.named = append(r.named, &listener{gateway: gateway, name: section})
+	}
+}
+
+func byName(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) }

@@ -1,0 +1,188 @@
+package attach
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// Status is the outcome of the targetRefs of a policy.
+type Status struct {
+	targets []targetStatus
+	// gateways are the ancestors, and whether another policy overrides this one
+	// there.
+	gateways map[types.NamespacedName]bool
+	// ambiguous are warnings: see judgeOverlaps.
+	ambiguous []string
+}
+
+// targetStatus is the outcome of one targetRef: attached, missing, lost to an
+// older policy, or overridden.
+type targetStatus struct {
+	ref        v1alpha1.TargetReference
+	missing    bool   // there is no such route or Gateway
+	gone       bool   // it lacks the rule or listener
+	lostTo     string // the older policy
+	overridden bool
+}
+
+// Ancestor is a Gateway of a policy's targets.
+type Ancestor struct {
+	Gateway types.NamespacedName
+	// Overridden: a policy with precedence Override decides there instead.
+	Overridden bool
+}
+
+// judgeTargets finds the hosts and Gateways that each policy decides on, and
+// where another policy overrides it.
+func (a *Attachments) judgeTargets(policies []Policy) {
+	byGateway := map[types.NamespacedName][]*route{}
+	for _, r := range a.routes {
+		for _, key := range r.gateways {
+			byGateway[key] = append(byGateway[key], r)
+		}
+	}
+	for number, p := range policies {
+		st := a.statuses[number]
+		if st == nil {
+			continue
+		}
+		for i := range st.targets {
+			t := &st.targets[i]
+			key := targetOf(p, t.ref)
+			if t.ref.Kind == v1alpha1.TargetGateway {
+				a.judgeGateway(number, p, t, byGateway)
+			} else if r := a.byKey[routeKey{string(key.kind), key.namespace, key.name}]; r != nil {
+				a.judgeRoute(number, p, t, r)
+			}
+		}
+	}
+}
+
+func (a *Attachments) judgeGateway(number int, p Policy, t *targetStatus, byGateway map[types.NamespacedName][]*route) {
+	if t.missing {
+		return
+	}
+	gateway := nameIn(p.Namespace, t.ref.Name)
+	over, ok := a.onGateway(gateway, "", true)
+	if !ok && t.ref.SectionName != "" {
+		over, ok = a.onGateway(gateway, t.ref.SectionName, true)
+	}
+	t.overridden = ok && over.Policy != number
+	a.statuses[number].on(gateway, t.overridden)
+	for _, r := range byGateway[gateway] {
+		for _, at := range r.attached {
+			if at.on.gateway == gateway && (t.ref.SectionName == "" || at.on.name == t.ref.SectionName) {
+				a.decidesOn(number, p, r, at.hostnames)
+			}
+		}
+	}
+}
+
+func (a *Attachments) judgeRoute(number int, p Policy, t *targetStatus, r *route) {
+	free := len(r.attached) == 0
+	overridden := map[types.NamespacedName]bool{}
+	for _, at := range r.attached {
+		over, ok := a.override(at.on)
+		theirs := ok && over.Policy != number
+		free = free || !theirs
+		if before, seen := overridden[at.on.gateway]; seen {
+			theirs = theirs && before
+		}
+		overridden[at.on.gateway] = theirs
+		a.decidesOn(number, p, r, at.hostnames)
+	}
+	t.overridden = !free
+	for _, key := range r.gateways {
+		a.statuses[number].on(key, overridden[key])
+	}
+}
+
+// on adds an ancestor. It is overridden if the policy is overridden for each
+// target there.
+func (st *Status) on(gateway types.NamespacedName, overridden bool) {
+	if before, seen := st.gateways[gateway]; seen {
+		overridden = overridden && before
+	}
+	st.gateways[gateway] = overridden
+}
+
+func (a *Attachments) decidesOn(number int, p Policy, r *route, hostnames []string) {
+	if a.hosts[number] == nil {
+		a.hosts[number] = map[HostUse]bool{}
+	}
+	for _, h := range hostnames {
+		for _, ns := range []string{p.Namespace, r.key.namespace} {
+			a.hosts[number][HostUse{h, ns}] = true
+		}
+	}
+}
+
+// Problems are what is wrong with the targets.
+func (st *Status) Problems() []authz.Problem {
+	var out []authz.Problem
+	for i, t := range st.targets {
+		say := func(severity authz.Severity, format string, args ...any) {
+			out = append(out, authz.Problem{Severity: severity, Field: fmt.Sprintf("spec.targetRefs[%d]", i), Message: fmt.Sprintf(format, args...)})
+		}
+		switch {
+		case t.missing:
+			say(authz.Unattached, "expected %s %s in this namespace, and there is none (yet)", t.ref.Kind, t.ref.Name)
+		case t.gone && t.ref.Kind == v1alpha1.TargetGateway:
+			say(authz.Unattached, "%s %s has no listener %s, so what is attached by that name answers 503; correct the name, or remove the target", t.ref.Kind, t.ref.Name, t.ref.SectionName)
+		case t.gone:
+			say(authz.Unattached, "%s %s has no rule %s, so all of the route answers 503; correct the name, or remove the target", t.ref.Kind, t.ref.Name, t.ref.SectionName)
+		}
+		if t.lostTo != "" {
+			say(authz.Conflicting, "an older policy, %s, has this target", t.lostTo)
+		} else if t.overridden {
+			say(authz.Overridden, "a policy of the Gateway with precedence Override decides instead")
+		}
+	}
+	for _, m := range st.ambiguous {
+		out = append(out, authz.Problem{Severity: authz.Ambiguous, Field: "spec.targetRefs", Message: m})
+	}
+	return out
+}
+
+// Reason is the reason of the condition Accepted, for a policy that is valid.
+func (st *Status) Reason() string {
+	var lost, overridden, inForce int
+	for _, t := range st.targets {
+		switch {
+		case t.lostTo != "":
+			lost++
+		case t.missing, t.gone:
+		case t.overridden:
+			overridden++
+		default:
+			inForce++
+		}
+	}
+	switch {
+	case inForce > 0 && lost > 0:
+		return v1alpha1.ReasonPartiallyConflicted
+	case inForce > 0:
+		return v1alpha1.ReasonAccepted
+	case lost > 0:
+		return v1alpha1.ReasonConflicted
+	case overridden > 0:
+		return v1alpha1.ReasonOverridden
+	}
+	return v1alpha1.ReasonTargetNotFound
+}
+
+// Ancestors are the Gateways of the targets, by name. Their number is not
+// bounded here.
+func (st *Status) Ancestors() []Ancestor {
+	out := make([]Ancestor, 0, len(st.gateways))
+	for _, key := range slices.SortedFunc(maps.Keys(st.gateways), byName) {
+		out = append(out, Ancestor{key, st.gateways[key]})
+	}
+	return out
+}
