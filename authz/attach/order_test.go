@@ -1,4 +1,4 @@
-package engine
+package attach_test
 
 import (
 	"strings"
@@ -10,6 +10,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
 // Envoy Gateway orders these matches otherwise than Gateway API does, or than other proxies read it.
@@ -42,30 +43,25 @@ func TestWhereEnvoyGatewayHasItsOwnOrderNothingIsDecidedWithoutItsWord(t *testin
 		"two exact headers":                   {headers(exactHeader), headers(exactHeader), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := Input{Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}}}
+			objects := attach.Objects{Gateways: []*gatewayv1.Gateway{gateway("edge", "*.example.com")}}
+			policies := []attach.Policy{on("a-older", "HTTPRoute", "a-older", ""), on("b-younger", "HTTPRoute", "b-younger", "")}
 			for name, m := range map[string]gatewayv1.HTTPRouteMatch{"a-older": c.older, "b-younger": c.younger} {
-				r := routeOn("shop", name, names("api.example.com"), "edge")
+				r := httpRoute("shop", name, "api.example.com", "edge")
 				r.Spec.Rules = []gatewayv1.HTTPRouteRule{{Matches: []gatewayv1.HTTPRouteMatch{m}}}
-				in.HTTPRoutes = append(in.HTTPRoutes, r)
-				in.Policies = append(in.Policies, targeting(onHost(name, "", anonymous()), "HTTPRoute", name, ""))
+				objects.HTTPRoutes = append(objects.HTTPRoutes, r)
 			}
-			e, _ := newWorld(Options{})
-			s, reports := e.Compile(in)
-			e.Swap(s)
-			request := get("api.example.com", "/a?q=1&r=1")
-			request.Headers = append(request.Headers, header("x-a", "1"), header("x-b", "1"))
-			d := e.Decide(t.Context(), request)
+			a := attach.New(objects, policies)
+			view := match.View{Method: "GET", Path: "/a", Query: "q=1&r=1", Headers: fields{"x-a": "1", "x-b": "1"}}
 			if !c.ambiguous {
-				decided(t, d, authz.Allow, 0, authz.Allowed)
-				if d.Policy != "shop/a-older" {
-					t.Errorf("expected the older route's policy, got %s", d.Policy)
-				}
+				deciding(t, a, policies, "api.example.com", view, "a-older")
 				return
 			}
-			decided(t, d, authz.Error, 503, authz.AmbiguousMatch)
-			for _, r := range reports {
-				if text := r.Conditions[0].Message; r.Conditions[0].Reason != v1alpha1.ReasonAccepted || !strings.Contains(text, "AmbiguousMatch") {
-					t.Errorf("%s: expected a warning, got %s", r.Policy, text)
+			deciding(t, a, policies, "api.example.com", view, "a-older", "b-younger")
+			for i, p := range policies {
+				st := a.Status(i)
+				if problems := st.Problems(); st.Reason() != v1alpha1.ReasonAccepted || len(problems) != 1 ||
+					problems[0].Severity != authz.Ambiguous || !strings.Contains(problems[0].Message, "AmbiguousMatch") {
+					t.Errorf("%s: expected a warning, got %s %v", p, st.Reason(), problems)
 				}
 			}
 		})
@@ -75,31 +71,20 @@ func TestWhereEnvoyGatewayHasItsOwnOrderNothingIsDecidedWithoutItsWord(t *testin
 // Envoy Gateway has a method of any service serve whatever path ends in its name.
 func TestAMethodOfAnyServiceMayServeEveryPathThatEndsInIt(t *testing.T) {
 	grpc := &gatewayv1.GRPCRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "grpc"}}
-	grpc.Spec.Hostnames = names("api.example.com")
-	grpc.Spec.ParentRefs = routeOn("shop", "", nil, "edge").Spec.ParentRefs
+	grpc.Spec.Hostnames = []gatewayv1.Hostname{"api.example.com"}
+	grpc.Spec.CommonRouteSpec = parents("edge")
 	grpc.Spec.Rules = []gatewayv1.GRPCRouteRule{{Matches: []gatewayv1.GRPCRouteMatch{{Method: &gatewayv1.GRPCMethodMatch{Method: new("Get")}}}}}
-	in := Input{
-		Objects: attach.Objects{
-			Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}, GRPCRoutes: []*gatewayv1.GRPCRoute{grpc},
-		},
-		Policies: []*v1alpha1.AgentAuthPolicy{
-			targeting(onHost("grpc", "", anonymous()), "GRPCRoute", "grpc", ""), targeting(onHost("http", "", anonymous()), "HTTPRoute", "http", ""),
-		},
-	}
+	objects := attach.Objects{Gateways: []*gatewayv1.Gateway{gateway("edge", "*.example.com")}, GRPCRoutes: []*gatewayv1.GRPCRoute{grpc}}
+	policies := []attach.Policy{on("grpc", "GRPCRoute", "grpc", ""), on("http", "HTTPRoute", "http", "")}
 	for _, beside := range []bool{false, true} {
+		want := []string{"grpc"}
 		if beside {
-			in.HTTPRoutes = []*gatewayv1.HTTPRoute{routeOn("shop", "http", names("api.example.com"), "edge")}
+			objects.HTTPRoutes = []*gatewayv1.HTTPRoute{httpRoute("shop", "http", "api.example.com", "edge")}
+			want = []string{"grpc", "http"}
 		}
-		e, _ := newWorld(Options{})
-		s, _ := e.Compile(in)
-		e.Swap(s)
+		a := attach.New(objects, policies)
 		for _, path := range []string{"/Get", "/service/Get", "/a/b/Get"} {
-			d := e.Decide(t.Context(), get("api.example.com", path))
-			if beside {
-				decided(t, d, authz.Error, 503, authz.AmbiguousMatch)
-			} else if decided(t, d, authz.Allow, 0, authz.Allowed); d.Policy != "shop/grpc" {
-				t.Errorf("%s: expected the policy of the route, got %q", path, d.Policy)
-			}
+			deciding(t, a, policies, "api.example.com", get(path), want...)
 		}
 	}
 }
