@@ -1,7 +1,9 @@
 package authn
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -11,23 +13,56 @@ import (
 // APIKey checks API keys.
 type APIKey struct {
 	Method string
-	Keys   apikey.Table
+	// From are the places of the key; none is the header x-api-key.
+	From []Place
+	Keys apikey.Table
 }
 
-// Authenticate implements [Authenticator].
-func (a *APIKey) Authenticate(_ context.Context, r *authz.Request, p *Presented) (*authz.Identity, error) {
+// Reads implements [Authenticator]. A key has no comma, so one in a header comes
+// from joined fields.
+func (a *APIKey) Reads() Reads {
+	places := []Place{{In: InHeader, Name: "x-api-key", List: true}}
+	if len(a.From) > 0 {
+		places = slices.Clone(a.From)
+	}
+	for i := range places {
+		places[i].List = true
+	}
+	return Reads{Places: places}
+}
+
+// Challenge implements [Authenticator]. It names the first place, or is the
+// scheme there as the policy spells it.
+func (a *APIKey) Challenge(*authz.Request, bool) string {
+	place := a.Reads().Places[0]
+	switch place.In {
+	case InCookie:
+		return `ApiKey cookie="` + place.Name + `"`
+	case InQuery:
+		return `ApiKey query="` + place.Name + `"`
+	default:
+		return cmp.Or(place.Scheme, `ApiKey header="`+place.Name+`"`)
+	}
+}
+
+// Check implements [Authenticator].
+func (a *APIKey) Check(r *authz.Request, v *Verified) error {
+	if ends := v.Identity.ExpiresAt; !ends.IsZero() && !r.Time.Before(ends) {
+		return reject(authz.CredentialExpired, "the key "+v.Identity.CredentialID+" ended at "+ends.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// Verify implements [Authenticator].
+func (a *APIKey) Verify(_ context.Context, p *Presented) (*Verified, error) {
 	if p.Malformed != "" {
 		return nil, reject(authz.CredentialMalformed, p.Malformed)
 	}
 	key := a.Keys.Find(p.Value)
-	switch {
-	case key == nil:
+	if key == nil {
 		return nil, ErrNotMine
-	case !key.Identity.ExpiresAt.IsZero() && !r.Time.Before(key.Identity.ExpiresAt):
-		return nil, reject(authz.CredentialExpired, "the key "+key.Identity.CredentialID+" ended at "+
-			key.Identity.ExpiresAt.UTC().Format(time.RFC3339))
 	}
-	id := key.Identity
-	id.Method = a.Method
-	return &id, nil
+	v := &Verified{Identity: key.Identity}
+	v.Identity.Method = a.Method
+	return v, nil
 }

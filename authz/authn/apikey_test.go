@@ -63,18 +63,18 @@ func TestAnAPIKeyEndsWhenItSays(t *testing.T) {
 
 func TestAnAPIKeyThatWasSentBadlyIsBad(t *testing.T) {
 	p := &Presented{Value: robotKey, Malformed: "white space"}
-	if _, err := robots().Authenticate(t.Context(), &authz.Request{Time: clock}, p); reason(err) != authz.CredentialMalformed {
+	if _, err := robots().Verify(t.Context(), p); reason(err) != authz.CredentialMalformed {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestAnAPIKeyIsFoundWithOneAllocation(t *testing.T) {
-	a, r, p := robots(), &authz.Request{Time: clock}, &Presented{Value: robotKey}
-	if n := testing.AllocsPerRun(100, func() { _, _ = a.Authenticate(t.Context(), r, p) }); n > 1 {
+	a, p := robots(), &Presented{Value: robotKey}
+	if n := testing.AllocsPerRun(100, func() { _, _ = a.Verify(t.Context(), p) }); n > 1 {
 		t.Errorf("expected 1 allocation (the identity), got %v", n)
 	}
 	p.Value = "a-key-that-nobody-has"
-	if n := testing.AllocsPerRun(100, func() { _, _ = a.Authenticate(t.Context(), r, p) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = a.Verify(t.Context(), p) }); n > 0 {
 		t.Errorf("expected none for an unknown key, got %v", n)
 	}
 }

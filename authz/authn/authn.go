@@ -1,10 +1,11 @@
-// Package authn holds the kinds of credentials, one a file: how each is read
-// from a request, whose it is, and whether it holds.
+// Package authn holds the kinds of credentials, one a file: where a kind is read
+// in a request, how a 401 offers it, whose a credential is, and whether it holds.
+// Nothing of a kind is anywhere else.
 //
-// An [Authenticator] is asked about one [Presented] credential. It answers
-// with an identity, with [ErrNotMine] ("no such credential here, try the
-// next"), with a [*Rejected] or with an [*Unavailable]. It never decides what
-// a caller receives: package engine does.
+// An [Authenticator] is asked about one [Presented] credential. It answers with
+// what it verified, with [ErrNotMine] ("no such credential here, try the next"),
+// with a [*Rejected] or with an [*Unavailable]. It never decides what a caller
+// receives: package policy does.
 package authn
 
 import (
@@ -17,16 +18,48 @@ import (
 
 // Authenticator checks credentials of one kind for one method of a policy.
 type Authenticator interface {
-	// Authenticate checks what one of the method's places holds. The errors
-	// are ErrNotMine, *Rejected and *Unavailable; any other is a defect.
-	Authenticate(ctx context.Context, r *authz.Request, p *Presented) (*authz.Identity, error)
+	// Reads says where the method reads, and so what is stripped. It never
+	// changes.
+	Reads() Reads
+	// Challenge offers the method in a 401 (RFC 9110 11.6.1); "" offers nothing.
+	// presented says that a credential came in one of the method's places.
+	Challenge(r *authz.Request, presented bool) string
+	// Verify finds out what holds for the credential, whoever presents it and
+	// whenever: a result may be kept for the same credential. The errors are
+	// ErrNotMine, *Rejected and *Unavailable; any other is a defect. p is nil for
+	// a method that reads nowhere.
+	Verify(ctx context.Context, p *Presented) (*Verified, error)
+	// Check finds out whether a verified credential holds for this request: at
+	// this time, for this audience, with this proof. It is asked on every use. The
+	// error is a *Rejected.
+	Check(r *authz.Request, v *Verified) error
+}
+
+// Reads is what a method reads of a request.
+type Reads struct {
+	// Places hold the credential. A method without places is asked only where
+	// every place of the policy is empty.
+	Places []Place
+	// Tokens says that the method takes JWTs. No other method is shown one.
+	Tokens bool
+	// Beside are headers that come with the credential, in lower case. They are
+	// stripped with it.
+	Beside []string
+}
+
+// Verified is a credential that was verified. It does not change.
+type Verified struct {
+	Identity authz.Identity
+	// unusable is why the identity is not complete. Check returns it after its
+	// own refusals.
+	unusable error
 }
 
 // ErrNotMine says that the credential belongs to another method, or to none.
 var ErrNotMine = errors.New("the credential is not for this method")
 
-// Rejected says that the credential is this method's and does not hold.
-// Nobody else is shown it.
+// Rejected says that the credential is this method's and does not hold. No other
+// method is shown it.
 type Rejected struct {
 	Reason authz.Reason
 	// Detail is for the operator. It never holds the credential.

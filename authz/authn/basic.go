@@ -16,6 +16,7 @@ import (
 type Basic struct {
 	// Method is the method's name, Tenant whose queue its hashing waits in.
 	Method, Tenant string
+	Realm          string
 	// AllowPlaintext accepts passwords that did not come over TLS.
 	AllowPlaintext bool
 	Users          *password.Users
@@ -24,11 +25,33 @@ type Basic struct {
 	Missing string
 }
 
-// Authenticate implements [Authenticator].
-func (b *Basic) Authenticate(ctx context.Context, r *authz.Request, p *Presented) (*authz.Identity, error) {
+// Reads implements [Authenticator].
+func (b *Basic) Reads() Reads {
+	return Reads{Places: []Place{{In: InHeader, Name: "authorization", Scheme: "basic", TLSOnly: !b.AllowPlaintext}}}
+}
+
+// Challenge implements [Authenticator]. Nobody is asked for a password over
+// plaintext.
+func (b *Basic) Challenge(r *authz.Request, _ bool) string {
 	if !r.TLS && !b.AllowPlaintext {
-		return nil, reject(authz.PlaintextRefused, "a password came over plaintext; use TLS, or set allowPlaintext")
+		return ""
 	}
+	return `Basic realm="` + b.Realm + `", charset="UTF-8"`
+}
+
+// Check implements [Authenticator]. The place refuses a password over plaintext
+// before it is hashed; this holds for one that was verified before.
+func (b *Basic) Check(r *authz.Request, _ *Verified) error {
+	if !r.TLS && !b.AllowPlaintext {
+		return overPlaintext
+	}
+	return nil
+}
+
+var overPlaintext = &Rejected{Reason: authz.PlaintextRefused, Detail: "a password came over plaintext; use TLS, or set allowPlaintext"}
+
+// Verify implements [Authenticator].
+func (b *Basic) Verify(ctx context.Context, p *Presented) (*Verified, error) {
 	if b.Missing != "" {
 		return nil, &Unavailable{Reason: authz.Unavailable, Detail: b.Missing}
 	}
@@ -39,7 +62,7 @@ func (b *Basic) Authenticate(ctx context.Context, r *authz.Request, p *Presented
 	err := b.Verifier.Verify(ctx, b.Tenant, b.Users, user, []byte(pass))
 	switch {
 	case err == nil:
-		return &authz.Identity{Method: b.Method, Subject: user}, nil
+		return &Verified{Identity: authz.Identity{Method: b.Method, Subject: user}}, nil
 	case errors.Is(err, password.ErrUnknownUser), errors.Is(err, password.ErrMismatch):
 		return nil, reject(authz.PasswordMismatch, "the user name or the password is wrong")
 	case errors.Is(err, password.ErrOverloaded):

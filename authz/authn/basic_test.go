@@ -74,14 +74,28 @@ func TestUnknownUsersAreToldAsWrongPasswords(t *testing.T) {
 }
 
 func TestAPasswordOverPlaintextIsRefusedUnlessAllowedAloud(t *testing.T) {
-	p := &Presented{Value: pair("alice:sesame:öpen")}
-	b := staff()
-	if _, err := b.Authenticate(t.Context(), &authz.Request{}, p); reason(err) != authz.PlaintextRefused {
-		t.Errorf("got %v", err)
+	plaintext, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "http", Host: "a.example.com", Path: "/",
+		Headers: []authz.Header{{Name: "authorization", Value: "Basic " + pair("alice:sesame:öpen")}}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	b.AllowPlaintext = true
-	if _, err := b.Authenticate(t.Context(), &authz.Request{}, p); err != nil {
-		t.Error(err)
+	for _, allowed := range []bool{false, true} {
+		b := staff()
+		b.AllowPlaintext = allowed
+		p, _, err := Read(plaintext, b.Reads().Places[0])
+		if err != nil || p == nil || (p.Refused == nil) != allowed || !allowed && p.Refused.Reason != authz.PlaintextRefused {
+			t.Errorf("%t: read %+v, %v", allowed, p, err)
+		}
+		v, err := b.Verify(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Check(plaintext, v); (err == nil) != allowed || !allowed && reason(err) != authz.PlaintextRefused {
+			t.Errorf("%t: a password that was verified before: got %v", allowed, err)
+		}
+		if offered := b.Challenge(plaintext, false) != ""; offered != allowed {
+			t.Errorf("%t: offered %t", allowed, offered)
+		}
 	}
 }
 
@@ -108,7 +122,7 @@ func TestAFullQueueOfPasswordsIsOverloaded(t *testing.T) {
 func TestAPasswordThatCannotBeCheckedInTimeIsUnavailable(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
-	_, err := staff().Authenticate(ctx, &authz.Request{TLS: true}, &Presented{Value: pair("alice:sesame:öpen")})
+	_, err := staff().Verify(ctx, &Presented{Value: pair("alice:sesame:öpen")})
 	if reason(err) != authz.Unavailable {
 		t.Errorf("got %v", err)
 	}

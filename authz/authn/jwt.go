@@ -34,7 +34,10 @@ type JWT struct {
 	// Secret or Keys verify signatures.
 	Secret []byte
 	Keys   jwks.Set
-	// Missing says why there is neither; the method is unavailable for the
+	// From are the places of the token; none is the authorization header with
+	// the scheme Bearer.
+	From []Place
+	// Missing says why there is neither key; the method is unavailable for the
 	// tokens it owns then.
 	Missing string
 	// Slow bounds how many expensive signatures are checked at once.
@@ -44,16 +47,34 @@ type JWT struct {
 	Map Mapper
 }
 
-// Mapper makes an identity's values of claims. Its errors are for the
-// operator and hold no claim's value.
+// Mapper makes subject, scopes and groups of the claims of a token. Its errors
+// are for the operator and hold no value of a claim.
 type Mapper interface {
 	Subject(ctx context.Context, claims map[string]any) (string, error)
 	Scopes(ctx context.Context, claims map[string]any) ([]string, error)
 	Groups(ctx context.Context, claims map[string]any) ([]string, error)
 }
 
-// Authenticate implements [Authenticator].
-func (j *JWT) Authenticate(ctx context.Context, r *authz.Request, p *Presented) (*authz.Identity, error) {
+// Reads implements [Authenticator]. A proof of possession comes beside the token
+// (RFC 9449 4.1).
+func (j *JWT) Reads() Reads {
+	places := j.From
+	if len(places) == 0 {
+		places = []Place{{In: InHeader, Name: "authorization", Scheme: "bearer"}}
+	}
+	return Reads{Places: places, Tokens: true, Beside: []string{"dpop"}}
+}
+
+// Challenge implements [Authenticator] (RFC 6750 3).
+func (j *JWT) Challenge(_ *authz.Request, presented bool) string {
+	if presented {
+		return `Bearer error="invalid_token"`
+	}
+	return "Bearer"
+}
+
+// Verify implements [Authenticator].
+func (j *JWT) Verify(ctx context.Context, p *Presented) (*Verified, error) {
 	if p.Malformed != "" {
 		return nil, malformed(p.Malformed)
 	}
@@ -79,18 +100,22 @@ func (j *JWT) Authenticate(ctx context.Context, r *authz.Request, p *Presented) 
 	if err := j.verify(ctx, t); err != nil {
 		return nil, err
 	}
-	expires, err := j.checkTime(t, r.Time)
-	if err != nil {
-		return nil, err
+	return j.identify(ctx, t)
+}
+
+// Check implements [Authenticator].
+func (j *JWT) Check(r *authz.Request, v *Verified) error {
+	claims := v.Identity.Claims
+	if err := j.checkTime(claims, r.Time); err != nil {
+		return err
 	}
-	audiences, err := j.checkAudience(t)
-	if err != nil {
-		return nil, err
+	if err := j.checkAudience(&v.Identity); err != nil {
+		return err
 	}
-	if _, bound := t.Claims["cnf"]; bound {
-		return nil, reject(authz.ProofRequired, "the token is bound to a key (cnf) and proofs of possession are not checked here")
+	if _, bound := claims["cnf"]; bound {
+		return reject(authz.ProofRequired, "the token is bound to a key (cnf) and proofs of possession are not checked here")
 	}
-	return j.identity(ctx, t, expires, audiences)
+	return v.unusable
 }
 
 func (j *JWT) owns(t *Token) bool {
@@ -109,24 +134,24 @@ func (j *JWT) checkType(t *Token) error {
 	return reject(authz.TokenTypeRefused, "its typ is not one the policy accepts: "+strings.Join(j.TokenTypes, ", "))
 }
 
-func (j *JWT) checkTime(t *Token, now time.Time) (expires time.Time, err error) {
-	exp, ok := numericDate(t.Claims["exp"])
+func (j *JWT) checkTime(claims map[string]any, now time.Time) error {
+	exp, ok := numericDate(claims["exp"])
 	if !ok {
-		return expires, reject(authz.CredentialMalformed, "exp is required and is seconds since 1970 as a JSON number (RFC 7519 4.1.4)")
+		return reject(authz.CredentialMalformed, "exp is required and is seconds since 1970 as a JSON number (RFC 7519 4.1.4)")
 	}
 	if !now.Before(exp.Add(j.ClockSkew)) {
-		return expires, reject(authz.TokenExpired, "it ended at "+exp.UTC().Format(time.RFC3339))
+		return reject(authz.TokenExpired, "it ended at "+exp.UTC().Format(time.RFC3339))
 	}
-	if v, present := t.Claims["nbf"]; present {
+	if v, present := claims["nbf"]; present {
 		nbf, ok := numericDate(v)
 		if !ok {
-			return expires, reject(authz.CredentialMalformed, "nbf is no JSON number of seconds (RFC 7519 4.1.5)")
+			return reject(authz.CredentialMalformed, "nbf is no JSON number of seconds (RFC 7519 4.1.5)")
 		}
 		if now.Before(nbf.Add(-j.ClockSkew)) {
-			return expires, reject(authz.TokenNotYetValid, "it begins at "+nbf.UTC().Format(time.RFC3339))
+			return reject(authz.TokenNotYetValid, "it begins at "+nbf.UTC().Format(time.RFC3339))
 		}
 	}
-	return exp, nil
+	return nil
 }
 
 // numericDate reads RFC 7519 2's NumericDate; years before 1970 or after 9999
@@ -146,64 +171,72 @@ func numericDate(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-func (j *JWT) checkAudience(t *Token) ([]string, error) {
-	audiences, ok := stringOrList(t.Claims["aud"])
-	if !ok {
-		return nil, reject(authz.CredentialMalformed, "aud is no string and no list of strings (RFC 7519 4.1.3)")
+func (j *JWT) checkAudience(id *authz.Identity) error {
+	if id.Audiences == nil && id.Claims["aud"] != nil {
+		return reject(authz.CredentialMalformed, "aud is no string and no list of strings (RFC 7519 4.1.3)")
 	}
-	if !j.AnyAudience && !slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(j.Audiences, a) }) {
-		return nil, reject(authz.AudienceMismatch, "aud names none of: "+strings.Join(j.Audiences, ", "))
+	if !j.AnyAudience && !slices.ContainsFunc(id.Audiences, func(a string) bool { return slices.Contains(j.Audiences, a) }) {
+		return reject(authz.AudienceMismatch, "aud names none of: "+strings.Join(j.Audiences, ", "))
 	}
-	return audiences, nil
+	return nil
 }
 
-func stringOrList(v any) ([]string, bool) {
+// stringOrList is nil for an absent claim, and for one of another type.
+func stringOrList(v any) []string {
 	switch v := v.(type) {
-	case nil:
-		return nil, true
 	case string:
-		return []string{v}, true
+		return []string{v}
 	case []any:
 		out := make([]string, 0, len(v))
 		for _, e := range v {
 			s, ok := e.(string)
 			if !ok {
-				return nil, false
+				return nil
 			}
 			out = append(out, s)
 		}
-		return out, true
+		return out
 	}
-	return nil, false
+	return nil
 }
 
-func (j *JWT) identity(ctx context.Context, t *Token, expires time.Time, audiences []string) (*authz.Identity, error) {
-	id := &authz.Identity{
-		Method: j.Method, Issuer: t.Issuer, Audiences: audiences, Claims: t.Claims, ExpiresAt: expires,
-	}
+// identify makes the identity of a token whose signature holds. Claims that the
+// policy reads and that have a wrong type make it unusable.
+func (j *JWT) identify(ctx context.Context, t *Token) (*Verified, error) {
+	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}}
+	id := &v.Identity
+	id.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
+	id.Audiences = stringOrList(t.Claims["aud"])
 	var err error
 	if id.Subject, err = j.Map.Subject(ctx, t.Claims); err == nil {
 		if id.Scopes, err = j.Map.Scopes(ctx, t.Claims); err == nil {
 			id.Groups, err = j.Map.Groups(ctx, t.Claims)
 		}
 	}
-	switch {
-	case err != nil && ctx.Err() != nil:
+	if err != nil && ctx.Err() != nil {
 		return nil, &Unavailable{Reason: authz.Unavailable, Detail: "the claims could not be mapped in time"}
-	case err != nil:
-		return nil, reject(authz.ClaimsRefused, err.Error())
 	}
-	if jti, ok := t.Claims["jti"]; ok {
+	v.unusable = commonClaims(id, err)
+	return v, nil
+}
+
+// commonClaims takes the claims that every token may have. mapped is why the policy's
+// own mapping failed.
+func commonClaims(id *authz.Identity, mapped error) error {
+	if mapped != nil {
+		return reject(authz.ClaimsRefused, mapped.Error())
+	}
+	if jti, ok := id.Claims["jti"]; ok {
 		if id.CredentialID, ok = jti.(string); !ok {
-			return nil, reject(authz.ClaimsRefused, "jti is no string")
+			return reject(authz.ClaimsRefused, "jti is no string")
 		}
 	}
-	if act, ok := t.Claims["act"]; ok {
+	if act, ok := id.Claims["act"]; ok {
 		if id.Actor, ok = actor(act); !ok {
-			return nil, reject(authz.ClaimsRefused, "act is no object whose sub and iss are strings (RFC 8693 4.1)")
+			return reject(authz.ClaimsRefused, "act is no object whose sub and iss are strings (RFC 8693 4.1)")
 		}
 	}
-	return id, nil
+	return nil
 }
 
 func actor(v any) (*authz.Actor, bool) {

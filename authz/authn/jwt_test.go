@@ -192,7 +192,7 @@ func TestAMethodWithoutItsKeysIsUnavailableForItsOwnTokensOnly(t *testing.T) {
 
 func TestAMalformedPlaceIsABadCredential(t *testing.T) {
 	p := &Presented{Value: mac(hs256, claims()), Malformed: "white space"}
-	if _, err := shared().Authenticate(t.Context(), &authz.Request{Time: clock}, p); reason(err) != authz.CredentialMalformed {
+	if _, err := shared().Verify(t.Context(), p); reason(err) != authz.CredentialMalformed {
 		t.Errorf("got %v", err)
 	}
 }

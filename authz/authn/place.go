@@ -22,11 +22,13 @@ type Place struct {
 	In In
 	// Name is in lower case for a header, else as it is.
 	Name string
-	// Scheme is the authentication scheme before the credential, in lower
+	// Scheme is the authentication scheme before the credential, in any letter
 	// case; "" if the whole value is the credential. Headers only.
 	Scheme string
 	// List says that a comma in the header can only come from joined fields.
 	List bool
+	// TLSOnly refuses a credential that did not come over TLS (403).
+	TLSOnly bool
 }
 
 func (p Place) String() string {
@@ -47,6 +49,8 @@ type Presented struct {
 	Value string
 	// Malformed says what is wrong with how it was sent; "" if nothing.
 	Malformed string
+	// Refused says why it may not be sent in this way; nil if it may.
+	Refused *Rejected
 
 	token  *Token
 	parsed bool
@@ -62,19 +66,23 @@ func (p *Presented) Token() (*Token, error) {
 	return p.token, p.err
 }
 
-// Read returns what the place holds for a method that reads it: nil if
-// nothing. occupied says that there is something, be it for another scheme: a
-// credential that is present and bad is never taken for absent. An error is a
+// Read returns the credential in a place; nil if there is none. occupied says
+// that the place is not empty, be it for another scheme: a credential that is
+// present and bad is never taken for absent. An error is a
 // *authz.BadRequestError.
 func Read(r *authz.Request, p Place) (found *Presented, occupied bool, err error) {
 	switch p.In {
 	case InCookie:
-		return readCookie(r, p)
+		found, occupied, err = readCookie(r, p)
 	case InQuery:
-		return readQuery(r, p)
+		found, occupied, err = readQuery(r, p)
 	default:
-		return readHeader(r, p)
+		found, occupied, err = readHeader(r, p)
 	}
+	if found != nil && p.TLSOnly && !r.TLS {
+		found.Refused = overPlaintext
+	}
+	return found, occupied, err
 }
 
 func readHeader(r *authz.Request, p Place) (*Presented, bool, error) {

@@ -7,30 +7,32 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
 // findAttached finds the policy if there are routes of Gateway API: the route
 // first, by the proxy's word or for every reading of the path, then the policy.
-func (e *Engine) findAttached(s *Snapshot, r *authz.Request, view match.View, rec *recorder) found {
+func (e *Engine) findAttached(s *Snapshot, r *authz.Request, view match.View, trace *authz.Trace) found {
 	if r.Route != nil {
 		rules, ok := s.attached.Named(r.Route, r.Host)
 		if !ok {
-			rec.add("match", "the proxy names a route, or a rule of it, that is not known here")
-			return answerWith(unavailable(authz.RouteUnknown, "the proxy names a route, or a rule of it, that is not known here", 0))
+			const why = "the proxy names a route, or a rule of it, that is not known here"
+			refused(trace, why)
+			return answerWith(policy.Unavailable(authz.RouteUnknown, why, 0))
 		}
 		f := s.resolve(rules, r.Host, view, (*match.Index).LookupAll)
-		s.explain(rec, r, rules, f)
+		s.explain(trace, r, rules, f)
 		return f
 	}
 	var namespaces []string // of every reading
 	f, agree := match.EveryReading(r.RawPath, func(path string) (found, bool) {
 		view.Path = path
-		f := e.findServed(s, r, view, rec)
+		f := e.findServed(s, r, view, trace)
 		namespaces = union(namespaces, f.namespaces)
 		return f, f.outcome == answered
 	}, found.same)
 	if !agree {
-		rec.add("match", "the path can be read in two ways that lead to different policies")
+		refused(trace, "the path can be read in two ways that lead to different policies")
 		return ambiguousRequest("path")
 	}
 	f.namespaces = namespaces
@@ -51,7 +53,7 @@ func union(list, more []string) []string {
 }
 
 // findServed finds the policy for one reading of the path.
-func (e *Engine) findServed(s *Snapshot, r *authz.Request, v match.View, rec *recorder) found {
+func (e *Engine) findServed(s *Snapshot, r *authz.Request, v match.View, trace *authz.Trace) found {
 	served := s.attached.Serve(r.Host, v)
 	var f found
 	switch {
@@ -64,7 +66,7 @@ func (e *Engine) findServed(s *Snapshot, r *authz.Request, v match.View, rec *re
 	default:
 		f = s.resolve(served.Rules, r.Host, v, (*match.Index).Lookup)
 	}
-	s.explain(rec, r, served.Rules, f)
+	s.explain(trace, r, served.Rules, f)
 	return f
 }
 
@@ -96,7 +98,7 @@ func (s *Snapshot) resolve(rules []attach.ServingRule, host string, v match.View
 			return f
 		case f.outcome == nobody, f.same(out):
 		case out.outcome != nobody:
-			return answerWith(unavailable(authz.AmbiguousMatch, "more than one route or Gateway may serve the request, and their policies differ", 0))
+			return answerWith(policy.Unavailable(authz.AmbiguousMatch, "more than one route or Gateway may serve the request, and their policies differ", 0))
 		default:
 			out.outcome, out.policy = f.outcome, f.policy
 		}
@@ -140,7 +142,7 @@ func (s *Snapshot) unserved(r *authz.Request, v match.View, tenants bool) found 
 			return f
 		case f.outcome == nobody, f.same(out):
 		case out.outcome != nobody:
-			return answerWith(unavailable(authz.AmbiguousMatch, "policies of more than one namespace that has the host match", 0))
+			return answerWith(policy.Unavailable(authz.AmbiguousMatch, "policies of more than one namespace that has the host match", 0))
 		default:
 			out = f
 		}
@@ -152,8 +154,8 @@ func (s *Snapshot) unserved(r *authz.Request, v match.View, tenants bool) found 
 }
 
 // explain records the rules and the policy that were found.
-func (s *Snapshot) explain(rec *recorder, r *authz.Request, rules []attach.ServingRule, f found) {
-	if rec == nil {
+func (s *Snapshot) explain(trace *authz.Trace, r *authz.Request, rules []attach.ServingRule, f found) {
+	if trace == nil {
 		return
 	}
 	var by []string
@@ -161,15 +163,15 @@ func (s *Snapshot) explain(rec *recorder, r *authz.Request, rules []attach.Servi
 		by = append(by, rule.String())
 	}
 	if len(by) > 0 {
-		rec.add("match", "%s %s on host %s is served by %s", r.Method, r.Path, r.Host, strings.Join(by, ", or by "))
+		trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepServed, Read: asked(trace, r), Detail: strings.Join(by, ", or by ")})
 	}
 	switch f.outcome {
 	case answered:
-		rec.add("match", "%s", f.answer.Detail)
+		refused(trace, f.answer.Detail)
 	case targetGone:
-		rec.add("match", "policy %s claims it, and its target is not there", s.policies[f.policy].name)
+		trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepRefused, Detail: "policy " + s.policies[f.policy].name + " claims it, and its target is not there"})
 	case policyFound:
-		rec.add("match", "policy %s decides", s.policies[f.policy].name)
+		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[f.policy].name, Outcome: authz.StepFound})
 	case nobody:
 	}
 }

@@ -38,7 +38,7 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 	}
 	s.attached = attach.New(in.Objects, attachedPolicies(s.policies))
 	lost := buildIndex(s, e.options)
-	s.reserved = newReservedHeaders(s.policies, s.attached)
+	s.reserved = newReserved(s.policies, s.attached)
 	s.memo, s.used = c.next, c.used()
 
 	reports := make([]Report, 0, len(s.policies))
@@ -49,7 +49,7 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 }
 
 // attachedPolicies are the policies as package attach knows them, by index.
-func attachedPolicies(policies []*policy) []attach.Policy {
+func attachedPolicies(policies []*compiled) []attach.Policy {
 	out := make([]attach.Policy, len(policies))
 	for i, p := range policies {
 		spec := p.origin.spec

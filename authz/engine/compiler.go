@@ -10,6 +10,8 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
@@ -21,14 +23,27 @@ type compiler struct {
 	next    memo
 }
 
+// compiled is one policy as it was compiled. It never changes.
+type compiled struct {
+	*policy.Policy
+	name, namespace string // name is namespace/name
+	hostnames       []string
+	entries         []match.Entry // without their owner
+	// invalid policies answer 503 on their routes.
+	invalid bool
+	// names are those of the headers that the policy sets.
+	names  policy.Names
+	origin origin
+}
+
 // building is a policy while it is compiled.
 type building struct {
 	*compiler
-	*policy
+	*compiled
 }
 
 // policy compiles one policy, or takes over what it compiled to before.
-func (c *compiler) policy(source *v1alpha1.AgentAuthPolicy) *policy {
+func (c *compiler) policy(source *v1alpha1.AgentAuthPolicy) *compiled {
 	name := types.NamespacedName{Namespace: namespaceOf(source), Name: source.Name}
 	p := c.prev.policies[name]
 	if p == nil || !c.unchanged(p, source) {
@@ -38,9 +53,9 @@ func (c *compiler) policy(source *v1alpha1.AgentAuthPolicy) *policy {
 	return p
 }
 
-func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuthPolicy) *policy {
+func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuthPolicy) *compiled {
 	full := validate.Default(source)
-	b := building{compiler: c, policy: &policy{name: name.String(), namespace: name.Namespace}}
+	b := building{compiler: c, compiled: &compiled{name: name.String(), namespace: name.Namespace}}
 	b.origin = origin{name: name, source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
 	for _, r := range full.Spec.Routes {
 		for _, h := range r.Hostnames {
@@ -55,11 +70,19 @@ func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuth
 	}
 	b.routes(full.Spec.Routes)
 	if !b.invalid {
-		b.authentication(full.Spec.Authentication)
-		b.authorization(full.Spec.Authorization)
-		b.response(full.Spec.Response)
+		b.stages(&full.Spec)
 	}
-	return b.policy
+	if b.invalid {
+		b.Policy = policy.Invalid(b.name)
+	}
+	return b.compiled
+}
+
+// stages compiles what decides.
+func (b *building) stages(spec *v1alpha1.PolicySpec) {
+	c := policy.Config{Name: b.name, Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
+	b.response(&c, spec.Response)
+	b.Policy, b.names = policy.New(c), policy.NamesOf(c.Headers)
 }
 
 func (b *building) reject(path, message string) {
@@ -69,38 +92,37 @@ func (b *building) reject(path, message string) {
 
 func (b *building) problem(p authz.Problem) { b.origin.problems = append(b.origin.problems, p) }
 
-func (b *building) authorization(a *v1alpha1.Authorization) {
+func (b *building) rules(a *v1alpha1.Authorization) (out []policy.Rule) {
 	if a == nil {
-		return
+		return nil
 	}
 	rules := field.NewPath("spec", "authorization", "rules")
 	for i, r := range a.Rules {
-		out := rule{name: r.Name, require: b.expression(expr.Bool, r.Require, rules.Index(i).Child("require"))}
+		rule := policy.Rule{Name: r.Name, Require: b.expression(expr.Bool, r.Require, rules.Index(i).Child("require"))}
 		if r.When != "" {
-			out.when = b.expression(expr.Bool, r.When, rules.Index(i).Child("when"))
+			rule.When = b.expression(expr.Bool, r.When, rules.Index(i).Child("when"))
 		}
-		b.rules = append(b.rules, out)
+		out = append(out, rule)
 	}
+	return out
 }
 
-func (b *building) response(r *v1alpha1.Response) {
+func (b *building) response(c *policy.Config, r *v1alpha1.Response) {
 	if r == nil {
 		return
 	}
 	path := field.NewPath("spec", "response")
-	b.unauthenticated, b.unauthorized = r.Unauthenticated, r.Unauthorized
+	c.Unauthenticated, c.Unauthorized = r.Unauthenticated, r.Unauthorized
 	if u := r.Upstream; u != nil {
-		b.forward = u.Credentials == v1alpha1.Forward
-		b.names = make(map[string]string, len(u.Headers))
+		c.Forward = u.Credentials == v1alpha1.Forward
 		for i, h := range u.Headers {
-			name := strings.ToLower(h.Name)
-			b.names[authz.Alias(name)] = name
-			b.headers = append(b.headers, value{name,
-				b.expression(expr.String, h.Value, path.Child("upstream", "headers").Index(i).Child("value"))})
+			c.Headers = append(c.Headers, policy.Value{Name: strings.ToLower(h.Name),
+				Program: b.expression(expr.String, h.Value, path.Child("upstream", "headers").Index(i).Child("value"))})
 		}
 	}
 	for _, name := range sortedKeys(r.Metadata) {
-		b.metadata = append(b.metadata, value{name, b.expression(expr.String, r.Metadata[name], path.Child("metadata").Key(name))})
+		c.Metadata = append(c.Metadata, policy.Value{Name: name,
+			Program: b.expression(expr.String, r.Metadata[name], path.Child("metadata").Key(name))})
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
 // Deps is what the engine needs of the world.
@@ -123,27 +124,27 @@ func (e *Engine) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 }
 
 // Explain is Decide, and every step that was taken.
-func (e *Engine) Explain(ctx context.Context, raw authz.Raw) (authz.Decision, []Step) {
-	rec := &recorder{}
-	d := e.decide(ctx, raw, rec)
-	return d, rec.steps
+func (e *Engine) Explain(ctx context.Context, raw authz.Raw) (authz.Decision, []authz.Step) {
+	trace := &authz.Trace{}
+	d := e.decide(ctx, raw, trace)
+	return d, trace.Steps
 }
 
-func (e *Engine) decide(ctx context.Context, raw authz.Raw, rec *recorder) (d authz.Decision) {
+func (e *Engine) decide(ctx context.Context, raw authz.Raw, trace *authz.Trace) (d authz.Decision) {
 	defer func() {
 		if v := recover(); v != nil {
 			if e.deps.Panicked != nil {
 				e.deps.Panicked(v, debug.Stack())
 			}
-			d = unavailable(authz.Internal, "a defect of agentauth; see its log", 0)
+			d = policy.Unavailable(authz.Internal, "a defect of agentauth; see its log", 0)
 		}
 	}()
 	s := e.current.Load()
 	if s == nil {
-		return unavailable(authz.Unavailable, "no policies have been loaded yet", 0)
+		return policy.Unavailable(authz.Unavailable, "no policies have been loaded yet", 0)
 	}
 	if e.deps.Stale != nil && e.deps.Stale() {
-		return unavailable(authz.Unavailable, "what is in force is older than --max-config-age", 0)
+		return policy.Unavailable(authz.Unavailable, "what is in force is older than --max-config-age", 0)
 	}
 	deadline := time.Now().Add(maxCheck)
 	if d, ok := ctx.Deadline(); ok && d.Add(-margin).Before(deadline) {
@@ -154,22 +155,21 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, rec *recorder) (d au
 
 	r, err := authz.NewRequest(raw)
 	if err != nil {
-		rec.add("request", "refused: %s", err)
-		return badRequest(err)
+		trace.Add(authz.Step{Stage: authz.StageRequest, Outcome: authz.StepRefused, Detail: err.Error()})
+		return policy.BadRequest(err)
 	}
-	f := e.find(ctx, s, r, rec)
+	f := e.find(ctx, s, r, trace)
 	switch f.outcome {
 	case policyFound:
-		d = s.policies[f.policy].decide(ctx, r, rec)
+		p := s.policies[f.policy]
+		return p.Decide(ctx, r, s.host(r, p, f), trace)
 	case targetGone:
-		d = unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
+		d = policy.Unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
+		d.Policy = s.policies[f.policy].name
+		return d
 	case answered:
 		return *f.answer
 	case nobody:
-		return noPolicy()
 	}
-	if d.Policy = s.policies[f.policy].name; d.Outcome == authz.Allow {
-		s.removeReserved(r, f, &d)
-	}
-	return d
+	return policy.NoPolicy()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
 // ContextPolicy is the context extension that names a policy outright.
@@ -49,62 +50,59 @@ func answerWith(d authz.Decision) found { return found{outcome: answered, answer
 func (f found) same(other found) bool { return f.outcome == other.outcome && f.policy == other.policy }
 
 func ambiguousRequest(cause string) found {
-	return answerWith(badRequest(&authz.BadRequestError{
+	return answerWith(policy.BadRequest(&authz.BadRequestError{
 		Problem: "the " + cause + " can be read in two ways that lead to different policies"}))
 }
 
 func tooLate() found {
-	return answerWith(unavailable(authz.Unavailable, "the policy could not be found in time", 0))
+	return answerWith(policy.Unavailable(authz.Unavailable, "the policy could not be found in time", 0))
 }
 
 func hostDisputed() found {
-	return answerWith(unavailable(authz.HostDisputed, "two namespaces claim the host, or one that may not use it; see the conditions of their policies", 0))
+	return answerWith(policy.Unavailable(authz.HostDisputed, "two namespaces claim the host, or one that may not use it; see the conditions of their policies", 0))
 }
 
 // find returns the policy of a request, or the answer to it if no policy
 // decides. Its outcome is never nobody.
-func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, rec *recorder) found {
+func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, trace *authz.Trace) found {
 	if name, named := r.ContextExtensions[ContextPolicy]; named {
-		return e.named(s, r, name, rec)
+		return e.named(s, r, name, trace)
 	}
 	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: ctx}
 	var f found
 	if s.attached.HasRoutes() {
-		f = e.findAttached(s, r, view, rec)
+		f = e.findAttached(s, r, view, trace)
 	} else {
-		f = s.byRoutes(r, view, rec)
+		f = s.byRoutes(r, view, trace)
 	}
 	if f.outcome != nobody {
 		return f
 	}
-	refused := s.refused.LookupAll(r.Host, view)
-	if _, ok := refused.Owner(); ok || refused.Ambiguous || refused.Late {
-		rec.add("match", "host %s is not its namespace's", r.Host)
+	lost := s.refused.LookupAll(r.Host, view)
+	if _, ok := lost.Owner(); ok || lost.Ambiguous || lost.Late {
+		refused(trace, "host "+r.Host+" is not its namespace's")
 		return hostDisputed()
 	}
-	rec.add("match", "no policy matches %s %s on host %s", r.Method, r.Path, r.Host)
+	trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepNone, Read: asked(trace, r)})
 	if e.options.AllowUnmatched && (!s.attached.HasRoutes() || f.served || !s.attached.Guards(r.Host)) {
-		d := authz.Decision{Outcome: authz.Allow, Reason: authz.Unmatched}
-		s.removeReserved(r, found{}, &d)
-		return answerWith(d)
+		return answerWith(policy.Unmatched(r, s.reservedFor(r.Host)))
 	}
-	return answerWith(noPolicy())
+	return answerWith(policy.NoPolicy())
 }
 
 // byRoutes finds the policy by the `routes` of policies alone.
-func (s *Snapshot) byRoutes(r *authz.Request, view match.View, rec *recorder) found {
+func (s *Snapshot) byRoutes(r *authz.Request, view match.View, trace *authz.Trace) found {
 	look := s.index.LookupAll(r.Host, view)
-	owner, _ := look.Owner()
 	f := s.foundBy(look)
 	switch {
 	case look.Late:
-		rec.add("match", "the check's time ran out")
+		refused(trace, "the check's time ran out")
 	case look.Ambiguous:
-		rec.add("match", "the %s can be read in two ways that lead to different policies", look.Cause)
+		refused(trace, "the "+look.Cause+" can be read in two ways that lead to different policies")
 	case f.outcome == answered:
-		rec.add("match", "host %s is in force for nobody: two namespaces claim it", r.Host)
+		refused(trace, "host "+r.Host+" is in force for nobody: two namespaces claim it")
 	case f.outcome == policyFound:
-		rec.add("match", "policy %s has the most specific match for %s %s on host %s", s.policies[owner].name, r.Method, r.Path, r.Host)
+		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[f.policy].name, Outcome: authz.StepFound, Read: asked(trace, r)})
 	}
 	return f
 }
@@ -127,19 +125,32 @@ func (s *Snapshot) foundBy(r match.Result) found {
 
 // named finds the policy that the proxy's configuration names. A selector that
 // may not be used here never leads to a weaker policy.
-func (e *Engine) named(s *Snapshot, r *authz.Request, name string, rec *recorder) found {
+func (e *Engine) named(s *Snapshot, r *authz.Request, name string, trace *authz.Trace) found {
 	if !e.options.OneTenant && !e.options.ContextPolicy || r.Route != nil {
-		rec.add("match", "the context extension %s is not read here, or came beside route metadata", ContextPolicy)
-		return answerWith(unavailable(authz.SelectorRefused,
-			"the context extension "+ContextPolicy+" is not read here, or came beside route metadata", 0))
+		const why = "the context extension " + ContextPolicy + " is not read here, or came beside route metadata"
+		refused(trace, why)
+		return answerWith(policy.Unavailable(authz.SelectorRefused, why, 0))
 	}
 	ns, n, _ := strings.Cut(name, "/")
 	if p, ok := s.byName[types.NamespacedName{Namespace: ns, Name: n}]; ok {
-		rec.add("match", "policy %s is named by the context extension %s", s.policies[p].name, ContextPolicy)
+		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[p].name, Outcome: authz.StepNamed, Read: "the context extension " + ContextPolicy})
 		return decidedBy(p)
 	}
-	rec.add("match", "the context extension %s names a policy that does not exist", ContextPolicy)
-	return answerWith(noPolicy())
+	refused(trace, "the context extension "+ContextPolicy+" names a policy that does not exist")
+	return answerWith(policy.NoPolicy())
+}
+
+// refused records why the request is answered without a policy.
+func refused(trace *authz.Trace, why string) {
+	trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepRefused, Detail: why})
+}
+
+// asked is what was looked up; "" where nobody collects steps.
+func asked(trace *authz.Trace, r *authz.Request) string {
+	if trace == nil {
+		return ""
+	}
+	return r.Method + " " + r.Path + " on host " + r.Host
 }
 
 // headers shows a request's headers to the index.

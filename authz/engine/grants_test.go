@@ -117,7 +117,7 @@ func TestWithoutAGrantNobodyLearnsWhatAnotherNamespaceHas(t *testing.T) {
 	for name, m := range references {
 		t.Run(name, func(t *testing.T) {
 			e, _ := newWorld(Options{})
-			var first *policy
+			var first *compiled
 			var said string
 			for world, objects := range worlds {
 				s, reports := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{onHost("p", "api.example.com", m)},
@@ -215,7 +215,7 @@ func TestOnlyWhomAGrantConcernsIsCompiledAgain(t *testing.T) {
 			}
 			after, _ := e.Compile(next)
 			for name, want := range map[string]bool{"borrower": c.borrower, "other": c.other, "independent": c.independent} {
-				if again := compiled(after, name) != compiled(before, name); again != want {
+				if again := policyOf(after, name) != policyOf(before, name); again != want {
 					t.Errorf("%s is compiled again: %t, expected %t", name, again, want)
 				}
 			}

@@ -14,7 +14,7 @@ import (
 // memo is what the next compile may take over: what was made of what was read,
 // by fingerprints of that, so that no Secret's content outlives its compile.
 type memo struct {
-	policies map[types.NamespacedName]*policy
+	policies map[types.NamespacedName]*compiled
 	tables   map[string]*keyTable
 	secrets  map[fingerprint]*apikey.Secret
 	// printed are the fingerprints of the objects of the Input, which it does not keep.
@@ -22,7 +22,7 @@ type memo struct {
 }
 
 func (m *memo) init() {
-	m.policies = map[types.NamespacedName]*policy{}
+	m.policies = map[types.NamespacedName]*compiled{}
 	m.tables = map[string]*keyTable{}
 	m.secrets = map[fingerprint]*apikey.Secret{}
 }
@@ -47,7 +47,7 @@ type ref struct {
 }
 
 // unchanged says whether compiling source again would give p.
-func (c *compiler) unchanged(p *policy, source *v1alpha1.AgentAuthPolicy) bool {
+func (c *compiler) unchanged(p *compiled, source *v1alpha1.AgentAuthPolicy) bool {
 	o := &p.origin
 	if o.source != source &&
 		(o.generation != source.Generation || !reflect.DeepEqual(&o.source.Spec, &source.Spec)) {

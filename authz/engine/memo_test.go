@@ -35,7 +35,7 @@ func copied(in Input) Input {
 	return out
 }
 
-func compiled(s *Snapshot, name string) *policy {
+func policyOf(s *Snapshot, name string) *compiled {
 	return s.policies[s.byName[types.NamespacedName{Namespace: "shop", Name: name}]]
 }
 
@@ -68,10 +68,10 @@ func TestWhatDidNotChangeIsTakenOver(t *testing.T) {
 			next := copied(two())
 			c.change(&next)
 			after, _ := e.Compile(next)
-			if again := compiled(after, "orders") != compiled(before, "orders"); again != c.orders {
+			if again := policyOf(after, "orders") != policyOf(before, "orders"); again != c.orders {
 				t.Errorf("orders is compiled again: %t, expected %t", again, c.orders)
 			}
-			if again := compiled(after, "stock") != compiled(before, "stock"); again != c.stock {
+			if again := policyOf(after, "stock") != policyOf(before, "stock"); again != c.stock {
 				t.Errorf("stock is compiled again: %t, expected %t", again, c.stock)
 			}
 		})

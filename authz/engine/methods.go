@@ -11,72 +11,61 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
-// authentication compiles the methods: the one switch that knows all kinds.
-func (b *building) authentication(a v1alpha1.Authentication) {
-	path := field.NewPath("spec", "authentication", "methods")
+// methods compiles the authentication methods. Its switch is the one place,
+// besides the files of authn, that knows the kinds.
+func (b *building) methods(a v1alpha1.Authentication) []policy.Method {
+	out := make([]policy.Method, len(a.Methods))
 	for i := range a.Methods {
-		src, at := &a.Methods[i], path.Index(i)
-		m := method{name: src.Name, required: src.Requirement == v1alpha1.Required}
+		src, at := &a.Methods[i], field.NewPath("spec", "authentication", "methods").Index(i)
+		m := policy.Method{Name: src.Name, Required: src.Requirement == v1alpha1.Required}
 		switch {
 		case src.Basic != nil:
-			b.basic(&m, src.Basic, at.Child("basic"))
+			m.Authenticator = b.basic(m.Name, src.Basic, at.Child("basic"))
 		case src.JWT != nil:
-			b.jwt(&m, src.JWT, otherIssuers(a.Methods, i), at.Child("jwt"))
+			m.Authenticator, m.Scopes = b.jwt(m.Name, src.JWT, otherIssuers(a.Methods, i), at.Child("jwt")), src.JWT.Scopes
 		case src.APIKey != nil:
-			b.apiKey(&m, src.APIKey, at.Child("apiKey"))
+			m.Authenticator = b.apiKey(m.Name, src.APIKey, at.Child("apiKey"))
 		case src.Anonymous != nil:
-			m.kind = anonymousKind
+			m.Authenticator = &authn.Anonymous{Method: m.Name}
 		}
-		b.methods = append(b.methods, m)
+		out[i] = m
 	}
+	return out
 }
 
-func (b *building) basic(m *method, src *v1alpha1.Basic, at *field.Path) {
-	m.kind = basicKind
-	m.challenge = `Basic realm="` + src.Realm + `", charset="UTF-8"`
-	m.tlsOnly = !src.AllowPlaintext
-	b.reads(m, []authn.Place{{In: authn.InHeader, Name: "authorization", Scheme: "basic"}})
+func (b *building) basic(name string, src *v1alpha1.Basic, at *field.Path) authn.Authenticator {
 	users, missing := b.users(src.Users, at.Child("users", "secretRef"))
-	m.auth = &authn.Basic{
-		Method: m.name, Tenant: b.name, AllowPlaintext: src.AllowPlaintext,
+	return &authn.Basic{
+		Method: name, Tenant: b.name, Realm: src.Realm, AllowPlaintext: src.AllowPlaintext,
 		Users: users, Missing: missing, Verifier: b.engine.deps.Passwords,
 	}
 }
 
-func (b *building) apiKey(m *method, src *v1alpha1.APIKey, at *field.Path) {
-	m.kind = apiKeyKind
-	places := placesOf(src.From, authn.Place{In: authn.InHeader, Name: "x-api-key"})
-	for i := range places {
-		places[i].List = true
-	}
-	b.reads(m, places)
-	m.challenge = keyChallenge(src.From)
+func (b *building) apiKey(name string, src *v1alpha1.APIKey, at *field.Path) authn.Authenticator {
 	t := b.table(b.namespace, src.Selector.MatchLabels)
 	b.origin.selected = append(b.origin.selected, t)
 	for _, p := range t.problems {
 		p.Field = at.Child("selector").String()
 		b.problem(p)
 	}
-	m.auth = &authn.APIKey{Method: m.name, Keys: t.keys}
+	return &authn.APIKey{Method: name, From: places(src.From), Keys: t.keys}
 }
 
-func (b *building) jwt(m *method, src *v1alpha1.JWT, others []string, at *field.Path) {
-	m.kind, b.tokens = jwtKind, true
-	m.challenge = "Bearer"
-	m.scopes = src.Scopes
-	b.reads(m, placesOf(src.From, authn.Place{In: authn.InHeader, Name: "authorization", Scheme: "bearer"}))
+func (b *building) jwt(name string, src *v1alpha1.JWT, others []string, at *field.Path) authn.Authenticator {
 	auth := &authn.JWT{
-		Method: m.name, Tenant: b.name,
+		Method: name, Tenant: b.name, From: places(src.From),
 		Issuer: src.Issuer, AnyIssuer: src.AnyIssuer, OtherIssuers: others,
 		Audiences: src.Audiences, AnyAudience: src.AnyAudience,
 		Algorithms: algorithms(src),
 		Slow:       b.engine.deps.Slow,
-		Map:        b.mapper(src.ClaimMappings, at.Child("claimMappings")),
+		Map:        b.mapping(src.ClaimMappings, at.Child("claimMappings")),
 	}
 	if src.ClockSkew != nil {
-		auth.ClockSkew, _ = time.ParseDuration(string(*src.ClockSkew)) // Validate parsed it
+		auth.ClockSkew, _ = time.ParseDuration(string(*src.ClockSkew)) // package validate parsed it
 	}
 	auth.TokenTypes, auth.NoType = tokenTypes(src.TokenTypes)
 	if src.HMAC != nil {
@@ -84,33 +73,32 @@ func (b *building) jwt(m *method, src *v1alpha1.JWT, others []string, at *field.
 	} else {
 		auth.Keys, auth.Missing = b.keySet(src, at)
 	}
-	m.auth = auth
+	return auth
 }
 
-// reads enters the method's places among the policy's, each once.
-func (b *building) reads(m *method, places []authn.Place) {
-	for _, place := range places {
-		i := slices.Index(b.places, place)
-		if i < 0 {
-			i = len(b.places)
-			b.places = append(b.places, place)
-		}
-		if !slices.Contains(m.places, i) {
-			m.places = append(m.places, i)
-		}
+func (b *building) mapping(src *v1alpha1.ClaimMappings, at *field.Path) (m policy.Mapping) {
+	if src == nil {
+		return m
 	}
+	compile := func(kind expr.Kind, e v1alpha1.Expression, name string) *expr.Program {
+		if e == "" {
+			return nil
+		}
+		return b.expression(kind, e, at.Child(name))
+	}
+	m.SubjectBy = compile(expr.Subject, src.Subject, "subject")
+	m.ScopesBy = compile(expr.Claim, src.Scopes, "scopes")
+	m.GroupsBy = compile(expr.Claim, src.Groups, "groups")
+	return m
 }
 
-func placesOf(from []v1alpha1.Place, fallback authn.Place) []authn.Place {
-	if len(from) == 0 {
-		return []authn.Place{fallback}
-	}
-	out := make([]authn.Place, 0, len(from))
+// places are the places that a policy names.
+func places(from []v1alpha1.Place) []authn.Place {
+	var out []authn.Place
 	for _, f := range from {
 		switch {
 		case f.Header != nil:
-			out = append(out, authn.Place{In: authn.InHeader,
-				Name: strings.ToLower(f.Header.Name), Scheme: strings.ToLower(f.Header.Scheme)})
+			out = append(out, authn.Place{In: authn.InHeader, Name: strings.ToLower(f.Header.Name), Scheme: f.Header.Scheme})
 		case f.Cookie != nil:
 			out = append(out, authn.Place{In: authn.InCookie, Name: f.Cookie.Name})
 		case f.Query != nil:
@@ -145,8 +133,8 @@ func algorithms(src *v1alpha1.JWT) []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
-// tokenTypes returns the accepted types in lower case without "application/",
-// and whether a token need not have one.
+// tokenTypes are the accepted types in lower case without "application/"; none
+// says that a token need not have a type.
 func tokenTypes(src []string) (types []string, none bool) {
 	if len(src) == 0 {
 		return []string{"at+jwt", "jwt"}, true

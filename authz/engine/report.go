@@ -29,7 +29,7 @@ type Report struct {
 }
 
 // report says what is in force of a policy.
-func (p *policy) report(lost *conflicts, st *attach.Status) Report {
+func (p *compiled) report(lost *conflicts, st *attach.Status) Report {
 	r := Report{Policy: p.origin.name, Generation: p.origin.generation, Problems: slices.Clone(p.origin.problems)}
 	accepted, refs := v1alpha1.ReasonAccepted, v1alpha1.ReasonResolvedRefs
 	if lost != nil {

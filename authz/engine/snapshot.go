@@ -5,6 +5,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
 // Snapshot is a compiled Input: everything that a decision reads. It never
@@ -12,7 +13,7 @@ import (
 type Snapshot struct {
 	// policies are in order of age. A policy is known by its index here; byName
 	// has the index.
-	policies []*policy
+	policies []*compiled
 	byName   map[types.NamespacedName]int
 
 	// attached are the routes of Gateway API and the policies that target them.
@@ -27,7 +28,7 @@ type Snapshot struct {
 	// that matches one of these is never let through unmatched.
 	refused *match.Index
 	// reserved are the reserved headers of each hostname pattern.
-	reserved map[string]*reservedHeaders
+	reserved map[string][]policy.Reserved
 
 	// memo is what the next compile may take over.
 	memo memo

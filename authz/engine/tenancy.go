@@ -67,7 +67,7 @@ func (v verdict) String() string {
 }
 
 // judge says what becomes of each hostname; those it leaves out are in force.
-func (g HostnameGrants) judge(policies []*policy, attached *attach.Attachments) map[tenantHost]verdict {
+func (g HostnameGrants) judge(policies []*compiled, attached *attach.Attachments) map[tenantHost]verdict {
 	out := map[tenantHost]verdict{}
 	claimed := map[string][]string{} // hostname -> namespaces
 	for _, p := range policies {
@@ -111,7 +111,7 @@ func (g HostnameGrants) cover(namespace, hostname string) bool {
 // lose records that the policy may not use a hostname, once per hostname. A
 // policy with Gateway API routes of its own namespace there (part) keeps it for
 // those routes, unless the hostname is ungranted.
-func (c *conflicts) lose(p *policy, entry int, v verdict, part bool) {
+func (c *conflicts) lose(p *compiled, entry int, v verdict, part bool) {
 	if !part || v == ungranted {
 		c.lost++
 	}

@@ -81,7 +81,7 @@ func (f *checkFlags) check(cmd *cobra.Command, target string) error {
 		return err
 	}
 	var d authz.Decision
-	var steps []engine.Step
+	var steps []authz.Step
 	if f.server != "" {
 		d, err = extauthz.Ask(cmd.Context(), f.server, raw)
 		if err != nil {
@@ -109,7 +109,7 @@ func (f *checkFlags) check(cmd *cobra.Command, target string) error {
 }
 
 // decide compiles the directory and decides with what serves.
-func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, []engine.Step, error) {
+func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, []authz.Step, error) {
 	keys, done, err := f.keys()
 	if err != nil {
 		return authz.Decision{}, nil, err

@@ -11,7 +11,6 @@ import (
 	"unicode"
 
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
 // printed is a decision as check -o json prints it.
@@ -30,7 +29,7 @@ type printed struct {
 	Metadata        map[string]string `json:"metadata,omitempty"`
 	ResponseHeaders []authz.Header    `json:"responseHeaders"`
 	Body            string            `json:"body"`
-	Steps           []engine.Step     `json:"steps,omitempty"`
+	Steps           []explained       `json:"steps,omitempty"`
 }
 
 type printedIdentity struct {
@@ -51,11 +50,11 @@ type printedActor struct {
 	Subject string `json:"subject,omitempty"`
 }
 
-func printJSON(w io.Writer, d *authz.Decision, steps []engine.Step) error {
+func printJSON(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	p := printed{
 		Decision: d.Outcome.String(), Status: d.Status, Policy: d.Policy, Method: d.Method, Rule: d.Rule,
 		Reason: d.Reason, Detail: d.Detail, Headers: list(d.Set), RemoveHeaders: list(d.Remove), RemoveQuery: d.RemoveQuery,
-		Metadata: d.Metadata, ResponseHeaders: list(d.Headers), Body: d.Body, Steps: steps,
+		Metadata: d.Metadata, ResponseHeaders: list(d.Headers), Body: d.Body, Steps: explain(steps),
 	}
 	if d.Outcome == authz.Allow {
 		p.Status = http.StatusOK // as far as agentauth is concerned
@@ -86,10 +85,10 @@ func list[T any](l []T) []T {
 	return l
 }
 
-func printText(w io.Writer, d *authz.Decision, steps []engine.Step) error {
+func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	var b strings.Builder
 	for _, s := range steps {
-		fmt.Fprintf(&b, "%-13s %s\n", s.Stage, s.Text)
+		fmt.Fprintf(&b, "%-13s %s\n", s.Stage, sentence(s))
 	}
 	fmt.Fprintf(&b, "%s", d.Outcome)
 	if d.Status != 0 {

@@ -104,7 +104,7 @@ func TestNoDecisionHoldsACredential(t *testing.T) {
 				told = append(told, h.Value)
 			}
 			for _, s := range steps {
-				told = append(told, s.Text)
+				told = append(told, s.Name, s.Read, s.Detail)
 			}
 			for _, secret := range credentials(c.Raw) {
 				for _, text := range told {

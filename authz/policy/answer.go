@@ -1,4 +1,4 @@
-package engine
+package policy
 
 import (
 	"strconv"
@@ -11,8 +11,8 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// details is a problem of RFC 9457. It tells the caller what to do and never
-// what the server knows.
+// details are the problem details of RFC 9457. They tell the caller what to do,
+// and never what the server knows.
 type details struct {
 	Type   string `json:"type"`
 	Title  string `json:"title,omitempty"`
@@ -31,9 +31,9 @@ func problem(status int, detail, rule string) string {
 	return string(b)
 }
 
-// answer fills in a denial's answer: problem details of the status that is
-// sent (RFC 9457 3.1.2), or what the policy says instead. Challenges stay
-// whatever it says (RFC 9110 11.6.1).
+// answer fills in the answer of a denial: problem details of its status
+// (RFC 9457 3.1.2), or what the policy says instead. The policy cannot take
+// challenges away (RFC 9110 11.6.1).
 func answer(d *authz.Decision, detail, rule string, override *v1alpha1.Denial) {
 	if override != nil && override.Status != 0 {
 		d.Status = int(override.Status)
@@ -60,24 +60,27 @@ func answer(d *authz.Decision, detail, rule string, override *v1alpha1.Denial) {
 	}
 }
 
-func badRequest(err error) authz.Decision {
+// BadRequest is the answer to a request that can be read in more than one way.
+func BadRequest(err error) authz.Decision {
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.BadRequest, Status: 400, Detail: err.Error()}
 	answer(&d, "The request can be read in more than one way: "+err.Error()+".", "", nil)
 	return d
 }
 
-func noPolicy() authz.Decision {
+// NoPolicy is the answer where no policy claims the request.
+func NoPolicy() authz.Decision {
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.NoPolicy, Status: 403, Detail: "no policy claims the request"}
 	answer(&d, "Nothing allows this request.", "", nil)
 	return d
 }
 
-// retryAfter is what a caller waits where nothing better is known.
+// retryAfter is the wait where a better one is not known.
 const retryAfter = 5 * time.Second
 
-// unavailable is the answer where it cannot be decided: never a 401, which
-// would make callers throw good credentials away.
-func unavailable(reason authz.Reason, detail string, retry time.Duration) authz.Decision {
+// Unavailable is the answer where a request cannot be decided: 503 and never
+// 401, which would make callers throw good credentials away. The caller is asked
+// to wait for retry; 0 is unknown.
+func Unavailable(reason authz.Reason, detail string, retry time.Duration) authz.Decision {
 	if retry <= 0 {
 		retry = retryAfter
 	}
@@ -86,4 +89,20 @@ func unavailable(reason authz.Reason, detail string, retry time.Duration) authz.
 		Headers: []authz.Header{{Name: "retry-after", Value: strconv.FormatInt(seconds, 10)}}}
 	answer(&d, "The request cannot be checked now. Try again later.", "", nil)
 	return d
+}
+
+// Unmatched lets a request through that no policy claims, where the operator
+// chose that. It belongs to no namespace, so the reserved headers of all are
+// removed.
+func Unmatched(r *authz.Request, reserved []Reserved) authz.Decision {
+	d := authz.Decision{Outcome: authz.Allow, Reason: authz.Unmatched}
+	host := Host{Reserved: reserved, Everyone: true}
+	host.removeReserved(r, &d)
+	return d
+}
+
+// badRequest ends the decision with 400.
+func (x *exchange) badRequest(stage authz.Stage, err error) bool {
+	x.trace.Add(authz.Step{Stage: stage, Outcome: authz.StepRefused, Detail: err.Error()})
+	return x.decide(BadRequest(err))
 }

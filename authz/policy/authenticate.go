@@ -1,0 +1,208 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
+)
+
+// authenticate asks every method for its own credential, and applies their
+// requirements: every Required method must succeed, and one of the Sufficient
+// methods if there are any.
+type authenticate struct {
+	methods []method
+	// places are all that any method reads, each once.
+	places []authn.Place
+	// beside are headers that come with credentials.
+	beside []string
+
+	unauthenticated, unauthorized *v1alpha1.Denial
+}
+
+// method is a Method and where it reads: indexes of the stage's places.
+type method struct {
+	Method
+	tokens bool
+	places []int
+}
+
+func newAuthenticate(c Config) *authenticate {
+	a := &authenticate{unauthenticated: c.Unauthenticated, unauthorized: c.Unauthorized}
+	for _, m := range c.Methods {
+		reads := m.Authenticator.Reads()
+		out := method{Method: m, tokens: reads.Tokens}
+		for _, place := range reads.Places {
+			i := slices.Index(a.places, place)
+			if i < 0 {
+				i = len(a.places)
+				a.places = append(a.places, place)
+			}
+			if !slices.Contains(out.places, i) {
+				out.places = append(out.places, i)
+			}
+		}
+		a.methods = append(a.methods, out)
+		for _, name := range reads.Beside {
+			if !slices.Contains(a.beside, name) {
+				a.beside = append(a.beside, name)
+			}
+		}
+	}
+	return a
+}
+
+// credentials are what the places of a request hold, and what the methods made
+// of it.
+type credentials struct {
+	// found and occupied are in the order of the stage's places. A place is
+	// occupied if it holds something, for whichever method.
+	found    []*authn.Presented
+	occupied []bool
+	// results are in the order of the methods.
+	results []result
+	// sufficient says that one of the Sufficient methods succeeded.
+	sufficient bool
+}
+
+// result is what one method made of the request. The zero value is that no
+// credential of its kind came.
+type result struct {
+	identity    *authz.Identity
+	rejected    *authn.Rejected
+	unavailable *authn.Unavailable
+	// place holds the credential; nil if there is none.
+	place *authn.Place
+}
+
+func (a *authenticate) run(ctx context.Context, x *exchange) bool {
+	c := &x.credentials
+	c.results = make([]result, len(a.methods))
+	c.found = make([]*authn.Presented, len(a.places))
+	c.occupied = make([]bool, len(a.places))
+	for i, place := range a.places {
+		var err error
+		if c.found[i], c.occupied[i], err = authn.Read(x.request, place); err != nil {
+			return x.badRequest(authz.StageAuthenticate, err)
+		}
+	}
+	for i := range a.methods {
+		m, out := &a.methods[i], &c.results[i]
+		if err := m.ask(ctx, x.request, c, out); err != nil {
+			return x.badRequest(authz.StageAuthenticate, err)
+		}
+		if x.trace != nil {
+			x.trace.Add(m.step(out))
+		}
+	}
+	if !a.conclude(x) {
+		return x.decide(a.refuse(x))
+	}
+	return false
+}
+
+// ask lets the method check the credential that it reads.
+func (m *method) ask(ctx context.Context, r *authz.Request, c *credentials, out *result) error {
+	mine, err := m.own(c)
+	switch {
+	case err != nil:
+		return err
+	case mine == nil && (len(m.places) > 0 || slices.Contains(c.occupied, true)):
+		return nil // a method that reads nowhere wants a request without any credential
+	case mine != nil:
+		out.place = &mine.Place
+		if !m.tokens && authz.IsJWT(mine.Value) {
+			return nil // a JWT belongs to the methods for JWTs, sound or not
+		}
+		if out.rejected = mine.Refused; out.rejected != nil {
+			return nil
+		}
+	}
+	verified, err := m.Authenticator.Verify(ctx, mine)
+	if err == nil && verified != nil {
+		err = m.Authenticator.Check(r, verified)
+	}
+	switch {
+	case err == nil && verified != nil:
+		out.identity = &verified.Identity
+	case errors.Is(err, authn.ErrNotMine):
+	case errors.As(err, &out.rejected), errors.As(err, &out.unavailable):
+	default:
+		out.unavailable = &authn.Unavailable{Reason: authz.Internal, Detail: "a defect of agentauth: a method without an answer"}
+	}
+	return nil
+}
+
+// own is the credential in the method's places; nil if there is none.
+func (m *method) own(c *credentials) (mine *authn.Presented, err error) {
+	for _, i := range m.places {
+		switch {
+		case c.found[i] == nil:
+		case mine != nil:
+			// RFC 6750 2: one method of transmitting a token per request.
+			return nil, &authz.BadRequestError{Problem: fmt.Sprintf(
+				"the %s and the %s both hold a credential; send one", mine.Place, c.found[i].Place)}
+		default:
+			mine = c.found[i]
+		}
+	}
+	return mine, nil
+}
+
+// conclude applies the requirements and chooses the identity: the first
+// Sufficient success, else the first Required one.
+func (a *authenticate) conclude(x *exchange) bool {
+	var sufficient, required *authz.Identity
+	needSufficient, allRequired := false, true
+	identities := make(map[string]*authz.Identity, len(a.methods))
+	for i := range a.methods {
+		m, id := &a.methods[i], x.credentials.results[i].identity
+		if id != nil {
+			identities[m.Name] = id
+		}
+		if m.Required {
+			allRequired = allRequired && id != nil
+			required = first(required, id)
+		} else {
+			needSufficient = true
+			sufficient = first(sufficient, id)
+		}
+	}
+	x.credentials.sufficient = sufficient != nil
+	if !allRequired || needSufficient && sufficient == nil || len(a.methods) == 0 {
+		return false
+	}
+	x.identity, x.identities = first(sufficient, required), identities
+	return true
+}
+
+func first(a, b *authz.Identity) *authz.Identity {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// step tells what the method made of the request.
+func (m *method) step(r *result) authz.Step {
+	s := authz.Step{Stage: authz.StageAuthenticate, Name: m.Name, Outcome: authz.StepAbsent}
+	if r.place != nil {
+		s.Read, s.Outcome = r.place.String(), authz.StepNotMine
+	}
+	switch {
+	case r.identity != nil:
+		s.Outcome, s.Detail = authz.StepSucceeded, "subject "+strconv.Quote(r.identity.Subject)
+	case r.rejected != nil:
+		s.Outcome, s.Detail = authz.StepRejected, r.rejected.Error()
+	case r.unavailable != nil:
+		s.Outcome, s.Detail = authz.StepUnavailable, r.unavailable.Error()
+	case len(m.places) == 0:
+		s.Outcome = authz.StepNotApplicable
+	}
+	return s
+}

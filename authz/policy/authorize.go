@@ -1,0 +1,100 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// scopes requires each method's scopes from the identity that this method
+// established. It looks at the Required methods and at the method of
+// `identity`.
+type scopes struct {
+	methods []method
+	denial  *v1alpha1.Denial
+}
+
+func (s *scopes) run(_ context.Context, x *exchange) bool {
+	var needed, missing []string
+	for i := range s.methods {
+		m := &s.methods[i]
+		id := x.credentials.results[i].identity
+		if id == nil || !m.Required && id != x.identity {
+			continue
+		}
+		for _, scope := range m.Scopes {
+			if !slices.Contains(needed, scope) {
+				needed = append(needed, scope)
+			}
+			if !slices.Contains(id.Scopes, scope) {
+				missing = append(missing, scope)
+			}
+		}
+	}
+	if missing == nil {
+		return false
+	}
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " ")})
+	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: authz.InsufficientScope,
+		Detail: "missing scopes: " + strings.Join(missing, " "),
+		Headers: []authz.Header{{Name: "www-authenticate",
+			Value: `Bearer error="insufficient_scope", scope="` + strings.Join(needed, " ") + `"`}}}
+	answer(&d, "The token lacks a scope. Get one with the scopes that www-authenticate names.", "", s.denial)
+	return x.decide(d)
+}
+
+// rules requires every rule whose `when` holds to hold.
+type rules struct {
+	rules  []Rule
+	denial *v1alpha1.Denial
+}
+
+func (s *rules) run(ctx context.Context, x *exchange) bool {
+	in := x.input()
+	for i := range s.rules {
+		rule := &s.rules[i]
+		if rule.When != nil {
+			applies, err := rule.When.Bool(ctx, in)
+			if err != nil {
+				return x.decide(s.failed(ctx, x, rule.Name, "when", err))
+			}
+			if !applies {
+				x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepNotApplicable})
+				continue
+			}
+		}
+		holds, err := rule.Require.Bool(ctx, in)
+		if err != nil {
+			return x.decide(s.failed(ctx, x, rule.Name, "require", err))
+		}
+		if !holds {
+			x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepFails})
+			return x.decide(s.forbid(authz.RuleDenied, rule.Name, "the rule does not hold"))
+		}
+		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepHolds})
+	}
+	return false
+}
+
+// failed is the decision where an expression of a rule has no value: 503 if its
+// time ran out, else 403.
+func (s *rules) failed(ctx context.Context, x *exchange, name, part string, err error) authz.Decision {
+	detail := part + " failed: " + err.Error()
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: name, Outcome: authz.StepError, Detail: detail})
+	if ctx.Err() != nil {
+		d := Unavailable(authz.Unavailable, "the rules could not be evaluated in time", 0)
+		d.Rule = name
+		return d
+	}
+	return s.forbid(authz.ExpressionFailed, name, detail)
+}
+
+func (s *rules) forbid(reason authz.Reason, rule, detail string) authz.Decision {
+	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: reason, Rule: rule, Detail: detail}
+	answer(&d, fmt.Sprintf("The rule %q does not hold.", rule), rule, s.denial)
+	return d
+}

@@ -1,0 +1,140 @@
+// Package policy decides by one compiled policy.
+//
+// A [Policy] is a list of stages, each in a file of its own. Start with
+// [Policy.Decide], and read the stages in the order in which [New] lists them:
+//
+//	authenticate -> authorize (scopes, rules) -> respond (strip, headers, metadata)
+//
+// A stage looks at a request and at what the stages before it found out. It
+// ends the decision, or leaves it to the next stage. No other package makes an
+// authz.Decision: answer.go has those for requests without a policy.
+package policy
+
+import (
+	"context"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz/expr"
+)
+
+// Config is what a policy is made of, every reference resolved.
+type Config struct {
+	// Name is namespace/name.
+	Name    string
+	Methods []Method
+	Rules   []Rule
+	// Forward leaves a credential that succeeded in the request.
+	Forward bool
+	// Headers and Metadata are for the upstream and the proxy. Names of headers
+	// are in lower case.
+	Headers, Metadata []Value
+	// Unauthenticated and Unauthorized replace parts of the answers 401 and 403.
+	Unauthenticated, Unauthorized *v1alpha1.Denial
+}
+
+// Method is one way to authenticate.
+type Method struct {
+	Name     string
+	Required bool
+	// Scopes are required of the identity that the method establishes.
+	Scopes []string
+	// Authenticator checks the credentials.
+	Authenticator authn.Authenticator
+}
+
+// Rule is an authorization rule; a nil When always applies.
+type Rule struct {
+	Name          string
+	When, Require *expr.Program
+}
+
+// Value is a name and the expression of its text.
+type Value struct {
+	Name    string
+	Program *expr.Program
+}
+
+// Policy is a compiled policy. It never changes. The zero Policy refuses every
+// request.
+type Policy struct {
+	name   string
+	stages []stage
+}
+
+// stage is a part of a decision. It returns true if it has decided.
+type stage interface {
+	run(ctx context.Context, x *exchange) bool
+}
+
+// exchange is one request on its way through the stages.
+type exchange struct {
+	request *authz.Request
+	host    Host
+	trace   *authz.Trace
+	// credentials are what authenticate read, and identity and identities what
+	// it established.
+	credentials credentials
+	identity    *authz.Identity
+	identities  map[string]*authz.Identity
+
+	decision authz.Decision
+}
+
+// decide ends the decision.
+func (x *exchange) decide(d authz.Decision) bool {
+	x.decision = d
+	return true
+}
+
+// input is what expressions read.
+func (x *exchange) input() *expr.Input {
+	return &expr.Input{Request: x.request, Identity: x.identity, Identities: x.identities}
+}
+
+// New makes a policy.
+func New(c Config) *Policy {
+	a := newAuthenticate(c)
+	return &Policy{name: c.Name, stages: []stage{
+		a,
+		&scopes{methods: a.methods, denial: c.Unauthorized},
+		&rules{rules: c.Rules, denial: c.Unauthorized},
+		&strip{places: a.places, beside: a.beside, forward: c.Forward},
+		newRespond(c.Headers, c.Metadata),
+	}}
+}
+
+// Invalid is a policy that cannot be in force: its routes answer 503.
+func Invalid(name string) *Policy {
+	return &Policy{name: name, stages: []stage{invalid{name}}}
+}
+
+type invalid struct{ name string }
+
+func (s invalid) run(_ context.Context, x *exchange) bool {
+	x.trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepRefused, Detail: "policy " + s.name + " is not valid, so its routes answer 503"})
+	return x.decide(Unavailable(authz.PolicyInvalid, "the policy is not valid; see its conditions", 0))
+}
+
+// Decide decides a request, of which the policy's host knows host.
+func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace *authz.Trace) authz.Decision {
+	x := &exchange{request: r, host: host, trace: trace}
+	if !p.run(ctx, x) {
+		x.decision = Unavailable(authz.Internal, "a defect of agentauth: a policy without a decision", 0)
+	}
+	x.decision.Policy = p.name
+	if x.identity != nil {
+		x.decision.Identity, x.decision.Method = x.identity, x.identity.Method
+	}
+	return x.decision
+}
+
+func (p *Policy) run(ctx context.Context, x *exchange) bool {
+	for _, s := range p.stages {
+		if s.run(ctx, x) {
+			return true
+		}
+	}
+	return false
+}

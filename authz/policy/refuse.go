@@ -1,0 +1,98 @@
+package policy
+
+import (
+	"errors"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
+)
+
+// refuse is the decision where nobody was authenticated: 503 if a method could
+// not tell, 403 for a password over plaintext, else 401.
+func (a *authenticate) refuse(x *exchange) authz.Decision {
+	c, reject := &x.credentials, -1
+	for i := range c.results {
+		r := &c.results[i]
+		if u := r.unavailable; u != nil {
+			d := Unavailable(u.Reason, u.Detail, u.RetryAfter)
+			d.Method = a.methods[i].Name
+			return d
+		}
+		beside := !a.methods[i].Required && c.sufficient
+		if r.rejected != nil && !beside && (reject < 0 || r.rejected.Reason == authz.PlaintextRefused) {
+			reject = i
+		}
+	}
+	d := authz.Decision{Outcome: authz.Deny, Status: 401}
+	if reject >= 0 {
+		d.Reason, d.Detail = c.results[reject].rejected.Reason, c.results[reject].rejected.Detail
+		d.Method = a.methods[reject].Name
+	} else {
+		d.Reason, d.Detail = a.unclaimed(c)
+	}
+	if d.Reason == authz.PlaintextRefused {
+		d.Status = 403
+		answer(&d, "A password was sent over plaintext. Use https.", "", a.unauthorized)
+		return d
+	}
+	d.Headers = a.challenges(x)
+	detail := "The credential was not accepted. Get a new one, or another, and send it as www-authenticate says."
+	if d.Reason == authz.NoCredential {
+		detail = "A credential is required. Send one as www-authenticate says."
+	}
+	answer(&d, detail, "", a.unauthenticated)
+	return d
+}
+
+// unclaimed is the reason where no method rejected anything: a credential that
+// no method knows, or no credential at all.
+func (a *authenticate) unclaimed(c *credentials) (authz.Reason, string) {
+	for i, place := range a.places {
+		if !c.occupied[i] || c.claimed(place) {
+			continue
+		}
+		if f := c.found[i]; f != nil {
+			_, err := f.Token()
+			var malformed *authn.Rejected
+			switch {
+			case err == nil:
+				return authz.IssuerMismatch, "the " + place.String() + " holds a JWT, and no method accepts those of its issuer"
+			case errors.As(err, &malformed):
+				return malformed.Reason, malformed.Detail
+			}
+		}
+		return authz.UnknownCredential, "no method knows what the " + place.String() + " holds"
+	}
+	return authz.NoCredential, "no method that is needed found a credential"
+}
+
+// claimed says whether a method knew what the header, cookie or query parameter
+// holds.
+func (c *credentials) claimed(place authn.Place) bool {
+	for i := range c.results {
+		if r := &c.results[i]; r.at(place) && (r.identity != nil || r.rejected != nil) {
+			return true
+		}
+	}
+	return false
+}
+
+// challenges offers, in order, every method that could have been used
+// (RFC 9110 11.6.1). There is always one.
+func (a *authenticate) challenges(x *exchange) []authz.Header {
+	var out []authz.Header
+	seen := map[string]bool{}
+	for i := range a.methods {
+		r := &x.credentials.results[i]
+		c := a.methods[i].Authenticator.Challenge(x.request, r.place != nil)
+		if c == "" || r.identity != nil || seen[c] {
+			continue
+		}
+		seen[c] = true
+		out = append(out, authz.Header{Name: "www-authenticate", Value: c})
+	}
+	if out == nil {
+		out = []authz.Header{{Name: "www-authenticate", Value: "Bearer"}}
+	}
+	return out
+}

@@ -1,0 +1,112 @@
+package policy
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
+)
+
+// strip removes credentials from the request: every place that any method
+// reads, used or not. With forward it leaves those that succeeded.
+type strip struct {
+	places  []authn.Place
+	beside  []string
+	forward bool
+}
+
+func (s *strip) run(_ context.Context, x *exchange) bool {
+	d := &x.decision
+	var cookies []string
+	for _, place := range s.places {
+		kept := s.forward && x.credentials.succeeded(place)
+		switch place.In {
+		case authn.InHeader:
+			if !kept {
+				d.Remove = append(d.Remove, place.Name)
+			}
+			removeAliases(x.request, place.Name, kept, d)
+		case authn.InQuery:
+			// Envoy rewrites a whole query from which it is to remove anything.
+			if !kept && literal(x.request.Query, place.Name) && !slices.Contains(d.RemoveQuery, place.Name) {
+				d.RemoveQuery = append(d.RemoveQuery, place.Name)
+			}
+		case authn.InCookie:
+			if !kept {
+				cookies = append(cookies, place.Name)
+			}
+		default:
+			return x.decide(Unavailable(authz.Internal, "a defect of agentauth: a place that cannot be stripped", 0))
+		}
+	}
+	if !s.forward {
+		for _, name := range s.beside {
+			removeAliases(x.request, name, false, d)
+		}
+	}
+	if len(cookies) > 0 {
+		if err := stripCookies(x.request, cookies, d); err != nil {
+			return x.badRequest(authz.StageRespond, err)
+		}
+	}
+	return false
+}
+
+func literal(q authz.Query, name string) bool {
+	return slices.ContainsFunc(q, func(p authz.Param) bool { return p.RawName == name })
+}
+
+// succeeded says whether a credential in this header, cookie or parameter did.
+func (c *credentials) succeeded(place authn.Place) bool {
+	return slices.ContainsFunc(c.results, func(r result) bool { return r.identity != nil && r.at(place) })
+}
+
+// at says whether the credential was in this header, cookie or parameter.
+func (r *result) at(place authn.Place) bool {
+	return r.place != nil && r.place.In == place.In && r.place.Name == place.Name
+}
+
+// removeAliases removes a header in every spelling that came but its own, if
+// that is kept.
+func removeAliases(r *authz.Request, header string, kept bool, d *authz.Decision) {
+	alias := authz.Alias(header)
+	for name := range r.Headers() {
+		if authz.Alias(name) == alias && !(kept && name == header) {
+			d.Remove = append(d.Remove, name)
+		}
+	}
+}
+
+// stripCookies rewrites the cookie header without the named cookies. A header
+// that cannot be written again cannot be stripped, and is refused.
+func stripCookies(r *authz.Request, names []string, d *authz.Decision) error {
+	header, _ := r.Header("cookie")
+	var kept []string
+	changed := false
+	for pair := range strings.SplitSeq(header, ";") {
+		pair = strings.Trim(pair, " \t")
+		name, _, _ := strings.Cut(pair, "=")
+		switch {
+		case pair == "":
+		case slices.Contains(names, strings.TrimRight(name, " \t")):
+			changed = true
+		default:
+			kept = append(kept, pair)
+		}
+	}
+	switch {
+	case !changed:
+	case len(kept) == 0:
+		d.Remove = append(d.Remove, "cookie")
+	default:
+		rest := strings.Join(kept, "; ")
+		if !authz.ValidFieldValue(rest) || !utf8.ValidString(rest) {
+			return &authz.BadRequestError{Problem: "the cookie header has bytes that no header may have, beside a credential"}
+		}
+		d.Set = append(d.Set, authz.Header{Name: "cookie", Value: rest})
+	}
+	return nil
+}
