@@ -39,7 +39,7 @@ func (e *Engine) findAttached(s *Snapshot, r *authz.Request, view match.View, tr
 	return f
 }
 
-// union adds what is not there yet. It copies nothing for the first list.
+// union adds to a list the strings that it lacks. An empty list costs no copy.
 func union(list, more []string) []string {
 	if list == nil {
 		return more

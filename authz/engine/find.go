@@ -107,7 +107,7 @@ func (s *Snapshot) byRoutes(r *authz.Request, view match.View, trace *authz.Trac
 	return f
 }
 
-// foundBy is what the result of a lookup leads to.
+// foundBy is the policy, or the answer, that a lookup leads to.
 func (s *Snapshot) foundBy(r match.Result) found {
 	owner, ok := r.Owner()
 	switch {

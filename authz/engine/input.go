@@ -8,14 +8,14 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/attach"
 )
 
-// Input is everything a snapshot is made of, as plain values. A source makes
-// a new one whenever anything changes and never touches it again.
+// Input is everything that a snapshot is made of, as plain values. A source makes
+// a new Input whenever anything changes, and never changes one.
 type Input struct {
 	Policies   []*v1alpha1.AgentAuthPolicy
 	Secrets    []*Object
 	ConfigMaps []*Object
 
-	// Objects of Gateway API say which route serves which request.
+	// Objects are those of Gateway API that say which route serves a request.
 	attach.Objects
 
 	// ReferenceGrants let policies refer to Secrets and ConfigMaps of the
@@ -45,8 +45,8 @@ func (in *Input) AddGateway(o any) {
 // Namespace is a namespace and the labels by which listeners select it.
 type Namespace = attach.Namespace
 
-// Object is a Secret or a ConfigMap. API keys in it are digests already
-// ([apikey.Digest]): no source keeps them.
+// Object is a Secret or a ConfigMap. It holds digests instead of API keys
+// ([apikey.Digest]): no source keeps the keys.
 type Object struct {
 	Namespace, Name     string
 	Labels, Annotations map[string]string
@@ -55,5 +55,5 @@ type Object struct {
 	Data map[string][]byte
 }
 
-// Use is what the owner labelled the object for; "" if for nothing.
+// Use is the use that the owner labelled the object for; "" if there is none.
 func (o *Object) Use() string { return o.Labels[v1alpha1.LabelUse] }

@@ -14,21 +14,20 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/attach"
 )
 
-// Report is what compiling found out about one policy, or about a Secret or
-// ConfigMap that policies use.
+// Report says what is in force of one policy, and what is wrong with it.
 type Report struct {
 	Policy     types.NamespacedName
 	Generation int64
 	// Conditions are Accepted, ResolvedRefs and Programmed.
 	Conditions []metav1.Condition
-	// Ancestors are the Gateways of its targets and the conditions there; their
-	// number is not bounded here.
+	// Ancestors are the Gateways of the policy's targets, with their conditions.
+	// Their number is not bounded here.
 	Ancestors []gatewayv1.PolicyAncestorStatus
-	// Problems say the same for people, one each.
+	// Problems are the reasons of the conditions, one by one.
 	Problems []authz.Problem
 }
 
-// report says what is in force of a policy.
+// report makes the Report of a policy.
 func (p *compiled) report(lost *conflicts, st *attach.Status) Report {
 	r := Report{Policy: p.origin.name, Generation: p.origin.generation, Problems: slices.Clone(p.origin.problems)}
 	accepted, refs := v1alpha1.ReasonAccepted, v1alpha1.ReasonResolvedRefs
@@ -93,10 +92,11 @@ func (r *Report) ancestors(list []attach.Ancestor) {
 	}
 }
 
-// maxMessage is well below what a condition may hold (32 KiB).
+// maxMessage is well below the limit of a condition (32 KiB).
 const maxMessage = 4096
 
-// condition tells the problems of some severities, or that all is well.
+// condition makes a condition. Its message is the problems of some severities, or
+// fine if there are none.
 func (r *Report) condition(kind string, ok bool, reason, fine string, of ...authz.Severity) metav1.Condition {
 	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, ObservedGeneration: r.Generation}
 	if ok {

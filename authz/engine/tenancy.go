@@ -8,28 +8,29 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
-// Grants say which namespace may use which hostnames in routes, where policies
-// are written by people who do not trust each other, a namespace each. No
-// tenant can take a host from another: not by being older (an old policy can be
-// edited, a new one waits), and not by a more specific match.
+// HostnameGrants say which namespace may use which hostnames in the `routes` of
+// policies (--hostnames). They are for tenants: people who do not trust each
+// other, each with a namespace. No tenant can take a host from another: neither
+// by an older policy (an old policy can be edited, a new one waits) nor by a more
+// specific match.
 //
-// Once there is any grant they are all there is: a hostname without one is in
-// force nowhere. Namespaces that are granted the same hosts share them, as
-// policies of one namespace do.
+// With any grant, a hostname without a grant is in force nowhere. Namespaces with
+// grants for the same hosts share them, as policies of one namespace do.
 //
-// Without grants a hostname is in force unless another namespace claims it too,
-// or one that overlaps; then it is in force for neither. A bare "*" always
-// needs a grant, or one policy could take every host there is.
+// Without grants, a hostname that two namespaces use, or two that overlap, are in
+// force for neither. A bare "*" always needs a grant, or one policy could take
+// every host.
 type HostnameGrants []HostnameGrant
 
-// Grant lets policies of a namespace use the hostnames that a pattern covers.
+// HostnameGrant lets policies of a namespace use the hostnames that a pattern
+// covers.
 type HostnameGrant struct {
 	Namespace string
 	// Hostname is as in routes: exact, "*." and a suffix, or "*".
 	Hostname string
 }
 
-// Check says what is wrong with a grant.
+// Check returns the problem of a grant, if it has one.
 func (g HostnameGrant) Check() error {
 	if g.Namespace == "" {
 		return fmt.Errorf("expected a namespace, got none")
@@ -40,18 +41,18 @@ func (g HostnameGrant) Check() error {
 	return nil
 }
 
-// tenantHost is a hostname that policies of a namespace have in their routes.
+// tenantHost is a hostname in the `routes` of policies of a namespace.
 type tenantHost struct{ namespace, hostname string }
 
 type verdict uint8
 
 const (
 	inForce verdict = iota
-	// disputed: 503 for whoever claims it.
+	// disputed: two namespaces use it. It answers 503.
 	disputed
-	// ungranted: 503 where nobody else decides.
+	// ungranted: it answers 503 if no other policy decides.
 	ungranted
-	// beaten: routes of Gateway API, of another namespace, have it.
+	// beaten: Gateway API routes of another namespace have it.
 	beaten
 )
 
@@ -66,10 +67,10 @@ func (v verdict) String() string {
 	return "another namespace claims it, or a hostname that overlaps, so it is in force for neither and its requests are answered 503; the operator says by --hostnames who may use it"
 }
 
-// judge says what becomes of each hostname; those it leaves out are in force.
+// judge decides which hostnames are in force. A hostname without a verdict is.
 func (g HostnameGrants) judge(policies []*compiled, attached *attach.Attachments) map[tenantHost]verdict {
 	out := map[tenantHost]verdict{}
-	claimed := map[string][]string{} // hostname -> namespaces
+	users := map[string][]string{} // hostname -> namespaces
 	for _, p := range policies {
 		for _, h := range p.hostnames {
 			switch {
@@ -77,18 +78,18 @@ func (g HostnameGrants) judge(policies []*compiled, attached *attach.Attachments
 				out[tenantHost{p.namespace, h}] = ungranted
 			case attached.Owned(h) && !attached.Owns(p.namespace, h):
 				out[tenantHost{p.namespace, h}] = beaten
-			case !slices.Contains(claimed[h], p.namespace):
-				claimed[h] = append(claimed[h], p.namespace)
+			case !slices.Contains(users[h], p.namespace):
+				users[h] = append(users[h], p.namespace)
 			}
 		}
 	}
 	if len(g) > 0 {
 		return out
 	}
-	for h, mine := range claimed {
+	for h, mine := range users {
 		for wider := range match.Covering(h) {
 			for _, a := range mine {
-				for _, b := range claimed[wider] {
+				for _, b := range users[wider] {
 					if mine, theirs := attached.Owns(a, h), attached.Owns(b, wider); a != b && !mine && !theirs {
 						out[tenantHost{a, h}], out[tenantHost{b, wider}] = disputed, disputed
 					}

@@ -5,11 +5,12 @@ import (
 	"regexp"
 )
 
-// candidate is an entry made ready for matching.
+// candidate is an entry, ready for matching.
 type candidate struct {
 	entry, owner, rule int
-	// asks is false where the path says it all. It spares the usual candidate a
-	// second line of memory, which is most of a lookup's time among 100,000.
+	// asks is false if the candidate has conditions on nothing but a plain path.
+	// Then a lookup reads no second line of memory, which is most of its time
+	// among 100,000 candidates.
 	asks bool
 
 	path    path
@@ -23,14 +24,14 @@ type candidate struct {
 type path struct {
 	value string
 	exact bool
-	slash bool           // it had one
-	regex *regexp.Regexp // whole value
+	slash bool           // the prefix had a final slash
+	regex *regexp.Regexp // matches the whole path
 }
 
-// condition asks one named value to be equal, or to match as a whole.
+// condition requires one named value to be equal, or to match as a whole.
 type condition struct {
 	name  string
-	value string // also the pattern, where there is a regex
+	value string // the pattern, if there is a regex
 	regex *regexp.Regexp
 }
 
@@ -41,7 +42,8 @@ func (c *condition) holds(value string) bool {
 	return c.value == value
 }
 
-// verdict on a condition. It depends on how the query is read if it is maybe.
+// verdict is the result of a condition. It is maybe if readers of the query
+// differ, or if a value is too long to be matched.
 type verdict int
 
 const (
@@ -50,8 +52,8 @@ const (
 	yes
 )
 
-// matches assumes that the path is right, unless it is a regular expression.
-// The cheap questions come first.
+// matches evaluates all conditions but an Exact or PathPrefix path, which the
+// caller has looked up. The cheap conditions come first.
 func (c *candidate) matches(v *View) verdict {
 	if !c.asks {
 		return yes
@@ -87,8 +89,8 @@ func (c *candidate) matches(v *View) verdict {
 	return result
 }
 
-// appendKey appends what makes two entries equal. Every string goes with its
-// length, so that no two different entries can run together to one key.
+// appendKey appends a key that is equal for equal entries only: it writes every
+// string with its length.
 func (c *candidate) appendKey(b []byte, hostname string, order Options) []byte {
 	b = appendString(b, hostname)
 	switch {

@@ -12,7 +12,7 @@ import (
 type Problem struct {
 	// Entry is the entry's number.
 	Entry int
-	// Field is where in the entry: "hostname", "match.path.value",
+	// Field is the field of the entry: "hostname", "match.path.value",
 	// "match.headers[2].value".
 	Field string
 	// Detail says what was expected and what came.
@@ -30,12 +30,12 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Check gives the problems that Build would have with e, numbered 0.
+// Check returns the problems that Build would return for e, as entry 0.
 //
 // Beyond Gateway API's own rules, an Exact or PathPrefix path must be in the
-// normal form of RFC 3986 6.2.2: "/%61dmin" would guard only requests that are
-// refused as ambiguous, and never "/admin". Regular expressions are bounded by
-// MaxPattern and MaxProgram.
+// normal form of RFC 3986 6.2.2: "/%61dmin" would never match "/admin", and every
+// request that it matches is refused as ambiguous. MaxPattern and MaxProgram
+// bound regular expressions.
 func Check(e Entry) Problems {
 	_, problems := compiler{}.prepare(e)
 	return problems
@@ -74,7 +74,7 @@ func checkPath(p *Problems, value string) {
 	}
 }
 
-// pathProblem says what was expected, of the first thing that is wrong.
+// pathProblem describes the first problem of a path; "" if there is none.
 func pathProblem(value string) string {
 	if !strings.HasPrefix(value, "/") {
 		return "expected a path that begins with /"

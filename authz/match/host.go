@@ -11,7 +11,7 @@ import (
 type host struct {
 	exact   map[string][]*candidate
 	prefix  map[string][]*candidate // without final slash, "/" apart
-	lengths []bool                  // lengths[n]: some prefix has n bytes; saves hashing what cannot be there
+	lengths []bool                  // lengths[n]: some prefix has n bytes. No other length is looked up
 	root    []*candidate            // PathPrefix "/"
 	regex   []*candidate
 	early   bool // regex comes before prefixes
@@ -103,7 +103,7 @@ func (c *candidate) methods() int {
 	return 0
 }
 
-// exact counts what is not a regular expression.
+// exact counts the conditions without a regular expression.
 func exact(list []condition) int {
 	n := 0
 	for i := range list {
@@ -114,11 +114,11 @@ func exact(list []condition) int {
 	return n
 }
 
-// walk tries every candidate that the path allows, the first in precedence
-// first, until the search is settled.
+// walk tries every candidate that the path allows, in order of precedence, until
+// the search is over.
 func (h *host) walk(v *View, s *search) {
 	path := v.Path
-	// "*" and the absolute form are no paths, and not even "/" is a prefix of them.
+	// "*" and the absolute form are no paths: no prefix matches them.
 	if !strings.HasPrefix(path, "/") {
 		return
 	}

@@ -12,12 +12,12 @@ type View struct {
 	Query string
 	// Headers may be nil, which is none.
 	Headers Headers
-	// Ctx ends a lookup that takes too long; nil is never.
+	// Ctx ends a lookup that takes too long; nil ends none.
 	Ctx context.Context
 }
 
-// Headers gives a header's value by its name in lower case; the values of a
-// repeated header joined by commas, as Envoy passes them.
+// Headers returns the value of a header by its name in lower case. The values of
+// a repeated header are joined by commas, as Envoy passes them.
 type Headers interface {
 	Header(name string) (value string, ok bool)
 }
@@ -31,10 +31,10 @@ type Result struct {
 	// Ambiguous says that the request can be read in two ways that lead to
 	// different outcomes; no entry is given then.
 	Ambiguous bool
-	// Cause is what can be read in two ways, "path" or "query"; empty unless
-	// Ambiguous.
+	// Cause is the part of the request that can be read in two ways, "path" or
+	// "query"; empty unless Ambiguous.
 	Cause string
-	// Late says that Ctx ended first, so that nothing is known.
+	// Late says that Ctx ended before the lookup did; no entry is given then.
 	Late bool
 }
 
@@ -54,9 +54,9 @@ func (r Result) Owner() (int, bool) {
 	return r.found.owner, true
 }
 
-// LookupAll finds the entry of a request, and holds the answer for every other
-// way the path may be read upstream (see Variants): Ambiguous if one of them
-// leads to a different outcome. host is in lower case and without port.
+// LookupAll finds the entry of a request for every reading of its path (see
+// Variants). The result is Ambiguous if two readings lead to different outcomes.
+// host is in lower case and without port.
 func (x *Index) LookupAll(host string, v View) Result {
 	h := x.find(host)
 	if h == nil {
@@ -79,15 +79,15 @@ func (x *Index) Lookup(host string, v View) Result {
 	return x.find(host).lookup(&v)
 }
 
-// find gives the most specific host, nil if there is none.
+// find returns the most specific host, nil if there is none.
 func (x *Index) find(name string) *host {
 	if h := x.exact[name]; h != nil {
 		return h
 	}
 	if len(x.wildcard) > 0 {
-		// From the longest suffix that could be there, so that a host of thousands
-		// of dots costs no more than the longest wildcard. Never from the first
-		// byte: a wildcard stands for at least one.
+		// The longest wildcard bounds the suffixes, so that a host of thousands of
+		// dots costs no more. The first byte begins none: a wildcard stands for at
+		// least one byte.
 		for i := max(1, len(name)-x.longest); i < len(name); i++ {
 			if name[i] != '.' {
 				continue
@@ -115,13 +115,13 @@ func (h *host) lookup(v *View) Result {
 	return Result{HostKnown: true, found: s.found}
 }
 
-// search remembers what a walk has met. Candidates that match under one reading
-// of the query and not under another are passed by, and remembered: all of
-// them, and the one that ends the walk, must lead to one outcome. It does not
-// hold the View: what is found is returned, and the View would go to the heap
-// with it.
+// search is the state of a walk. A candidate that matches under some readings of
+// the query only does not end the walk. All of these, and the candidate that ends
+// the walk, must lead to one outcome.
+//
+// A search does not hold the View, which would go to the heap with it.
 type search struct {
-	first     *candidate // that matches under some reading
+	first     *candidate // the first that matches under some reading
 	found     *candidate // the first that matches under every reading
 	ambiguous bool
 	late      bool
@@ -151,7 +151,7 @@ func (s *search) try(v *View, list []*candidate) bool {
 	return false
 }
 
-// sameOutcome compares what two candidates lead to; nil is no match.
+// sameOutcome says whether two candidates lead to one outcome; nil is no match.
 func sameOutcome(a, b *candidate) bool {
 	if a == nil || b == nil || a == b {
 		return a == b

@@ -2,15 +2,15 @@
 // host, then path, then method, headers and query parameters, in the
 // precedence of Gateway API's HTTPRouteMatch.
 //
-// Build turns entries into an immutable Index; LookupAll is the question to
-// ask about a request. Lookup asks it about one reading of the path only, and
-// is for callers that have settled how the path is read.
+// Start with Build, which makes an immutable Index of entries, and LookupAll,
+// which finds the entry of a request for every reading of its path. Lookup is for
+// callers that ask about each reading themselves (EveryReading). Within, Overlap,
+// Covering, Closest and CompareHostnames are the algebra of hostnames.
 //
 // The order of precedence:
 //
-//  1. the exact hostname, else the longest wildcard, else "*". There is no
-//     falling back from the chosen host to a wider one, as in Envoy's virtual
-//     hosts.
+//  1. the exact hostname, else the longest wildcard, else "*". A wider hostname
+//     never stands in for the chosen one, as in Envoy's virtual hosts.
 //  2. an Exact path, then the longest PathPrefix, then RegularExpression.
 //  3. a method before none, more headers before fewer, more query parameters
 //     before fewer.
@@ -32,14 +32,14 @@ type Entry struct {
 	// ("*.example.com", which is not example.com itself), or "*" for every host.
 	// Lower case, without port.
 	Hostname string
-	// Match is what a request must fulfil; no path is PathPrefix "/".
+	// Match has the conditions on a request; no path is PathPrefix "/".
 	Match gatewayv1.HTTPRouteMatch
-	// Owner is the place of the policy or route in order of age: the lower one
+	// Owner is the index of the policy or route in order of age: the lower one
 	// wins ties.
 	Owner int
-	// Rule tells apart what entries of one owner lead to. Entries with equal
-	// Owner and Rule are the same outcome, so a request that could mean either is
-	// not ambiguous. A policy leads to one outcome only and leaves it 0.
+	// Rule distinguishes the outcomes of one owner. Entries with equal Owner and
+	// Rule are one outcome: a request that may be either's is not ambiguous. A
+	// policy is one outcome and leaves Rule 0.
 	Rule int
 }
 
@@ -61,10 +61,11 @@ const (
 // Options of an Index. The zero value is the order of policies' own routes.
 type Options struct {
 	Regex RegexOrder
-	// EnvoyGateway goes by its order for Gateway API routes: the final slash of a
-	// prefix counts in its length, a method is one more header, and of as many
-	// headers, or query parameters, more Exact ones go first. Else a final slash
-	// does not count, and a match with a method goes before one without.
+	// EnvoyGateway is the order of Envoy Gateway for Gateway API routes: the final
+	// slash of a prefix counts in its length, a method counts as one more header,
+	// and of equally many headers, or query parameters, more Exact ones go first.
+	// Otherwise a final slash does not count, and a match with a method goes before
+	// one without.
 	EnvoyGateway bool
 }
 
@@ -82,10 +83,10 @@ type Index struct {
 	any      *host
 }
 
-// Build makes the index of entries. Of equal entries the one with the lower
-// Owner, then the earlier one, is kept; one lost to another owner is reported
-// as a Conflict, in order of the losers' age. If any entry is wrong there is no
-// index, and the error is a Problems that lists them all.
+// Build makes the index of entries. Of equal entries it keeps the one with the
+// lower Owner, then the earlier one. A Conflict names an entry that is lost to
+// another owner; conflicts are in order of the losers' age. If any entry has a
+// problem there is no index, and the error is a Problems that lists all of them.
 func Build(entries []Entry, opts Options) (*Index, []Conflict, error) {
 	compiler := compiler{}
 	candidates := make([]candidate, len(entries))
@@ -125,7 +126,7 @@ func Build(entries []Entry, opts Options) (*Index, []Conflict, error) {
 	return x, conflicts, nil
 }
 
-// host is the place of a hostname in the index, made on first use.
+// host returns the candidates of a hostname, and adds the hostname if it is new.
 func (x *Index) host(name string) *host {
 	if name == "*" {
 		if x.any == nil {
@@ -156,7 +157,7 @@ func (x *Index) sort(order Options) {
 	}
 }
 
-// older is the last word in every comparison, and never 0 for two entries.
+// older decides every tie: it is never 0 for two entries.
 func older(a, b *candidate) int {
 	return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.entry, b.entry))
 }

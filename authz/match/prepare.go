@@ -9,11 +9,11 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// compiler makes candidates, and each regular expression once.
+// compiler makes candidates. It compiles each regular expression once.
 type compiler map[string]*regexp.Regexp
 
-// prepare gives the candidate of an entry, without its number. It is of use
-// only if there are no problems.
+// prepare returns the candidate of an entry, without the number of the entry. A
+// candidate with problems is of no use.
 func (k compiler) prepare(e Entry) (candidate, Problems) {
 	var p Problems
 	checkHostname(&p, e.Hostname)
@@ -52,7 +52,8 @@ func (k compiler) path(p *Problems, m *gatewayv1.HTTPPathMatch) path {
 	return path{}
 }
 
-// headers keeps the first of a name, as Gateway API demands; query does too.
+// headers keeps the first condition of each name, as Gateway API demands; query
+// does too.
 func (k compiler) headers(p *Problems, list []gatewayv1.HTTPHeaderMatch) []condition {
 	checkCount(p, "match.headers", len(list))
 	var out []condition

@@ -2,12 +2,12 @@ package match
 
 import "strings"
 
-// inQuery is yes or no only where every reader of the query agrees. Envoy
-// compares names and values undecoded and takes the first of a name; upstreams
-// decode, and take the first, the last or all. So each occurrence is asked about,
-// once for the reader who does not decode and once for the one who does.
+// inQuery is yes or no only if every reader of the query agrees. Envoy compares
+// names and values undecoded and takes the first value of a name. Upstreams
+// decode, and take the first value, the last or all. So the condition must hold
+// for all values of its name or for none, decoded and undecoded.
 //
-// Some readers split at ";" as well.
+// Some readers split the query at ";" as well.
 func (c *condition) inQuery(query string) verdict {
 	v := c.splitAt(query, "&")
 	if strings.Contains(query, ";") && v != c.splitAt(query, "&;") {
@@ -44,7 +44,7 @@ func (c *condition) splitAt(query, separators string) verdict {
 	return maybe
 }
 
-// tally of the values one reader finds.
+// tally counts the values that one reader finds.
 type tally struct{ good, bad bool }
 
 func (t *tally) count(holds bool) {
@@ -62,8 +62,8 @@ func (t *tally) verdict() verdict {
 	return no
 }
 
-// decode reads a name or value as application/x-www-form-urlencoded. What is no
-// percent-encoding stands for itself, as most readers have it.
+// decode reads a name or value as application/x-www-form-urlencoded. A percent
+// sign that encodes nothing stands for itself, as for most readers.
 func decode(s string) string {
 	if !strings.ContainsAny(s, "%+") {
 		return s

@@ -15,8 +15,8 @@ const (
 	// MaxProgram is the largest compiled regular expression, in instructions.
 	// "[a-z]{1,63}" has about 130.
 	MaxProgram = 1024
-	// maxText is the longest value that is matched, in bytes; whether a longer
-	// one matches is not known.
+	// maxText is the longest value that is matched, in bytes. Whether a longer
+	// value matches is unknown.
 	maxText = 8 << 10
 )
 
@@ -25,7 +25,7 @@ func compileRegex(pattern string) (*regexp.Regexp, error) {
 	if len(pattern) > MaxPattern {
 		return nil, fmt.Errorf("expected a regular expression of at most %d bytes, got %d", MaxPattern, len(pattern))
 	}
-	// By itself first: "a)|(b" is valid only once it has broken out of the anchors.
+	// Parse it without anchors first: "a)|(b" is valid only inside of them.
 	tree, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return nil, fmt.Errorf("expected a regular expression in RE2 syntax, got %q: %w", pattern, err)

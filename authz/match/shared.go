@@ -7,9 +7,9 @@ import (
 	"weak"
 )
 
-// shared has the regular expressions that somebody holds. There is an index for
-// each listener of a route, and a new one after every change; without it each
-// would compile, and hold, all of them again. It keeps none alive itself.
+// shared has every regular expression that some index holds, so that an index
+// compiles and holds no second copy: there is an index for each listener of a
+// route, and a new one after every change. shared itself keeps none alive.
 var shared = patterns{held: map[string]weak.Pointer[regexp.Regexp]{}}
 
 type patterns struct {
@@ -17,7 +17,7 @@ type patterns struct {
 	held map[string]weak.Pointer[regexp.Regexp]
 }
 
-// compile is compileRegex, or what it made before.
+// compile returns the regular expression that is held, or compiles it.
 func (s *patterns) compile(pattern string) (*regexp.Regexp, error) {
 	if re := s.get(pattern); re != nil {
 		return re, nil
@@ -42,7 +42,8 @@ func (s *patterns) get(pattern string) *regexp.Regexp {
 	return s.held[pattern].Value()
 }
 
-// forget leaves out what nobody holds any more, unless it was compiled anew.
+// forget removes a regular expression that no index holds any more, unless it
+// was compiled anew.
 func (s *patterns) forget(pattern string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Variants gives the other forms in which an upstream may read a path as sent:
+// Variants returns the other forms in which an upstream may read a path:
 //
-//   - normalised as in RFC 3986 6.2.2: what need not be percent-encoded in a
-//     segment is decoded, what must be is encoded, hexadecimal digits in upper
-//     case (Envoy compares without any of this, most upstreams do not);
-//   - as sent and normalised, with each segment cut at its first ";", where
-//     servlet containers see path parameters.
+//   - the normal form of RFC 3986 6.2.2: characters that need no percent-encoding
+//     in a segment are decoded, all others are encoded, hexadecimal digits are in
+//     upper case (Envoy does not normalise, most upstreams do);
+//   - the path as it was sent, and its normal form, with each segment cut at its
+//     first ";", where servlet containers see path parameters.
 //
-// It gives none, at no cost, for a path that is normal and has no ";". What is
-// decoded is decoded once; "%2F" stays.
+// A normal path without ";" has no variants, and costs nothing. Nothing is
+// decoded twice; "%2F" stays.
 func Variants(path string) []string {
 	if plain(path) {
 		return nil
@@ -86,7 +86,8 @@ func cutParameters(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// triplet decodes the percent-encoded byte that s starts with, if it does.
+// triplet decodes the percent-encoded byte at the start of s; false if there is
+// none.
 func triplet(s string) (byte, bool) {
 	if len(s) < 3 || s[0] != '%' {
 		return 0, false
