@@ -1,15 +1,10 @@
 package attach
 
 import (
-	"iter"
-	"maps"
-	"slices"
-
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
-	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
 // Objects are the objects of Gateway API that say which route serves which
@@ -63,28 +58,6 @@ type Attachments struct {
 	statuses []*Status
 }
 
-// target identifies a route, rule, Gateway or listener. Only one policy can hold
-// it.
-type target struct {
-	kind            v1alpha1.TargetKind
-	namespace, name string
-	section         string // of a rule or listener
-	override        bool   // a Gateway has a default and an override
-}
-
-// Holder is the policy that holds a target.
-type Holder struct {
-	Policy int
-	// TargetGone: the route or Gateway lacks the rule or listener that the policy
-	// names. The policy answers 503 there, since it may mean what is there now
-	// under another name.
-	TargetGone bool
-}
-
-// HostUse is a hostname pattern on which a policy decides, and the namespace of
-// the policy or of the route that it decides for.
-type HostUse struct{ Pattern, Namespace string }
-
 // New attaches policies to the routes of Gateway API.
 func New(objects Objects, policies []Policy) *Attachments {
 	a := &Attachments{
@@ -137,13 +110,6 @@ func (a *Attachments) holdTargets(number int, policies []Policy) {
 	}
 }
 
-// targetOf is the target that a reference names. A precedence that cannot be
-// read counts as the stronger one.
-func targetOf(p Policy, ref v1alpha1.TargetReference) target {
-	return target{ref.Kind, p.Namespace, ref.Name, ref.SectionName,
-		ref.Kind == v1alpha1.TargetGateway && p.Precedence != "" && p.Precedence != v1alpha1.PrecedenceDefault}
-}
-
 func (a *Attachments) findListener(t *targetStatus, key target) {
 	gateway := nameIn(key.namespace, key.name)
 	t.missing = a.known[gateway] == nil
@@ -161,152 +127,6 @@ func (a *Attachments) findRule(t *targetStatus, key target, number int) {
 		a.lostRules[r] = Holder{number, true}
 	}
 }
-
-func (a *Attachments) noteHostnames(namespace string, hostnames []string) {
-	for _, h := range hostnames {
-		if a.namespaces[h] == nil {
-			a.namespaces[h] = map[string]bool{}
-		}
-		if !a.namespaces[h][namespace] {
-			a.namespaces[h][namespace] = true
-			a.hostnames[namespace] = append(a.hostnames[namespace], h)
-		}
-	}
-}
-
-// Holder is the policy that decides for a rule, whatever else the caller knows:
-// the Gateway's or listener's with precedence Override, else the rule's, else
-// the route's.
-func (a *Attachments) Holder(r ServingRule) (Holder, bool) {
-	if h, ok := a.override(r.on); ok {
-		return h, true
-	}
-	return a.onRoute(r.route, r.rule)
-}
-
-// Fallback is the policy that decides for a rule if nothing else does: the
-// listener's, else the Gateway's.
-func (a *Attachments) Fallback(r ServingRule) (Holder, bool) { return a.fallback(r.on) }
-
-// override is the policy that policies of routes cannot replace: the Gateway's
-// before the listener's.
-func (a *Attachments) override(on *listener) (Holder, bool) {
-	if on == nil {
-		return Holder{}, false
-	}
-	if h, ok := a.onGateway(on.gateway, "", true); ok {
-		return h, true
-	}
-	return a.onListener(on, true)
-}
-
-// fallback is the policy that policies of routes replace: the listener's before
-// the Gateway's.
-func (a *Attachments) fallback(on *listener) (Holder, bool) {
-	if on == nil {
-		return Holder{}, false
-	}
-	if h, ok := a.onListener(on, false); ok {
-		return h, true
-	}
-	return a.onGateway(on.gateway, "", false)
-}
-
-func (a *Attachments) onListener(on *listener, override bool) (Holder, bool) {
-	if on.name == "" {
-		return Holder{}, false
-	}
-	return a.onGateway(on.gateway, on.name, override)
-}
-
-// onGateway is the policy of a Gateway, or of a listener of it.
-func (a *Attachments) onGateway(gateway types.NamespacedName, section string, override bool) (Holder, bool) {
-	h, ok := a.holders[target{v1alpha1.TargetGateway, gateway.Namespace, gateway.Name, section, override}]
-	return h, ok
-}
-
-// onRoute is the policy of a rule, else of its route.
-func (a *Attachments) onRoute(r *route, rule string) (Holder, bool) {
-	if h, ok := a.lostRules[r]; ok {
-		return h, true
-	}
-	t := target{kind: v1alpha1.TargetKind(r.key.kind), namespace: r.key.namespace, name: r.key.name, section: rule}
-	h, ok := a.holders[t]
-	if !ok && rule != "" {
-		t.section = ""
-		h, ok = a.holders[t]
-	}
-	return h, ok
-}
-
-// HasRoutes says whether there is any route of Gateway API.
-func (a *Attachments) HasRoutes() bool { return len(a.routes) > 0 }
-
-// HasRoutesIn says whether a namespace has a route of Gateway API.
-func (a *Attachments) HasRoutesIn(namespace string) bool { return a.routeNamespaces[namespace] }
-
-// Namespaces are those whose routes have a host, in order.
-func (a *Attachments) Namespaces(host string) []string {
-	var out []string
-	for pattern := range match.Covering(host) {
-		for ns := range a.namespaces[pattern] {
-			if !slices.Contains(out, ns) {
-				out = append(out, ns)
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// Owned says whether routes of any namespace have all hosts of a pattern.
-func (a *Attachments) Owned(pattern string) bool {
-	for wider := range match.Covering(pattern) {
-		if len(a.namespaces[wider]) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// Owns says whether routes of a namespace have all hosts of a pattern.
-func (a *Attachments) Owns(namespace, pattern string) bool {
-	for wider := range match.Covering(pattern) {
-		if a.namespaces[wider][namespace] {
-			return true
-		}
-	}
-	return false
-}
-
-// OwnsPart says whether routes of a namespace have some host of a pattern.
-func (a *Attachments) OwnsPart(namespace, pattern string) bool {
-	return slices.ContainsFunc(a.hostnames[namespace], func(h string) bool { return match.Overlap(h, pattern) })
-}
-
-// Guards says whether a policy targets a Gateway, or a listener, on which a
-// request for the host may arrive. Such a request is never unguarded, even if no
-// route serves it.
-func (a *Attachments) Guards(host string) bool {
-	for _, all := range []map[types.NamespacedName][]*listener{a.own, a.sets} {
-		for _, list := range all {
-			if slices.ContainsFunc(list, func(l *listener) bool { return match.Within(host, l.hostname) && a.guarded(l) }) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (a *Attachments) guarded(l *listener) bool {
-	_, override := a.override(l)
-	_, fallback := a.fallback(l)
-	return override || fallback
-}
-
-// Hosts are the hostnames on which a policy decides by its targetRefs, in no
-// order.
-func (a *Attachments) Hosts(policy int) iter.Seq[HostUse] { return maps.Keys(a.hosts[policy]) }
 
 // Status is the outcome of the targetRefs of a policy; nil if it has none.
 func (a *Attachments) Status(policy int) *Status { return a.statuses[policy] }

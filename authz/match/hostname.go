@@ -43,6 +43,10 @@ func Covering(hostname string) iter.Seq[string] {
 // Closest finds the value of the most specific pattern that covers hostname, a
 // host or a pattern. Unlike a loop over Covering it allocates nothing.
 func Closest[V any](byPattern map[string]V, hostname string) (V, bool) {
+	if len(byPattern) == 0 { // usual, and asked for every request
+		var none V
+		return none, false
+	}
 	if v, ok := byPattern[hostname]; ok {
 		return v, true
 	}

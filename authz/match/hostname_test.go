@@ -127,6 +127,9 @@ func TestTheClosestPatternIsTheFirstThatCoversAHostname(t *testing.T) {
 			}
 		}
 	}
+	if _, ok := Closest[int](nil, "a"); ok {
+		t.Error("a pattern was found among none")
+	}
 	byPattern := map[string]int{"*.com": 1}
 	if n := testing.AllocsPerRun(100, func() { Closest(byPattern, "a.b.c.example.com") }); n != 0 {
 		t.Errorf("expected no allocation, got %v", n)
