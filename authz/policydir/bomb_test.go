@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 func TestMergesThatDoubleAtEveryLevelAreReadOnce(t *testing.T) {
@@ -20,7 +22,7 @@ func TestMergesThatDoubleAtEveryLevelAreReadOnce(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "bomb.yaml"), []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan []Diagnostic, 1)
+	done := make(chan []authz.Problem, 1)
 	go func() {
 		_, problems := Load(dir)
 		done <- problems

@@ -6,6 +6,6 @@
 // not depend on which file was broken.
 //
 // Reading is strict. An unknown field, a duplicate key, a wrong type or an
-// unknown kind is a [Diagnostic] with file, line and what to do about it, and
-// no diagnostic ever holds a value of a Secret.
+// unknown kind is a [authz.Problem] with file, line and what to do about it, and
+// no problem ever holds a value of a Secret.
 package policydir

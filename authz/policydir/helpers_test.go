@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// canary is what no diagnostic may hold.
+// canary is what no problem may hold.
 const canary = "C4nary+/=of,a secret"
 
 const policyText = `apiVersion: agentauth.dev/v1alpha1
@@ -46,15 +48,15 @@ func write(t testing.TB, dir string, files map[string]string) {
 }
 
 // parsed builds one file without a file system.
-func parsed(name, text string) (*Tree, []Diagnostic) {
+func parsed(name, text string) (*Tree, []authz.Problem) {
 	return build(&content{files: []file{{name, []byte(text)}}})
 }
 
-func text(problems []Diagnostic) string {
+func text(problems []authz.Problem) string {
 	var b strings.Builder
 	for _, p := range problems {
 		fmt.Fprintf(&b, "%s:%d:%d: ", p.File, p.Line, p.Column)
-		if p.Warning {
+		if !p.Severity.Fatal() {
 			b.WriteString("warning: ")
 		}
 		fmt.Fprintf(&b, "%s: %s: %s\n", p.Object, p.Field, p.Message)
@@ -63,7 +65,7 @@ func text(problems []Diagnostic) string {
 }
 
 // wantProblem fails unless there is exactly one problem, of these parts.
-func wantProblem(t *testing.T, tree *Tree, problems []Diagnostic, parts ...string) {
+func wantProblem(t *testing.T, tree *Tree, problems []authz.Problem, parts ...string) {
 	t.Helper()
 	if tree != nil {
 		t.Error("there is a tree in spite of problems")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 func policyNamed(name string) string {
@@ -95,7 +97,7 @@ func TestWhatCannotBeReadIsAProblem(t *testing.T) {
 
 func TestADirectoryWithoutManifestsIsWorthAWarning(t *testing.T) {
 	tree, problems := Load(t.TempDir())
-	if tree == nil || len(problems) != 1 || !problems[0].Warning || !strings.Contains(problems[0].Message, "every request is denied") {
+	if tree == nil || len(problems) != 1 || problems[0].Severity != authz.Warning || !strings.Contains(problems[0].Message, "every request is denied") {
 		t.Errorf("got %v:\n%s", tree, text(problems))
 	}
 }

@@ -16,6 +16,7 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // kinds are the manifests that are known: kind -> apiVersion -> its type.
@@ -42,7 +43,7 @@ var onlyServer = map[string]bool{"status": true, "metadata.managedFields": true}
 // manifest reads the object of a document.
 func (b *builder) manifest(path string, doc *yaml.Node) {
 	say := func(n *yaml.Node, field, message string) {
-		b.found.at(path, n, Diagnostic{Field: field, Message: message})
+		b.problems.at(path, n, authz.Problem{Field: field, Message: message})
 	}
 	if follow(doc).Kind != yaml.MappingNode {
 		say(doc, "", "expected a mapping with apiVersion, kind and metadata, and this is none")
@@ -58,7 +59,7 @@ func (b *builder) manifest(path string, doc *yaml.Node) {
 		object = id.String()
 	}
 	say = func(n *yaml.Node, field, message string) {
-		b.found.at(path, n, Diagnostic{Object: object, Field: field, Message: message})
+		b.problems.at(path, n, authz.Problem{Object: object, Field: field, Message: message})
 	}
 	d := &decoder{report: say, ignored: onlyServer, quiet: kind == "Secret"}
 	if kind == v1alpha1.Kind {
@@ -139,7 +140,7 @@ type objectID struct{ kind, namespace, name string }
 func (id objectID) String() string { return id.kind + " " + id.namespace + "/" + id.name }
 
 // identify reads the name of an object before its document is decoded, so that
-// every diagnostic can tell it.
+// every problem can tell it.
 func identify(kind string, doc *yaml.Node) (objectID, bool) {
 	id := objectID{kind: kind, namespace: "default"}
 	_, meta := lookup(doc, "metadata")

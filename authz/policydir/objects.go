@@ -13,54 +13,55 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
 // builder makes a Tree of files.
 type builder struct {
-	tree  *Tree
-	found diagnostics
+	tree     *Tree
+	problems problems
 }
 
 // build reads everything, also after a mistake: who corrects one wants to know
 // of the others. The tree is nil if there is any.
-func build(c *content) (*Tree, []Diagnostic) {
+func build(c *content) (*Tree, []authz.Problem) {
 	b := &builder{tree: &Tree{objects: map[objectID]source{}}}
 	for _, p := range c.problems {
-		b.found.add(p)
+		b.problems.add(p)
 	}
 	for _, f := range c.files {
 		b.file(f)
 	}
-	if b.found.failed {
-		return nil, b.found.sorted()
+	if b.problems.fatal {
+		return nil, b.problems.sorted()
 	}
-	return b.tree, b.found.sorted()
+	return b.tree, b.problems.sorted()
 }
 
 func (b *builder) file(f file) {
-	docs, fault := parse(f)
+	docs, broken := parse(f)
 	for _, doc := range docs {
 		b.manifest(f.path, doc)
 	}
 	switch {
-	case fault != nil:
-		b.found.add(Diagnostic{File: f.path, Line: fault.line, Column: 1, Message: fault.message})
+	case broken != nil:
+		broken.File = f.path
+		b.problems.add(*broken)
 	case len(docs) == 0:
-		b.found.add(Diagnostic{File: f.path, Line: 1, Column: 1,
-			Message: "expected a document and the file has none; to take objects away remove the file"})
+		b.problems.add(invalid(f.path, 1, "expected a document and the file has none; to take objects away remove the file"))
 	}
 }
 
-// parse returns the documents of a file, those before a fault too.
-func parse(f file) ([]*yaml.Node, *fault) {
+// parse returns the documents of a file, those before a mistake too.
+func parse(f file) ([]*yaml.Node, *authz.Problem) {
 	data := bytes.TrimPrefix(f.data, []byte(byteOrderMark))
 	if i := bytes.IndexByte(data, 0); i >= 0 {
-		return nil, &fault{lineOf(data, i), "a NUL byte; expected text in UTF-8"}
+		return nil, atLine(lineOf(data, i), "a NUL byte; expected text in UTF-8")
 	}
 	if i := invalidUTF8(data); i >= 0 {
-		return nil, &fault{lineOf(data, i), "bytes that are no UTF-8; save the file as UTF-8, and put binary data into a Secret's data or a ConfigMap's binaryData"}
+		return nil, atLine(lineOf(data, i), "bytes that are no UTF-8; save the file as UTF-8, and put binary data into a Secret's data or a ConfigMap's binaryData")
 	}
 	if isJSON(f.path) {
 		return parseJSON(data)

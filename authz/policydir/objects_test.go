@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 func TestASecretIsReadAsTheAPIServerReadsIt(t *testing.T) {
@@ -129,7 +131,7 @@ spec: &spec
 		{"Secret", "orders", "stringData[first]", 18, 3},
 		{"Secret", "nobody", "stringData[first]", 0, 0},
 	} {
-		want := Position{File: "f.yaml", Line: c.line, Column: c.column}
+		want := authz.Position{File: "f.yaml", Line: c.line, Column: c.column}
 		if c.line == 0 {
 			want.File = ""
 		}

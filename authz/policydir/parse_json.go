@@ -8,12 +8,14 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // parseJSON returns the documents of a file of JSON: one value, or several one
 // after the other. JSON is not read as YAML, which knows other escapes and
 // takes no tabs. Duplicate names are left for the decoder, which tells where.
-func parseJSON(data []byte) ([]*yaml.Node, *fault) {
+func parseJSON(data []byte) ([]*yaml.Node, *authz.Problem) {
 	p := &jsonParser{data: data, line: 1}
 	p.dec = jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true))
 	var docs []*yaml.Node
@@ -25,10 +27,10 @@ func parseJSON(data []byte) ([]*yaml.Node, *fault) {
 		}
 		doc, err := p.value(0)
 		if err != nil {
-			return docs, p.fault(err)
+			return docs, p.problem(err)
 		}
 		if docs = append(docs, doc); len(docs) > maxDocuments {
-			return nil, &fault{doc.Line, "expected at most 1,000 documents in a file, and this is one more; split it"}
+			return nil, atLine(doc.Line, "expected at most 1,000 documents in a file, and this is one more; split it")
 		}
 	}
 }
@@ -106,14 +108,14 @@ func (p *jsonParser) node(kind yaml.Kind, length int) *yaml.Node {
 	return &yaml.Node{Kind: kind, Line: p.line, Column: 1 + offset - p.start}
 }
 
-func (p *jsonParser) fault(err error) *fault {
+func (p *jsonParser) problem(err error) *authz.Problem {
 	line := lineOf(p.data, min(int(p.dec.InputOffset()), len(p.data)))
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, errDepth):
-		return &fault{line, "it is nested too deeply; expected at most 64 levels"}
+		return atLine(line, "it is nested too deeply; expected at most 64 levels")
 	case errors.As(err, &syntax):
 		line = lineOf(p.data, min(int(syntax.ByteOffset), len(p.data)))
 	}
-	return &fault{line, "this is not JSON (RFC 8259); look for a comma too many or too few, a missing quote or bracket, or a comment"}
+	return atLine(line, "this is not JSON (RFC 8259); look for a comma too many or too few, a missing quote or bracket, or a comment")
 }

@@ -143,7 +143,7 @@ func TestWhatAliasesMultiplyIsBounded(t *testing.T) {
 			if tree != nil || !strings.Contains(text(problems), c.want) {
 				t.Errorf("it does not say %q:\n%.2000s", c.want, text(problems))
 			}
-			if len(problems) > maxDiagnostics+1 {
+			if len(problems) > maxProblems+1 {
 				t.Errorf("there are %d problems", len(problems))
 			}
 			if d := time.Since(began); d > 10*time.Second {
@@ -155,7 +155,7 @@ func TestWhatAliasesMultiplyIsBounded(t *testing.T) {
 
 func TestOnlyTheFirstProblemsOfAFileAreTold(t *testing.T) {
 	_, problems := parsed("f.yaml", policyText+"  x: {"+strings.Repeat("y: 1, ", 10)+"}\n"+strings.Repeat("---\na: b\n", 900))
-	if len(problems) != maxDiagnostics+1 {
+	if len(problems) != maxProblems+1 {
 		t.Errorf("there are %d problems", len(problems))
 	}
 }
@@ -174,7 +174,7 @@ func FuzzLoad(f *testing.F) {
 		tree, problems := build(&content{files: []file{{name, data}}})
 		failed := false
 		for _, p := range problems {
-			failed = failed || !p.Warning
+			failed = failed || p.Severity.Fatal()
 			if p.Message == "" || p.File != name || p.Line < 0 {
 				t.Errorf("a problem that says nothing: %+v", p)
 			}

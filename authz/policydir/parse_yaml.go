@@ -9,19 +9,21 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// fault is where and why a file cannot be parsed. The texts are from here: the
-// parsers' own can hold what they read.
-type fault struct {
-	line    int
-	message string
+// atLine is why a file cannot be parsed, without the file. The texts are from
+// here: the parsers' own can hold what they read.
+func atLine(line int, message string) *authz.Problem {
+	p := invalid("", line, message)
+	return &p
 }
 
 const byteOrderMark = "\xef\xbb\xbf"
 
 // parseYAML returns the documents of a file, without empty ones.
-func parseYAML(data []byte) ([]*yaml.Node, *fault) {
+func parseYAML(data []byte) ([]*yaml.Node, *authz.Problem) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var docs []*yaml.Node
 	for n := 0; ; n++ {
@@ -30,9 +32,9 @@ func parseYAML(data []byte) ([]*yaml.Node, *fault) {
 		case errors.Is(err, io.EOF):
 			return docs, nil
 		case err != nil:
-			return docs, yamlFault(data, err.Error())
+			return docs, yamlProblem(data, err.Error())
 		case n == maxDocuments:
-			return nil, &fault{doc.Line, "expected at most 1,000 documents in a file, and this is one more; split it"}
+			return nil, atLine(doc.Line, "expected at most 1,000 documents in a file, and this is one more; split it")
 		}
 		if len(doc.Content) == 1 && doc.Content[0].ShortTag() != "!!null" {
 			docs = append(docs, doc.Content[0])
@@ -70,27 +72,27 @@ var yamlHints = []struct {
 // unknownAnchor is the one message without a line that has one.
 var unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
 
-func yamlFault(data []byte, message string) *fault {
+func yamlProblem(data []byte, message string) *authz.Problem {
 	if at := tabIndents.FindIndex(data); at != nil {
-		return &fault{lineOf(data, at[0]), "the line is indented with a tab; YAML indents with spaces only"}
+		return atLine(lineOf(data, at[0]), "the line is indented with a tab; YAML indents with spaces only")
 	}
 	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
 		at := max(0, bytes.Index(data, []byte("*"+m[1])))
-		return &fault{lineOf(data, at), `an alias (*name) names an anchor that is not above it; quote a value that starts with "*"`}
+		return atLine(lineOf(data, at), `an alias (*name) names an anchor that is not above it; quote a value that starts with "*"`)
 	}
-	f := &fault{1, "this is not YAML; look at the indentation, and quote values that hold any of : # { [ * & ! % @"}
+	f := atLine(1, "this is not YAML; look at the indentation, and quote values that hold any of : # { [ * & ! % @")
 	if m := yamlLine.FindStringSubmatch(message); m != nil {
 		if line, err := strconv.Atoi(m[1]); err == nil {
-			f.line = line
+			f.Line = line
 		}
 	}
 	for _, h := range yamlHints {
 		if !strings.Contains(message, h.of) {
 			continue
 		}
-		f.message = h.hint
+		f.Message = h.hint
 		if h.above {
-			f.line++
+			f.Line++
 		}
 		break
 	}

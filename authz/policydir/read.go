@@ -6,12 +6,14 @@ import (
 	"io"
 	"os"
 	"slices"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // content is what the files of a listing hold.
 type content struct {
 	files    []file
-	problems []Diagnostic
+	problems []authz.Problem
 }
 
 type file struct {
@@ -31,7 +33,7 @@ func read(l *listing) *content {
 			continue
 		}
 		if total += len(data); total > maxTotal {
-			c.problems = append(c.problems, Diagnostic{File: f.path, Message: "expected at most 64 MiB in all files, and with this one there is more; is this the right directory?"})
+			c.problems = append(c.problems, invalid(f.path, 0, "expected at most 64 MiB in all files, and with this one there is more; is this the right directory?"))
 			break
 		}
 		c.files = append(c.files, file{f.path, data})
@@ -80,5 +82,5 @@ func readNow(paths []string) *content {
 		}
 		before = after
 	}
-	return &content{problems: []Diagnostic{{File: paths[0], Message: "files change while they are read; try again when nothing writes"}}}
+	return &content{problems: []authz.Problem{invalid(paths[0], 0, "files change while they are read; try again when nothing writes")}}
 }

@@ -7,13 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // listing is which manifests there are, as of one moment.
 type listing struct {
 	files    []found
 	dirs     []string // all that were read, without symbolic links
-	problems []Diagnostic
+	problems []authz.Problem
 	seen     map[string]bool // files and directories, without symbolic links
 }
 
@@ -36,8 +38,7 @@ func list(paths []string) *listing {
 			before := len(l.files) + len(l.problems)
 			l.walk(path)
 			if len(l.files)+len(l.problems) == before {
-				l.problems = append(l.problems, Diagnostic{File: path, Warning: true,
-					Message: "no manifest (*.yaml, *.yml, *.json) is in this directory: every request is denied"})
+				l.problems = append(l.problems, warning(path, "no manifest (*.yaml, *.yml, *.json) is in this directory: every request is denied"))
 			}
 		default:
 			l.file(path, info)
@@ -82,9 +83,9 @@ func (l *listing) walk(dir string) {
 func (l *listing) file(path string, info fs.FileInfo) {
 	switch {
 	case !info.Mode().IsRegular():
-		l.problems = append(l.problems, Diagnostic{File: path, Message: "expected a regular file; remove it, or give it another name"})
+		l.problems = append(l.problems, invalid(path, 0, "expected a regular file; remove it, or give it another name"))
 	case info.Size() > maxFile:
-		l.problems = append(l.problems, Diagnostic{File: path, Message: "expected at most 1 MiB and the file is larger; split it"})
+		l.problems = append(l.problems, invalid(path, 0, "expected at most 1 MiB and the file is larger; split it"))
 	case l.first(path):
 		l.files = append(l.files, found{path: path, real: l.real(path), info: info})
 	}
@@ -97,7 +98,7 @@ func (l *listing) first(path string) bool {
 		return false
 	}
 	if len(l.seen) == maxFiles {
-		l.problems = append(l.problems, Diagnostic{File: path, Message: "expected at most 20,000 files and directories in all, and this is one more; is this the right directory?"})
+		l.problems = append(l.problems, invalid(path, 0, "expected at most 20,000 files and directories in all, and this is one more; is this the right directory?"))
 	}
 	l.seen[resolved] = true
 	return len(l.seen) <= maxFiles
@@ -117,12 +118,12 @@ func (l *listing) problem(path string, err error) {
 	l.problems = append(l.problems, unreadable(path, err))
 }
 
-func unreadable(path string, err error) Diagnostic {
+func unreadable(path string, err error) authz.Problem {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		err = p.Err
 	}
-	return Diagnostic{File: path, Message: fmt.Sprintf("cannot be read: %v", err)}
+	return invalid(path, 0, fmt.Sprintf("cannot be read: %v", err))
 }
 
 func isManifest(name string) bool {
@@ -143,7 +144,7 @@ func changed(a, b *listing) string {
 	if dir := firstDifference(a.dirs, b.dirs, func(dir string) string { return dir }, same); dir != "" {
 		return dir
 	}
-	return firstDifference(a.problems, b.problems, func(p Diagnostic) string { return p.File }, func(a, b Diagnostic) bool { return a == b })
+	return firstDifference(a.problems, b.problems, func(p authz.Problem) string { return p.File }, func(a, b authz.Problem) bool { return a == b })
 }
 
 func firstDifference[T any](a, b []T, name func(T) string, same func(a, b T) bool) string {

@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
@@ -26,8 +27,8 @@ type source struct {
 }
 
 // Load reads manifests once: directories, with those below, and files. The
-// tree is nil if any diagnostic is no warning.
-func Load(paths ...string) (*Tree, []Diagnostic) {
+// tree is nil if any problem is fatal.
+func Load(paths ...string) (*Tree, []authz.Problem) {
 	return build(readNow(paths))
 }
 
@@ -35,13 +36,13 @@ func Load(paths ...string) (*Tree, []Diagnostic) {
 // that is written: a default has no line of its own. kind is as in a manifest,
 // field as in "spec.routes[0].hostnames[1]" or "spec.x.matchLabels[team]". The
 // position of an unknown object is zero.
-func (t *Tree) Locate(kind, namespace, name, field string) Position {
+func (t *Tree) Locate(kind, namespace, name, field string) authz.Position {
 	o, ok := t.objects[objectID{kind, namespace, name}]
 	if !ok {
-		return Position{}
+		return authz.Position{}
 	}
 	n := nodeAt(o.node, field)
-	return Position{File: o.file, Line: n.Line, Column: n.Column}
+	return authz.Position{File: o.file, Line: n.Line, Column: n.Column}
 }
 
 // nodeAt is the node of a field, or of its nearest parent: the key of what is

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // Options are what [Watch] needs.
@@ -16,7 +18,7 @@ type Options struct {
 	// OnChange is called, on the goroutine of Watch, with the first state of
 	// the directory and with each that differs from the one before: the whole
 	// of it, or a nil tree and why there is none. Required.
-	OnChange func(*Tree, []Diagnostic)
+	OnChange func(*Tree, []authz.Problem)
 
 	// Settle is how long size and time of every file must stand still before
 	// any is read. Default: 100ms.
@@ -92,8 +94,8 @@ func (o *Options) settled(ctx context.Context, w *watcher) (*content, *listing) 
 			}
 		}
 		if enough.Err() != nil {
-			return &content{problems: []Diagnostic{{File: moving, Message: fmt.Sprintf(
-				"still changing after %v; a directory is read once size and time of every file stood still for %v: write to another name and rename", o.SettleAtMost, o.Settle)}}}, nil
+			return &content{problems: []authz.Problem{invalid(moving, 0, fmt.Sprintf(
+				"still changing after %v; a directory is read once size and time of every file stood still for %v: write to another name and rename", o.SettleAtMost, o.Settle))}}, nil
 		}
 		before = after
 	}

@@ -8,19 +8,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // state is one call of OnChange.
 type state struct {
 	tree     *Tree
-	problems []Diagnostic
+	problems []authz.Problem
 }
 
 // watching starts a Watch that ends with the test.
 func watching(t *testing.T, o Options) <-chan state {
 	t.Helper()
 	states := make(chan state, 100)
-	o.OnChange = func(tree *Tree, problems []Diagnostic) { states <- state{tree, problems} }
+	o.OnChange = func(tree *Tree, problems []authz.Problem) { states <- state{tree, problems} }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Watch(ctx, o) }()
@@ -280,7 +282,7 @@ func TestAChangeWithoutAnEventIsFoundByPolling(t *testing.T) {
 }
 
 func TestWatchingNeedsADirectoryAndAFunction(t *testing.T) {
-	for _, o := range []Options{{}, {Dir: "."}, {OnChange: func(*Tree, []Diagnostic) {}}} {
+	for _, o := range []Options{{}, {Dir: "."}, {OnChange: func(*Tree, []authz.Problem) {}}} {
 		if err := Watch(context.Background(), o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}

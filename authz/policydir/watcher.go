@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // watcher tells that something happened in some directories. Where that is not
@@ -109,12 +111,12 @@ func (w *watcher) pause(ctx context.Context, d time.Duration) {
 
 func (w *watcher) changes() <-chan struct{} { return w.events }
 
-func (w *watcher) problems(dir string) []Diagnostic {
+func (w *watcher) problems(dir string) []authz.Problem {
 	if w.err == nil {
 		return nil
 	}
-	return []Diagnostic{{File: dir, Warning: true, Message: fmt.Sprintf(
-		"changes are not told by the system and are looked for now and then: %v; if it is a limit, raise fs.inotify.max_user_watches and max_user_instances", w.err)}}
+	return []authz.Problem{warning(dir, fmt.Sprintf(
+		"changes are not told by the system and are looked for now and then: %v; if it is a limit, raise fs.inotify.max_user_watches and max_user_instances", w.err))}
 }
 
 func (w *watcher) close() {

@@ -120,9 +120,9 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 	})
 	defer kernel.Close()
 	tree, problems := policydir.Load(f.policies)
-	snapshot, found, ok := compileTree(kernel, tree, problems)
-	for _, p := range found {
-		fmt.Fprintln(cmd.ErrOrStderr(), p)
+	snapshot, problems, ok := compileTree(kernel, tree, problems)
+	for _, p := range problems {
+		fmt.Fprintln(cmd.ErrOrStderr(), problemLine(p))
 	}
 	if !ok {
 		return authz.Decision{}, nil, usage("%s is not valid: nothing was decided", f.policies)

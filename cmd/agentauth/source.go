@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 )
@@ -34,7 +35,7 @@ func (s *source) run(ctx context.Context) error {
 	defer cancel(nil)
 	err := policydir.Watch(ctx, policydir.Options{
 		Dir: s.dir,
-		OnChange: func(tree *policydir.Tree, problems []policydir.Diagnostic) {
+		OnChange: func(tree *policydir.Tree, problems []authz.Problem) {
 			if s.apply(ctx, tree, problems) {
 				return
 			}
@@ -50,23 +51,23 @@ func (s *source) run(ctx context.Context) error {
 }
 
 // apply puts a tree in force, or says why it is not.
-func (s *source) apply(ctx context.Context, tree *policydir.Tree, problems []policydir.Diagnostic) bool {
-	snapshot, found, ok := compileTree(s.kernel, tree, problems)
+func (s *source) apply(ctx context.Context, tree *policydir.Tree, problems []authz.Problem) bool {
+	snapshot, problems, ok := compileTree(s.kernel, tree, problems)
 	if !ok {
-		s.refuse(found)
+		s.refuse(problems)
 		return false
 	}
 	s.kernel.Swap(snapshot)
 	s.forgetOld(tree.Input.Policies)
 	var lines []string
-	for _, f := range found {
-		s.log.Warn("in force, with a problem", "problem", f.String())
-		lines = append(lines, f.String())
+	for _, p := range problems {
+		s.log.Warn("in force, with a problem", "problem", problemLine(p))
+		lines = append(lines, problemLine(p))
 	}
 	s.metrics.reloads.WithLabelValues("ok").Inc()
 	s.metrics.good.Set(1)
 	s.metrics.policies.Set(float64(len(tree.Input.Policies)))
-	s.metrics.problems.Set(float64(len(found)))
+	s.metrics.problems.Set(float64(len(problems)))
 	s.state.set(func(st *state) { st.refused, st.since, st.problems = nil, time.Time{}, lines })
 	s.log.Info("policies are in force", "policies", len(tree.Input.Policies), "secrets", len(tree.Input.Secrets), "configMaps", len(tree.Input.ConfigMaps))
 	if !s.loaded {
@@ -91,12 +92,12 @@ func (s *source) forgetOld(policies []*v1alpha1.AgentAuthPolicy) {
 	s.names = names
 }
 
-func (s *source) refuse(found []finding) {
+func (s *source) refuse(problems []authz.Problem) {
 	var lines []string
-	for _, f := range found {
-		if f.fatal {
-			s.log.Error("policies refused; what was loaded before stays in force", "problem", f.String())
-			lines = append(lines, f.String())
+	for _, p := range problems {
+		if p.Severity.Fatal() {
+			s.log.Error("policies refused; what was loaded before stays in force", "problem", problemLine(p))
+			lines = append(lines, problemLine(p))
 		}
 	}
 	s.metrics.reloads.WithLabelValues("refused").Inc()

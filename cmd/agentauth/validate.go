@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 )
@@ -33,12 +34,12 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 			}
 			kernel := engine.New(dependencies(offline(noKeys{}), nil, nil), engine.Options{OneTenant: true})
 			tree, problems := policydir.Load(args...)
-			_, found, _ := compileTree(kernel, tree, problems)
-			if err := printFindings(cmd, output, found); err != nil {
+			_, problems, _ = compileTree(kernel, tree, problems)
+			if err := printProblems(cmd, output, problems); err != nil {
 				return usage("cannot write: %v", err)
 			}
-			for _, f := range found {
-				if f.Severity == "error" {
+			for _, p := range problems {
+				if p.Severity.Level() == "error" {
 					return exit{code: exitDenied}
 				}
 			}
@@ -52,18 +53,15 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 	return cmd
 }
 
-func printFindings(cmd *cobra.Command, output string, found []finding) error {
+func printProblems(cmd *cobra.Command, output string, problems []authz.Problem) error {
 	if output == "json" {
-		if found == nil {
-			found = []finding{}
-		}
 		enc := json.NewEncoder(cmd.OutOrStdout())
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
-		return enc.Encode(found)
+		return enc.Encode(printable(problems))
 	}
-	for _, f := range found {
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), f); err != nil {
+	for _, p := range problems {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), problemLine(p)); err != nil {
 			return err
 		}
 	}
