@@ -10,7 +10,6 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/apikey"
-	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
 // slim is what happens to every object before the cache keeps it. API keys
@@ -66,23 +65,4 @@ func slimCRD(o *crdv1.CustomResourceDefinition) *crdv1.CustomResourceDefinition 
 		out.Spec.Versions = append(out.Spec.Versions, crdv1.CustomResourceDefinitionVersion{Name: v.Name, Served: v.Served})
 	}
 	return out
-}
-
-func secret(s *corev1.Secret) *engine.Object {
-	return &engine.Object{
-		Namespace: s.Namespace, Name: s.Name, Labels: s.Labels, Annotations: s.Annotations,
-		Type: string(s.Type), Data: s.Data,
-	}
-}
-
-func configMap(c *corev1.ConfigMap) *engine.Object {
-	o := &engine.Object{
-		Namespace: c.Namespace, Name: c.Name, Labels: c.Labels, Annotations: c.Annotations,
-		Data: make(map[string][]byte, len(c.Data)+len(c.BinaryData)),
-	}
-	maps.Copy(o.Data, c.BinaryData)
-	for k, v := range c.Data { // no key is in both: the API server sees to it
-		o.Data[k] = []byte(v)
-	}
-	return o
 }

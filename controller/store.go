@@ -15,6 +15,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
 )
 
 // store holds what the watches say, in the kernel's form. What did not change
@@ -83,9 +84,9 @@ func (s *store) put(obj any) {
 	case *v1alpha1.AgentAuthPolicy:
 		s.putPolicy(o)
 	case *corev1.Secret:
-		s.putObject(s.secrets, secret(o))
+		s.putObject(s.secrets, manifest.Secret(o))
 	case *corev1.ConfigMap:
-		s.putObject(s.configMaps, configMap(o))
+		s.putObject(s.configMaps, manifest.ConfigMap(o))
 	case client.Object:
 		if s.gateway.put(o) {
 			signal(s.changed)

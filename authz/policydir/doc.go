@@ -1,11 +1,8 @@
-// Package policydir turns a directory of manifests into an engine.Input.
+// Package policydir reads directories of manifests.
 //
 // Which to choose: [Load] reads once, for a command that checks something;
-// [Watch] reads whenever anything changes, for a server. Both give a whole
-// [Tree] or the reasons why there is none, never a part: what is in force must
-// not depend on which file was broken.
-//
-// Reading is strict. An unknown field, a duplicate key, a wrong type or an
-// unknown kind is a [authz.Problem] with file, line and what to do about it, and
-// no problem ever holds a value of a Secret.
+// [Watch] reads whenever anything changes, for a server. Both give a whole tree
+// or the problems that are why there is none, never a part: what is in force
+// must not depend on which file was broken. Package manifest says what is wrong
+// with a file.
 package policydir

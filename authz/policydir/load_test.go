@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
 )
 
 func policyNamed(name string) string {
 	return strings.Replace(policyText, "name: orders", "name: "+name, 1)
 }
 
-func names(tree *Tree) string {
+func names(tree *manifest.Tree) string {
 	var b strings.Builder
 	for _, p := range tree.Input.Policies {
 		fmt.Fprintf(&b, "%s ", p.Name)

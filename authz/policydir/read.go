@@ -8,17 +8,21 @@ import (
 	"slices"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
 )
+
+// Load reads manifests once: files, and directories with those below. The tree
+// is nil if any problem is fatal.
+func Load(paths ...string) (*manifest.Tree, []authz.Problem) { return readNow(paths).build() }
+
+func (c *content) build() (*manifest.Tree, []authz.Problem) {
+	return manifest.Read(c.files, c.problems...)
+}
 
 // content is what the files of a listing hold.
 type content struct {
-	files    []file
+	files    []manifest.File
 	problems []authz.Problem
-}
-
-type file struct {
-	path string
-	data []byte
 }
 
 // read reads the files of a listing. Whether they are still those that were
@@ -33,10 +37,10 @@ func read(l *listing) *content {
 			continue
 		}
 		if total += len(data); total > maxTotal {
-			c.problems = append(c.problems, invalid(f.path, 0, "expected at most 64 MiB in all files, and with this one there is more; is this the right directory?"))
+			c.problems = append(c.problems, problem(f.path, "expected at most 64 MiB in all files, and with this one there is more; is this the right directory?"))
 			break
 		}
-		c.files = append(c.files, file{f.path, data})
+		c.files = append(c.files, manifest.File{Path: f.path, Data: data})
 	}
 	return c
 }
@@ -60,8 +64,8 @@ func (c *content) sum() [sha256.Size]byte {
 		_, _ = io.WriteString(h, s)
 	}
 	for _, f := range c.files {
-		write(f.path)
-		write(string(f.data))
+		write(f.Path)
+		write(string(f.Data))
 	}
 	for _, p := range c.problems {
 		write(p.File)
@@ -82,5 +86,5 @@ func readNow(paths []string) *content {
 		}
 		before = after
 	}
-	return &content{problems: []authz.Problem{invalid(paths[0], 0, "files change while they are read; try again when nothing writes")}}
+	return &content{problems: []authz.Problem{problem(paths[0], "files change while they are read; try again when nothing writes")}}
 }

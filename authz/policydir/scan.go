@@ -83,9 +83,9 @@ func (l *listing) walk(dir string) {
 func (l *listing) file(path string, info fs.FileInfo) {
 	switch {
 	case !info.Mode().IsRegular():
-		l.problems = append(l.problems, invalid(path, 0, "expected a regular file; remove it, or give it another name"))
+		l.problems = append(l.problems, problem(path, "expected a regular file; remove it, or give it another name"))
 	case info.Size() > maxFile:
-		l.problems = append(l.problems, invalid(path, 0, "expected at most 1 MiB and the file is larger; split it"))
+		l.problems = append(l.problems, problem(path, "expected at most 1 MiB and the file is larger; split it"))
 	case l.first(path):
 		l.files = append(l.files, found{path: path, real: l.real(path), info: info})
 	}
@@ -98,7 +98,7 @@ func (l *listing) first(path string) bool {
 		return false
 	}
 	if len(l.seen) == maxFiles {
-		l.problems = append(l.problems, invalid(path, 0, "expected at most 20,000 files and directories in all, and this is one more; is this the right directory?"))
+		l.problems = append(l.problems, problem(path, "expected at most 20,000 files and directories in all, and this is one more; is this the right directory?"))
 	}
 	l.seen[resolved] = true
 	return len(l.seen) <= maxFiles
@@ -123,7 +123,7 @@ func unreadable(path string, err error) authz.Problem {
 	if errors.As(err, &p) {
 		err = p.Err
 	}
-	return invalid(path, 0, fmt.Sprintf("cannot be read: %v", err))
+	return problem(path, fmt.Sprintf("cannot be read: %v", err))
 }
 
 func isManifest(name string) bool {
@@ -168,4 +168,12 @@ func sameFile(a, b found) bool {
 
 func sameInfo(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
+}
+
+func problem(file, message string) authz.Problem {
+	return authz.Problem{Severity: authz.Invalid, Position: authz.Position{File: file}, Message: message}
+}
+
+func warning(file, message string) authz.Problem {
+	return authz.Problem{Severity: authz.Warning, Position: authz.Position{File: file}, Message: message}
 }

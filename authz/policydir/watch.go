@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
 )
 
 // Options are what [Watch] needs.
@@ -18,7 +19,7 @@ type Options struct {
 	// OnChange is called, on the goroutine of Watch, with the first state of
 	// the directory and with each that differs from the one before: the whole
 	// of it, or a nil tree and why there is none. Required.
-	OnChange func(*Tree, []authz.Problem)
+	OnChange func(*manifest.Tree, []authz.Problem)
 
 	// Settle is how long size and time of every file must stand still before
 	// any is read. Default: 100ms.
@@ -63,7 +64,7 @@ func Watch(ctx context.Context, o Options) error {
 		if ctx.Err() == nil {
 			if sum := now.sum(); last == nil || *last != sum {
 				last = &sum
-				o.OnChange(build(now))
+				o.OnChange(now.build())
 			}
 			if state != nil {
 				o.wait(ctx, w, state)
@@ -94,7 +95,7 @@ func (o *Options) settled(ctx context.Context, w *watcher) (*content, *listing) 
 			}
 		}
 		if enough.Err() != nil {
-			return &content{problems: []authz.Problem{invalid(moving, 0, fmt.Sprintf(
+			return &content{problems: []authz.Problem{problem(moving, fmt.Sprintf(
 				"still changing after %v; a directory is read once size and time of every file stood still for %v: write to another name and rename", o.SettleAtMost, o.Settle))}}, nil
 		}
 		before = after

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
 )
 
 // state is one call of OnChange.
 type state struct {
-	tree     *Tree
+	tree     *manifest.Tree
 	problems []authz.Problem
 }
 
@@ -22,7 +23,7 @@ type state struct {
 func watching(t *testing.T, o Options) <-chan state {
 	t.Helper()
 	states := make(chan state, 100)
-	o.OnChange = func(tree *Tree, problems []authz.Problem) { states <- state{tree, problems} }
+	o.OnChange = func(tree *manifest.Tree, problems []authz.Problem) { states <- state{tree, problems} }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Watch(ctx, o) }()
@@ -282,7 +283,7 @@ func TestAChangeWithoutAnEventIsFoundByPolling(t *testing.T) {
 }
 
 func TestWatchingNeedsADirectoryAndAFunction(t *testing.T) {
-	for _, o := range []Options{{}, {Dir: "."}, {OnChange: func(*Tree, []authz.Problem) {}}} {
+	for _, o := range []Options{{}, {Dir: "."}, {OnChange: func(*manifest.Tree, []authz.Problem) {}}} {
 		if err := Watch(context.Background(), o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}

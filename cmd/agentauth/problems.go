@@ -8,13 +8,13 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
-	"github.com/agentauth-dev/agentauth/authz/policydir"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
 )
 
 // compileTree compiles a tree and adds the problems of its policies to those of
 // reading it. ok is false if a problem is fatal: then the tree must not be put
 // in force.
-func compileTree(kernel *engine.Engine, tree *policydir.Tree, problems []authz.Problem) (s *engine.Snapshot, all []authz.Problem, ok bool) {
+func compileTree(kernel *engine.Engine, tree *manifest.Tree, problems []authz.Problem) (s *engine.Snapshot, all []authz.Problem, ok bool) {
 	if tree == nil || anyFatal(problems) {
 		return nil, problems, false
 	}
@@ -37,7 +37,7 @@ func anyFatal(problems []authz.Problem) bool {
 }
 
 // located is a problem of a policy with its place in the manifests.
-func located(tree *policydir.Tree, policy types.NamespacedName, p authz.Problem) authz.Problem {
+func located(tree *manifest.Tree, policy types.NamespacedName, p authz.Problem) authz.Problem {
 	p.Position = tree.Locate(v1alpha1.Kind, policy.Namespace, policy.Name, p.Field)
 	p.Object = v1alpha1.Kind + " " + policy.String()
 	return p

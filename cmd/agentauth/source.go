@@ -9,6 +9,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 )
 
@@ -35,7 +36,7 @@ func (s *source) run(ctx context.Context) error {
 	defer cancel(nil)
 	err := policydir.Watch(ctx, policydir.Options{
 		Dir: s.dir,
-		OnChange: func(tree *policydir.Tree, problems []authz.Problem) {
+		OnChange: func(tree *manifest.Tree, problems []authz.Problem) {
 			if s.apply(ctx, tree, problems) {
 				return
 			}
@@ -51,7 +52,7 @@ func (s *source) run(ctx context.Context) error {
 }
 
 // apply puts a tree in force, or says why it is not.
-func (s *source) apply(ctx context.Context, tree *policydir.Tree, problems []authz.Problem) bool {
+func (s *source) apply(ctx context.Context, tree *manifest.Tree, problems []authz.Problem) bool {
 	snapshot, problems, ok := compileTree(s.kernel, tree, problems)
 	if !ok {
 		s.refuse(problems)

@@ -18,6 +18,7 @@ var rank = []struct {
 }{
 	{"cmd/", 50},
 	{"authz/extauthz", 40}, {"authz/policydir", 40}, {"controller", 40},
+	{"authz/manifest", 35},
 	{"authz/engine", 30},
 	{"authz/validate", 25},
 	{"authz/attach", 25}, {"authz/policy", 25},
@@ -81,7 +82,7 @@ func TestImportsPointDown(t *testing.T) {
 func TestTheKernelDoesNotReachForTheWorld(t *testing.T) {
 	for pkg, list := range imports(t) {
 		switch pkg {
-		case "authz", "authz/engine", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/match":
+		case "authz", "authz/manifest", "authz/engine", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/match":
 		default:
 			continue
 		}

@@ -1,4 +1,4 @@
-package policydir
+package manifest
 
 import (
 	"fmt"
@@ -41,9 +41,9 @@ const gatewayAPI = "gateway.networking.k8s.io/"
 var onlyServer = map[string]bool{"status": true, "metadata.managedFields": true}
 
 // manifest reads the object of a document.
-func (b *builder) manifest(path string, doc *yaml.Node) {
+func (r *reader) document(path string, doc *yaml.Node) {
 	say := func(n *yaml.Node, field, message string) {
-		b.problems.at(path, n, authz.Problem{Field: field, Message: message})
+		r.problems.at(path, n, authz.Problem{Field: field, Message: message})
 	}
 	if follow(doc).Kind != yaml.MappingNode {
 		say(doc, "", "expected a mapping with apiVersion, kind and metadata, and this is none")
@@ -59,7 +59,7 @@ func (b *builder) manifest(path string, doc *yaml.Node) {
 		object = id.String()
 	}
 	say = func(n *yaml.Node, field, message string) {
-		b.problems.at(path, n, authz.Problem{Object: object, Field: field, Message: message})
+		r.problems.at(path, n, authz.Problem{Object: object, Field: field, Message: message})
 	}
 	d := &decoder{report: say, ignored: onlyServer, quiet: kind == "Secret"}
 	if kind == v1alpha1.Kind {
@@ -72,11 +72,11 @@ func (b *builder) manifest(path string, doc *yaml.Node) {
 	} else if o.GetNamespace() == "" {
 		o.SetNamespace("default")
 	}
-	b.add(path, doc, kind, o, say)
+	r.add(path, doc, kind, o, say)
 }
 
 // header finds out what a document is.
-func header(doc *yaml.Node, say func(n *yaml.Node, field, message string)) (kind string, create func() metav1.Object) {
+func header(doc *yaml.Node, say say) (kind string, create func() metav1.Object) {
 	version, ok := headerField(doc, "apiVersion", say)
 	kind, ok2 := headerField(doc, "kind", say)
 	if !ok || !ok2 {
@@ -103,7 +103,7 @@ func header(doc *yaml.Node, say func(n *yaml.Node, field, message string)) (kind
 
 // headerField is a field of which the rest of a document depends. It may come
 // once: with two kinds nobody knows whether the document is secret.
-func headerField(doc *yaml.Node, name string, say func(n *yaml.Node, field, message string)) (string, bool) {
+func headerField(doc *yaml.Node, name string, say say) (string, bool) {
 	key, value := lookup(doc, name)
 	if key == nil {
 		say(doc, "", "expected a field "+name+"; it says, with others, what this document is")
@@ -157,7 +157,7 @@ func identify(kind string, doc *yaml.Node) (objectID, bool) {
 }
 
 // checkMeta holds metadata to the rules of the API server.
-func checkMeta(o metav1.Object, doc *yaml.Node, say func(n *yaml.Node, field, message string)) {
+func checkMeta(o metav1.Object, doc *yaml.Node, say say) {
 	const dns = "letters of lower case, digits and '-', with a letter or digit at both ends"
 	if name := o.GetName(); name == "" {
 		say(nodeAt(doc, "metadata"), "metadata.name", "expected a name and there is none")

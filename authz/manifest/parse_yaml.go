@@ -1,4 +1,4 @@
-package policydir
+package manifest
 
 import (
 	"bytes"
@@ -19,8 +19,6 @@ func atLine(line int, message string) *authz.Problem {
 	p := invalid("", line, message)
 	return &p
 }
-
-const byteOrderMark = "\xef\xbb\xbf"
 
 // parseYAML returns the documents of a file, without empty ones.
 func parseYAML(data []byte) ([]*yaml.Node, *authz.Problem) {

@@ -1,4 +1,4 @@
-package policydir
+package manifest
 
 import (
 	"cmp"
@@ -9,11 +9,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// maxProblems is how many problems of one file are reported: those after the
-// first few follow from them.
-const maxProblems = 100
-
-// problems collects what is wrong, in the order of reading.
+// problems collects problems in the order of reading.
 type problems struct {
 	list   []authz.Problem
 	inFile map[string]int
@@ -35,7 +31,7 @@ func (d *problems) add(p authz.Problem) {
 	d.list = append(d.list, p)
 }
 
-// at adds what is wrong at a node of a file.
+// at adds a problem at a node of a file.
 func (d *problems) at(file string, n *yaml.Node, p authz.Problem) {
 	p.Severity, p.Position = authz.Invalid, authz.Position{File: file, Line: n.Line, Column: n.Column}
 	d.add(p)
@@ -49,11 +45,7 @@ func (d *problems) sorted() []authz.Problem {
 	return d.list
 }
 
-// invalid is a problem of a line of a file, or with line 0 of the whole file.
+// invalid is a problem of a line of a file.
 func invalid(file string, line int, message string) authz.Problem {
 	return authz.Problem{Severity: authz.Invalid, Position: authz.Position{File: file, Line: line, Column: min(line, 1)}, Message: message}
-}
-
-func warning(file, message string) authz.Problem {
-	return authz.Problem{Severity: authz.Warning, Position: authz.Position{File: file}, Message: message}
 }

@@ -1,9 +1,7 @@
-package policydir
+package manifest
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,13 +16,9 @@ func TestMergesThatDoubleAtEveryLevelAreReadOnce(t *testing.T) {
 		fmt.Fprintf(&b, "a%d: &a%d {<<: [*a%d, *a%d]}\n", i, i, i-1, i-1)
 	}
 	b.WriteString("metadata: {<<: *a45, name: x}\n")
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "bomb.yaml"), []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	done := make(chan []authz.Problem, 1)
 	go func() {
-		_, problems := Load(dir)
+		_, problems := parsed("bomb.yaml", b.String())
 		done <- problems
 	}()
 	select {

@@ -1,4 +1,4 @@
-package policydir
+package manifest
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package policydir
+package manifest
 
 import (
 	"fmt"
@@ -160,7 +160,7 @@ func TestOnlyTheFirstProblemsOfAFileAreTold(t *testing.T) {
 	}
 }
 
-func FuzzLoad(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	f.Add("f.yaml", []byte(policyText))
 	f.Add("f.json", []byte(`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"a": "YQ=="}}`))
 	f.Add("f.yaml", []byte("apiVersion: v1\nkind: Secret\nmetadata: {name: &a a, labels: {<<: {b: *a}}}\nstringData: {a: |-\n   b\n}\n---\n- !!x y\n"))
@@ -171,7 +171,7 @@ func FuzzLoad(f *testing.F) {
 		} else {
 			name = "f.yaml"
 		}
-		tree, problems := build(&content{files: []file{{name, data}}})
+		tree, problems := Read([]File{{name, data}})
 		failed := false
 		for _, p := range problems {
 			failed = failed || p.Severity.Fatal()

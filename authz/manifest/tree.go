@@ -1,4 +1,4 @@
-package policydir
+package manifest
 
 import (
 	"path/filepath"
@@ -24,12 +24,6 @@ type Tree struct {
 type source struct {
 	file string
 	node *yaml.Node
-}
-
-// Load reads manifests once: directories, with those below, and files. The
-// tree is nil if any problem is fatal.
-func Load(paths ...string) (*Tree, []authz.Problem) {
-	return build(readNow(paths))
 }
 
 // Locate is where a field of an object is written, or the nearest parent of it
