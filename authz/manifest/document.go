@@ -3,7 +3,6 @@ package manifest
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,7 +37,7 @@ var kinds = map[string]map[string]func() metav1.Object{
 const gatewayAPI = "gateway.networking.k8s.io/"
 
 // onlyServer are fields that only the API server writes.
-var onlyServer = map[string]bool{"status": true, "metadata.managedFields": true}
+var onlyServer = []string{"status", "metadata.managedFields"}
 
 // manifest reads the object of a document.
 func (r *reader) document(path string, doc *yaml.Node) {
@@ -61,11 +60,11 @@ func (r *reader) document(path string, doc *yaml.Node) {
 	say = func(n *yaml.Node, field, message string) {
 		r.problems.at(path, n, authz.Problem{Object: object, Field: field, Message: message})
 	}
-	d := &decoder{report: say, ignored: onlyServer, quiet: kind == "Secret"}
+	c := &checker{say: say, ignored: onlyServer, quiet: kind == "Secret"}
 	if kind == v1alpha1.Kind {
-		d.noNull = "spec"
+		c.noNull = "spec"
 	}
-	d.value(doc, reflect.ValueOf(o).Elem(), "", 0)
+	c.decode(doc, kind, o)
 	checkMeta(o, doc, say)
 	if kind == "Namespace" {
 		o.SetNamespace("")

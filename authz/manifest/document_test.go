@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -320,7 +321,7 @@ func TestEveryFieldOfEveryKindHasATypeThatCanBeRead(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var check func(typ reflect.Type, at string)
 	check = func(typ reflect.Type, at string) {
-		if seen[typ] || onlyServer[at] || typ == timeType {
+		if seen[typ] || slices.Contains(onlyServer, at) || typ == timeType {
 			return
 		}
 		seen[typ] = true
@@ -338,8 +339,8 @@ func TestEveryFieldOfEveryKindHasATypeThatCanBeRead(t *testing.T) {
 			if len(f) == 0 && typ.NumField() > 0 {
 				t.Errorf("%s: %v reads itself", at, typ)
 			}
-			for name, index := range f {
-				check(typ.FieldByIndex(index).Type, join(at, name))
+			for name, field := range f {
+				check(field, join(at, name))
 			}
 		default:
 			t.Errorf("%s: %v", at, typ)

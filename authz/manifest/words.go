@@ -1,0 +1,144 @@
+package manifest
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// unknown says that a struct has no field of this name, and which it has.
+func (c *checker) unknown(name string, fields map[string]reflect.Type) string {
+	known := slices.Sorted(maps.Keys(fields))
+	meant := near(name, known)
+	what := "unknown field"
+	if !c.quiet || meant != "" {
+		what = fmt.Sprintf("unknown field %q", name)
+	}
+	switch {
+	case meant != "":
+		return what + fmt.Sprintf("; did you mean %q?", meant)
+	case len(known) == 0:
+		return what + "; it has no fields here: write {}"
+	}
+	return what + "; known are " + strings.Join(known, ", ")
+}
+
+// mismatch says that a value is not of type t.
+func (c *checker) mismatch(n *yaml.Node, t reflect.Type) string {
+	message := "expected " + expected(t) + ", came " + c.came(n)
+	switch {
+	case t.Kind() == reflect.String && n.Kind == yaml.ScalarNode:
+		message += c.quoteHint(n)
+	case t.Kind() == reflect.Slice && n.Kind != yaml.SequenceNode:
+		message += `; begin each item with "- "`
+	case t.Kind() == reflect.Bool && n.Kind == yaml.ScalarNode && tagOf(n) == "!!str":
+		message += "; write true or false, without quotes"
+	case reflect.Zero(t).CanInt() || reflect.Zero(t).CanUint():
+		message += "; write it without quotes, and not too large"
+	}
+	return message
+}
+
+func expected(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		if isBytes(t) {
+			return "a string of base64"
+		}
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "a mapping"
+	}
+	return "a whole number"
+}
+
+// came describes a value. It repeats the value only where nothing is secret.
+func (c *checker) came(n *yaml.Node) string {
+	var what string
+	switch tagOf(n) {
+	case "!!map":
+		return "a mapping"
+	case "!!seq":
+		return "a list"
+	case "!!bool":
+		what = "boolean"
+	case "!!int", "!!float":
+		what = "number"
+	default:
+		return "a string"
+	}
+	if c.quiet {
+		return "a " + what
+	}
+	return "the " + what + " " + n.Value
+}
+
+func (c *checker) quoteHint(n *yaml.Node) string {
+	if c.quiet || n.Kind != yaml.ScalarNode {
+		return "; quote it"
+	}
+	return fmt.Sprintf(`; quote it: "%s"`, n.Value)
+}
+
+func (c *checker) keyNamed(key string) string {
+	if c.quiet {
+		return "a key"
+	}
+	return fmt.Sprintf("the key %q", key)
+}
+
+// plainKey is what keys of Secrets, labels and annotations are made of.
+var plainKey = regexp.MustCompile(`^[-._/A-Za-z0-9]{1,316}$`)
+
+func (c *checker) shown(key string) string {
+	if c.quiet && !plainKey.MatchString(key) {
+		return "…"
+	}
+	return key
+}
+
+// near is the candidate that a name was most likely meant to be; "" if none.
+func near(name string, candidates []string) string {
+	best, distance := "", 3
+	for _, c := range candidates {
+		d := edits(strings.ToLower(name), strings.ToLower(c), distance)
+		if d < distance && d < max(1, len(c)/2) {
+			best, distance = c, d
+		}
+	}
+	return best
+}
+
+// edits is how many letters must be added, removed or replaced to make b of a,
+// or most if it is no less (Levenshtein).
+func edits(a, b string, most int) int {
+	if len(a) > len(b)+most || len(b) > len(a)+most {
+		return most
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return min(row[len(b)], most)
+}
