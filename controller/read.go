@@ -1,41 +1,36 @@
 package controller
 
 import (
-	stdjson "encoding/json"
-	"errors"
-	"strings"
-
+	"github.com/go-json-experiment/json/jsontext"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/json"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
 )
 
 // received is a policy as the API server sends it. A CRD that is newer than
-// this binary lets fields in that are not known here; each may be a
-// restriction, so what there is of them is noted, and not left out in silence
-// as by any other decoder.
+// this binary admits fields that this binary does not know. Each of them may be
+// a restriction, so their paths are kept in spec.Unread; any other decoder would
+// drop them in silence.
 type received struct{ v1alpha1.AgentAuthPolicy }
 
-// UnmarshalJSON notes the fields of spec that are not known, or are of another
-// type: as an error, one of them would keep every policy of a list from being
-// read.
+// UnmarshalJSON reads the spec as far as it can be read. A spec of another type
+// is no error: it would keep every policy of a list from being read.
 func (r *received) UnmarshalJSON(data []byte) error {
-	strict, err := json.UnmarshalStrict(data, &r.AgentAuthPolicy, json.DisallowUnknownFields)
-	var mistyped *stdjson.UnmarshalTypeError
-	if errors.As(err, &mistyped) && (mistyped.Field == "spec" || strings.HasPrefix(mistyped.Field, "spec.")) {
-		r.Spec.Unread = append(r.Spec.Unread, mistyped.Field)
-		return nil
+	var o struct {
+		metav1.TypeMeta   `json:",inline"`
+		metav1.ObjectMeta `json:"metadata"`
+		Spec              jsontext.Value        `json:"spec"`
+		Status            v1alpha1.PolicyStatus `json:"status"`
 	}
-	if err != nil {
+	if err := json.UnmarshalCaseSensitivePreserveInts(data, &o); err != nil {
 		return err
 	}
-	for _, s := range strict {
-		var at json.FieldError
-		if errors.As(s, &at) && strings.HasPrefix(at.FieldPath(), "spec.") {
-			r.Spec.Unread = append(r.Spec.Unread, at.FieldPath())
-		}
+	r.AgentAuthPolicy = v1alpha1.AgentAuthPolicy{TypeMeta: o.TypeMeta, ObjectMeta: o.ObjectMeta, Status: o.Status}
+	if len(o.Spec) > 0 {
+		manifest.Spec(o.Spec, &r.Spec) // problems are told by the report: spec.Unread has them
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func TestAPolicyThatCannotBeReadIsNotDecidedByAndKeepsNoOtherFromBeingRead(t *te
 	addReceived(scheme)
 	for spec, want := range map[string]string{
 		`{"mode":{"a":1},"routes":[{"hostnames":["a.example.com"]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}}`: "spec.mode",
-		`{"routes":[{"hostnames":["a.example.com",{}]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}}`:             "spec.routes.hostnames",
+		`{"routes":[{"hostnames":["a.example.com",{}]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}}`:             "spec.routes[0].hostnames[1]",
 		`{"routes":"all"}`: "spec.routes",
 		`[]`:               "spec",
 	} {

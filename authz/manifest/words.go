@@ -64,14 +64,14 @@ func expected(t reflect.Type) string {
 // came describes a value. It repeats the value only where nothing is secret.
 func (c *checker) came(n *yaml.Node) string {
 	var what string
-	switch tagOf(n) {
-	case "!!map":
+	switch tag := tagOf(n); {
+	case n.Kind == yaml.MappingNode:
 		return "a mapping"
-	case "!!seq":
+	case n.Kind == yaml.SequenceNode:
 		return "a list"
-	case "!!bool":
+	case tag == "!!bool":
 		what = "boolean"
-	case "!!int", "!!float":
+	case tag == "!!int", tag == "!!float":
 		what = "number"
 	default:
 		return "a string"

@@ -14,6 +14,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
 )
 
 // request is what is read of an AdmissionReview. The rest is not kept: it would
@@ -108,8 +109,9 @@ func sameJSON(a, b []byte) bool {
 	return reflect.DeepEqual(one, other)
 }
 
-// candidate is the policy, and what of its spec this version does not know: the
-// API server would keep it, and agentauth would decide without it.
+// candidate is the policy, and the problems of each part of its spec that this
+// version cannot read: the API server would keep that part, and agentauth would
+// decide without it.
 func (r *request) candidate() (*v1alpha1.AgentAuthPolicy, []authz.Problem) {
 	p := &v1alpha1.AgentAuthPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.policy.Metadata.Name}}
 	if p.Name == "" {
@@ -118,14 +120,10 @@ func (r *request) candidate() (*v1alpha1.AgentAuthPolicy, []authz.Problem) {
 	if len(r.policy.Spec) == 0 {
 		return p, nil
 	}
-	unknown, err := json.UnmarshalStrict(r.policy.Spec, &p.Spec)
-	if err != nil {
-		unknown = []error{err}
-	}
 	var problems []authz.Problem
-	for _, u := range unknown {
-		problems = append(problems, authz.Problem{Severity: authz.Invalid, Field: "spec",
-			Message: "this version of agentauth cannot read it: " + cut(u.Error(), maxMessage/maxProblems)})
+	for _, unread := range manifest.Spec(r.policy.Spec, &p.Spec) {
+		problems = append(problems, authz.Problem{Severity: authz.Invalid, Field: unread.Field,
+			Message: cut("this version of agentauth cannot read it: "+unread.Message, maxMessage/maxProblems)})
 	}
 	return p, problems
 }

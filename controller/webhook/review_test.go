@@ -139,10 +139,23 @@ func TestARefusalSaysWhereAndWhy(t *testing.T) {
 }
 
 func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
-	for _, more := range []string{"  mode: Enforce\n  newRestriction: {}", "  routs: []", "  routes: 1"} {
+	for more, want := range map[string][]string{
+		"  mode: Enforce\n  newRestriction: {}": {`spec: this version of agentauth cannot read it: unknown field "newRestriction"; known are authentication, authorization, `},
+		"  routs: []":                           {`spec: this version of agentauth cannot read it: unknown field "routs"; did you mean "routes"?`},
+		"  routes: 1":                           {`spec.routes: this version of agentauth cannot read it: expected a list, came the number 1`},
+		"  routes: [{hostnames: [a], countries: [NL]}]\n  mode: {}": {
+			`spec.routes[0]: this version of agentauth cannot read it: unknown field "countries"; known are hostnames, matches`,
+			`spec.mode: this version of agentauth cannot read it: expected a string, came a mapping`,
+		},
+	} {
 		r := newAsked(engine.Options{}).answer(t, reviewOf(t, nil, strings.Replace(policy(public, ""), "  routes: [{hostnames: [orders.example.com]}]", more, 1), ""))
-		if r.Allowed || !strings.Contains(r.Result.Message, "spec: this version of agentauth cannot read it: ") {
+		if r.Allowed || len(r.Result.Details.Causes) != len(want) {
 			t.Errorf("%q: got %+v", more, r.Result)
+		}
+		for _, w := range want {
+			if !strings.Contains(r.Result.Message, w) {
+				t.Errorf("%q: expected %q, got %q", more, w, r.Result.Message)
+			}
 		}
 	}
 }
