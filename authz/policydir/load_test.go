@@ -127,7 +127,7 @@ func TestTheNumberOfFilesIsBounded(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": policyText, "b.yaml": policyText})
-	l.walk(dir)
+	l.walk(dir, dir)
 	if len(l.files) != 0 || len(l.problems) != 1 || !strings.Contains(l.problems[0].Message, "at most 20,000") {
 		t.Errorf("got %d files and %s", len(l.files), text(l.problems))
 	}

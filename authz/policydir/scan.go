@@ -6,22 +6,24 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // listing is which manifests there are, as of one moment.
 type listing struct {
-	files    []found
-	dirs     []string // all that were read, without symbolic links
+	files    []listed
+	dirs     []string // without symbolic links
 	problems []authz.Problem
 	seen     map[string]bool // files and directories, without symbolic links
 }
 
-// found is a manifest that was found but not read.
-type found struct {
-	path string // as it is told
+// listed is a manifest that a listing has.
+type listed struct {
+	path string // as problems name it
 	real string // without symbolic links
 	info fs.FileInfo
 }
@@ -36,82 +38,90 @@ func list(paths []string) *listing {
 			l.problem(path, err)
 		case info.IsDir():
 			before := len(l.files) + len(l.problems)
-			l.walk(path)
+			l.walk(path, resolved(path))
 			if len(l.files)+len(l.problems) == before {
 				l.problems = append(l.problems, warning(path, "no manifest (*.yaml, *.yml, *.json) is in this directory: every request is denied"))
 			}
 		default:
-			l.file(path, info)
+			l.file(listed{path, resolved(path), info})
 		}
 	}
 	return l
 }
 
-// walk reads a directory and those below. Each is read once, whichever way
-// leads there, so loops of symbolic links end.
-func (l *listing) walk(dir string) {
-	if !l.first(dir) {
+// walk lists a directory and those below. A directory is listed once, however
+// many links lead to it, so loops of symbolic links end.
+func (l *listing) walk(dir, real string) {
+	if !l.first(dir, real) {
 		return
 	}
-	l.dirs = append(l.dirs, l.real(dir))
+	l.dirs = append(l.dirs, real)
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
 		l.problem(dir, err)
 		return
 	}
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		manifest := isManifest(e.Name())
+		path, manifest := filepath.Join(dir, e.Name()), isManifest(e.Name())
 		// Hidden are editors' files and, in a mounted ConfigMap, ..data and the
-		// directory it leads to: what is in them is linked to from outside.
+		// directory it leads to: links outside of it lead to what is in them.
 		if strings.HasPrefix(e.Name(), ".") || e.Type().IsRegular() && !manifest {
 			continue
 		}
 		info, err := os.Stat(path)
+		target := filepath.Join(real, e.Name())
+		if e.Type()&fs.ModeSymlink != 0 {
+			target = resolved(path)
+		}
 		switch {
 		case err != nil && manifest:
 			l.problem(path, err)
 		case err != nil:
 		case info.IsDir():
-			l.walk(path)
+			l.walk(path, target)
 		case manifest:
-			l.file(path, info)
+			l.file(listed{path, target, info})
 		}
 	}
 }
 
-func (l *listing) file(path string, info fs.FileInfo) {
+func (l *listing) file(f listed) {
 	switch {
-	case !info.Mode().IsRegular():
-		l.problems = append(l.problems, problem(path, "expected a regular file; remove it, or give it another name"))
-	case info.Size() > maxFile:
-		l.problems = append(l.problems, problem(path, "expected at most 1 MiB and the file is larger; split it"))
-	case l.first(path):
-		l.files = append(l.files, found{path: path, real: l.real(path), info: info})
+	case !f.info.Mode().IsRegular():
+		l.problems = append(l.problems, problem(f.path, "expected a regular file; remove it, or give it another name"))
+	case f.info.Size() > maxFile:
+		l.problems = append(l.problems, problem(f.path, "expected at most 1 MiB and the file is larger; split it"))
+	case l.first(f.path, f.real):
+		l.files = append(l.files, f)
 	}
 }
 
 // first reports whether a file or directory was not seen before.
-func (l *listing) first(path string) bool {
-	resolved := l.real(path)
-	if l.seen[resolved] {
+func (l *listing) first(path, real string) bool {
+	if l.seen[real] {
 		return false
 	}
 	if len(l.seen) == maxFiles {
 		l.problems = append(l.problems, problem(path, "expected at most 20,000 files and directories in all, and this is one more; is this the right directory?"))
 	}
-	l.seen[resolved] = true
+	l.seen[real] = true
 	return len(l.seen) <= maxFiles
 }
 
-func (l *listing) real(path string) string {
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		path = resolved
+// resolved is a path without symbolic links.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
 	}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
 	return path
+}
+
+// writtenAt reports whether a file has a time next to now.
+func (l *listing) writtenAt(now time.Time) bool {
+	return slices.ContainsFunc(l.files, func(f listed) bool { return now.Sub(f.info.ModTime()).Abs() < timeStep })
 }
 
 func (l *listing) problem(path string, err error) {
@@ -137,7 +147,7 @@ func isManifest(name string) bool {
 // changed names a file or directory in which two listings differ; "" if they
 // are the same.
 func changed(a, b *listing) string {
-	if file := firstDifference(a.files, b.files, func(f found) string { return f.path }, sameFile); file != "" {
+	if file := firstDifference(a.files, b.files, func(f listed) string { return f.path }, sameFile); file != "" {
 		return file
 	}
 	same := func(a, b string) bool { return a == b }
@@ -162,7 +172,7 @@ func firstDifference[T any](a, b []T, name func(T) string, same func(a, b T) boo
 	return ""
 }
 
-func sameFile(a, b found) bool {
+func sameFile(a, b listed) bool {
 	return a.path == b.path && a.real == b.real && sameInfo(a.info, b.info)
 }
 

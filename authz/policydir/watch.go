@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -16,117 +15,112 @@ import (
 type Options struct {
 	// Dir is the directory. Required.
 	Dir string
-	// OnChange is called, on the goroutine of Watch, with the first state of
-	// the directory and with each that differs from the one before: the whole
-	// of it, or a nil tree and why there is none. Required.
+	// OnChange gets, on the goroutine of Watch, the first state of the directory
+	// and each that differs from the one before: the whole of it, or a nil tree
+	// and the problems that are why there is none. Required.
 	OnChange func(*manifest.Tree, []authz.Problem)
-
-	// Settle is how long size and time of every file must stand still before
-	// any is read. Default: 100ms.
-	Settle time.Duration
-	// SettleAtMost is how long to wait for that before it is told as a problem.
-	// Default: 5s.
-	SettleAtMost time.Duration
-	// Poll is how often to look for changes that caused no event, as on network
-	// file systems. Default: 10s.
-	Poll time.Duration
+	// Interval is the time between two listings, or for a large directory up to
+	// three times of it. A change is read at the second listing after it.
+	// Default: 250ms.
+	Interval time.Duration
 }
 
-func (o *Options) setDefaults() error {
+const (
+	defaultInterval = 250 * time.Millisecond
+	// patience is for how many intervals a directory may change before that is
+	// reported as a problem.
+	patience = 20
+	// timeStep is the coarsest step in which file systems keep times (FAT).
+	timeStep = 2 * time.Second
+)
+
+// Watch lists a directory at each Interval and reads all of it when two
+// listings in a row are equal and differ from the listing of what was read, so
+// that no file is read while it is written. It returns nil when ctx ends. A directory that is
+// missing or cannot be read is a problem like any other, and is read when it is
+// there. Watch uses no events of the file system: not every file system has
+// them, and their number is limited.
+func Watch(ctx context.Context, o Options) error {
 	if o.Dir == "" || o.OnChange == nil {
 		return errors.New("policydir: expected a directory and a function to call")
 	}
-	for d, otherwise := range map[*time.Duration]time.Duration{
-		&o.Settle: 100 * time.Millisecond, &o.SettleAtMost: 5 * time.Second, &o.Poll: 10 * time.Second,
-	} {
-		if *d <= 0 {
-			*d = otherwise
-		}
+	if o.Interval <= 0 {
+		o.Interval = defaultInterval
 	}
-	return nil
-}
-
-// Watch reads a directory, and all of it again whenever anything in it changes,
-// until ctx ends; then it returns nil. Events that come while it reads are
-// seen after; however many there are, one reading follows. A directory that
-// is missing or cannot be read is told like any other problem, and read when it
-// is there.
-func Watch(ctx context.Context, o Options) error {
-	if err := o.setDefaults(); err != nil {
-		return err
-	}
-	var last *[sha256.Size]byte
-	for ctx.Err() == nil {
-		// Watching begins before reading, or a change between the two is missed;
-		// and anew each time, for a directory may be another one by now.
-		w := newWatcher(o.Dir)
-		now, state := o.settled(ctx, w)
-		if ctx.Err() == nil {
-			if sum := now.sum(); last == nil || *last != sum {
-				last = &sum
-				o.OnChange(now.build())
-			}
-			if state != nil {
-				o.wait(ctx, w, state)
-			}
-		}
-		w.close()
-	}
-	return nil
-}
-
-// settled reads the directory in one state: that of a moment after which
-// nothing changed for a while and until everything was read. If there is none
-// in time that is the problem, and the state is nil.
-func (o *Options) settled(ctx context.Context, w *watcher) (*content, *listing) {
-	enough, cancel := context.WithTimeout(ctx, o.SettleAtMost)
-	defer cancel()
-	before := o.list(w)
-	for {
-		w.pause(ctx, o.Settle)
-		after := o.list(w)
-		moving := changed(before, after)
-		if moving == "" {
-			c := read(after)
-			before, after = after, o.list(w)
-			if moving = changed(before, after); moving == "" {
-				c.problems = append(c.problems, w.problems(o.Dir)...)
-				return c, after
-			}
-		}
-		if enough.Err() != nil {
-			return &content{problems: []authz.Problem{problem(moving, fmt.Sprintf(
-				"still changing after %v; a directory is read once size and time of every file stood still for %v: write to another name and rename", o.SettleAtMost, o.Settle))}}, nil
-		}
-		before = after
-	}
-}
-
-func (o *Options) list(w *watcher) *listing {
-	l := list([]string{o.Dir})
-	for _, dir := range l.dirs {
-		w.add(dir)
-	}
-	for _, f := range l.files {
-		w.add(filepath.Dir(f.real)) // where links lead
-	}
-	return l
-}
-
-// wait returns when there may be something new to read.
-func (o *Options) wait(ctx context.Context, w *watcher, state *listing) {
-	poll := time.NewTicker(o.Poll)
-	defer poll.Stop()
+	w := &watch{Options: o}
+	w.before = w.list()
+	tick := time.NewTimer(w.pause)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
-		case <-w.changes():
-			return
-		case <-poll.C:
-			if changed(state, list([]string{o.Dir})) != "" {
-				return
-			}
+			return nil
+		case <-tick.C:
+			w.look()
+			tick.Reset(w.pause)
 		}
+	}
+}
+
+// watch is the state of a Watch.
+type watch struct {
+	Options
+	before *listing // of the tick before
+	read   *listing // of what was read last; nil if it has to be read again
+	moving int      // ticks in a row at which the directory was changing
+	told   *[sha256.Size]byte
+	pause  time.Duration
+}
+
+// list lists the directory. The pause after it is longer for a large directory,
+// so that listing does not keep a core busy.
+func (w *watch) list() *listing {
+	began := time.Now()
+	l := list([]string{w.Dir})
+	w.pause = min(max(w.Interval, 10*time.Since(began)), 3*w.Interval)
+	return l
+}
+
+// look is what Watch does at each tick.
+func (w *watch) look() {
+	now := w.list()
+	moving := changed(w.before, now)
+	w.before = now
+	if moving == "" && (w.read == nil || changed(w.read, now) != "") {
+		moving = w.readAll(now)
+	}
+	if moving == "" {
+		w.moving = 0
+		return
+	}
+	if w.moving++; w.moving == patience {
+		w.read = nil
+		w.tell(&content{problems: []authz.Problem{problem(moving, fmt.Sprintf(
+			"still changing after %v; a directory is read once size and time of every file stood still for %v: write to another name and rename", patience*w.Interval, w.Interval))}})
+	}
+}
+
+// readAll reads the files of a listing. It returns the name of a file that
+// changed meanwhile: then nothing was told.
+func (w *watch) readAll(now *listing) (moving string) {
+	c := read(now)
+	w.before = w.list()
+	if moving = changed(now, w.before); moving != "" {
+		return moving
+	}
+	// A file that is written once more within a step of time keeps its time. So
+	// it is read again until its time is older than a step.
+	if w.read = now; now.writtenAt(time.Now()) {
+		w.read = nil
+	}
+	w.tell(c)
+	return ""
+}
+
+// tell calls OnChange with a state that differs from the one before.
+func (w *watch) tell(c *content) {
+	if sum := c.sum(); w.told == nil || *w.told != sum {
+		w.told = &sum
+		w.OnChange(c.build())
 	}
 }

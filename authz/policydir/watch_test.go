@@ -73,13 +73,13 @@ func untilProblem(t *testing.T, states <-chan state, want string) {
 	}
 }
 
-// eventsOnly is a poll that comes after every deadline.
-const eventsOnly = time.Hour
+// often is an Interval for tests that wait for changes.
+const often = 20 * time.Millisecond
 
 func TestWhatChangesIsReadAgain(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": policyNamed("a")})
-	states := watching(t, Options{Dir: dir, Poll: eventsOnly, Settle: 20 * time.Millisecond})
+	states := watching(t, Options{Dir: dir, Interval: often})
 	until(t, states, "a")
 
 	write(t, dir, map[string]string{"b.yaml": policyNamed("b")})
@@ -125,7 +125,7 @@ func TestAMountedConfigMapIsReadAgainWhenItsLinkIsSwapped(t *testing.T) {
 		"..1/a.yaml": policyNamed("a1"), "..1/b.yaml": policyNamed("b1"),
 		"..data->": "..1", "a.yaml->": "..data/a.yaml", "b.yaml->": "..data/b.yaml",
 	})
-	states := watching(t, Options{Dir: dir, Poll: eventsOnly, Settle: 20 * time.Millisecond})
+	states := watching(t, Options{Dir: dir, Interval: often})
 	until(t, states, "a1 b1")
 	for i := 2; i < 6; i++ {
 		version, want := fmt.Sprintf("..%d", i), fmt.Sprintf("a%d b%d", i, i)
@@ -145,7 +145,7 @@ func TestTheDirectoryMayBeReplaced(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "policies")
 	write(t, top, map[string]string{"policies/a.yaml": policyNamed("a"), "other/b.yaml": policyNamed("b")})
-	states := watching(t, Options{Dir: dir, Poll: eventsOnly, Settle: 20 * time.Millisecond})
+	states := watching(t, Options{Dir: dir, Interval: often})
 	until(t, states, "a")
 
 	rename(t, dir, filepath.Join(top, "old"))
@@ -161,7 +161,7 @@ func TestTheDirectoryMayBeReplaced(t *testing.T) {
 func TestADirectoryBehindALinkMayBeReplaced(t *testing.T) {
 	top := t.TempDir()
 	write(t, top, map[string]string{"1/a.yaml": policyNamed("a"), "2/b.yaml": policyNamed("b"), "current->": "1"})
-	states := watching(t, Options{Dir: filepath.Join(top, "current"), Poll: eventsOnly, Settle: 20 * time.Millisecond})
+	states := watching(t, Options{Dir: filepath.Join(top, "current"), Interval: often})
 	until(t, states, "a")
 	write(t, top, map[string]string{"next->": "2"})
 	rename(t, filepath.Join(top, "next"), filepath.Join(top, "current"))
@@ -173,7 +173,7 @@ func TestADirectoryBehindALinkMayBeReplaced(t *testing.T) {
 func TestAFileOutsideThatALinkLeadsToIsWatched(t *testing.T) {
 	top := t.TempDir()
 	write(t, top, map[string]string{"outside/a.yaml": policyNamed("a"), "beside.yaml": policyNamed("b"), "dir/a.yaml->": "../outside/a.yaml", "dir/b.yaml->": "../beside.yaml"})
-	states := watching(t, Options{Dir: filepath.Join(top, "dir"), Poll: eventsOnly, Settle: 20 * time.Millisecond})
+	states := watching(t, Options{Dir: filepath.Join(top, "dir"), Interval: often})
 	until(t, states, "a b")
 	write(t, top, map[string]string{"outside/a.yaml": policyNamed("edited")})
 	until(t, states, "edited b")
@@ -184,11 +184,11 @@ func TestAFileOutsideThatALinkLeadsToIsWatched(t *testing.T) {
 func TestAFileIsNotReadHalf(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": policyNamed("a")})
-	states := watching(t, Options{Dir: dir, Poll: eventsOnly, Settle: time.Second, SettleAtMost: time.Minute})
+	states := watching(t, Options{Dir: dir, Interval: time.Second})
 	until(t, states, "a")
 
 	// Each document is a policy of its own, so half a file would be read
-	// without a complaint. The pauses are shorter than Settle.
+	// without a complaint. The pauses are shorter than the Interval.
 	f, err := os.OpenFile(filepath.Join(dir, "b.yaml"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func TestAFileIsNotReadHalf(t *testing.T) {
 func TestAFileThatNeverStandsStillIsAProblemUntilItDoes(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": policyNamed("a"), "b.yaml": policyNamed("b") + "# "})
-	states := watching(t, Options{Dir: dir, Poll: eventsOnly, Settle: 50 * time.Millisecond, SettleAtMost: 200 * time.Millisecond})
+	states := watching(t, Options{Dir: dir, Interval: often})
 	until(t, states, "a b")
 
 	f, err := os.OpenFile(filepath.Join(dir, "b.yaml"), os.O_APPEND|os.O_WRONLY, 0o600)
@@ -230,7 +230,7 @@ func TestAFileThatNeverStandsStillIsAProblemUntilItDoes(t *testing.T) {
 		select {
 		case s := <-states:
 			told = s.tree == nil
-			if !told || !strings.Contains(text(s.problems), "b.yaml:0:0: : : still changing after 200ms") {
+			if !told || !strings.Contains(text(s.problems), "b.yaml:0:0: : : still changing after 400ms") {
 				t.Fatalf("got %v\n%s", s.tree, text(s.problems))
 			}
 		case <-pause.C:
@@ -242,7 +242,7 @@ func TestAFileThatNeverStandsStillIsAProblemUntilItDoes(t *testing.T) {
 func TestWhatIsTheSameIsNotToldAgain(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": policyNamed("a")})
-	states := watching(t, Options{Dir: dir, Poll: eventsOnly, Settle: 20 * time.Millisecond})
+	states := watching(t, Options{Dir: dir, Interval: often})
 	until(t, states, "a")
 	write(t, dir, map[string]string{"a.yaml": policyNamed("a"), "README": "x", ".a.yaml.swp": "x"})
 	write(t, dir, map[string]string{"marker/b.yaml": policyNamed("b")})
@@ -255,7 +255,7 @@ func TestWhatIsTheSameIsNotToldAgain(t *testing.T) {
 func TestAStormOfChangesIsReadAsOne(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": policyNamed("a")})
-	states := watching(t, Options{Dir: dir, Poll: eventsOnly, Settle: 200 * time.Millisecond})
+	states := watching(t, Options{Dir: dir, Interval: 200 * time.Millisecond})
 	until(t, states, "a")
 	for i := range 1000 {
 		write(t, dir, map[string]string{"a.yaml": policyNamed(fmt.Sprintf("a%d", i))})
@@ -269,13 +269,12 @@ func TestAStormOfChangesIsReadAsOne(t *testing.T) {
 	}
 }
 
-func TestAChangeWithoutAnEventIsFoundByPolling(t *testing.T) {
+func TestALinkThatALinkLeadsThroughMayBeReplaced(t *testing.T) {
 	top := t.TempDir()
-	// The link leads through another, of which no directory is watched.
 	write(t, top, map[string]string{
 		"links/through->": "../1", "1/a.yaml": policyNamed("a"), "2/a.yaml": policyNamed("b"), "dir/a.yaml->": "../links/through/a.yaml",
 	})
-	states := watching(t, Options{Dir: filepath.Join(top, "dir"), Poll: 50 * time.Millisecond, Settle: 20 * time.Millisecond})
+	states := watching(t, Options{Dir: filepath.Join(top, "dir"), Interval: often})
 	until(t, states, "a")
 	write(t, top, map[string]string{"links/next->": "../2"})
 	rename(t, filepath.Join(top, "links/next"), filepath.Join(top, "links/through"))
@@ -288,4 +287,65 @@ func TestWatchingNeedsADirectoryAndAFunction(t *testing.T) {
 			t.Errorf("%+v is taken", o)
 		}
 	}
+}
+
+// What is promised of the default Interval: a change is in force within two
+// seconds.
+func TestAChangeIsReadWithinTwoSeconds(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, top string){
+		"a file is written in place": func(t *testing.T, top string) {
+			write(t, top, map[string]string{"dir/a.yaml": policyNamed("b")})
+		},
+		"a file is replaced": func(t *testing.T, top string) {
+			write(t, top, map[string]string{"dir/.tmp": policyNamed("b")})
+			rename(t, filepath.Join(top, "dir/.tmp"), filepath.Join(top, "dir/a.yaml"))
+		},
+		"the link of a mounted ConfigMap is swapped": func(t *testing.T, top string) {
+			write(t, top, map[string]string{"dir/..2/m.yaml": policyNamed("b"), "dir/..data_tmp->": "..2"})
+			rename(t, filepath.Join(top, "dir/..data_tmp"), filepath.Join(top, "dir/..data"))
+			remove(t, filepath.Join(top, "dir/a.yaml"))
+		},
+		"the directory is replaced": func(t *testing.T, top string) {
+			write(t, top, map[string]string{"other/b.yaml": policyNamed("b")})
+			rename(t, filepath.Join(top, "dir"), filepath.Join(top, "old"))
+			rename(t, filepath.Join(top, "other"), filepath.Join(top, "dir"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			top := t.TempDir()
+			write(t, top, map[string]string{"dir/a.yaml": policyNamed("a")})
+			if strings.Contains(name, "ConfigMap") {
+				write(t, top, map[string]string{"dir/..1/m.yaml": policyNamed("m"), "dir/..data->": "..1", "dir/m.yaml->": "..data/m.yaml"})
+			}
+			states := watching(t, Options{Dir: filepath.Join(top, "dir")})
+			next(t, states)
+			began := time.Now()
+			change(t, top)
+			until(t, states, "b")
+			if d := time.Since(began); d > 2*time.Second {
+				t.Errorf("it took %v", d)
+			}
+		})
+	}
+}
+
+// A file system that keeps times in steps of two seconds shows no difference
+// between two versions of one length.
+func TestAChangeThatKeepsSizeAndTimeOfAFileThatIsNewIsRead(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.yaml")
+	write(t, dir, map[string]string{"a.yaml": policyNamed("a")})
+	step := time.Now()
+	setTime := func() {
+		if err := os.Chtimes(path, step, step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setTime()
+	states := watching(t, Options{Dir: dir, Interval: often})
+	until(t, states, "a")
+	write(t, dir, map[string]string{"a.yaml": policyNamed("b")})
+	setTime()
+	until(t, states, "b")
 }
