@@ -18,7 +18,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// kinds are the manifests that are known: kind -> apiVersion -> its type.
+// kinds are the kinds that are known: kind -> apiVersion -> type.
 var kinds = map[string]map[string]func() metav1.Object{
 	v1alpha1.Kind: {v1alpha1.GroupVersion.String(): func() metav1.Object { return &v1alpha1.AgentAuthPolicy{} }},
 	"Secret":      {"v1": func() metav1.Object { return &corev1.Secret{} }},
@@ -36,10 +36,11 @@ var kinds = map[string]map[string]func() metav1.Object{
 
 const gatewayAPI = "gateway.networking.k8s.io/"
 
-// onlyServer are fields that only the API server writes.
+// onlyServer are the paths of fields that only the API server writes. A manifest
+// that was read from a cluster has them.
 var onlyServer = []string{"status", "metadata.managedFields"}
 
-// manifest reads the object of a document.
+// document reads the object of a document.
 func (r *reader) document(path string, doc *yaml.Node) {
 	say := func(n *yaml.Node, field, message string) {
 		r.problems.at(path, n, authz.Problem{Field: field, Message: message})
@@ -74,7 +75,8 @@ func (r *reader) document(path string, doc *yaml.Node) {
 	r.add(path, doc, kind, o, say)
 }
 
-// header finds out what a document is.
+// header is the kind of a document, and what makes an empty object of it; nil
+// if a problem was reported.
 func header(doc *yaml.Node, say say) (kind string, create func() metav1.Object) {
 	version, ok := headerField(doc, "apiVersion", say)
 	kind, ok2 := headerField(doc, "kind", say)
@@ -100,8 +102,8 @@ func header(doc *yaml.Node, say say) (kind string, create func() metav1.Object) 
 	return kind, create
 }
 
-// headerField is a field of which the rest of a document depends. It may come
-// once: with two kinds nobody knows whether the document is secret.
+// headerField is a field that says the type of a document. It may come once:
+// with two kinds nobody knows whether the document is a Secret.
 func headerField(doc *yaml.Node, name string, say say) (string, bool) {
 	key, value := lookup(doc, name)
 	if key == nil {
@@ -124,8 +126,8 @@ func headerField(doc *yaml.Node, name string, say say) (string, bool) {
 
 var wordLike = regexp.MustCompile(`^[A-Za-z0-9./-]{1,100}$`)
 
-// word shows what was written where a kind or version belongs, if it may be
-// one. Anything else might be a secret that went astray.
+// word repeats a kind or version if it looks like one. Any other text may be a
+// secret in a wrong place.
 func word(s string) string {
 	if wordLike.MatchString(s) {
 		return `"` + s + `"`
@@ -138,8 +140,8 @@ type objectID struct{ kind, namespace, name string }
 
 func (id objectID) String() string { return id.kind + " " + id.namespace + "/" + id.name }
 
-// identify reads the name of an object before its document is decoded, so that
-// every problem can tell it.
+// identify reads the name of an object before its document is checked, so that
+// every problem has it.
 func identify(kind string, doc *yaml.Node) (objectID, bool) {
 	id := objectID{kind: kind, namespace: "default"}
 	_, meta := lookup(doc, "metadata")
@@ -155,7 +157,7 @@ func identify(kind string, doc *yaml.Node) (objectID, bool) {
 	return id, len(validation.IsDNS1123Label(id.namespace)) == 0 && len(validation.IsDNS1123Subdomain(id.name)) == 0
 }
 
-// checkMeta holds metadata to the rules of the API server.
+// checkMeta checks metadata by the rules of the API server.
 func checkMeta(o metav1.Object, doc *yaml.Node, say say) {
 	const dns = "letters of lower case, digits and '-', with a letter or digit at both ends"
 	if name := o.GetName(); name == "" {

@@ -6,7 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// content of a mapping is key, value, key, value …
+// The Content of a mapping is key, value, key, value …
 
 // follow is the node that an alias stands for.
 func follow(n *yaml.Node) *yaml.Node {
@@ -19,12 +19,12 @@ func follow(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// lookup finds a key of a mapping: its own, or one it merges with "<<".
+// lookup finds a key of a mapping: its own, or one that it merges with "<<".
 func lookup(n *yaml.Node, name string) (key, value *yaml.Node) {
 	return lookupIn(n, name, map[*yaml.Node]bool{})
 }
 
-// lookupIn looks into each mapping once, however many ways lead to it.
+// lookupIn looks into each mapping once, however many aliases lead to it.
 func lookupIn(n *yaml.Node, name string, seen map[*yaml.Node]bool) (key, value *yaml.Node) {
 	n = follow(n)
 	if n.Kind != yaml.MappingNode || seen[n] {
@@ -84,13 +84,13 @@ func tagOf(n *yaml.Node) string {
 
 var knownTags = []string{"!!str", "!!bool", "!!int", "!!float", "!!null", "!!map", "!!seq"}
 
-// hasForeignTag reports whether a node is tagged as something JSON has not.
+// hasForeignTag reports whether a node has a tag of a type that JSON lacks.
 func hasForeignTag(n *yaml.Node) bool {
 	return n.Style&yaml.TaggedStyle != 0 && !slices.Contains(knownTags, n.ShortTag())
 }
 
-// erase forgets all values and comments below a node and keeps the keys, which
-// tell where things are.
+// erase removes all values and comments below a node. The keys stay: Locate
+// finds fields by them.
 func erase(n *yaml.Node) {
 	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
 	if n.Kind == yaml.ScalarNode {

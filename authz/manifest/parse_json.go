@@ -14,7 +14,7 @@ import (
 
 // parseJSON returns the documents of a file of JSON: one value, or several one
 // after the other. JSON is not read as YAML, which knows other escapes and
-// takes no tabs. Duplicate names are left for the decoder, which tells where.
+// takes no tabs. The checker reports duplicate names.
 func parseJSON(data []byte) ([]*yaml.Node, *authz.Problem) {
 	p := &jsonParser{data: data, line: 1}
 	p.dec = jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true))

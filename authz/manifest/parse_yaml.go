@@ -13,8 +13,8 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// atLine is why a file cannot be parsed, without the file. The texts are from
-// here: the parsers' own can hold what they read.
+// atLine is the problem of a file that cannot be parsed, without the name of the
+// file. Messages are written here: those of the parsers may hold a secret.
 func atLine(line int, message string) *authz.Problem {
 	p := invalid("", line, message)
 	return &p
@@ -45,8 +45,8 @@ var (
 	tabIndents = regexp.MustCompile(`(?m)^ *\t[ \t]*[^ \t\r\n#]`)
 )
 
-// yamlHints are what the parser's messages most likely mean. above: the parser
-// names the line above the one it means.
+// yamlHints say what a message of the parser most likely means. above: the
+// parser names the line above the mistake.
 var yamlHints = []struct {
 	of    string
 	above bool
@@ -67,7 +67,7 @@ var yamlHints = []struct {
 	{"control characters", false, "a control character; write it as an escape in double quotes"},
 }
 
-// unknownAnchor is the one message without a line that has one.
+// unknownAnchor is the one message that has a position but no line.
 var unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
 
 func yamlProblem(data []byte, message string) *authz.Problem {

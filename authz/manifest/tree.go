@@ -11,23 +11,23 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
-// Tree is what a directory says, all of it.
+// Tree has all objects of some files.
 type Tree struct {
-	// Input is for engine.Compile. The objects of a kind are in the
-	// order of the files' names, and in a file from top to bottom.
+	// Input is for engine.Compile. The objects of a kind are in the order of the
+	// files, and in a file from top to bottom.
 	Input engine.Input
 
 	objects map[objectID]source
 }
 
-// source is where an object was read. The values of a Secret are erased.
+// source is the document of an object. The values of a Secret are erased.
 type source struct {
 	file string
 	node *yaml.Node
 }
 
-// Locate is where a field of an object is written, or the nearest parent of it
-// that is written: a default has no line of its own. kind is as in a manifest,
+// Locate is the position of a field of an object, or of its nearest parent that
+// is written: a default has no line of its own. kind is as in a manifest,
 // field as in "spec.routes[0].hostnames[1]" or "spec.x.matchLabels[team]". The
 // position of an unknown object is zero.
 func (t *Tree) Locate(kind, namespace, name, field string) authz.Position {
@@ -39,8 +39,8 @@ func (t *Tree) Locate(kind, namespace, name, field string) authz.Position {
 	return authz.Position{File: o.file, Line: n.Line, Column: n.Column}
 }
 
-// nodeAt is the node of a field, or of its nearest parent: the key of what is
-// in a mapping, the item of what is in a list.
+// nodeAt is the node of a field, or of its nearest parent. For an entry of a
+// mapping that is the key, for an item of a list the item.
 func nodeAt(n *yaml.Node, field string) *yaml.Node {
 	best := n
 	for field != "" {

@@ -19,14 +19,14 @@ func (c *content) build() (*manifest.Tree, []authz.Problem) {
 	return manifest.Read(c.files, c.problems...)
 }
 
-// content is what the files of a listing hold.
+// content is the text of the files of a listing.
 type content struct {
 	files    []manifest.File
 	problems []authz.Problem
 }
 
-// read reads the files of a listing. Whether they are still those that were
-// listed is the caller's to find out, by listing again.
+// read reads the files of a listing. The caller lists again to find out whether
+// a file changed meanwhile.
 func read(l *listing) *content {
 	c := &content{problems: slices.Clone(l.problems)}
 	total := 0
@@ -51,12 +51,12 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	// A file that grew since it was listed is found out by listing again.
+	// A file that grew since it was listed is read again: the next listing differs.
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
-// sum tells contents apart: a file that was touched and is what it was, or one
-// that changed and kept its size and time.
+// sum is a digest of a content. It is the same for files that were touched and
+// hold what they held.
 func (c *content) sum() [sha256.Size]byte {
 	h := sha256.New()
 	write := func(s string) {
@@ -74,8 +74,7 @@ func (c *content) sum() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// readNow reads paths in one consistent state, if there is one within a few
-// attempts.
+// readNow reads paths between two equal listings, within a few attempts.
 func readNow(paths []string) *content {
 	before := list(paths)
 	for range 10 {

@@ -119,7 +119,7 @@ func resolved(path string) string {
 	return path
 }
 
-// writtenAt reports whether a file has a time next to now.
+// writtenAt reports whether the time of a file is within a step of now.
 func (l *listing) writtenAt(now time.Time) bool {
 	return slices.ContainsFunc(l.files, func(f listed) bool { return now.Sub(f.info.ModTime()).Abs() < timeStep })
 }
@@ -144,8 +144,8 @@ func isManifest(name string) bool {
 	return false
 }
 
-// changed names a file or directory in which two listings differ; "" if they
-// are the same.
+// changed is the first file or directory in which two listings differ; "" if
+// they are equal.
 func changed(a, b *listing) string {
 	if file := firstDifference(a.files, b.files, func(f listed) string { return f.path }, sameFile); file != "" {
 		return file
