@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"reflect"
@@ -56,7 +57,7 @@ func (c *checker) report(n *yaml.Node, at, message string) {
 
 func (c *checker) write(t jsontext.Token) { _ = c.json.WriteToken(t) } // a Buffer takes everything
 
-// value writes one value.
+// value writes one value: null if it is empty or was reported.
 func (c *checker) value(n *yaml.Node, t reflect.Type, at string, depth int) {
 	if n.Kind == yaml.AliasNode {
 		c.aliases++
@@ -66,8 +67,27 @@ func (c *checker) value(n *yaml.Node, t reflect.Type, at string, depth int) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if !c.affordable(n, at, depth) || !c.container(n, t, at, depth) && !c.scalar(n, t, at) {
+	kind := t.Kind()
+	switch {
+	case !c.affordable(n, at, depth):
 		c.write(jsontext.Null)
+	case hasForeignTag(n):
+		c.report(n, at, "a YAML tag that JSON has no type for; remove it")
+		c.write(jsontext.Null)
+	case n.Kind == yaml.MappingNode && (kind == reflect.Map || kind == reflect.Struct && t != timeType):
+		c.mapping(n, t, at, depth)
+	case n.Kind == yaml.SequenceNode && kind == reflect.Slice && !isBytes(t):
+		c.write(jsontext.BeginArray)
+		for i, item := range n.Content {
+			c.value(item, t.Elem(), at+"["+strconv.Itoa(i)+"]", depth+1)
+		}
+		c.write(jsontext.EndArray)
+	default:
+		token, mistake := c.scalar(n, t, at)
+		if mistake != "" {
+			c.report(n, at, mistake)
+		}
+		c.write(token)
 	}
 }
 
@@ -94,52 +114,26 @@ func isBytes(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }
 
-// container writes a struct, a map or a list. It returns false, and writes
-// nothing, if n or t is none.
-func (c *checker) container(n *yaml.Node, t reflect.Type, at string, depth int) bool {
-	kind := t.Kind()
-	switch {
-	case hasForeignTag(n), t == timeType, isBytes(t):
-		return false
-	case n.Kind == yaml.MappingNode && kind == reflect.Struct:
-		c.object(n, t, at, depth)
-	case n.Kind == yaml.MappingNode && kind == reflect.Map:
-		c.dict(n, t.Elem(), at, depth)
-	case n.Kind == yaml.SequenceNode && kind == reflect.Slice:
-		c.write(jsontext.BeginArray)
-		for i, item := range n.Content {
-			c.value(item, t.Elem(), at+"["+strconv.Itoa(i)+"]", depth+1)
-		}
-		c.write(jsontext.EndArray)
-	default:
-		return false
-	}
-	return true
-}
-
-func (c *checker) object(n *yaml.Node, t reflect.Type, at string, depth int) {
-	known := fieldsOf(t)
+// mapping writes a mapping of a struct or map type.
+func (c *checker) mapping(n *yaml.Node, t reflect.Type, at string, depth int) {
 	c.write(jsontext.BeginObject)
 	c.entries(n, at, depth, func(key, value *yaml.Node) {
-		field := join(at, key.Value)
-		switch inner, ok := known[key.Value]; {
+		var inner reflect.Type
+		var field string
+		if t.Kind() == reflect.Map {
+			inner, field = t.Elem(), at+"["+c.shown(key.Value)+"]"
+		} else {
+			inner, field = fieldsOf(t)[key.Value], join(at, key.Value)
+		}
+		switch {
 		case slices.Contains(c.ignored, field):
-		case ok:
+		case inner == nil:
+			c.unread = append(c.unread, field)
+			c.say(key, at, c.unknown(key.Value, fieldsOf(t)))
+		default:
 			c.write(jsontext.String(key.Value))
 			c.value(value, inner, field, depth+1)
-		default:
-			c.unread = append(c.unread, field)
-			c.say(key, at, c.unknown(key.Value, known))
 		}
-	})
-	c.write(jsontext.EndObject)
-}
-
-func (c *checker) dict(n *yaml.Node, elem reflect.Type, at string, depth int) {
-	c.write(jsontext.BeginObject)
-	c.entries(n, at, depth, func(key, value *yaml.Node) {
-		c.write(jsontext.String(key.Value))
-		c.value(value, elem, at+"["+c.shown(key.Value)+"]", depth+1)
 	})
 	c.write(jsontext.EndObject)
 }
@@ -157,7 +151,11 @@ func (c *checker) entries(n *yaml.Node, at string, depth int, do func(key, value
 		case key.Kind != yaml.ScalarNode || tagOf(key) != "!!str":
 			c.report(n.Content[i], at, "expected a string as key"+c.quoteHint(key))
 		case first != nil:
-			c.report(key, at, fmt.Sprintf("%s comes twice: on line %d too; remove one", c.keyNamed(key.Value), first.Line))
+			what := "a key"
+			if !c.quiet {
+				what = fmt.Sprintf("the key %q", key.Value)
+			}
+			c.report(key, at, fmt.Sprintf("%s comes twice: on line %d too; remove one", what, first.Line))
 		default:
 			seen[key.Value] = key
 			do(key, value)
@@ -188,66 +186,55 @@ func (c *checker) merge(m *yaml.Node, at string, depth int, seen map[string]*yam
 	})
 }
 
-// scalar writes a value that is no container. It returns false, and writes
-// nothing, if the value is empty or does not fit t.
-func (c *checker) scalar(n *yaml.Node, t reflect.Type, at string) bool {
-	token, fits := scalarToken(n, t)
-	switch tag := tagOf(n); {
-	case hasForeignTag(n):
-		c.report(n, at, "a YAML tag that JSON has no type for; remove it")
-	case tag == "!!null":
-		c.null(n, t, at)
-	case fits:
-		c.write(token)
-		return true
-	case t == timeType:
-		c.report(n, at, "expected a time as in 2027-01-31T00:00:00Z (RFC 3339)")
-	case isBytes(t) && n.Kind == yaml.ScalarNode && tag == "!!str":
-		c.report(n, at, "expected base64 (RFC 4648 4) and it is not; a Secret takes plain text under stringData, a ConfigMap under data")
-	default:
-		c.report(n, at, c.mismatch(n, t))
-	}
-	return false
-}
-
-// null reports an empty value where it is a mistake.
-func (c *checker) null(n *yaml.Node, t reflect.Type, at string) {
-	if c.noNull != "" && (at == c.noNull || strings.HasPrefix(at, c.noNull+".")) || strings.HasSuffix(at, "]") {
-		c.report(n, at, "expected "+expected(t)+", came nothing; give it a value, or leave it out")
-	}
-}
-
-// scalarToken is a scalar as JSON, if it is of type t. No type is made of
-// another.
-func scalarToken(n *yaml.Node, t reflect.Type) (token jsontext.Token, fits bool) {
-	if n.Kind != yaml.ScalarNode {
-		return token, false
-	}
-	var err error
+// scalar is the token of a scalar, if it is of type t: no type is made of
+// another. Otherwise it is null, and the mistake if that is one.
+func (c *checker) scalar(n *yaml.Node, t reflect.Type, at string) (token jsontext.Token, mistake string) {
 	tag, zero := tagOf(n), reflect.Zero(t)
-	switch {
+	var err error
+	switch digits := strings.ReplaceAll(n.Value, "_", ""); {
+	case tag == "!!null":
+		return jsontext.Null, c.empty(t, at)
 	case t == timeType:
+		mistake = "expected a time as in 2027-01-31T00:00:00Z (RFC 3339)"
 		_, err = time.Parse(time.RFC3339, n.Value)
-		return jsontext.String(n.Value), err == nil
+		token = jsontext.String(n.Value)
+	case n.Kind != yaml.ScalarNode:
+		return jsontext.Null, c.mismatch(n, t)
 	case isBytes(t) && tag == "!!str":
+		mistake = "expected base64 (RFC 4648 4) and it is not; a Secret takes plain text under stringData, a ConfigMap under data"
 		_, err = base64.StdEncoding.DecodeString(n.Value)
-		return jsontext.String(n.Value), err == nil
+		token = jsontext.String(n.Value)
 	case t.Kind() == reflect.String && tag == "!!str":
-		return jsontext.String(n.Value), true
+		token = jsontext.String(n.Value)
 	case t.Kind() == reflect.Bool && tag == "!!bool":
 		b, word := words11[n.Value]
 		if !word {
 			b, err = strconv.ParseBool(n.Value)
 		}
-		return jsontext.Bool(b), err == nil
+		token = jsontext.Bool(b)
 	case zero.CanInt() && tag == "!!int":
-		i, err := strconv.ParseInt(strings.ReplaceAll(n.Value, "_", ""), 0, t.Bits())
-		return jsontext.Int(i), err == nil
+		var i int64
+		i, err = strconv.ParseInt(digits, 0, t.Bits())
+		token = jsontext.Int(i)
 	case zero.CanUint() && tag == "!!int":
-		i, err := strconv.ParseUint(strings.ReplaceAll(n.Value, "_", ""), 0, t.Bits())
-		return jsontext.Uint(i), err == nil
+		var u uint64
+		u, err = strconv.ParseUint(digits, 0, t.Bits())
+		token = jsontext.Uint(u)
+	default:
+		return jsontext.Null, c.mismatch(n, t)
 	}
-	return token, false
+	if err != nil {
+		return jsontext.Null, cmp.Or(mistake, c.mismatch(n, t))
+	}
+	return token, ""
+}
+
+// empty is the mistake of an empty value of type t; "" if it is none.
+func (c *checker) empty(t reflect.Type, at string) string {
+	if c.noNull != "" && (at == c.noNull || strings.HasPrefix(at, c.noNull+".")) || strings.HasSuffix(at, "]") {
+		return "expected " + expected(t) + ", came nothing; give it a value, or leave it out"
+	}
+	return ""
 }
 
 var fieldCache sync.Map // reflect.Type -> map[string]reflect.Type

@@ -89,13 +89,6 @@ func (c *checker) quoteHint(n *yaml.Node) string {
 	return fmt.Sprintf(`; quote it: "%s"`, n.Value)
 }
 
-func (c *checker) keyNamed(key string) string {
-	if c.quiet {
-		return "a key"
-	}
-	return fmt.Sprintf("the key %q", key)
-}
-
 // plainKey is what keys of Secrets, labels and annotations are made of.
 var plainKey = regexp.MustCompile(`^[-._/A-Za-z0-9]{1,316}$`)
 

@@ -2,13 +2,19 @@ package policydir
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
+	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
+)
+
+// Bounds on the files of a directory, so that it cannot exhaust the server.
+const (
+	maxFile  = 1 << 20  // bytes of a file
+	maxTotal = 64 << 20 // bytes of all files
+	maxFiles = 20_000   // files, and directories, of a tree
 )
 
 // Load reads manifests once: files, and directories with those below. The tree
@@ -28,19 +34,22 @@ type content struct {
 // read reads the files of a listing. The caller lists again to find out whether
 // a file changed meanwhile.
 func read(l *listing) *content {
-	c := &content{problems: slices.Clone(l.problems)}
+	c := &content{}
 	total := 0
-	for _, f := range l.files {
-		data, err := readFile(f.path)
-		if err != nil {
-			c.problems = append(c.problems, unreadable(f.path, err))
-			continue
+	for _, e := range l.entries {
+		switch {
+		case e.problem != nil:
+			c.problems = append(c.problems, *e.problem)
+		case e.info != nil && total <= maxTotal:
+			data, err := readFile(e.path)
+			if total += len(data); err != nil {
+				c.problems = append(c.problems, unreadable(e.path, err))
+			} else if total > maxTotal {
+				c.problems = append(c.problems, problem(e.path, "expected at most 64 MiB in all files, and with this one there is more; is this the right directory?"))
+			} else {
+				c.files = append(c.files, manifest.File{Path: e.path, Data: data})
+			}
 		}
-		if total += len(data); total > maxTotal {
-			c.problems = append(c.problems, problem(f.path, "expected at most 64 MiB in all files, and with this one there is more; is this the right directory?"))
-			break
-		}
-		c.files = append(c.files, manifest.File{Path: f.path, Data: data})
 	}
 	return c
 }
@@ -58,18 +67,13 @@ func readFile(path string) ([]byte, error) {
 // sum is a digest of a content. It is the same for files that were touched and
 // hold what they held.
 func (c *content) sum() [sha256.Size]byte {
-	h := sha256.New()
-	write := func(s string) {
-		_ = binary.Write(h, binary.BigEndian, int64(len(s))) // a hash takes everything
-		_, _ = io.WriteString(h, s)
-	}
+	h := sha256.New() // takes everything
+	fmt.Fprintf(h, "%d ", len(c.files))
 	for _, f := range c.files {
-		write(f.Path)
-		write(string(f.Data))
+		fmt.Fprintf(h, "%d %d %s%s", len(f.Path), len(f.Data), f.Path, f.Data)
 	}
 	for _, p := range c.problems {
-		write(p.File)
-		write(p.Message)
+		fmt.Fprintf(h, "%d %d %s%s", len(p.File), len(p.Message), p.File, p.Message)
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }

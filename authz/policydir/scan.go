@@ -15,17 +15,16 @@ import (
 
 // listing is which manifests there are, as of one moment.
 type listing struct {
-	files    []listed
-	dirs     []string // without symbolic links
-	problems []authz.Problem
-	seen     map[string]bool // files and directories, without symbolic links
+	entries []entry
+	seen    map[string]bool // files and directories, without symbolic links
 }
 
-// listed is a manifest that a listing has.
-type listed struct {
-	path string // as problems name it
-	real string // without symbolic links
-	info fs.FileInfo
+// entry is a manifest, a directory or a problem.
+type entry struct {
+	path    string      // as problems name it
+	real    string      // without symbolic links
+	info    fs.FileInfo // of a manifest
+	problem *authz.Problem
 }
 
 // list finds the manifests of directories and the files that are named.
@@ -35,15 +34,15 @@ func list(paths []string) *listing {
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			l.problem(path, err)
+			l.problem(unreadable(path, err))
 		case info.IsDir():
-			before := len(l.files) + len(l.problems)
+			before := len(l.entries)
 			l.walk(path, resolved(path))
-			if len(l.files)+len(l.problems) == before {
-				l.problems = append(l.problems, warning(path, "no manifest (*.yaml, *.yml, *.json) is in this directory: every request is denied"))
+			if !slices.ContainsFunc(l.entries[before:], func(e entry) bool { return e.info != nil || e.problem != nil }) {
+				l.problem(warning(path, "no manifest (*.yaml, *.yml, *.json) is in this directory: every request is denied"))
 			}
 		default:
-			l.file(listed{path, resolved(path), info})
+			l.file(path, resolved(path), info)
 		}
 	}
 	return l
@@ -55,44 +54,44 @@ func (l *listing) walk(dir, real string) {
 	if !l.first(dir, real) {
 		return
 	}
-	l.dirs = append(l.dirs, real)
-	entries, err := os.ReadDir(dir) // sorted by name
+	l.entries = append(l.entries, entry{path: dir, real: real})
+	files, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
-		l.problem(dir, err)
+		l.problem(unreadable(dir, err))
 		return
 	}
-	for _, e := range entries {
-		path, manifest := filepath.Join(dir, e.Name()), isManifest(e.Name())
+	for _, f := range files {
+		path, manifest := filepath.Join(dir, f.Name()), isManifest(f.Name())
 		// Hidden are editors' files and, in a mounted ConfigMap, ..data and the
 		// directory it leads to: links outside of it lead to what is in them.
-		if strings.HasPrefix(e.Name(), ".") || e.Type().IsRegular() && !manifest {
+		if strings.HasPrefix(f.Name(), ".") || f.Type().IsRegular() && !manifest {
 			continue
 		}
 		info, err := os.Stat(path)
-		target := filepath.Join(real, e.Name())
-		if e.Type()&fs.ModeSymlink != 0 {
+		target := filepath.Join(real, f.Name())
+		if f.Type()&fs.ModeSymlink != 0 {
 			target = resolved(path)
 		}
 		switch {
 		case err != nil && manifest:
-			l.problem(path, err)
+			l.problem(unreadable(path, err))
 		case err != nil:
 		case info.IsDir():
 			l.walk(path, target)
 		case manifest:
-			l.file(listed{path, target, info})
+			l.file(path, target, info)
 		}
 	}
 }
 
-func (l *listing) file(f listed) {
+func (l *listing) file(path, real string, info fs.FileInfo) {
 	switch {
-	case !f.info.Mode().IsRegular():
-		l.problems = append(l.problems, problem(f.path, "expected a regular file; remove it, or give it another name"))
-	case f.info.Size() > maxFile:
-		l.problems = append(l.problems, problem(f.path, "expected at most 1 MiB and the file is larger; split it"))
-	case l.first(f.path, f.real):
-		l.files = append(l.files, f)
+	case !info.Mode().IsRegular():
+		l.problem(problem(path, "expected a regular file; remove it, or give it another name"))
+	case info.Size() > maxFile:
+		l.problem(problem(path, "expected at most 1 MiB and the file is larger; split it"))
+	case l.first(path, real):
+		l.entries = append(l.entries, entry{path: path, real: real, info: info})
 	}
 }
 
@@ -102,10 +101,44 @@ func (l *listing) first(path, real string) bool {
 		return false
 	}
 	if len(l.seen) == maxFiles {
-		l.problems = append(l.problems, problem(path, "expected at most 20,000 files and directories in all, and this is one more; is this the right directory?"))
+		l.problem(problem(path, "expected at most 20,000 files and directories in all, and this is one more; is this the right directory?"))
 	}
 	l.seen[real] = true
 	return len(l.seen) <= maxFiles
+}
+
+func (l *listing) problem(p authz.Problem) {
+	l.entries = append(l.entries, entry{path: p.File, problem: &p})
+}
+
+// changed is the first file or directory in which two listings differ; "" if
+// they are equal.
+func changed(a, b *listing) string {
+	for i, e := range b.entries {
+		if i >= len(a.entries) || !a.entries[i].same(e) {
+			return e.path
+		}
+	}
+	if n := len(b.entries); n < len(a.entries) {
+		return a.entries[n].path
+	}
+	return ""
+}
+
+func (e entry) same(o entry) bool {
+	if e.path != o.path || e.real != o.real || (e.info == nil) != (o.info == nil) || (e.problem == nil) != (o.problem == nil) {
+		return false
+	}
+	return (e.problem == nil || *e.problem == *o.problem) && (e.info == nil || sameInfo(e.info, o.info))
+}
+
+func sameInfo(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
+}
+
+// writtenAt reports whether the time of a file is within a step of now.
+func (l *listing) writtenAt(now time.Time) bool {
+	return slices.ContainsFunc(l.entries, func(e entry) bool { return e.info != nil && now.Sub(e.info.ModTime()).Abs() < timeStep })
 }
 
 // resolved is a path without symbolic links.
@@ -117,15 +150,6 @@ func resolved(path string) string {
 		path = abs
 	}
 	return path
-}
-
-// writtenAt reports whether the time of a file is within a step of now.
-func (l *listing) writtenAt(now time.Time) bool {
-	return slices.ContainsFunc(l.files, func(f listed) bool { return now.Sub(f.info.ModTime()).Abs() < timeStep })
-}
-
-func (l *listing) problem(path string, err error) {
-	l.problems = append(l.problems, unreadable(path, err))
 }
 
 func unreadable(path string, err error) authz.Problem {
@@ -142,42 +166,6 @@ func isManifest(name string) bool {
 		return true
 	}
 	return false
-}
-
-// changed is the first file or directory in which two listings differ; "" if
-// they are equal.
-func changed(a, b *listing) string {
-	if file := firstDifference(a.files, b.files, func(f listed) string { return f.path }, sameFile); file != "" {
-		return file
-	}
-	same := func(a, b string) bool { return a == b }
-	if dir := firstDifference(a.dirs, b.dirs, func(dir string) string { return dir }, same); dir != "" {
-		return dir
-	}
-	return firstDifference(a.problems, b.problems, func(p authz.Problem) string { return p.File }, func(a, b authz.Problem) bool { return a == b })
-}
-
-func firstDifference[T any](a, b []T, name func(T) string, same func(a, b T) bool) string {
-	for i := range min(len(a), len(b)) {
-		if !same(a[i], b[i]) {
-			return name(b[i])
-		}
-	}
-	switch n := min(len(a), len(b)); {
-	case len(a) > n:
-		return name(a[n])
-	case len(b) > n:
-		return name(b[n])
-	}
-	return ""
-}
-
-func sameFile(a, b listed) bool {
-	return a.path == b.path && a.real == b.real && sameInfo(a.info, b.info)
-}
-
-func sameInfo(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
 }
 
 func problem(file, message string) authz.Problem {
