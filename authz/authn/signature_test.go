@@ -320,3 +320,43 @@ func TestASlowSignatureThatCannotBeCheckedInTimeIsUnavailable(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAGoodSignatureDoesNotMakeUpForAnIssuerThatIsNotThePolicys(t *testing.T) {
+	const google = "https://accounts.google.com"
+	exact := func() *JWT {
+		j := public(t, map[string]string{"ec": "ES256"})
+		j.Issuer = google
+		return j
+	}
+	anyIssuer := func() *JWT {
+		j := exact()
+		j.Issuer, j.AnyIssuer, j.OtherIssuers = "", true, []string{"https://theirs.example.com"}
+		return j
+	}
+	for iss, want := range map[string][2]authz.Reason{ // by the issuer, and for any issuer
+		`"iss":"https://accounts.google.com",`:  {authz.Allowed, authz.Allowed},
+		`"iss":"accounts.google.com",`:          {"NotMine", authz.Allowed}, // some libraries take this for the former
+		`"iss":"https://accounts.google.com/",`: {"NotMine", authz.Allowed},
+		`"iss":"https://evil.example.com",`:     {"NotMine", authz.Allowed},
+		`"iss":"https://theirs.example.com",`:   {"NotMine", "NotMine"},
+		`"iss":"",`:                             {"NotMine", authz.Allowed},
+		``:                                      {"NotMine", authz.Allowed},
+		`"ISS":"https://accounts.google.com",`:  {"NotMine", authz.Allowed},
+		`"iss":"https://x.example.com","ISS":"` + google + `",`:  {"NotMine", authz.Allowed},
+		`"iss":["https://accounts.google.com"],`:                 {authz.CredentialMalformed, authz.CredentialMalformed},
+		`"iss":null,`:                                            {authz.CredentialMalformed, authz.CredentialMalformed},
+		`"iss":"https://x.example.com","iss":"` + google + `",`:  {authz.CredentialMalformed, authz.CredentialMalformed},
+		`"iss":"https://accounts.google.com","_claim_names":{},`: {authz.Allowed, authz.Allowed},
+	} {
+		raw := sign(t, jose.ES256, private()["ec"], map[string]any{"kid": "ec"}, `{`+iss+`"aud":"orders","exp":1800000600}`)
+		for i, j := range []*JWT{exact(), anyIssuer()} {
+			id, err := check(t, j, raw, clock)
+			if reason(err) != want[i] {
+				t.Errorf("%s, method %d: expected %s, got %v", iss, i, want[i], err)
+			}
+			if err == nil && i == 0 && id.Issuer != google {
+				t.Errorf("%s: identity of the issuer %q", iss, id.Issuer)
+			}
+		}
+	}
+}
