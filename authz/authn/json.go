@@ -22,7 +22,7 @@ func parseObject(data []byte) (map[string]any, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
 		return nil, errNoObject
 	}
-	dec := jsontext.NewDecoder(bytes.NewReader(data))
+	dec := jsontext.NewDecoder(bytes.NewBuffer(data)) // a Buffer is read in place, any other reader is copied
 	v, err := parseValue(dec, 0)
 	if err != nil {
 		return nil, err
