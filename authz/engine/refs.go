@@ -137,9 +137,9 @@ func (b *building) keySet(src *v1alpha1.JWT, at *field.Path) (jwks.Set, string) 
 	case j.URI != "":
 		return b.remote(src, RemoteSource{URL: j.URI}, at)
 	case j.Inline != "":
-		keys, skipped, err := jwks.Parse([]byte(j.Inline))
+		keys, warnings, err := jwks.Parse([]byte(j.Inline))
 		at = at.Child("jwks", "inline")
-		b.skipped(skipped, authz.Problem{Field: at.String()})
+		b.skipped(warnings, authz.Problem{Field: at.String()})
 		if err != nil {
 			b.reject(at.String(), err.Error())
 		}
@@ -159,8 +159,8 @@ func (b *building) storedKeys(kind string, r v1alpha1.ObjectKeyReference, at *fi
 		return nil, missing
 	}
 	key := keyOr(r, "jwks.json")
-	keys, skipped, err := jwks.Parse(data)
-	b.skipped(skipped, authz.Problem{Field: at.String(), Ref: b.keyOf(kind, r).String(), Key: key})
+	keys, warnings, err := jwks.Parse(data)
+	b.skipped(warnings, authz.Problem{Field: at.String(), Ref: b.keyOf(kind, r).String(), Key: key})
 	if err != nil {
 		return nil, b.unusable(kind, r, key, err.Error(), at)
 	}
@@ -168,9 +168,9 @@ func (b *building) storedKeys(kind string, r v1alpha1.ObjectKeyReference, at *fi
 }
 
 // skipped warns of keys that are not used: one of them spoils nothing.
-func (b *building) skipped(list []jwks.Skipped, p authz.Problem) {
-	for _, s := range list {
-		p.Severity, p.Message = authz.Warning, fmt.Sprintf("key %d of the set is not used: %s", s.Index, s.Reason)
+func (b *building) skipped(warnings []authz.Problem, p authz.Problem) {
+	for _, w := range warnings {
+		p.Severity, p.Message = authz.Warning, w.Message
 		b.problem(p)
 	}
 }

@@ -22,12 +22,12 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		keys, skipped, err := Parse(data)
+		keys, warnings, err := Parse(data)
 		if (err == nil) != (len(keys) > 0) {
 			t.Fatalf("%d keys and error %v", len(keys), err)
 		}
-		if len(keys)+len(skipped) > maxKeys {
-			t.Fatalf("%d keys", len(keys)+len(skipped))
+		if len(keys)+len(warnings) > maxKeys {
+			t.Fatalf("%d keys", len(keys)+len(warnings))
 		}
 		for _, key := range keys {
 			var fits []string

@@ -62,29 +62,29 @@ type jwk struct {
 	Oth jsontext.Value `json:"oth"`
 }
 
-// parseKey returns a key, or its id as far as it is known and the reason why it
-// is not used. A reason is a fixed text: it never repeats what was read.
+// parseKey returns a key, or why the key is not used. The error is a fixed
+// text: it never repeats what was read.
 func parseKey(value jsontext.Value) (Key, error) {
 	var k jwk
 	if err := json.Unmarshal(value, &k); err != nil {
-		return Key{ID: k.Kid}, errors.New("not a JWK: an object whose members have the types of RFC 7517 was expected")
+		return Key{}, errors.New("not a JWK: an object whose members have the types of RFC 7517 was expected")
 	}
 	if err := k.verifies(); err != nil {
-		return Key{ID: k.Kid}, err
+		return Key{}, err
 	}
 	public, algorithms, err := k.material()
 	if err != nil {
-		return Key{ID: k.Kid}, err
+		return Key{}, err
 	}
 	if k.Alg != "" {
 		if !slices.Contains(algorithms, k.Alg) {
-			return Key{ID: k.Kid}, errors.New("alg names no signature algorithm that fits the key's type and size")
+			return Key{}, errors.New("alg names no signature algorithm that fits the key's type and size")
 		}
 		algorithms = []string{k.Alg}
 	}
 	thumbprint, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
 	if err != nil {
-		return Key{ID: k.Kid}, errors.New("the key has no thumbprint")
+		return Key{}, errors.New("the key has no thumbprint")
 	}
 	return Key{k.Kid, algorithms, public, base64.RawURLEncoding.EncodeToString(thumbprint)}, nil
 }

@@ -3,10 +3,11 @@ package jwks
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 const (
@@ -14,24 +15,11 @@ const (
 	maxKeys  = 256
 )
 
-// Skipped is a key that is not used, and why.
-type Skipped struct {
-	// Index is its place in the set, from 0.
-	Index int
-
-	// ID is its `kid`, if that could be read, cut at 64 bytes. It is the
-	// provider's text: for a log, not for a status.
-	ID string
-
-	// Reason is a fixed text of this package.
-	Reason string
-}
-
 // Parse reads a JWK Set: at most 1 MiB and 256 keys, no duplicate names at any
-// depth, nothing after it. Keys that cannot verify a signature here are
-// skipped; a set without any other key is an error. No error and no reason
-// repeats what was read.
-func Parse(data []byte) (keys []Key, skipped []Skipped, err error) {
+// depth, nothing after it. A key that cannot verify a signature here is not
+// used, and a Warning with Field "keys[3]" says why; a set without a usable key
+// is an error. No error and no warning repeats what was read.
+func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 	if len(data) > maxBytes {
 		return nil, nil, fmt.Errorf("the key set is %d bytes, at most %d are read", len(data), maxBytes)
 	}
@@ -47,33 +35,29 @@ func Parse(data []byte) (keys []Key, skipped []Skipped, err error) {
 	if len(set.Keys) > maxKeys {
 		return nil, nil, fmt.Errorf("the set has %d keys, at most %d are read", len(set.Keys), maxKeys)
 	}
+	var first error // why the first unusable key is not used
 	for i, value := range set.Keys {
 		key, err := parseKey(value)
-		if err != nil {
-			skipped = append(skipped, Skipped{i, clip(key.ID), err.Error()})
+		if err == nil {
+			keys = append(keys, key)
 			continue
 		}
-		keys = append(keys, key)
+		if first == nil {
+			first = fmt.Errorf("key %d: %w", i, err)
+		}
+		warnings = append(warnings, authz.Problem{
+			Severity: authz.Warning,
+			Field:    fmt.Sprintf("keys[%d]", i),
+			Message:  fmt.Sprintf("key %d of the set is not used: %s", i, err),
+		})
 	}
-	if len(keys) == 0 {
-		return nil, skipped, noUsableKey(skipped)
+	switch {
+	case len(keys) > 0:
+		return keys, warnings, nil
+	case first == nil:
+		return nil, nil, errors.New("the key set is empty")
 	}
-	return keys, skipped, nil
-}
-
-func clip(id string) string {
-	if len(id) > 64 {
-		return strings.ToValidUTF8(id[:64], "") + "…"
-	}
-	return id
-}
-
-func noUsableKey(skipped []Skipped) error {
-	if len(skipped) == 0 {
-		return errors.New("the key set is empty")
-	}
-	first := skipped[0]
-	return fmt.Errorf("none of the %d keys is usable; key %d: %s", len(skipped), first.Index, first.Reason)
+	return nil, warnings, fmt.Errorf("none of the %d keys is usable; %w", len(warnings), first)
 }
 
 // malformed says what is wrong with JSON; the library's own words quote it.

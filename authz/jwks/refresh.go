@@ -48,7 +48,7 @@ func (r *Remote) fly(f *flight) time.Duration {
 	answer, err := r.config.load(ctx)
 	if err == nil {
 		var keys []Key
-		if keys, status.Skipped, err = Parse(answer.Body); err == nil {
+		if keys, status.Warnings, err = Parse(answer.Body); err == nil {
 			status.Keys, status.Success = len(keys), time.Now()
 			r.held.Store(&held{newIndex(keys), status.Success})
 		}

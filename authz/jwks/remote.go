@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // Remote is a set that is fetched and kept fresh. One goroutine does all the
@@ -46,9 +48,8 @@ type Status struct {
 	// that was fetched.
 	Error string
 
-	// Skipped are the keys of the last good set that are not used. See
-	// [Skipped.ID] before showing them.
-	Skipped []Skipped
+	// Warnings are for the keys of the last good set that are not used.
+	Warnings []authz.Problem
 }
 
 // held are good keys and when they came.

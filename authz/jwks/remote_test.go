@@ -349,11 +349,11 @@ func TestTheLastGoodKeysServeForADay(t *testing.T) {
 	})
 }
 
-func TestSkippedKeysAreReportedBesideTheGoodOnes(t *testing.T) {
+func TestKeysThatAreNotUsedAreReportedBesideTheGoodOnes(t *testing.T) {
 	p := &provider{answer: page(setOf(jwkOf("weak", oddRSA(1024, 3)), jwkOf("a", &p256().PublicKey)))}
 	bubble(t, p, func(t *testing.T, r *Remote) {
 		want(t, r, "a", "ok")
-		if s := r.Status(); s.Keys != 1 || len(s.Skipped) != 1 || s.Skipped[0].ID != "weak" {
+		if s := r.Status(); s.Keys != 1 || len(s.Warnings) != 1 || s.Warnings[0].Field != "keys[0]" {
 			t.Errorf("got %+v", s)
 		}
 	})
