@@ -18,26 +18,45 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+const (
+	minRSABits = 2048
+	maxRSABits = 8192 // a larger one is a way to burn our CPU
+)
+
+var (
+	rsaAlgorithms     = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	ed25519Algorithms = []string{"EdDSA"}
+	curves            = map[string]struct {
+		curve      elliptic.Curve
+		algorithms []string // one curve, one algorithm: RFC 7518 section 3.4
+	}{
+		"P-256": {elliptic.P256(), []string{"ES256"}},
+		"P-384": {elliptic.P384(), []string{"ES384"}},
+		"P-521": {elliptic.P521(), []string{"ES512"}},
+	}
+)
+
 // Key is one usable verification key. It must not be changed.
 type Key struct {
 	// ID is the `kid`, "" if there is none.
 	ID string
 
-	// Algorithms are the JWS algorithms the key may verify: what fits its type,
-	// curve and size, narrowed by its own `alg`.
+	// Algorithms are the JWS algorithms that the key may verify: its own `alg`,
+	// or else all that fit its type and curve.
 	Algorithms []string
 
 	// Public is *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
 	Public crypto.PublicKey
 
-	// Thumbprint is the SHA-256 thumbprint in base64url (RFC 7638). It tells
-	// whether a key is still the one that verified something earlier.
+	// Thumbprint is the SHA-256 thumbprint in base64url (RFC 7638): equal keys
+	// have equal thumbprints.
 	Thumbprint string
 }
 
-// jwk are the members that matter here; RFC 7517 section 4 says to ignore
-// others. x5c, x5u and the like are ignored too: a certificate vouches for
-// nothing that the set does not already say.
+// jwk are the members that are read. The others are ignored (RFC 7517 section
+// 4), x5c and x5u too: a certificate adds nothing to what the set says. go-jose
+// is not used to decode: it refuses keys for their x5c, refuses RSA keys of more
+// than 4096 bits, and accepts line breaks and stray bits in base64url.
 type jwk struct {
 	Kty    string   `json:"kty"`
 	Kid    string   `json:"kid"`
@@ -51,7 +70,7 @@ type jwk struct {
 	N   string `json:"n"`
 	E   string `json:"e"`
 
-	// Private and symmetric members: seen, never read.
+	// Private and symmetric members. Only their presence matters.
 	K   jsontext.Value `json:"k"`
 	D   jsontext.Value `json:"d"`
 	P   jsontext.Value `json:"p"`
@@ -69,7 +88,7 @@ func parseKey(value jsontext.Value) (Key, error) {
 	if err := json.Unmarshal(value, &k); err != nil {
 		return Key{}, errors.New("not a JWK: an object whose members have the types of RFC 7517 was expected")
 	}
-	if err := k.verifies(); err != nil {
+	if err := k.checkUse(); err != nil {
 		return Key{}, err
 	}
 	public, algorithms, err := k.material()
@@ -89,9 +108,9 @@ func parseKey(value jsontext.Value) (Key, error) {
 	return Key{k.Kid, algorithms, public, base64.RawURLEncoding.EncodeToString(thumbprint)}, nil
 }
 
-// verifies tells whether the key says of itself that it is for signatures, and
-// is public. A private key that was published signs for everyone.
-func (k *jwk) verifies() error {
+// checkUse refuses keys that are not public, and keys that are not for
+// signatures by their own words. Everybody can sign with a published private key.
+func (k *jwk) checkUse() error {
 	switch {
 	case k.Kty == "oct" || k.K != nil:
 		return errors.New("a symmetric key: shared secrets belong into hmac, not into a key set")
@@ -105,25 +124,7 @@ func (k *jwk) verifies() error {
 	return nil
 }
 
-const (
-	minRSABits = 2048
-	maxRSABits = 8192 // a larger one is a way to burn our CPU
-)
-
-var (
-	rsaAlgorithms     = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-	ed25519Algorithms = []string{"EdDSA"}
-	curves            = map[string]struct {
-		curve      elliptic.Curve
-		algorithms []string // one curve, one algorithm: RFC 7518 section 3.4
-	}{
-		"P-256": {elliptic.P256(), []string{"ES256"}},
-		"P-384": {elliptic.P384(), []string{"ES384"}},
-		"P-521": {elliptic.P521(), []string{"ES512"}},
-	}
-)
-
-// material is the public key and every algorithm that its type and size fit.
+// material returns the public key and all algorithms that fit its type and curve.
 func (k *jwk) material() (crypto.PublicKey, []string, error) {
 	switch k.Kty {
 	case "RSA":
@@ -187,8 +188,8 @@ func (k *jwk) ed25519() (ed25519.PublicKey, error) {
 	return ed25519.PublicKey(x), nil
 }
 
-// decode reads base64url as RFC 7515 section 2 has it: no padding, no line
-// breaks (which encoding/base64 skips), no stray bits.
+// decode decodes base64url as RFC 7515 section 2 defines it: no padding, no
+// line breaks (encoding/base64 skips them), no stray bits.
 func decode(s string) ([]byte, bool) {
 	if s == "" || strings.ContainsAny(s, "\r\n") {
 		return nil, false

@@ -60,7 +60,8 @@ func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 	return nil, warnings, fmt.Errorf("none of the %d keys is usable; %w", len(warnings), first)
 }
 
-// malformed says what is wrong with JSON; the library's own words quote it.
+// malformed describes an error of the JSON library, whose own text quotes the
+// input.
 func malformed(what string, err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {

@@ -8,40 +8,52 @@ import (
 	"time"
 )
 
-// run fetches until Close: at once, then when it is time or somebody asks.
+const (
+	refreshEvery    = 5 * time.Minute
+	refreshJitter   = 30 * time.Second
+	refreshSoonest  = time.Minute      // the least that Cache-Control can ask for; also after a failure
+	retryWithout    = 10 * time.Second // while no keys are held
+	askAgain        = 10 * time.Second // between refreshes for unknown keys
+	keepWithout     = 24 * time.Hour   // how long the last good keys serve
+	refreshDeadline = 5 * time.Second  // discovery and keys together
+)
+
+// run refreshes until Close: at once, then by the timer or for a lookup.
 func (r *Remote) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		var f *flight
+		var due *refresh
 		select {
 		case <-r.closing.Done():
 			return
 		case <-timer.C:
-			f = r.takeOff(true)
-		case <-r.kick:
-			f = r.takeOff(false) // nil if the timer's flight took it along
+			due = r.dueRefresh(true)
+		case <-r.wake:
+			due = r.dueRefresh(false) // nil if the timer's refresh was the lookup's too
 		}
-		if f != nil {
-			timer.Reset(r.fly(f))
+		if due != nil {
+			timer.Reset(r.do(due))
 		}
 	}
 }
 
-func (r *Remote) takeOff(unasked bool) *flight {
+// dueRefresh returns the refresh that lookups wait for. By the timer there is
+// one in any case.
+func (r *Remote) dueRefresh(byTimer bool) *refresh {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closing.Err() != nil {
 		return nil
 	}
-	if r.flight == nil && unasked {
-		r.flight = &flight{done: make(chan struct{})}
+	if r.refresh == nil && byTimer {
+		r.refresh = &refresh{done: make(chan struct{})}
 	}
-	return r.flight
+	return r.refresh
 }
 
-// fly fetches once and returns when to do so again.
-func (r *Remote) fly(f *flight) time.Duration {
+// do fetches the keys once and returns the time until the next refresh.
+func (r *Remote) do(due *refresh) time.Duration {
 	ctx, cancel := context.WithTimeout(r.closing, refreshDeadline)
 	defer cancel()
 	status := Status{}
@@ -54,7 +66,7 @@ func (r *Remote) fly(f *flight) time.Duration {
 		}
 	}
 	wait := r.wait(answer, err)
-	r.land(f, status, wait, err)
+	r.finish(due, status, wait, err)
 	return wait
 }
 
@@ -68,32 +80,22 @@ func (r *Remote) wait(answer Answer, err error) time.Duration {
 	return retryWithout
 }
 
-// land publishes the outcome before anyone who waits goes on.
-func (r *Remote) land(f *flight, status Status, wait time.Duration, err error) {
+// finish publishes the outcome before the waiting lookups go on.
+func (r *Remote) finish(due *refresh, status Status, wait time.Duration, err error) {
 	r.mu.Lock()
-	if err != nil { // of the keys that are still held, the rest stays true
+	if err != nil { // the rest of the status describes the keys that are still held
 		status = r.status
 		status.Error = err.Error()
 	}
 	status.Attempt = time.Now()
-	r.status, r.next, r.flight = status, status.Attempt.Add(wait), nil
+	r.status, r.next, r.refresh = status, status.Attempt.Add(wait), nil
 	r.mu.Unlock()
-	close(f.done)
-	r.settle()
+	close(due.done)
+	r.markReady()
 }
 
-const (
-	refreshEvery    = 5 * time.Minute
-	refreshJitter   = 30 * time.Second
-	refreshSoonest  = time.Minute      // what Cache-Control can shorten that to; also after a failure
-	retryWithout    = 10 * time.Second // no keys are held
-	askAgain        = 10 * time.Second // between refreshes for unknown keys
-	keepWithout     = 24 * time.Hour   // how long the last good keys serve
-	refreshDeadline = 5 * time.Second  // discovery and keys together
-)
-
-// untilRefresh is when good keys are fetched again: a little earlier than
-// they might, so that replicas which started together drift apart.
+// untilRefresh is the time until good keys are fetched again. It is a little
+// random, so that replicas which started together drift apart.
 func untilRefresh(cacheControl string) time.Duration {
 	wait := refreshEvery
 	if age, ok := maxAge(cacheControl); ok {
@@ -102,7 +104,7 @@ func untilRefresh(cacheControl string) time.Duration {
 	return max(wait-rand.N(refreshJitter), refreshSoonest) // #nosec G404 -- jitter
 }
 
-// maxAge reads what RFC 9111 section 5.2.2 has to say of storing an answer.
+// maxAge is how long an answer may be stored (RFC 9111 section 5.2.2).
 func maxAge(cacheControl string) (age time.Duration, ok bool) {
 	for directive := range strings.SplitSeq(cacheControl, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")

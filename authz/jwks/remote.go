@@ -11,40 +11,40 @@ import (
 )
 
 // Remote is a set that is fetched and kept fresh. One goroutine does all the
-// fetching; lookups read an atomic value, and wait only for a key that is not
-// there.
+// fetching. A lookup reads an atomic value; it waits only if its key is not
+// held.
 //
-//   - Refreshed every 5 min, which Cache-Control can shorten to 1 min; 1 min
-//     after a refresh that failed.
-//   - Without keys, fetched every 10 s. Lookups wait for the first attempt; after
-//     it they are unavailable at once.
-//   - An unknown kid refreshes at most once in 10 s. The lookup waits for it, as
-//     do others meanwhile; then, and in between, it is ErrUnknownKey.
+//   - Keys are refreshed every 5 min, which Cache-Control can shorten to 1 min,
+//     and 1 min after a refresh that failed.
+//   - While no keys are held, they are fetched every 10 s. Lookups wait for the
+//     first attempt; later ones are unavailable at once.
+//   - An unknown kid makes a refresh at most once in 10 s. All lookups of unknown
+//     kids wait for that refresh. In between the answer is ErrUnknownKey.
 //   - The last good keys serve for 24 h after they were fetched.
 type Remote struct {
 	config  Config
 	held    atomic.Pointer[held]
 	start   sync.Once
-	kick    chan struct{} // a flight was asked for
+	wake    chan struct{} // a lookup asked for a refresh
 	ready   chan struct{}
 	tried   sync.Once // closes ready
 	closing context.Context
 	close   context.CancelFunc
 
-	mu     sync.Mutex // never held across I/O
-	flight *flight    // asked for or under way
-	asked  time.Time  // when an unknown kid last asked for one
-	next   time.Time  // when the next one starts by itself
-	status Status
+	mu      sync.Mutex // never held across I/O
+	refresh *refresh   // asked for or under way; nil if there is none
+	asked   time.Time  // when an unknown kid last asked for a refresh
+	next    time.Time  // when the timer starts the next refresh
+	status  Status
 }
 
-// Status tells an operator how a Remote is doing.
+// Status is the state of a Remote, for an operator.
 type Status struct {
-	Keys    int       // held, whatever their age
+	Keys    int       // how many are held, whatever their age
 	Success time.Time // when they were fetched; zero if never
 	Attempt time.Time // when the last attempt ended; zero if there was none
 
-	// Error is why the last attempt failed, "" if it did not. It holds nothing
+	// Error is why the last attempt failed, "" if it succeeded. It holds nothing
 	// that was fetched.
 	Error string
 
@@ -52,15 +52,15 @@ type Status struct {
 	Warnings []authz.Problem
 }
 
-// held are good keys and when they came.
+// held are good keys and when they were fetched.
 type held struct {
 	*index
 	at time.Time
 }
 
-// flight is one refresh, for all who wait for it.
-type flight struct {
-	asked bool // by a lookup, and so started after it
+// refresh is one fetch of the keys. Several lookups can wait for it.
+type refresh struct {
+	asked bool // a lookup asked for it, so it starts after that lookup
 	done  chan struct{}
 }
 
@@ -69,7 +69,7 @@ func NewRemote(c Config) *Remote {
 	closing, cancel := context.WithCancel(context.Background())
 	return &Remote{
 		config:  c,
-		kick:    make(chan struct{}, 1),
+		wake:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		closing: closing,
 		close:   cancel,
@@ -83,15 +83,15 @@ func (r *Remote) Start() { r.start.Do(func() { go r.run() }) }
 // that requests under way can end.
 func (r *Remote) Close() {
 	r.close()
-	r.settle()
+	r.markReady()
 }
 
-// Ready is closed once the first attempt has ended, well or not, or on Close.
+// Ready is closed when the first attempt has ended, well or not, and on Close.
 func (r *Remote) Ready() <-chan struct{} { return r.ready }
 
-func (r *Remote) settle() { r.tried.Do(func() { close(r.ready) }) }
+func (r *Remote) markReady() { r.tried.Do(func() { close(r.ready) }) }
 
-// Status is how things stand.
+// Status returns the current status.
 func (r *Remote) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,16 +118,16 @@ func (r *Remote) Lookup(ctx context.Context, kid, alg string) ([]Key, error) {
 	return r.lookupRefreshed(ctx, kid, alg)
 }
 
-// lookupRefreshed waits for what is under way, and then for a refresh that
-// started after it asked, if one is due.
+// lookupRefreshed looks for a key that is not held. It waits for the refresh
+// under way, if any, and then for one of its own, if one is due.
 func (r *Remote) lookupRefreshed(ctx context.Context, kid, alg string) ([]Key, error) {
 	for {
-		f := r.board()
-		if f == nil {
+		due := r.joinRefresh()
+		if due == nil {
 			return nil, ErrUnknownKey
 		}
 		select {
-		case <-f.done:
+		case <-due.done:
 		case <-ctx.Done():
 			return nil, r.unavailable(ctx.Err())
 		case <-r.closing.Done():
@@ -140,32 +140,33 @@ func (r *Remote) lookupRefreshed(ctx context.Context, kid, alg string) ([]Key, e
 		if keys := now.find(kid, alg); len(keys) > 0 {
 			return keys, nil
 		}
-		if f.asked {
+		if due.asked {
 			return nil, ErrUnknownKey
 		}
 	}
 }
 
-// board joins the flight there is, or asks for one if that may be.
-func (r *Remote) board() *flight {
+// joinRefresh returns the refresh that is asked for or under way. If there is
+// none, joinRefresh asks for one, at most once in askAgain; else it returns nil.
+func (r *Remote) joinRefresh() *refresh {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.flight != nil {
-		return r.flight
+	if r.refresh != nil {
+		return r.refresh
 	}
 	if r.closing.Err() != nil || !r.asked.IsZero() && time.Since(r.asked) < askAgain {
 		return nil
 	}
 	r.asked = time.Now()
-	r.flight = &flight{asked: true, done: make(chan struct{})}
+	r.refresh = &refresh{asked: true, done: make(chan struct{})}
 	select {
-	case r.kick <- struct{}{}:
-	default: // one kick is enough: the loop looks for a flight
+	case r.wake <- struct{}{}:
+	default: // run is about to look for r.refresh anyway
 	}
-	return r.flight
+	return r.refresh
 }
 
-// fresh are the keys that may verify, nil if there are none.
+// fresh returns the held keys unless they are too old; nil if there are none.
 func (r *Remote) fresh() *held {
 	now := r.held.Load()
 	if now == nil || time.Since(now.at) >= keepWithout {
@@ -176,7 +177,8 @@ func (r *Remote) fresh() *held {
 
 var errNotFetched = errors.New("no keys were fetched yet")
 
-// unavailable has the reason why the last attempt failed, if no other is given.
+// unavailable is the error of a lookup. Without a reason it tells why the last
+// attempt failed.
 func (r *Remote) unavailable(reason error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

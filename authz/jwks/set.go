@@ -1,12 +1,11 @@
-// Package jwks holds the keys that tokens are verified with (RFC 7517): read
-// strictly, fetched, refreshed and rotated without a request ever waiting for
-// more than it has to.
+// Package jwks holds the key sets that verify tokens (RFC 7517).
 //
-// A [Set] is what a verifier asks. [Static] is one for keys that a policy
-// holds; [Remote] is one for a JWKS URL or an issuer, found by discovery.
+// [Parse] reads a key set strictly. A [Set] finds keys for a token: [Static]
+// holds keys that a policy contains or refers to; [Remote] fetches the keys of a
+// URL or an issuer, refreshes them, and follows their rotation.
 //
-// A good set of keys is replaced by another good set only. Neither an answer
-// that is no key set nor a provider that is down changes what verifies, for 24 h.
+// Only a good key set replaces a good key set. If the provider is down, or
+// answers with anything else, the last good keys serve for 24 h.
 package jwks
 
 import (
@@ -19,12 +18,12 @@ import (
 // maxCandidates is how many keys a token may be tried with.
 const maxCandidates = 16
 
-// Set is what a verifier asks.
+// Set finds the keys that can verify a token.
 type Set interface {
-	// Lookup returns the keys with this `kid` that may verify alg; without a
-	// kid, all that may; at most 16, in the set's order, and never none. It
-	// waits for a key that is not held, no longer than ctx. The error is
-	// ErrUnknownKey or an *UnavailableError.
+	// Lookup returns the keys with this `kid` that may verify alg, or all keys
+	// that may verify alg if kid is "". They are at least 1 and at most 16, in
+	// the set's order. Lookup waits for a key that is not held, until ctx ends.
+	// The error is ErrUnknownKey or an *UnavailableError.
 	Lookup(ctx context.Context, kid, alg string) ([]Key, error)
 }
 
@@ -32,8 +31,8 @@ type Set interface {
 // this algorithm: the credential is bad.
 var ErrUnknownKey = errors.New("no key with this id and algorithm")
 
-// UnavailableError says that there is nothing to decide with: no keys are held,
-// or the request ended while they were asked for.
+// UnavailableError says that the token cannot be verified now: no keys are
+// held, or ctx ended while Lookup waited.
 type UnavailableError struct {
 	// RetryAfter is when asking again makes sense, at least 1 s.
 	RetryAfter time.Duration
@@ -59,7 +58,7 @@ func (s static) Lookup(_ context.Context, kid, alg string) ([]Key, error) {
 	return nil, ErrUnknownKey
 }
 
-// index answers every question without looking for anything.
+// index finds keys by kid and algorithm.
 type index struct {
 	named map[name][]Key
 	fits  map[string][]Key // by algorithm
