@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// special are the ranges that are no public address of one server, from the
+// special are the ranges that hold no public address of one server, from the
 // IANA special-purpose address registries (RFC 6890 and its successors).
 var special = []struct {
 	prefix netip.Prefix
@@ -44,12 +44,12 @@ var special = []struct {
 	{netip.MustParsePrefix("2001::/23"), "reserved"},
 }
 
-// globalUnicast6 is all of IPv6 that is handed out as public.
+// globalUnicast6 is the part of IPv6 that holds the public addresses.
 var globalUnicast6 = netip.MustParsePrefix("2000::/3")
 
-// refusedError names the address and the way to open it.
+// refusedError names the address and the flag that admits it.
 type refusedError struct {
-	dialled, judged netip.Addr // they differ where the first carries the second
+	dialled, judged netip.Addr // they differ if the first carries the second
 	why             string
 }
 
@@ -62,7 +62,7 @@ func (e *refusedError) Error() string {
 		e.dialled, carried, e.why, e.judged, e.judged.BitLen())
 }
 
-// addresses are the ranges an operator opened.
+// addresses are the ranges that an operator admitted.
 type addresses []netip.Prefix
 
 func newAddresses(allowed []netip.Prefix) addresses {
@@ -76,8 +76,8 @@ func newAddresses(allowed []netip.Prefix) addresses {
 	return out
 }
 
-// control is called by net.Dialer for every address it is about to connect to.
-// A check of the name before the dial would leave DNS time to change its mind.
+// control is called by net.Dialer for every address before it connects. If the
+// name were checked before the dial, DNS could answer differently in between.
 func (a addresses) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -86,8 +86,8 @@ func (a addresses) control(_ context.Context, _, address string, _ syscall.RawCo
 	return a.judge(to.Addr())
 }
 
-// judge refuses what is neither public nor opened. What an address carries
-// decides: a translator or tunnel on the way would deliver it there.
+// judge refuses an address that is neither public nor admitted. If it carries an
+// IPv4 address, that one is judged: a translator or tunnel would deliver there.
 func (a addresses) judge(dialled netip.Addr) error {
 	dialled = dialled.Unmap().WithZone("")
 	carries, inner := carried(dialled)
@@ -130,8 +130,9 @@ var (
 	thisNet    = netip.MustParsePrefix("0.0.0.0/8")
 )
 
-// carried tells whether addr is of a kind that carries IPv4 addresses, and
-// which ones it may be delivered to; all of them must be acceptable.
+// carried reports whether addr is of a kind that carries an IPv4 address, and
+// returns the IPv4 addresses that it may be delivered to. judge has to accept all
+// of them.
 func carried(addr netip.Addr) (bool, []netip.Addr) {
 	b := addr.As16()
 	at := func(i, j, k, l int) netip.Addr { return netip.AddrFrom4([4]byte{b[i], b[j], b[k], b[l]}) }

@@ -4,15 +4,15 @@
 // it reads and how long it waits.
 //
 //   - https only, unless [Config.AllowHTTP].
-//   - Global unicast addresses only, judged at each dial, after the name was
-//     resolved: what is judged is what is dialled, whatever DNS says next time.
-//     [Config.AllowCIDRs] opens what an operator means to open.
+//   - Global unicast addresses only. Each address is judged when it is dialled,
+//     after its name was resolved, so a later answer of DNS changes nothing.
+//     [Config.AllowCIDRs] admits others.
 //   - Proxy environment variables are not honoured: a proxy would dial for us.
 //   - At most three redirects of a GET, within its origin; none of a POST.
 //   - 1 MiB of body, 5 s altogether, 4 requests at once per origin.
 //
-// Errors say what went wrong in words of this package. They never hold the URL
-// or anything the server sent, and so may be shown in a status.
+// Errors are texts of this package. They never hold the URL or anything that
+// the server sent, so a status may show them.
 package egress
 
 import (
@@ -33,28 +33,27 @@ const (
 	timeout      = 5 * time.Second
 )
 
-// Config is what the operator decides. The zero value dials https on public
-// addresses only.
+// Config is the operator's. The zero value dials https on public addresses only.
 type Config struct {
 	// AllowHTTP admits http URLs (--egress-allow-http).
 	AllowHTTP bool
 
 	// AllowCIDRs are dialled although they are not public
-	// (--egress-allow-cidr). An address that carries an IPv4 address (NAT64,
-	// 6to4, Teredo, IPv4-mapped) is looked up here by the one it carries.
+	// (--egress-allow-cidr). If an address carries an IPv4 address (NAT64,
+	// 6to4, Teredo, IPv4-mapped), the IPv4 address is compared.
 	AllowCIDRs []netip.Prefix
 
-	// Resolver looks names up. Default: net.DefaultResolver.
+	// Resolver resolves host names. Default: net.DefaultResolver.
 	Resolver *net.Resolver
 }
 
-// Client fetches what policies name. It is safe for concurrent use.
+// Client sends requests to the URLs of policies. It is safe for concurrent use.
 type Client struct {
 	allowHTTP  bool
 	timeout    time.Duration
 	addresses  addresses
 	transports transports
-	lanes      lanes
+	origins    origins
 	closing    context.Context
 	close      context.CancelFunc
 }
@@ -73,7 +72,8 @@ type Request struct {
 	// Body is sent with a POST.
 	Body []byte
 
-	// Roots verify the server; it must not change any more. Nil: the system's.
+	// Roots verify the server; the pool must not change any more. Nil: the
+	// system's roots.
 	Roots *x509.CertPool
 
 	// MaxBytes bounds the body of the answer. Default and maximum: 1 MiB.
@@ -102,10 +102,10 @@ func New(c Config) *Client {
 	return client
 }
 
-// Do sends r and reads the whole answer, in 5 s or what ctx leaves of them;
-// waiting for a free place at the origin counts. An answer that is too large,
-// ends early or redirects where it may not is an error. The error wraps
-// context.DeadlineExceeded or context.Canceled when that is the reason.
+// Do sends r and reads the whole answer, within 5 s and the deadline of ctx. The
+// time includes the wait for other requests to the origin. An answer that is too
+// large, ends early or redirects to a refused URL is an error. The error wraps
+// context.DeadlineExceeded or context.Canceled if that is the reason.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	u, err := c.check(r.URL)
 	if err != nil {
@@ -125,11 +125,11 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	defer cancel()
 	defer context.AfterFunc(c.closing, cancel)()
 
-	leave, err := c.lanes.enter(ctx, origin(u))
+	release, err := c.origins.acquire(ctx, origin(u))
 	if err != nil {
-		return nil, fmt.Errorf("no free place among the %d requests at once to this origin: %w", laneWidth, err)
+		return nil, fmt.Errorf("no free place among the %d requests at once to this origin: %w", maxPerOrigin, err)
 	}
-	defer leave()
+	defer release()
 
 	res, err := c.follow(ctx, u, r)
 	if err != nil && ctx.Err() != nil {
@@ -138,7 +138,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	return res, err
 }
 
-// Close ends what is under way, drops all connections and refuses later
+// Close ends the requests under way, closes all connections and refuses later
 // requests.
 func (c *Client) Close() {
 	c.close()

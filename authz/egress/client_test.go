@@ -226,14 +226,14 @@ func TestAtMostFourRequestsAtOnceGoToOneOrigin(t *testing.T) {
 	handler := func(http.ResponseWriter, *http.Request) { arrived <- struct{}{}; <-release }
 	url := serve(t, handler)
 	c := client(t)
-	results := make(chan error, laneWidth)
-	for range laneWidth {
+	results := make(chan error, maxPerOrigin)
+	for range maxPerOrigin {
 		go func() {
 			_, err := c.Do(context.Background(), Request{URL: url})
 			results <- err
 		}()
 	}
-	for range laneWidth {
+	for range maxPerOrigin {
 		<-arrived
 	}
 
@@ -251,13 +251,47 @@ func TestAtMostFourRequestsAtOnceGoToOneOrigin(t *testing.T) {
 	if _, err := c.Do(t.Context(), Request{URL: serve(t, handler)}); err != nil {
 		t.Errorf("another origin is free: %v", err)
 	}
-	for range laneWidth {
+	for range maxPerOrigin {
 		if err := <-results; err != nil {
 			t.Error(err)
 		}
 	}
-	if n := len(c.lanes.of); n != 0 {
-		t.Errorf("%d lanes are left behind", n)
+	if n := len(c.origins.all); n != 0 {
+		t.Errorf("%d origins are left behind", n)
+	}
+}
+
+// Whoever writes policies chooses the roots too, as many as they like.
+func TestRequestsOfAllRootsCountForTheirOrigin(t *testing.T) {
+	arrived, release := make(chan struct{}, 16), make(chan struct{})
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { arrived <- struct{}{}; <-release }))
+	defer s.Close()
+	c := client(t)
+	rootsNumber := func(i int) *x509.CertPool {
+		roots := x509.NewCertPool()
+		roots.AddCert(s.Certificate())
+		roots.AddCert(&x509.Certificate{Raw: fmt.Append(nil, i)})
+		return roots
+	}
+	results := make(chan error, maxPerOrigin)
+	for i := range maxPerOrigin {
+		go func() {
+			_, err := c.Do(context.Background(), Request{URL: s.URL, Roots: rootsNumber(i)})
+			results <- err
+		}()
+	}
+	for range maxPerOrigin {
+		<-arrived
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := c.Do(ctx, Request{URL: s.URL, Roots: rootsNumber(maxPerOrigin)})
+	wantError(t, err, "no free place")
+	close(release)
+	for range maxPerOrigin {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

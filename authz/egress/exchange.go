@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// follow sends r to u and to where it is redirected. http.Client is not used:
-// its errors hold the URL with its query, and it follows what we would not.
+// follow sends r to u and follows redirects. http.Client is not used: its errors
+// hold the URL with its query, and it follows redirects to other origins.
 func (c *Client) follow(ctx context.Context, u *url.URL, r Request) (*Response, error) {
 	for hops := 0; ; hops++ {
 		res, err := c.exchange(ctx, u, r)
@@ -42,7 +42,8 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// redirected never puts the location into an error: the server chose it.
+// redirected returns the URL of a redirect. Its errors do not hold the location:
+// the server chose it.
 func (c *Client) redirected(from *url.URL, location string) (*url.URL, error) {
 	if location == "" {
 		return nil, errors.New("a redirect without a location")
@@ -102,9 +103,9 @@ func readBody(res *http.Response, limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// Check tells, without any I/O, whether rawURL may be fetched at all: its form
-// and, where its host is an address, that address. A name is judged when it is
-// dialled. The error does not repeat the URL.
+// Check returns why rawURL is never fetched, without any I/O: for its form, or
+// for the address if its host is one. Names are judged when they are dialled. The
+// error does not hold the URL.
 func (c *Client) Check(rawURL string) error {
 	_, err := c.check(rawURL)
 	return err

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// explain puts a failure into words of ours. The library's errors quote what
-// the server sent: header lines, status lines, the names of a certificate.
+// explain replaces an error of net/http by a text of this package. The library's
+// errors quote the server: header lines, status lines, names in a certificate.
 func explain(err error) error {
 	var refused *refusedError
 	var lookup *net.DNSError

@@ -59,8 +59,8 @@ func (t *transports) newTransport(roots *x509.CertPool) *http.Transport {
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    timeout,
 		Protocols:              &protocols,
-		DisableCompression:     true, // what is counted is what was sent
-		MaxIdleConnsPerHost:    laneWidth,
+		DisableCompression:     true, // the limit of a body counts bytes as they were sent
+		MaxIdleConnsPerHost:    maxPerOrigin,
 		MaxResponseHeaderBytes: maxHeader,
 		IdleConnTimeout:        90 * time.Second,
 	}
@@ -76,52 +76,53 @@ func (t *transports) closeIdle() {
 	t.pools = nil
 }
 
-// laneWidth is how many requests go to one origin at once.
-const laneWidth = 4
+// maxPerOrigin is how many requests go to one origin at once.
+const maxPerOrigin = 4
 
-// lanes bounds what an origin has to bear. A lane exists while somebody is in
-// it or waits.
-type lanes struct {
-	mu sync.Mutex
-	of map[string]*lane
+// origins bounds the requests to each origin, whatever their roots:
+// http.Transport.MaxConnsPerHost would count each set of roots apart. An origin
+// has an entry while requests to it are under way or wait.
+type origins struct {
+	mu  sync.Mutex
+	all map[string]*originLimit
 }
 
-type lane struct {
-	places chan struct{}
-	users  int
+type originLimit struct {
+	underWay chan struct{}
+	users    int // under way or waiting
 }
 
-// enter waits for a place at origin until ctx ends.
-func (l *lanes) enter(ctx context.Context, origin string) (leave func(), err error) {
-	here := l.join(origin)
+// acquire waits until a request to origin may start, or ctx ends.
+func (o *origins) acquire(ctx context.Context, origin string) (release func(), err error) {
+	limit := o.join(origin)
 	select {
-	case here.places <- struct{}{}:
-		return func() { <-here.places; l.part(origin, here) }, nil
+	case limit.underWay <- struct{}{}:
+		return func() { <-limit.underWay; o.leave(origin, limit) }, nil
 	case <-ctx.Done():
-		l.part(origin, here)
+		o.leave(origin, limit)
 		return nil, ctx.Err()
 	}
 }
 
-func (l *lanes) join(origin string) *lane {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.of == nil {
-		l.of = map[string]*lane{}
+func (o *origins) join(origin string) *originLimit {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.all == nil {
+		o.all = map[string]*originLimit{}
 	}
-	here := l.of[origin]
-	if here == nil {
-		here = &lane{places: make(chan struct{}, laneWidth)}
-		l.of[origin] = here
+	limit := o.all[origin]
+	if limit == nil {
+		limit = &originLimit{underWay: make(chan struct{}, maxPerOrigin)}
+		o.all[origin] = limit
 	}
-	here.users++
-	return here
+	limit.users++
+	return limit
 }
 
-func (l *lanes) part(origin string, here *lane) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if here.users--; here.users == 0 {
-		delete(l.of, origin)
+func (o *origins) leave(origin string, limit *originLimit) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if limit.users--; limit.users == 0 {
+		delete(o.all, origin)
 	}
 }
