@@ -55,8 +55,8 @@ func TestAPolicyThatCannotBeReadIsNotDecidedByAndKeepsNoOtherFromBeingRead(t *te
 	scheme := runtime.NewScheme()
 	addReceived(scheme)
 	for spec, want := range map[string]string{
-		`{"mode":{"a":1},"routes":[{"hostnames":["a.example.com"]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}}`: "spec.mode",
-		`{"routes":[{"hostnames":["a.example.com",{}]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}}`:             "spec.routes[0].hostnames[1]",
+		`{"precedence":{"a":1},"routes":[{"hostnames":["a.example.com"]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}}`: "spec.precedence",
+		`{"routes":[{"hostnames":["a.example.com",{}]}],"authentication":{"methods":[{"name":"public","anonymous":{}}]}}`:                   "spec.routes[0].hostnames[1]",
 		`{"routes":"all"}`: "spec.routes",
 		`[]`:               "spec",
 	} {

@@ -64,10 +64,15 @@ func TestWhatTheAPIServerDoesWithPoliciesIsInTheDigestAndWhatPeopleReadIsNot(t *
 		"an annotation": {func(c *crdv1.CustomResourceDefinition) { c.Annotations = map[string]string{"a": "b"} }, true},
 		"a field":       {func(c *crdv1.CustomResourceDefinition) { delete(spec(c).Properties, "response") }, false},
 		"a default": {func(c *crdv1.CustomResourceDefinition) {
-			edit(c, "mode", func(p *crdv1.JSONSchemaProps) { p.Default = nil })
+			edit(c, "authentication", func(p *crdv1.JSONSchemaProps) {
+				method := p.Properties["methods"].Items.Schema.Properties
+				requirement := method["requirement"]
+				requirement.Default = nil
+				method["requirement"] = requirement
+			})
 		}, false},
 		"an enum": {func(c *crdv1.CustomResourceDefinition) {
-			edit(c, "mode", func(p *crdv1.JSONSchemaProps) { p.Enum = nil })
+			edit(c, "precedence", func(p *crdv1.JSONSchemaProps) { p.Enum = nil })
 		}, false},
 		"a bound": {func(c *crdv1.CustomResourceDefinition) {
 			edit(c, "routes", func(p *crdv1.JSONSchemaProps) { p.MaxItems = nil })

@@ -12,7 +12,6 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=aap,categories=agentauth
 // +kubebuilder:metadata:labels="gateway.networking.k8s.io/policy=Inherited"
-// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Accepted",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
 // +kubebuilder:printcolumn:name="Programmed",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Programmed")].message`
@@ -38,25 +37,11 @@ type AgentAuthPolicyList struct {
 	Items           []AgentAuthPolicy `json:"items"`
 }
 
-// Mode says what a decision does.
-//
-// +kubebuilder:validation:Enum=Enforce
-type Mode string
-
-// ModeEnforce: what the policy denies does not reach the upstream.
-const ModeEnforce Mode = "Enforce"
-
 // PolicySpec is the wanted behaviour of a policy.
 //
 // +kubebuilder:validation:ExactlyOneOf=targetRefs;routes
 // +kubebuilder:validation:XValidation:rule="!has(self.precedence) || (has(self.targetRefs) && self.targetRefs.all(t, t.kind == 'Gateway'))",message="precedence is for targetRefs to Gateways only: leave it out, or make two policies"
 type PolicySpec struct {
-	// Mode says what a decision does. Enforce, the default: what the policy
-	// denies does not reach the upstream.
-	// +optional
-	// +kubebuilder:default=Enforce
-	Mode Mode `json:"mode,omitempty"`
-
 	// Precedence, for targetRefs to Gateways only, says whether policies of the
 	// routes there replace this one. Default (the default): they do. Override:
 	// they do not, and say Overridden.

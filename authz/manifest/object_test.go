@@ -123,7 +123,7 @@ spec: &spec
 		{"AgentAuthPolicy", "orders", "spec.routes[0].matches[0].path.value", 8, 32},
 		{"AgentAuthPolicy", "orders", "spec.authentication.methods[0].apiKey.selector.matchLabels[team]", 12, 41},
 		{"AgentAuthPolicy", "orders", "spec.authentication.methods[0].apiKey.from[0].header", 12, 7},
-		{"AgentAuthPolicy", "orders", "spec.mode", 4, 1},
+		{"AgentAuthPolicy", "orders", "spec.precedence", 4, 1},
 		{"AgentAuthPolicy", "orders", "nowhere[", 1, 1},
 		{"AgentAuthPolicy", "anchors", "spec.authentication.methods[0].apiKey.selector.matchLabels[a.b/c]", 30, 41},
 		{"AgentAuthPolicy", "anchors", "spec.authentication.methods[1].apiKey.selector", 30, 16},

@@ -15,7 +15,6 @@ func Default(p *v1alpha1.AgentAuthPolicy) *v1alpha1.AgentAuthPolicy {
 	p = p.DeepCopy()
 	p.Namespace = cmp.Or(p.Namespace, "default")
 	spec := &p.Spec
-	spec.Mode = cmp.Or(spec.Mode, v1alpha1.ModeEnforce)
 	for i := range spec.Routes {
 		defaultRoute(&spec.Routes[i])
 	}

@@ -40,7 +40,6 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 		f.errs = append(f.errs, &field.Error{Type: field.ErrorTypeForbidden, Field: path, BadValue: field.OmitValueType{},
 			Detail: "this version of agentauth does not know the field, which may be a restriction; upgrade agentauth to that of the CRD, or remove the field"})
 	}
-	oneOf(f, at.Child("mode"), spec.Mode, v1alpha1.ModeEnforce)
 	f.attachment(at, spec)
 	f.methods(at.Child("authentication", "methods"), spec.Authentication.Methods)
 	if spec.Authorization != nil {

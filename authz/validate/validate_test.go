@@ -133,7 +133,7 @@ func TestAPolicyWithoutNamespaceIsInDefault(t *testing.T) {
 func TestDefaultLeavesItsArgumentAlone(t *testing.T) {
 	p := validPolicy()
 	Default(p)
-	if p.Namespace != "" || p.Spec.Mode != "" || p.Spec.Routes[0].Matches != nil || p.Spec.Routes[1].Matches[0].Path.Type != nil ||
+	if p.Namespace != "" || p.Spec.Routes[0].Matches != nil || p.Spec.Routes[1].Matches[0].Path.Type != nil ||
 		p.Spec.Authentication.Methods[1].JWT.ClockSkew != nil || p.Spec.Response.Upstream.Credentials != "" {
 		t.Error("expected a copy to be changed, got the original")
 	}

@@ -140,12 +140,13 @@ func TestARefusalSaysWhereAndWhy(t *testing.T) {
 
 func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
 	for more, want := range map[string][]string{
-		"  mode: Enforce\n  newRestriction: {}": {`spec: this version of agentauth cannot read it: unknown field "newRestriction"; known are authentication, authorization, `},
-		"  routs: []":                           {`spec: this version of agentauth cannot read it: unknown field "routs"; did you mean "routes"?`},
-		"  routes: 1":                           {`spec.routes: this version of agentauth cannot read it: expected a list, came the number 1`},
-		"  routes: [{hostnames: [a], countries: [NL]}]\n  mode: {}": {
+		"  mode: Enforce": {`spec: this version of agentauth cannot read it: unknown field "mode"; known are authentication, authorization, `},
+		"  precedence: Default\n  newRestriction: {}": {`spec: this version of agentauth cannot read it: unknown field "newRestriction"; known are authentication, authorization, `},
+		"  routs: []": {`spec: this version of agentauth cannot read it: unknown field "routs"; did you mean "routes"?`},
+		"  routes: 1": {`spec.routes: this version of agentauth cannot read it: expected a list, came the number 1`},
+		"  routes: [{hostnames: [a], countries: [NL]}]\n  precedence: {}": {
 			`spec.routes[0]: this version of agentauth cannot read it: unknown field "countries"; known are hostnames, matches`,
-			`spec.mode: this version of agentauth cannot read it: expected a string, came a mapping`,
+			`spec.precedence: this version of agentauth cannot read it: expected a string, came a mapping`,
 		},
 	} {
 		r := newAsked(engine.Options{}).answer(t, reviewOf(t, nil, strings.Replace(policy(public, ""), "  routes: [{hostnames: [orders.example.com]}]", more, 1), ""))
@@ -169,11 +170,11 @@ func TestAPolicyThatIsInvalidAlreadyCanBeGivenUp(t *testing.T) {
 	}{
 		"a label is added":                  {nil, strings.Replace(wrong, "{name: orders", "{labels: {a: b}, name: orders", 1), wrong, true},
 		"the spec is written another way":   {nil, strings.Replace(wrong, "  routes: [{hostnames: [orders.example.com]}]\n", "", 1) + "\n  routes: [{hostnames: [orders.example.com]}]", wrong, true},
-		"it is being deleted":               {nil, strings.Replace(policy(public, typo+"\n  mode: Shadow"), "{name: orders", `{deletionTimestamp: "2027-01-31T00:00:00Z", name: orders`, 1), wrong, true},
+		"it is being deleted":               {nil, strings.Replace(policy(public, typo+"\n  precedence: Never"), "{name: orders", `{deletionTimestamp: "2027-01-31T00:00:00Z", name: orders`, 1), wrong, true},
 		"it is deleted":                     {func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Delete }, "", wrong, true},
 		"its status is written":             {func(r *admissionv1.AdmissionRequest) { r.SubResource = "status" }, wrong, right, true},
 		"it is corrected":                   {nil, right, wrong, true},
-		"another part of its spec is wrong": {nil, policy(public, typo+"\n  mode: Shadow"), wrong, false},
+		"another part of its spec is wrong": {nil, policy(public, typo+"\n  precedence: Never"), wrong, false},
 		"one that was right becomes wrong":  {nil, wrong, right, false},
 	} {
 		if r := newAsked(engine.Options{}).answer(t, reviewOf(t, c.change, c.policy, c.old)); r.Allowed != c.allowed {

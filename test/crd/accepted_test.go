@@ -122,7 +122,8 @@ func TestUnknownFieldsAreRefusedWhereverTheyAre(t *testing.T) {
 	g := serverGate(t)
 	for path, change := range map[string]func(map[string]any){
 		"spec.targets": func(o map[string]any) { o["spec"].(map[string]any)["targets"] = []any{} },
-		"spec.Mode":    func(o map[string]any) { o["spec"].(map[string]any)["Mode"] = "Enforce" },
+		"spec.mode":    func(o map[string]any) { o["spec"].(map[string]any)["mode"] = "Enforce" },
+		"spec.Routes":  func(o map[string]any) { o["spec"].(map[string]any)["Routes"] = []any{} },
 		"spec.authentication.methods[0].basic.user": func(o map[string]any) {
 			methods := o["spec"].(map[string]any)["authentication"].(map[string]any)["methods"]
 			methods.([]any)[0].(map[string]any)["basic"].(map[string]any)["user"] = "me"

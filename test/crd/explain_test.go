@@ -52,7 +52,6 @@ func TestKubectlShowsWhatIsInForce(t *testing.T) {
 		got = append(got, c.Name+" "+c.JSONPath+wide)
 	}
 	want := []string{
-		"Mode .spec.mode",
 		`Accepted .status.conditions[?(@.type=="Accepted")].status`,
 		`Programmed .status.conditions[?(@.type=="Programmed")].status`,
 		`Message .status.conditions[?(@.type=="Programmed")].message (-o wide)`,

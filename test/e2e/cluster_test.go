@@ -27,11 +27,11 @@ func TestAPolicyOfAClusterDecidesAndItsStatusTells(t *testing.T) {
 		}
 	}
 	line := strings.Fields(strings.Split(k.kubectl(t, "", "get", "aap", "-n", ns), "\n")[1])
-	if !slices.Equal(line[:4], []string{"orders", "Enforce", "True", "True"}) {
+	if !slices.Equal(line[:3], []string{"orders", "True", "True"}) {
 		t.Errorf("kubectl get aap: got %q", line)
 	}
 	wide := strings.Fields(strings.Split(k.kubectl(t, "", "get", "aap", "-n", ns, "-o", "wide"), "\n")[0])
-	if want := []string{"NAME", "MODE", "ACCEPTED", "PROGRAMMED", "MESSAGE", "AGE"}; !slices.Equal(wide, want) {
+	if want := []string{"NAME", "ACCEPTED", "PROGRAMMED", "MESSAGE", "AGE"}; !slices.Equal(wide, want) {
 		t.Errorf("kubectl get aap -o wide: expected %q, got %q", want, wide)
 	}
 	for field, word := range map[string]string{

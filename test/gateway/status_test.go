@@ -76,8 +76,8 @@ func TestKubectlTellsHowAPolicyStands(t *testing.T) {
 		header string
 		row    []string // its beginning
 	}{
-		{[]string{"get", "aap", "refunds", "-n", "shop"}, "NAME MODE ACCEPTED PROGRAMMED AGE", []string{"refunds", "Enforce", "True", "True"}},
-		{[]string{"get", "aap", "refunds", "-n", "shop", "-o", "wide"}, "NAME MODE ACCEPTED PROGRAMMED MESSAGE AGE", []string{"refunds", "Enforce", "True", "True", "compiled", "and", "in", "force"}},
+		{[]string{"get", "aap", "refunds", "-n", "shop"}, "NAME ACCEPTED PROGRAMMED AGE", []string{"refunds", "True", "True"}},
+		{[]string{"get", "aap", "refunds", "-n", "shop", "-o", "wide"}, "NAME ACCEPTED PROGRAMMED MESSAGE AGE", []string{"refunds", "True", "True", "compiled", "and", "in", "force"}},
 	} {
 		lines := strings.Split(s.kubectl(t, "", c.args...), "\n")
 		if got := strings.Join(strings.Fields(lines[0]), " "); got != c.header {
