@@ -29,7 +29,7 @@ func TestWhatOfASpecIsNotReadIsToldAndMakesItInvalid(t *testing.T) {
 		"of another type":      {`,"targetRefs":[{"name":5}]}`, "spec.targetRefs[0].name", `: spec.targetRefs[0].name: expected a string, came the number 5`},
 		"a fraction":           {`,"targetRefs":[{"name":0.5}]}`, "spec.targetRefs[0].name", `: spec.targetRefs[0].name: expected a string, came the number 0.5`},
 		"twice":                {`,"mode":"Enforce","mode":"Enforce"}`, "spec", `: spec: the key "mode" comes twice`},
-		"all of these":         {`,"quota":1,"mode":{},"x":2}`, "spec.quota spec.mode spec.x", `: spec.mode: expected a string, came a mapping`},
+		"all of these":         {`,"quota":1,"precedence":{},"x":2}`, "spec.quota spec.precedence spec.x", `: spec.precedence: expected a string, came a mapping`},
 		"too large to explain": {`,"quota":"` + strings.Repeat("x", maxExplained) + `"}`, "spec", `: spec: unknown field "quota"`},
 		"too deep to explain":  {`,"quota":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "spec", `: spec: unknown field "quota"`},
 	} {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz/keyed"
 )
 
 const (
@@ -113,7 +115,7 @@ func (l line) entry(count int) (*entry, error) {
 		return nil, err
 	}
 	name := nameDigest(l.user)
-	return &entry{id: keyed("entry", name[:], []byte(l.encoded)), name: name, hash: h}, nil
+	return &entry{id: keyed.Of("entry", name[:], []byte(l.encoded)), name: name, hash: h}, nil
 }
 
 // problem repeats the name only if it surely is one.

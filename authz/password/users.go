@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/agentauth-dev/agentauth/authz/keyed"
 )
 
 // MaxName is the longest user name in bytes.
@@ -17,19 +19,19 @@ const MaxName = 255
 // goroutines. The zero table, and a nil one, know nobody.
 type Users struct {
 	entries []*entry
-	byName  map[digest]*entry
+	byName  map[keyed.Digest]*entry
 }
 
 // entry is one user. id is a digest of name and hash, so that whatever is
 // remembered of an entry ends with it.
 type entry struct {
-	id   digest
-	name digest
+	id   keyed.Digest
+	name keyed.Digest
 	hash hash
 }
 
 func newUsers(entries []*entry) *Users {
-	users := &Users{entries: entries, byName: make(map[digest]*entry, len(entries))}
+	users := &Users{entries: entries, byName: make(map[keyed.Digest]*entry, len(entries))}
 	for _, e := range entries {
 		users.byName[e.name] = e
 	}
@@ -59,7 +61,7 @@ func (u *Users) find(user string) (e *entry, known bool) {
 	return u.entries[binary.BigEndian.Uint64(name[:])%uint64(len(u.entries))], false
 }
 
-func nameDigest(user string) digest { return keyed("name", []byte(user)) }
+func nameDigest(user string) keyed.Digest { return keyed.Of("name", []byte(user)) }
 
 // checkName tells what is wrong with a user name, without repeating it.
 func checkName(user string) error {
@@ -92,9 +94,9 @@ func Plain(user string, pass []byte) *Users {
 	if CheckPlain(user, pass) != nil {
 		return newUsers(nil)
 	}
-	h := plain{keyed("plain", pass)}
+	h := plain{keyed.Of("plain", pass)}
 	name := nameDigest(user)
-	return newUsers([]*entry{{id: keyed("entry", name[:], h.digest[:]), name: name, hash: h}})
+	return newUsers([]*entry{{id: keyed.Of("entry", name[:], h.digest[:]), name: name, hash: h}})
 }
 
 // CheckPlain tells what is wrong with a pair for Plain: a name that is empty,
@@ -112,10 +114,10 @@ func CheckPlain(user string, pass []byte) error {
 	return nil
 }
 
-type plain struct{ digest digest }
+type plain struct{ digest keyed.Digest }
 
 func (h plain) match(pass []byte) bool {
-	d := keyed("plain", pass)
+	d := keyed.Of("plain", pass)
 	return hmac.Equal(d[:], h.digest[:])
 }
 

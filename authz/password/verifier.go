@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agentauth-dev/agentauth/authz/keyed"
 	"github.com/agentauth-dev/agentauth/authz/limit"
 )
 
@@ -43,7 +44,7 @@ func New(limiter *limit.Limiter, o Options) *Verifier {
 	}
 	return &Verifier{
 		limiter: limiter,
-		good:    &memory{ttl: o.Remember, max: o.Entries, now: o.Now, until: map[digest]time.Time{}},
+		good:    &memory{ttl: o.Remember, max: o.Entries, now: o.Now, until: map[keyed.Digest]time.Time{}},
 		match:   hash.match,
 	}
 }
@@ -54,7 +55,7 @@ func New(limiter *limit.Limiter, o Options) *Verifier {
 //
 // An unknown user, and a password that is refused for its form, cost as much
 // as a wrong password. Hashing waits for its turn among tenants; what is
-// remembered, and the one keyed digest of a Plain table, do not wait. When ctx
+// remembered, and the one keyed keyed.Digest of a Plain table, do not wait. When ctx
 // ends during a hash Verify returns at once; the hash goes on in its slot and
 // what it finds is remembered. pass is not kept after Verify returned.
 func (v *Verifier) Verify(ctx context.Context, tenant string, users *Users, user string, pass []byte) error {
@@ -92,7 +93,7 @@ func (v *Verifier) check(ctx context.Context, tenant string, e *entry, pass []by
 	if h, ok := e.hash.(plain); ok {
 		return v.match(h, pass) && eligible, nil
 	}
-	key := keyed("verified", e.id[:], pass)
+	key := keyed.Of("verified", e.id[:], pass)
 	if eligible && v.good.has(key) {
 		return true, nil
 	}
@@ -126,18 +127,18 @@ type memory struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	until map[digest]time.Time
-	order []digest // oldest first, each once
+	until map[keyed.Digest]time.Time
+	order []keyed.Digest // oldest first, each once
 }
 
-func (m *memory) has(d digest) bool {
+func (m *memory) has(d keyed.Digest) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	until, ok := m.until[d]
 	return ok && m.now().Before(until)
 }
 
-func (m *memory) add(d digest) {
+func (m *memory) add(d keyed.Digest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
