@@ -23,8 +23,8 @@ type hash interface {
 	longest() int
 }
 
-// The prefixes that htpasswd files are known to hold; first match wins. Without
-// a parser the name says what was refused.
+// kinds are the hashes that htpasswd files hold, by prefix; the first that fits
+// counts. A kind without parse is refused by its name.
 var kinds = []struct {
 	prefix string
 	name   string
@@ -47,7 +47,7 @@ var kinds = []struct {
 	{"{", "another hash", nil},
 }
 
-// parseHash never repeats what it read, which may be a password.
+// parseHash reads a hash. Its errors do not repeat it: it may be a password.
 func parseHash(encoded string) (hash, error) {
 	switch {
 	case encoded == "":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/keyed"
 )
 
@@ -16,21 +17,6 @@ const (
 	MaxUsers = 10_000
 )
 
-// Problem is an entry of an htpasswd file that was refused, and why. It never
-// has the hash, nor a line that may be one.
-type Problem struct {
-	Line    int    // from 1
-	User    string // "" if the name itself is the problem
-	Message string // what was expected and what came
-}
-
-func (p Problem) String() string {
-	if p.User == "" {
-		return fmt.Sprintf("line %d: %s", p.Line, p.Message)
-	}
-	return fmt.Sprintf("line %d, user %q: %s", p.Line, p.User, p.Message)
-}
-
 // ParseHtpasswd reads an htpasswd file: lines of user:hash, blank lines, and
 // comments whose first character is #. Hashes may be
 //
@@ -40,14 +26,15 @@ func (p Problem) String() string {
 //     and a tag of 16 to 64 bytes;
 //   - sha512-crypt: $6$ with 1,000 to 1,000,000 rounds (5,000 if not given).
 //
-// The bounds keep each check within about a second of one core. Every other
-// entry is refused by itself and reported, in the order of lines: other hashes
-// and plain text, names that are none (see CheckPlain), a carriage return at
-// the end of the line. Names that occur twice are refused everywhere.
+// The bounds keep each check within about a second of one core. A line with
+// another hash, plain text, a bad name (see CheckPlain) or a carriage return at
+// its end is a Problem, and the other lines count. A name that occurs twice is
+// a Problem in each of its lines. Problems have Line and Message, and come in
+// the order of lines; they never repeat the hash, or a line that may be one.
 //
 // The error is for a file over MaxFile bytes or with more than MaxUsers
 // entries; then there is no table. A table may be empty, as the file may be.
-func ParseHtpasswd(data []byte) (*Users, []Problem, error) {
+func ParseHtpasswd(data []byte) (*Users, []authz.Problem, error) {
 	if len(data) > MaxFile {
 		return nil, nil, fmt.Errorf("password: expected an htpasswd file of at most %d bytes, got %d", MaxFile, len(data))
 	}
@@ -62,11 +49,11 @@ func ParseHtpasswd(data []byte) (*Users, []Problem, error) {
 		}
 	}
 	var entries []*entry
-	var problems []Problem
+	var problems []authz.Problem
 	for _, l := range lines {
 		e, err := l.entry(count[l.user])
 		if err != nil {
-			problems = append(problems, l.problem(err))
+			problems = append(problems, authz.Problem{Position: authz.Position{Line: l.number}, Message: err.Error()})
 			continue
 		}
 		entries = append(entries, e)
@@ -116,13 +103,4 @@ func (l line) entry(count int) (*entry, error) {
 	}
 	name := nameDigest(l.user)
 	return &entry{id: keyed.Of("entry", name[:], []byte(l.encoded)), name: name, hash: h}, nil
-}
-
-// problem repeats the name only if it surely is one.
-func (l line) problem(err error) Problem {
-	p := Problem{Line: l.number, Message: err.Error()}
-	if l.colon && checkName(l.user) == nil {
-		p.User = l.user
-	}
-	return p
 }

@@ -3,7 +3,7 @@
 // A Users is an immutable table: ParseHtpasswd reads one from an htpasswd file,
 // Plain makes one of a single user whose password is given in plain. A Verifier
 // checks a pair against a table; one Verifier serves all tables, and goes on
-// when they change. Hash makes what an htpasswd file wants.
+// when they change. Hash makes a hash for an htpasswd file.
 //
 // Names and passwords are compared byte for byte, without Unicode
 // normalisation. A password is refused, whatever the table says, if it is
@@ -22,8 +22,8 @@ import (
 // ErrMismatch: whoever can tell them apart can list the users.
 var ErrUnknownUser = errors.New("password: unknown user")
 
-// ErrMismatch says that the user is known and the password is not theirs. The
-// error that wraps it may tell more about the password's form, never its bytes.
+// ErrMismatch says that the user is known and the password is wrong. An error
+// that wraps it may describe the password's form, never its bytes.
 var ErrMismatch = errors.New("password: wrong password")
 
 // ErrOverloaded says that too many checks of this tenant wait already. Nothing
@@ -40,8 +40,8 @@ const (
 	MaxBcryptPassword = 72
 )
 
-// checkForm tells why pass cannot be anybody's password where longest bytes are
-// the most, without repeating it.
+// checkForm returns an error if pass has a form that is never verified. The
+// error does not repeat it.
 //
 // bcrypt repeats password and NUL until 72 bytes are full, so that "a" and
 // "a\x00a" have one hash; refusing controls closes that as well.

@@ -9,7 +9,7 @@ import (
 
 func TestAddingWhatIsRememberedNeitherDoublesNorProlongsIt(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	m := &memory{ttl: time.Minute, max: 10, now: func() time.Time { return now }, until: map[keyed.Digest]time.Time{}}
+	m := &verified{ttl: time.Minute, max: 10, now: func() time.Time { return now }, until: map[keyed.Digest]time.Time{}}
 	m.add(keyed.Digest{1})
 	now = now.Add(59 * time.Second)
 	m.add(keyed.Digest{1})
@@ -22,9 +22,9 @@ func TestAddingWhatIsRememberedNeitherDoublesNorProlongsIt(t *testing.T) {
 	}
 }
 
-func TestWhatRanOutMakesRoomBeforeTheMemoryIsFull(t *testing.T) {
+func TestWhatRanOutMakesRoomBeforeTheBoundIsReached(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	m := &memory{ttl: time.Minute, max: 10, now: func() time.Time { return now }, until: map[keyed.Digest]time.Time{}}
+	m := &verified{ttl: time.Minute, max: 10, now: func() time.Time { return now }, until: map[keyed.Digest]time.Time{}}
 	for i := range byte(5) {
 		m.add(keyed.Digest{i})
 	}

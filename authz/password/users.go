@@ -22,8 +22,8 @@ type Users struct {
 	byName  map[keyed.Digest]*entry
 }
 
-// entry is one user. id is a digest of name and hash, so that whatever is
-// remembered of an entry ends with it.
+// entry is one user. id is a digest of name and hash: a remembered password of
+// an entry does not count for an entry with another hash.
 type entry struct {
 	id   keyed.Digest
 	name keyed.Digest
@@ -63,7 +63,7 @@ func (u *Users) find(user string) (e *entry, known bool) {
 
 func nameDigest(user string) keyed.Digest { return keyed.Of("name", []byte(user)) }
 
-// checkName tells what is wrong with a user name, without repeating it.
+// checkName returns an error for a bad user name. The error does not repeat it.
 func checkName(user string) error {
 	switch {
 	case user == "":
@@ -87,9 +87,8 @@ func checkName(user string) error {
 const byteOrderMark = "\ufeff"
 
 // Plain makes a table of one user whose password is given in plain, as in a
-// Secret of type kubernetes.io/basic-auth. Only a digest under a key of this
-// process stays in memory. A pair that CheckPlain complains about makes an
-// empty table.
+// Secret of type kubernetes.io/basic-auth. Only a keyed digest of the password
+// stays in memory. A pair that CheckPlain refuses makes an empty table.
 func Plain(user string, pass []byte) *Users {
 	if CheckPlain(user, pass) != nil {
 		return newUsers(nil)
@@ -99,11 +98,11 @@ func Plain(user string, pass []byte) *Users {
 	return newUsers([]*entry{{id: keyed.Of("entry", name[:], h.digest[:]), name: name, hash: h}})
 }
 
-// CheckPlain tells what is wrong with a pair for Plain: a name that is empty,
-// over MaxName bytes, not UTF-8, with a colon, with control characters or with
-// white space around it; a password that is empty, over MaxPassword bytes or
-// with control characters, such as a trailing newline. Neither is repeated in
-// the error.
+// CheckPlain returns an error for a pair that Plain does not take: a name that
+// is empty, over MaxName bytes, not UTF-8, with a colon, with control
+// characters or with white space around it; a password that is empty, over
+// MaxPassword bytes or with control characters, such as a trailing newline. The
+// error repeats neither.
 func CheckPlain(user string, pass []byte) error {
 	if err := checkName(user); err != nil {
 		return fmt.Errorf("password: username: %w", err)

@@ -27,7 +27,7 @@ type Options struct {
 // Verifier, and one without a Limiter, verify nobody.
 type Verifier struct {
 	limiter *limit.Limiter
-	good    *memory
+	good    *verified
 	match   func(hash, []byte) bool
 }
 
@@ -44,7 +44,7 @@ func New(limiter *limit.Limiter, o Options) *Verifier {
 	}
 	return &Verifier{
 		limiter: limiter,
-		good:    &memory{ttl: o.Remember, max: o.Entries, now: o.Now, until: map[keyed.Digest]time.Time{}},
+		good:    &verified{ttl: o.Remember, max: o.Entries, now: o.Now, until: map[keyed.Digest]time.Time{}},
 		match:   hash.match,
 	}
 }
@@ -54,10 +54,10 @@ func New(limiter *limit.Limiter, o Options) *Verifier {
 // the first two say something about the credential, match them with errors.Is.
 //
 // An unknown user, and a password that is refused for its form, cost as much
-// as a wrong password. Hashing waits for its turn among tenants; what is
-// remembered, and the one keyed keyed.Digest of a Plain table, do not wait. When ctx
-// ends during a hash Verify returns at once; the hash goes on in its slot and
-// what it finds is remembered. pass is not kept after Verify returned.
+// as a wrong password. A hash waits for its turn among tenants; a remembered
+// password, and a Plain table, do not wait. When ctx ends during a hash Verify
+// returns at once; the hash goes on in its slot, and a password that it matches
+// is remembered. pass is not kept after Verify returned.
 func (v *Verifier) Verify(ctx context.Context, tenant string, users *Users, user string, pass []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -87,8 +87,8 @@ func (v *Verifier) Verify(ctx context.Context, tenant string, users *Users, user
 	return nil
 }
 
-// check tells whether pass is the password of e. If it is not eligible only the
-// cost is wanted: the answer is no.
+// check says whether pass is the password of e. A password that is not eligible
+// costs as much, and the answer is no.
 func (v *Verifier) check(ctx context.Context, tenant string, e *entry, pass []byte, eligible bool) (bool, error) {
 	if h, ok := e.hash.(plain); ok {
 		return v.match(h, pass) && eligible, nil
@@ -101,8 +101,8 @@ func (v *Verifier) check(ctx context.Context, tenant string, e *entry, pass []by
 	matched := false
 	err := v.limiter.Do(ctx, tenant, func() {
 		defer clear(pass)
-		// Many requests of one client wait here when what is remembered of it
-		// runs out: the first hash answers for all of them.
+		// Many requests of one client wait here when its digest runs out: the
+		// first hash answers for all of them.
 		matched = eligible && v.good.has(key)
 		if matched {
 			return
@@ -118,10 +118,10 @@ func (v *Verifier) check(ctx context.Context, tenant string, e *entry, pass []by
 	return matched, nil
 }
 
-// memory holds digests of verified passwords for a short time. It is bounded;
-// the oldest makes room. Nothing in it is prolonged: whoever comes back is
-// verified anew after ttl.
-type memory struct {
+// verified holds digests of users with their passwords, after the password was
+// verified, for the time ttl. It is bounded; the oldest digest makes room. A
+// password that is used all the time is still hashed anew after ttl.
+type verified struct {
 	ttl time.Duration
 	max int
 	now func() time.Time
@@ -131,31 +131,31 @@ type memory struct {
 	order []keyed.Digest // oldest first, each once
 }
 
-func (m *memory) has(d keyed.Digest) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	until, ok := m.until[d]
-	return ok && m.now().Before(until)
+func (v *verified) has(d keyed.Digest) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	until, ok := v.until[d]
+	return ok && v.now().Before(until)
 }
 
-func (m *memory) add(d keyed.Digest) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := m.now()
-	for len(m.order) > 0 && !now.Before(m.until[m.order[0]]) {
-		m.forgetOldest()
+func (v *verified) add(d keyed.Digest) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.now()
+	for len(v.order) > 0 && !now.Before(v.until[v.order[0]]) {
+		v.forgetOldest()
 	}
-	if _, ok := m.until[d]; ok {
+	if _, ok := v.until[d]; ok {
 		return
 	}
-	if len(m.order) >= m.max {
-		m.forgetOldest()
+	if len(v.order) >= v.max {
+		v.forgetOldest()
 	}
-	m.until[d] = now.Add(m.ttl)
-	m.order = append(m.order, d)
+	v.until[d] = now.Add(v.ttl)
+	v.order = append(v.order, d)
 }
 
-func (m *memory) forgetOldest() {
-	delete(m.until, m.order[0])
-	m.order = m.order[1:]
+func (v *verified) forgetOldest() {
+	delete(v.until, v.order[0])
+	v.order = v.order[1:]
 }
