@@ -49,7 +49,7 @@ func decodePath(raw string) (string, error) {
 			b.WriteByte(c)
 			continue
 		}
-		d, ok := unhex2(raw, i+1)
+		d, ok := Unescape(raw[i:])
 		switch {
 		case !ok:
 			return "", bad("the path has a malformed percent-encoding")
@@ -75,22 +75,22 @@ func decodePath(raw string) (string, error) {
 // encodedTwice says whether decoding once more would yield something else.
 func encodedTwice(decoded string) bool {
 	for i := range len(decoded) {
-		if decoded[i] == '%' {
-			if _, again := unhex2(decoded, i+1); again {
-				return true
-			}
+		if _, again := Unescape(decoded[i:]); again {
+			return true
 		}
 	}
 	return false
 }
 
-func unhex2(s string, i int) (byte, bool) {
-	if i+2 > len(s) {
+// Unescape decodes the percent-encoded byte at the start of s: three characters
+// like "%2F". It is false if there is none.
+func Unescape(s string) (byte, bool) {
+	if len(s) < 3 || s[0] != '%' {
 		return 0, false
 	}
-	h, ok1 := unhex(s[i])
-	l, ok2 := unhex(s[i+1])
-	return h<<4 | l, ok1 && ok2
+	high, ok1 := unhex(s[1])
+	low, ok2 := unhex(s[2])
+	return high<<4 | low, ok1 && ok2
 }
 
 func unhex(c byte) (byte, bool) {

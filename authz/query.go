@@ -77,7 +77,7 @@ func decodeForm(s string) (string, bool) {
 		case '+':
 			b = append(b, ' ')
 		case '%':
-			d, ok := unhex2(s, i+1)
+			d, ok := Unescape(s[i:])
 			if !ok {
 				return "", false
 			}

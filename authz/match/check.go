@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // Problem is what is wrong with an entry.
@@ -83,7 +85,7 @@ func pathProblem(value string) string {
 		return fmt.Sprintf("expected a path of at most %d bytes", maxPath)
 	}
 	for i := range len(value) {
-		if _, ok := triplet(value[i:]); value[i] == '%' && !ok {
+		if _, ok := authz.Unescape(value[i:]); value[i] == '%' && !ok {
 			return "expected two hexadecimal digits after each %"
 		}
 	}

@@ -1,6 +1,10 @@
 package match
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
 
 // inQuery is yes or no only if every reader of the query agrees. Envoy compares
 // names and values undecoded and takes the first value of a name. Upstreams
@@ -70,7 +74,7 @@ func decode(s string) string {
 	}
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
-		if c, ok := triplet(s[i:]); ok {
+		if c, ok := authz.Unescape(s[i:]); ok {
 			b = append(b, c)
 			i += 2
 		} else if s[i] == '+' {

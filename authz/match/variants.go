@@ -3,6 +3,8 @@ package match
 import (
 	"slices"
 	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // Variants returns the other forms in which an upstream may read a path:
@@ -62,7 +64,7 @@ func normalise(path string) string {
 	const hex = "0123456789ABCDEF"
 	b := make([]byte, 0, len(path)+8)
 	for i := 0; i < len(path); i++ {
-		c, encoded := triplet(path[i:])
+		c, encoded := authz.Unescape(path[i:])
 		if encoded {
 			i += 2
 		} else {
@@ -84,29 +86,6 @@ func cutParameters(path string) string {
 		segments[i], _, _ = strings.Cut(s, ";")
 	}
 	return strings.Join(segments, "/")
-}
-
-// triplet decodes the percent-encoded byte at the start of s; false if there is
-// none.
-func triplet(s string) (byte, bool) {
-	if len(s) < 3 || s[0] != '%' {
-		return 0, false
-	}
-	high, ok1 := unhex(s[1])
-	low, ok2 := unhex(s[2])
-	return high<<4 | low, ok1 && ok2
-}
-
-func unhex(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
 }
 
 // pchar holds the bytes a path segment may have as they are (RFC 3986 3.3).

@@ -3,6 +3,8 @@ package match
 import (
 	"slices"
 	"testing"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 func TestVariantsOfAPath(t *testing.T) {
@@ -89,7 +91,7 @@ func FuzzVariantsAreReadingsOfThePath(f *testing.F) {
 func percentDecode(s string) string {
 	var b []byte
 	for i := 0; i < len(s); i++ {
-		if c, ok := triplet(s[i:]); ok {
+		if c, ok := authz.Unescape(s[i:]); ok {
 			b, i = append(b, c), i+2
 			continue
 		}
