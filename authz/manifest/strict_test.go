@@ -28,7 +28,7 @@ func TestWhatOfASpecIsNotReadIsToldAndMakesItInvalid(t *testing.T) {
 		"unknown deep inside":  {`,"authorization":{"rules":[{"name":"a","require":"true","unless":"x"}]}}`, "spec.authorization.rules[0].unless", `: spec.authorization.rules[0]: unknown field "unless"; known are `},
 		"of another type":      {`,"targetRefs":[{"name":5}]}`, "spec.targetRefs[0].name", `: spec.targetRefs[0].name: expected a string, came the number 5`},
 		"a fraction":           {`,"targetRefs":[{"name":0.5}]}`, "spec.targetRefs[0].name", `: spec.targetRefs[0].name: expected a string, came the number 0.5`},
-		"twice":                {`,"mode":"Enforce","mode":"Enforce"}`, "spec", `: spec: the key "mode" comes twice`},
+		"twice":                {`,"precedence":"Default","precedence":"Default"}`, "spec", `: spec: the key "precedence" comes twice`},
 		"all of these":         {`,"quota":1,"precedence":{},"x":2}`, "spec.quota spec.precedence spec.x", `: spec.precedence: expected a string, came a mapping`},
 		"too large to explain": {`,"quota":"` + strings.Repeat("x", maxExplained) + `"}`, "spec", `: spec: unknown field "quota"`},
 		"too deep to explain":  {`,"quota":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "spec", `: spec: unknown field "quota"`},
@@ -62,7 +62,7 @@ func TestWhatIsToldOfASpecIsBounded(t *testing.T) {
 
 // Whatever sigs.k8s.io/json does not read whole makes the policy invalid.
 func FuzzSpec(f *testing.F) {
-	for _, more := range []string{"}", `,"quota":1}`, `,"mode":{}}`, `,"mode":null,"mode":1}`, ""} {
+	for _, more := range []string{"}", `,"quota":1}`, `,"precedence":{}}`, `,"precedence":null,"precedence":1}`, ""} {
 		f.Add([]byte(specText + more))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
