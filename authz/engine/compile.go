@@ -159,7 +159,7 @@ func (b *building) routes(routes []v1alpha1.Route) {
 		}
 		for h, host := range route.Hostnames {
 			if problems := match.Check(match.Entry{Hostname: string(host)}); problems != nil {
-				b.unmatchable(fmt.Sprintf("%s.hostnames[%d]", at, h), problems[0].Detail)
+				b.unmatchable(fmt.Sprintf("%s.hostnames[%d]", at, h), problems[0].Message)
 				continue
 			}
 			for m := range matches {
@@ -181,7 +181,7 @@ func (b *building) matches(list []gatewayv1.HTTPRouteMatch, at string) []gateway
 func (b *building) match(m gatewayv1.HTTPRouteMatch, at string) gatewayv1.HTTPRouteMatch {
 	problems := match.Check(match.Entry{Hostname: "*", Match: m})
 	for _, p := range problems {
-		b.unmatchable(at+strings.TrimPrefix(p.Field, "match"), p.Detail)
+		b.unmatchable(at+strings.TrimPrefix(p.Field, "match"), p.Message)
 	}
 	if problems != nil {
 		return gatewayv1.HTTPRouteMatch{}

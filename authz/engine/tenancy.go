@@ -36,7 +36,7 @@ func (g HostnameGrant) Check() error {
 		return fmt.Errorf("expected a namespace, got none")
 	}
 	if problems := match.Check(match.Entry{Hostname: g.Hostname}); problems != nil {
-		return fmt.Errorf("hostname %q: %s", g.Hostname, problems[0].Detail)
+		return fmt.Errorf("hostname %q: %s", g.Hostname, problems[0].Message)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package match
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -97,7 +96,7 @@ func TestBuildRefuses(t *testing.T) {
 			if want := "entry 1: " + tc.want; !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("got  %s\nwant %s", err, want)
 			}
-			if got := Check(e); len(got) == 0 || !strings.HasPrefix(got.Error(), "entry 0: "+tc.want) {
+			if got := Check(e); len(got) == 0 || !strings.HasPrefix(got[0].String(), tc.want) {
 				t.Errorf("Check: got %v", got)
 			}
 		})
@@ -127,9 +126,9 @@ func TestBuildListsEveryProblem(t *testing.T) {
 	}
 	var got []string
 	for _, p := range problems {
-		got = append(got, fmt.Sprint(p.Entry, " ", p.Field))
+		got = append(got, p.Object+" "+p.Field)
 	}
-	if want := []string{"0 match.path.value", "2 hostname", "2 match.headers[0].value"}; !slices.Equal(got, want) {
+	if want := []string{"entry 0 match.path.value", "entry 2 hostname", "entry 2 match.headers[0].value"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

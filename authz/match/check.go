@@ -10,29 +10,21 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// Problem is what is wrong with an entry.
-type Problem struct {
-	// Entry is the entry's number.
-	Entry int
-	// Field is the field of the entry: "hostname", "match.path.value",
-	// "match.headers[2].value".
-	Field string
-	// Detail says what was expected and what came.
-	Detail string
-}
+// Problems are what is wrong with entries. The Field of a problem is that of the
+// entry: "hostname", "match.path.value", "match.headers[2].value".
+type Problems []authz.Problem
 
-// Problems is the error of Build.
-type Problems []Problem
-
+// Error implements error: it is what Build returns. The Object of each problem
+// is the entry then.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
-		lines[i] = fmt.Sprintf("entry %d: %s: %s", problem.Entry, problem.Field, problem.Detail)
+		lines[i] = problem.Object + ": " + problem.String()
 	}
 	return strings.Join(lines, "\n")
 }
 
-// Check returns the problems that Build would return for e, as entry 0.
+// Check returns the problems that Build would return for e, without an Object.
 //
 // Beyond Gateway API's own rules, an Exact or PathPrefix path must be in the
 // normal form of RFC 3986 6.2.2: "/%61dmin" would never match "/admin", and every
@@ -44,7 +36,7 @@ func Check(e Entry) Problems {
 }
 
 func (p *Problems) add(field, format string, args ...any) {
-	*p = append(*p, Problem{Field: field, Detail: fmt.Sprintf(format, args...)})
+	*p = append(*p, authz.Problem{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
 const (

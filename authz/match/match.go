@@ -21,6 +21,7 @@ package match
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -96,7 +97,7 @@ func Build(entries []Entry, opts Options) (*Index, []Conflict, error) {
 		c.entry = i
 		candidates[i] = c
 		for _, problem := range p {
-			problem.Entry = i
+			problem.Object = fmt.Sprint("entry ", i)
 			problems = append(problems, problem)
 		}
 	}

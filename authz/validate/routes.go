@@ -70,7 +70,7 @@ func (f *findings) routes(at *field.Path, routes []v1alpha1.Route) {
 // holds names to be unique, as the API server does.
 func (f *findings) match(at *field.Path, m gatewayv1.HTTPRouteMatch) {
 	for _, p := range match.Check(match.Entry{Hostname: "*", Match: m}) {
-		f.invalid(at.Child(strings.TrimPrefix(p.Field, "match.")), "%s", cut(p.Detail, 480))
+		f.invalid(at.Child(strings.TrimPrefix(p.Field, "match.")), "%s", cut(p.Message, 480))
 	}
 	unique(m.Headers, func(h gatewayv1.HTTPHeaderMatch) string { return string(h.Name) },
 		func(i int, name string) { f.duplicateName(at.Child("headers").Index(i), name) })
