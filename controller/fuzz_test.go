@@ -106,7 +106,7 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 		}
 		slow := limit.New(1, 1)
 		e := engine.New(engine.Deps{Passwords: password.New(slow, password.Options{}), Slow: slow,
-			Remote: func(engine.RemoteSource) engine.RemoteKeys { return nobody{} }}, engine.Options{})
+			Remote: engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return nobody{} }}}, engine.Options{})
 		snapshot, reports := e.Compile(s.input())
 		e.Swap(snapshot)
 		for _, r := range reports {

@@ -31,16 +31,22 @@ type Deps struct {
 	// Passwords checks passwords, Slow bounds expensive signatures.
 	Passwords *password.Verifier
 	Slow      *limit.Limiter
-	// Remote makes a key set that is fetched.
-	Remote func(RemoteSource) RemoteKeys
-	// CheckURL says why a URL of a policy will never be fetched here; nil
-	// where that is not to be told.
-	CheckURL func(url string) error
+	// Remote makes what is fetched or asked elsewhere.
+	Remote Remote
 	// Panicked is told of a panic in a check, with its stack.
 	Panicked func(value any, stack []byte)
 	// Stale says that what is in force is too old to decide by, which makes
 	// every answer 503; nil: it never is.
 	Stale func() bool
+}
+
+// Remote makes the things that work in the background and outlive a snapshot.
+type Remote struct {
+	// Keys makes a key set that is fetched.
+	Keys func(RemoteSource) RemoteKeys
+	// CheckURL says why a URL of a policy will never be fetched here; nil
+	// where that is not to be told.
+	CheckURL func(url string) error
 }
 
 // Options are the operator's choices.
@@ -69,7 +75,7 @@ type Engine struct {
 
 // New makes an engine with nothing in force.
 func New(deps Deps, options Options) *Engine {
-	return &Engine{deps: deps, options: options, pool: newPool(deps.Remote), exprs: expr.NewMemo()}
+	return &Engine{deps: deps, options: options, pool: newPool(), exprs: expr.NewMemo()}
 }
 
 // Swap puts a snapshot in force at once. Checks under way end with the one
@@ -102,7 +108,9 @@ func (e *Engine) Remotes() []RemoteStatus {
 	}
 	out := make([]RemoteStatus, 0, len(s.used))
 	for _, t := range s.used {
-		out = append(out, RemoteStatus{t.source, t.Status()})
+		if keys, ok := t.Pooled.(remoteKeys); ok {
+			out = append(out, RemoteStatus{keys.source, keys.Status()})
+		}
 	}
 	return out
 }

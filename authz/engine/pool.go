@@ -10,14 +10,19 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 )
 
-// RemoteKeys is a key set that is fetched. It does nothing before Start and
-// nothing more after Close.
-type RemoteKeys interface {
-	jwks.Set
+// Pooled is what lives longer than a snapshot, since it works in the background.
+// It does nothing before Start and nothing more after Close.
+type Pooled interface {
 	Start()
 	Close()
 	// Ready is closed when the first attempt has ended, well or not.
 	Ready() <-chan struct{}
+}
+
+// RemoteKeys is a key set that is fetched.
+type RemoteKeys interface {
+	Pooled
+	jwks.Set
 	Status() jwks.Status
 }
 
@@ -28,46 +33,60 @@ type RemoteSource struct {
 	Roots *x509.CertPool
 }
 
-// pool holds what lives longer than a snapshot. Each thing is keyed by a hash
-// of its own inputs: whatever else changes in a policy, its keys stay warm.
+// remoteKeys is a RemoteKeys that knows its source.
+type remoteKeys struct {
+	RemoteKeys
+	source RemoteSource
+}
+
+// remoteKeys returns the key set of a source. caPEM is what Roots was made of.
+func (b *building) remoteKeys(src RemoteSource, caPEM []byte) RemoteKeys {
+	key := poolKeyOf("keys", []byte(src.Issuer), []byte(src.URL), caPEM)
+	t := b.engine.pool.get(key, func() Pooled { return remoteKeys{b.engine.deps.Remote.Keys(src), src} })
+	b.origin.pooled[key] = t
+	return t.Pooled.(remoteKeys)
+}
+
+// pool holds each Pooled by its own inputs: whatever else changes in a policy,
+// its keys stay warm.
 type pool struct {
 	mu     sync.Mutex
 	things map[poolKey]*pooled
-	make   func(RemoteSource) RemoteKeys
 }
 
+// poolKey is a hash of a kind of thing and its inputs.
 type poolKey [sha256.Size]byte
 
-type pooled struct {
-	RemoteKeys
-	source RemoteSource
-	start  sync.Once
-}
-
-func newPool(build func(RemoteSource) RemoteKeys) *pool {
-	return &pool{things: map[poolKey]*pooled{}, make: build}
-}
-
-// remote returns the key set of a source. caPEM is what Roots was made of.
-func (p *pool) remote(src RemoteSource, caPEM []byte) (poolKey, *pooled) {
+func poolKeyOf(kind string, inputs ...[]byte) poolKey {
 	h := sha256.New()
-	for _, part := range [][]byte{[]byte(src.Issuer), []byte(src.URL), caPEM} {
+	for _, part := range append([][]byte{[]byte(kind)}, inputs...) {
 		sum := sha256.Sum256(part)
 		h.Write(sum[:])
 	}
-	key := poolKey(h.Sum(nil))
+	return poolKey(h.Sum(nil))
+}
+
+type pooled struct {
+	Pooled
+	start sync.Once
+}
+
+func newPool() *pool { return &pool{things: map[poolKey]*pooled{}} }
+
+// get returns what is held for a key, or makes it.
+func (p *pool) get(key poolKey, build func() Pooled) *pooled {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.things[key]
 	if t == nil {
-		t = &pooled{RemoteKeys: p.make(src), source: src}
+		t = &pooled{Pooled: build()}
 		p.things[key] = t
 	}
-	return key, t
+	return t
 }
 
-// retain starts what is used and closes everything else. Checks that still
-// read an older snapshot find the keys it held.
+// retain starts what is used and closes everything else. A check that still reads
+// an older snapshot finds the things that this snapshot holds.
 func (p *pool) retain(used map[poolKey]*pooled) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,7 +101,7 @@ func (p *pool) retain(used map[poolKey]*pooled) {
 	}
 }
 
-// wait returns when every thing has been tried once, at most after limit.
+// wait returns when everything has been tried once, at most after limit.
 func wait(ctx context.Context, used map[poolKey]*pooled, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -176,7 +176,7 @@ func (b *building) skipped(warnings []authz.Problem, p authz.Problem) {
 }
 
 func (b *building) remote(src *v1alpha1.JWT, from RemoteSource, at *field.Path) (jwks.Set, string) {
-	if check := b.engine.deps.CheckURL; check != nil {
+	if check := b.engine.deps.Remote.CheckURL; check != nil {
 		if err := check(cmp.Or(from.Issuer, from.URL)); err != nil {
 			name := "issuer"
 			if from.URL != "" {
@@ -201,9 +201,7 @@ func (b *building) remote(src *v1alpha1.JWT, from RemoteSource, at *field.Path) 
 		}
 		from.Roots = roots
 	}
-	key, set := b.engine.pool.remote(from, ca)
-	b.origin.pooled[key] = set
-	return set, ""
+	return b.remoteKeys(from, ca), ""
 }
 
 func parseRoots(data []byte) (*x509.CertPool, error) {

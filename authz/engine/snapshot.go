@@ -32,6 +32,6 @@ type Snapshot struct {
 
 	// memo is what the next compile may take over.
 	memo memo
-	// used are the pooled key sets that this snapshot reads.
+	// used are the pooled things that this snapshot reads.
 	used map[poolKey]*pooled
 }

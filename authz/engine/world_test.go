@@ -43,7 +43,7 @@ func newWorld(options Options) (*Engine, *world) {
 	e := New(Deps{
 		Passwords: password.New(limit.New(1, 10), password.Options{}),
 		Slow:      limit.New(1, 10),
-		Remote:    w.remote,
+		Remote:    Remote{Keys: w.remote},
 		Panicked: func(v any, stack []byte) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -75,8 +75,7 @@ func dependencies(keys func(engine.RemoteSource) engine.RemoteKeys, checkURL fun
 	return engine.Deps{
 		Passwords: password.New(limit.New(max(1, cores-1), passwordQueue), password.Options{}),
 		Slow:      limit.New(cores, signatureQueue),
-		Remote:    keys,
-		CheckURL:  checkURL,
+		Remote:    engine.Remote{Keys: keys, CheckURL: checkURL},
 		Panicked:  panicked,
 	}
 }

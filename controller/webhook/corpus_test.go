@@ -85,7 +85,7 @@ func reportsOf(t *testing.T, manifests string) []reported {
 	if tree == nil {
 		t.Fatalf("got %v", problems)
 	}
-	_, reports := engine.New(engine.Deps{Remote: func(engine.RemoteSource) engine.RemoteKeys { return noKeys{} }}, engine.Options{}).Compile(tree.Input)
+	_, reports := engine.New(engine.Deps{Remote: engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return noKeys{} }}}, engine.Options{}).Compile(tree.Input)
 	var out []reported
 	for _, r := range reports {
 		for _, p := range tree.Input.Policies {

@@ -34,8 +34,7 @@ func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) (v verdict) {
 	// An engine of its own: nothing of it outlives the review, and it is never
 	// put in force, so that no key is fetched.
 	e := engine.New(engine.Deps{
-		Remote:   func(engine.RemoteSource) engine.RemoteKeys { return noKeys{} },
-		CheckURL: j.CheckURL,
+		Remote: engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return noKeys{} }, CheckURL: j.CheckURL},
 	}, j.Options)
 	_, reports := e.Compile(engine.Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
 	for _, problem := range reports[0].Problems {

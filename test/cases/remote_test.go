@@ -56,7 +56,7 @@ func newEngine(t testing.TB, f File, in engine.Input) *engine.Engine {
 	e := engine.New(engine.Deps{
 		Passwords: password.New(slow, password.Options{}),
 		Slow:      slow,
-		Remote:    remote,
+		Remote:    engine.Remote{Keys: remote},
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
 	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true})
 	snapshot, reports := e.Compile(in)

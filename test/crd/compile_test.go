@@ -13,7 +13,7 @@ import (
 type noKeys struct{ engine.RemoteKeys }
 
 func TestWhatOnlyCompileSeesItRefuses(t *testing.T) {
-	e := engine.New(engine.Deps{Remote: func(engine.RemoteSource) engine.RemoteKeys { return noKeys{} }}, engine.Options{OneTenant: true})
+	e := engine.New(engine.Deps{Remote: engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return noKeys{} }}}, engine.Options{OneTenant: true})
 	for _, s := range invalidSamples(t, "compile-only", 20) {
 		t.Run(s.name, func(t *testing.T) {
 			_, policy, _ := decode(t, s.data)
