@@ -11,13 +11,15 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/apikey"
 )
 
-// memo is what the next compile may take over: what was made of what was read,
-// by fingerprints of that, so that no Secret's content outlives its compile.
+// memo has what the next compile may take over: the results of a compile, by
+// fingerprints of what they were made of. No content of a Secret outlives its
+// compile.
 type memo struct {
 	policies map[types.NamespacedName]*compiled
 	tables   map[string]*keyTable
 	secrets  map[fingerprint]*apikey.Secret
-	// printed are the fingerprints of the objects of the Input, which it does not keep.
+	// printed are the fingerprints of the objects of the Input. It keeps no object
+	// in memory.
 	printed map[weak.Pointer[Object]]fingerprint
 }
 
@@ -43,10 +45,10 @@ type origin struct {
 // ref is a reference and what it resolved to.
 type ref struct {
 	key  objectKey
-	seen sight
+	seen visibleObject
 }
 
-// unchanged says whether compiling source again would give p.
+// unchanged says whether source would compile to p again.
 func (c *compiler) unchanged(p *compiled, source *v1alpha1.AgentAuthPolicy) bool {
 	o := &p.origin
 	if o.source != source &&
@@ -54,7 +56,7 @@ func (c *compiler) unchanged(p *compiled, source *v1alpha1.AgentAuthPolicy) bool
 		return false
 	}
 	for _, r := range o.refs {
-		if c.objects.sightOf(o.name.Namespace, r.key) != r.seen {
+		if c.objects.visibleTo(o.name.Namespace, r.key) != r.seen {
 			return false
 		}
 	}

@@ -20,17 +20,17 @@ type objects struct {
 	byLabel map[string][]*Object
 	prints  map[objectKey]fingerprint
 	printed map[weak.Pointer[Object]]fingerprint
-	grants  grants
+	grants  referenceGrants
 }
 
-// newObjects takes over the fingerprints of objects that are still the same.
+// newObjects takes over the fingerprints of objects that did not change.
 func newObjects(in Input, printed map[weak.Pointer[Object]]fingerprint) *objects {
 	o := &objects{
 		byKey:   make(map[objectKey]*Object, len(in.Secrets)+len(in.ConfigMaps)),
 		byLabel: map[string][]*Object{},
 		prints:  make(map[objectKey]fingerprint, len(in.Secrets)+len(in.ConfigMaps)),
 		printed: make(map[weak.Pointer[Object]]fingerprint, len(in.Secrets)+len(in.ConfigMaps)),
-		grants:  newGrants(in.ReferenceGrants),
+		grants:  newReferenceGrants(in.ReferenceGrants),
 	}
 	o.add("Secret", in.Secrets, printed)
 	o.add("ConfigMap", in.ConfigMaps, printed)

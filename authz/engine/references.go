@@ -15,16 +15,16 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/password"
 )
 
-// object resolves a reference. It is nil, and the problem is told, unless the
-// object may be referred to, exists, and its owner labelled it for this use.
-// missing is the text for an operator who looks at a request's decision.
+// object resolves a reference. It returns nil, and adds a problem, unless the
+// policy may refer to the object, the object exists, and its owner labelled it
+// for this use. missing is the reason for the operator who reads a decision.
 func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string, at *field.Path) (o *Object, missing string) {
 	key := b.keyOf(kind, r)
-	seen := b.objects.sightOf(b.namespace, key)
+	seen := b.objects.visibleTo(b.namespace, key)
 	b.origin.refs = append(b.origin.refs, ref{key, seen})
 	p := authz.Problem{Severity: authz.Unresolved, Field: at.String(), Ref: key.String(), Reason: v1alpha1.ReasonRefNotFound}
 	if !seen.permitted {
-		// All of it is what the policy says: nobody learns here what another
+		// The message repeats the policy alone. It must not tell what another
 		// namespace has.
 		p.Message = fmt.Sprintf("no ReferenceGrant of namespace %s lets policies of namespace %s refer to it; its owner must make one, from {group: %s, kind: %s, namespace: %s} to {group: \"\", kind: %s, name: %s}",
 			key.namespace, b.namespace, v1alpha1.GroupVersion.Group, v1alpha1.Kind, b.namespace, kind, key.name)
@@ -64,7 +64,7 @@ func (b *building) entry(kind string, r v1alpha1.ObjectKeyReference, fallback, u
 	return data, ""
 }
 
-// unusable tells that an entry breaks a rule. why never holds its content.
+// unusable adds the problem of an entry. why never holds its content.
 func (b *building) unusable(kind string, r v1alpha1.ObjectKeyReference, key, why string, at *field.Path) (missing string) {
 	o := b.keyOf(kind, r).String()
 	b.problem(authz.Problem{Severity: authz.Unresolved, Field: at.String(), Ref: o, Key: key, Message: why, Reason: v1alpha1.ReasonRefInvalid})
@@ -128,7 +128,7 @@ func (b *building) hmac(src *v1alpha1.HMAC, algorithms []string, at *field.Path)
 	return secret, ""
 }
 
-// keySet finds the public keys of a method: its own, or those of its issuer.
+// keySet resolves the public keys of a method: its own, or those of its issuer.
 func (b *building) keySet(src *v1alpha1.JWT, at *field.Path) (jwks.Set, string) {
 	j := src.JWKS
 	switch {
