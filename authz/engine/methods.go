@@ -71,7 +71,7 @@ func (b *building) jwt(name string, src *v1alpha1.JWT, others []string, at *fiel
 	if src.HMAC != nil {
 		auth.Secret, auth.Missing = b.hmac(src.HMAC, auth.Algorithms, at.Child("hmac", "secretRef"))
 	} else {
-		auth.Keys, auth.Missing = b.keySet(src, at)
+		auth.Keys, auth.Missing = b.keySet(src.Issuer, src.JWKS, src.CACertificates, at)
 	}
 	return auth
 }

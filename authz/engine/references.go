@@ -128,14 +128,14 @@ func (b *building) hmac(src *v1alpha1.HMAC, algorithms []string, at *field.Path)
 	return secret, ""
 }
 
-// keySet resolves the public keys of a method: its own, or those of its issuer.
-func (b *building) keySet(src *v1alpha1.JWT, at *field.Path) (jwks.Set, string) {
-	j := src.JWKS
+// keySet resolves public keys: those that a method names, else those of its
+// issuer. ca is for fetching them.
+func (b *building) keySet(issuer string, j *v1alpha1.JWKS, ca *v1alpha1.CACertificates, at *field.Path) (jwks.Set, string) {
 	switch {
 	case j == nil:
-		return b.remote(src, RemoteSource{Issuer: src.Issuer}, at)
+		return b.remote(RemoteSource{Issuer: issuer}, ca, at)
 	case j.URI != "":
-		return b.remote(src, RemoteSource{URL: j.URI}, at)
+		return b.remote(RemoteSource{URL: j.URI}, ca, at)
 	case j.Inline != "":
 		keys, warnings, err := jwks.Parse([]byte(j.Inline))
 		at = at.Child("jwks", "inline")
@@ -175,7 +175,7 @@ func (b *building) skipped(warnings []authz.Problem, p authz.Problem) {
 	}
 }
 
-func (b *building) remote(src *v1alpha1.JWT, from RemoteSource, at *field.Path) (jwks.Set, string) {
+func (b *building) remote(from RemoteSource, ca *v1alpha1.CACertificates, at *field.Path) (jwks.Set, string) {
 	if check := b.engine.deps.Remote.CheckURL; check != nil {
 		if err := check(cmp.Or(from.Issuer, from.URL)); err != nil {
 			name := "issuer"
@@ -185,23 +185,31 @@ func (b *building) remote(src *v1alpha1.JWT, from RemoteSource, at *field.Path) 
 			b.problem(authz.Problem{Severity: authz.Warning, Field: at.Child(name).String(), Message: "no keys can be fetched: " + err.Error()})
 		}
 	}
-	var ca []byte
-	if c := src.CACertificates; c != nil {
-		var missing string
-		kind, r, at := "ConfigMap", c.ConfigMapRef, at.Child("caCertificates")
-		if r == nil {
-			kind, r = "Secret", c.SecretRef
-		}
-		if ca, missing = b.entry(kind, *r, "ca.crt", v1alpha1.UseCA, at); missing != "" {
-			return nil, missing
-		}
-		roots, err := parseRoots(ca)
-		if err != nil {
-			return nil, b.unusable(kind, *r, keyOr(*r, "ca.crt"), err.Error(), at)
-		}
-		from.Roots = roots
+	if ca == nil {
+		return b.remoteKeys(from, nil), ""
 	}
-	return b.remoteKeys(from, ca), ""
+	data, roots, missing := b.roots(ca, at.Child("caCertificates"))
+	if missing != "" {
+		return nil, missing
+	}
+	from.Roots = roots
+	return b.remoteKeys(from, data), ""
+}
+
+// roots resolves the certificates that servers are verified with.
+func (b *building) roots(ca *v1alpha1.CACertificates, at *field.Path) (data []byte, roots *x509.CertPool, missing string) {
+	kind, r := "ConfigMap", ca.ConfigMapRef
+	if r == nil {
+		kind, r = "Secret", ca.SecretRef
+	}
+	if data, missing = b.entry(kind, *r, "ca.crt", v1alpha1.UseCA, at); missing != "" {
+		return nil, nil, missing
+	}
+	roots, err := parseRoots(data)
+	if err != nil {
+		return nil, nil, b.unusable(kind, *r, keyOr(*r, "ca.crt"), err.Error(), at)
+	}
+	return data, roots, ""
 }
 
 func parseRoots(data []byte) (*x509.CertPool, error) {
