@@ -30,10 +30,10 @@ func ExampleEngine() {
 
 	for _, method := range []string{"GET", "DELETE"} {
 		d := e.Decide(context.Background(), authz.Raw{Method: method, Scheme: "https", Host: "catalog.example.com", Path: "/books"})
-		fmt.Println(method, d.Outcome, d.Reason, d.Rule)
+		fmt.Printf("%s %s: %s %q\n", method, d.Outcome, d.Reason, d.Rule)
 	}
 	// Output:
 	// 0 problems
-	// GET allow Allowed
-	// DELETE deny RuleDenied read-only
+	// GET allow: Allowed ""
+	// DELETE deny: RuleDenied "read-only"
 }
