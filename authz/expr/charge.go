@@ -79,7 +79,7 @@ func (e estimator) regexCost(length uint64, pattern string) uint64 {
 }
 
 // counting is the options of a program whose cost is counted.
-func (e estimator) counting() []cel.ProgramOption {
+func (e estimator) costOptions() []cel.ProgramOption {
 	return []cel.ProgramOption{
 		cel.CostTracking(e), cel.CostLimit(MaxCost),
 		cel.CostTrackerOptions(cost.WithSizingStrategy(byteSizes{cost.DefaultSizingStrategy()})),
@@ -162,7 +162,7 @@ func lengthOf(v ref.Val) uint64 {
 
 // matching is how matches() is evaluated: its pattern compiled before, and no
 // text read that costs too much to read at all.
-func (e estimator) matching() cel.ProgramOption {
+func (e estimator) regexOption() cel.ProgramOption {
 	return cel.OptimizeRegex(&interpreter.RegexOptimization{
 		Function: "matches", RegexIndex: 1,
 		Factory: func(call interpreter.InterpretableCall, pattern string) (interpreter.InterpretableCall, error) {
@@ -179,7 +179,7 @@ func (e estimator) matching() cel.ProgramOption {
 				case !ok:
 					return types.MaybeNoSuchOverloadErr(values[0])
 				case e.regexCost(uint64(len(text)), pattern) > MaxCost:
-					return types.WrapErr(tooCostly)
+					return types.WrapErr(errTooCostly)
 				}
 				return types.Bool(compiled.MatchString(string(text)))
 			}), nil

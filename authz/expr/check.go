@@ -24,7 +24,7 @@ const (
 	maxDepth = 50
 	// fewSelects is how often an expression may read what is long without
 	// remembering that it did.
-	fewSelects = 24
+	maxUncachedSelects = 24
 	// maxInserted is the longest text that replace and join may put in, in
 	// bytes: they could grow what the caller sends before it is counted.
 	maxInserted = 64
@@ -37,7 +37,7 @@ type inspection struct {
 	// loops says that evaluating can take long enough to be interrupted.
 	loops bool
 	// counted says that the cost must be counted when evaluated; see linear.
-	counted bool
+	countCost bool
 	// names are the field names and literals, which error messages may repeat.
 	names map[string]bool
 	// selects are how often something is read.
@@ -61,7 +61,7 @@ func (i *inspection) visit(e ast.Expr) {
 	case ast.StructKind:
 		i.refuse(e, "an object cannot be made")
 	case ast.ComprehensionKind:
-		i.loops, i.counted = true, true
+		i.loops, i.countCost = true, true
 		i.lists[e.AsComprehension().IterRange().ID()] = true
 	case ast.SelectKind:
 		i.selects++
@@ -79,25 +79,25 @@ func (i *inspection) visit(e ast.Expr) {
 func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 	args := call.Args()
 	name := call.FunctionName()
-	i.counted = i.counted || !linear[name]
+	i.countCost = i.countCost || !linearFunctions[name]
 	switch name {
 	case operators.Equals, operators.NotEquals:
-		i.counted = i.counted || i.holds(args[0]) && i.holds(args[1])
+		i.countCost = i.countCost || i.mayContain(args[0]) && i.mayContain(args[1])
 	case operators.In:
-		i.counted = i.counted || i.holds(args[0])
+		i.countCost = i.countCost || i.mayContain(args[0])
 		i.lists[args[1].ID()] = true
 	case "sets.contains", "sets.equivalent", "sets.intersects":
 		i.lists[args[0].ID()], i.lists[args[1].ID()] = true, true
 	case "matches":
-		i.regex(args[len(args)-1])
+		i.checkRegex(args[len(args)-1])
 	case "replace":
 		if old, ok := literal(args[0]); !ok || old == "" {
 			i.refuse(args[0], "replace() expects a literal of at least one character to be replaced")
 		}
-		i.inserted(args[1], name)
+		i.checkInserted(args[1], name)
 	case "join":
 		if len(args) == 1 {
-			i.inserted(args[0], name)
+			i.checkInserted(args[0], name)
 		}
 	case "pathPrefix":
 		if prefix, ok := literal(args[1]); ok && !strings.HasPrefix(prefix, "/") {
@@ -115,7 +115,7 @@ func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 
 // holds says that a value can hold others. To compare such takes as long as they
 // hold, and finds what cannot be read among it only by counting; see weight.
-func (i *inspection) holds(e ast.Expr) bool {
+func (i *inspection) mayContain(e ast.Expr) bool {
 	switch i.types(e.ID()).Kind() {
 	case types.ListKind, types.MapKind, types.DynKind, types.AnyKind, types.OpaqueKind, types.TypeParamKind:
 		return true
@@ -125,16 +125,16 @@ func (i *inspection) holds(e ast.Expr) bool {
 }
 
 // remembers says that an evaluation reads often enough to remember what.
-func (i *inspection) remembers() bool { return i.loops || i.selects > fewSelects }
+func (i *inspection) needsCache() bool { return i.loops || i.selects > maxUncachedSelects }
 
-func (i *inspection) inserted(e ast.Expr, function string) {
+func (i *inspection) checkInserted(e ast.Expr, function string) {
 	if s, ok := literal(e); !ok || len(s) > maxInserted {
 		i.refuse(e, fmt.Sprintf("%s() expects a literal of at most %d bytes to put in", function, maxInserted))
 	}
 }
 
 // regex bounds a pattern by what it compiles to: matching is linear in that.
-func (i *inspection) regex(e ast.Expr) {
+func (i *inspection) checkRegex(e ast.Expr) {
 	pattern, ok := literal(e)
 	if !ok {
 		i.refuse(e, "matches() expects its regular expression as a literal")
@@ -166,7 +166,7 @@ func (i *inspection) refuse(e ast.Expr, message string) {
 // at puts the place of a node before a message.
 func (i *inspection) at(id int64, message string) error {
 	l := i.info.GetStartLocation(id)
-	return placed(l.Line(), l.Column(), message)
+	return errorAt(l.Line(), l.Column(), message)
 }
 
 func literal(e ast.Expr) (string, bool) {

@@ -34,11 +34,11 @@ func Compile(kind Kind, src string) (*Program, error) {
 	case results[kind] == nil:
 		return nil, fmt.Errorf("expected a kind of expression, got %d", kind)
 	case len(src) > MaxLength:
-		return nil, placed(1, 0, fmt.Sprintf("expected an expression of at most %d bytes, got %d", MaxLength, len(src)))
+		return nil, errorAt(1, 0, fmt.Sprintf("expected an expression of at most %d bytes, got %d", MaxLength, len(src)))
 	case strings.TrimSpace(src) == "":
-		return nil, placed(1, 0, fmt.Sprintf("expected %s, got an empty expression", kind.expected()))
+		return nil, errorAt(1, 0, fmt.Sprintf("expected %s, got an empty expression", kind.expected()))
 	case !utf8.ValidString(src):
-		return nil, placed(1, 0, "expected an expression in UTF-8")
+		return nil, errorAt(1, 0, "expected an expression in UTF-8")
 	}
 	env, err := environment(kind)
 	if err != nil {
@@ -69,9 +69,9 @@ func Compile(kind Kind, src string) (*Program, error) {
 }
 
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), e.matching()}
-	if e.counted {
-		options = append(options, e.counting()...)
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), e.regexOption()}
+	if e.countCost {
+		options = append(options, e.costOptions()...)
 	}
 	if e.loops {
 		options = append(options, cel.InterruptCheckFrequency(interruptEvery))
@@ -85,19 +85,19 @@ func firstOf(issues *cel.Issues) error {
 		return nil
 	}
 	first := slices.MinFunc(issues.Errors(), func(a, b *cel.Error) int {
-		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Location.Column(), b.Location.Column()))
+		return cmp.Or(cmp.Compare(lineOf(a), lineOf(b)), cmp.Compare(a.Location.Column(), b.Location.Column()))
 	})
 	message, _, _ := strings.Cut(first.Message, " expecting {")
 	message = strings.TrimSuffix(message, " (in container '')")
 	if strings.Contains(message, "recursion") {
 		message = fmt.Sprintf("expected an expression that is nested at most %d deep", maxDepth)
 	}
-	return placed(first.Location.Line(), first.Location.Column(), message)
+	return errorAt(first.Location.Line(), first.Location.Column(), message)
 }
 
 // place orders errors by line. One without a line comes last, unless it is why
 // the parser gave up.
-func place(e *cel.Error) int {
+func lineOf(e *cel.Error) int {
 	switch {
 	case strings.Contains(e.Message, "recursion"):
 		return 0
@@ -109,7 +109,7 @@ func place(e *cel.Error) int {
 
 // placed makes an error of one line. Columns come counted from 0; what concerns
 // the whole comes without a place.
-func placed(line, column int, message string) error {
+func errorAt(line, column int, message string) error {
 	message = strings.Join(strings.Fields(message), " ")
 	if len(message) > maxMessage {
 		message = strings.ToValidUTF8(message[:maxMessage], "") + " ..."

@@ -24,7 +24,7 @@ var requestEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("request", requestType),
 		cel.Variable("identity", identityType),
 		cel.Variable("identities", cel.MapType(cel.StringType, identityType)),
-		cel.Variable("context", textMap),
+		cel.Variable("context", stringMap),
 		cel.Variable("metadata", anyMap),
 	)
 })

@@ -23,7 +23,7 @@ type Input struct {
 	Identity   *authz.Identity
 	Identities map[string]*authz.Identity
 
-	memory *memory // of one evaluation
+	cache *cache // of one evaluation
 }
 
 // Bool evaluates a condition. It is true only if there is no error.
@@ -140,8 +140,8 @@ func (p *Program) evalInput(ctx context.Context, as Kind, in *Input) (ref.Val, e
 	if in == nil || in.Request == nil {
 		return nil, errors.New("there is no request to evaluate the expression on")
 	}
-	if p != nil && p.contents != nil && p.contents.remembers() {
-		in = remember(in)
+	if p != nil && p.contents != nil && p.contents.needsCache() {
+		in = withCache(in)
 	}
 	return p.eval(ctx, as, (*activation)(in))
 }
@@ -186,7 +186,7 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		}
 		return (*identity)(a), true
 	case "identities":
-		return types.NewMap(others{a.memory}, a.Identities), true
+		return types.NewMap(identityMap{a.cache}, a.Identities), true
 	case "context":
 		return a.Request.ContextExtensions, true
 	case "metadata":

@@ -12,7 +12,7 @@ import (
 
 // known are the beginnings of CEL's errors that say what went wrong without
 // saying of what.
-var known = []struct{ begins, means string }{
+var celErrors = []struct{ begins, means string }{
 	{"no such overload", "a value has a type that the operator or function does not take"},
 	{"index out of", "the index is out of range"},
 	{"invalid substring range", "the index is out of range"},
@@ -27,7 +27,7 @@ var known = []struct{ begins, means string }{
 }
 
 // tooCostly is a failure of the evaluation as a whole.
-var tooCostly error = failure(fmt.Sprintf("the expression costs more than %d units on this request", MaxCost))
+var errTooCostly error = failure(fmt.Sprintf("the expression costs more than %d units on this request", MaxCost))
 
 // failed makes of CEL's error one that can be logged. CEL's own repeat what
 // they failed on, int(request.headers["authorization"]) a credential.
@@ -41,19 +41,19 @@ func (p *Program) failed(ctx context.Context, err error) error {
 	switch {
 	case !errors.As(err, &cancelled):
 	case cancelled.Cause == interpreter.CostLimitExceeded:
-		return tooCostly
+		return errTooCostly
 	default:
 		return failure(cancelled.Message) // of our own Iterator
 	}
-	message := p.safe(err)
+	message := p.safeText(err)
 	var celErr *types.Err
-	if !errors.As(err, &celErr) || celErr.NodeID() == 0 || sharedError(celErr) {
+	if !errors.As(err, &celErr) || celErr.NodeID() == 0 || isShared(celErr) {
 		return errors.New(message)
 	}
 	return p.contents.at(celErr.NodeID(), message)
 }
 
-func (p *Program) safe(err error) string {
+func (p *Program) safeText(err error) string {
 	var own failure
 	if errors.As(err, &own) {
 		return string(own)
@@ -65,7 +65,7 @@ func (p *Program) safe(err error) string {
 		}
 		return "no such key"
 	}
-	for _, k := range known {
+	for _, k := range celErrors {
 		if strings.HasPrefix(text, k.begins) {
 			return k.means
 		}
@@ -75,6 +75,6 @@ func (p *Program) safe(err error) string {
 
 // sharedError says that CEL has one value of this error for all programs: the
 // place it carries may be another's.
-func sharedError(err *types.Err) bool {
+func isShared(err *types.Err) bool {
 	return err == types.NoSuchOverloadErr() || err.Error() == "timestamp overflow"
 }

@@ -32,19 +32,19 @@ var identityFields = fields{
 	"claims": field("identity.claims", anyMap,
 		func(i *identity) bool { return len(i.Identity.Claims) > 0 },
 		func(i *identity) (any, error) { return i.Identity.Claims, nil }),
-	"actor": unset("identity.actor", actorType,
+	"actor": optional("identity.actor", actorType,
 		func(i *identity) bool { return i.Identity.Actor != nil },
 		func(i *identity) any { return (*actor)(i) }),
 	"expiresAt": instant("identity.expiresAt", func(i *identity) time.Time { return i.Identity.ExpiresAt }),
 }
 
 var actorFields = fields{
-	"issuer":  text("identity.actor.issuer", MaxEntry, func(a *actor) (string, *memory) { return a.Identity.Actor.Issuer, a.memory }),
-	"subject": text("identity.actor.subject", MaxEntry, func(a *actor) (string, *memory) { return a.Identity.Actor.Subject, a.memory }),
+	"issuer":  text("identity.actor.issuer", MaxEntry, func(a *actor) (string, *cache) { return a.Identity.Actor.Issuer, a.cache }),
+	"subject": text("identity.actor.subject", MaxEntry, func(a *actor) (string, *cache) { return a.Identity.Actor.Subject, a.cache }),
 }
 
 func identityText(path string, get func(*authz.Identity) string) *types.FieldType {
-	return text(path, MaxEntry, func(i *identity) (string, *memory) { return get(i.Identity), i.memory })
+	return text(path, MaxEntry, func(i *identity) (string, *cache) { return get(i.Identity), i.cache })
 }
 
 // identityTexts is a list that may be empty. CEL hands out its entries as they
@@ -54,14 +54,14 @@ func identityTexts(path string, get func(*authz.Identity) []string) *types.Field
 		func(i *identity) bool { return len(get(i.Identity)) > 0 },
 		func(i *identity) (any, error) {
 			list := get(i.Identity)
-			return types.NewStringList(types.DefaultTypeAdapter, list), i.memory.readable(path, list)
+			return types.NewStringList(types.DefaultTypeAdapter, list), i.cache.readable(path, list)
 		})
 }
 
 // others is the adapter of the identities by method.
-type others struct{ memory *memory }
+type identityMap struct{ cache *cache }
 
-func (o others) NativeToValue(v any) ref.Val {
+func (o identityMap) NativeToValue(v any) ref.Val {
 	i, ok := v.(*authz.Identity)
 	switch {
 	case !ok:
@@ -69,5 +69,5 @@ func (o others) NativeToValue(v any) ref.Val {
 	case i == nil:
 		return types.WrapErr(failure("there is no such identity"))
 	}
-	return adapter{}.NativeToValue(&identity{Identity: i, memory: o.memory})
+	return adapter{}.NativeToValue(&identity{Identity: i, cache: o.cache})
 }

@@ -9,7 +9,7 @@ import (
 // and whose result is no longer than these. An expression of nothing else, and
 // without loops, evaluates each of its few hundred calls once, so that its cost
 // need not be counted: counting takes longer than most expressions do.
-var linear = map[string]bool{
+var linearFunctions = map[string]bool{
 	operators.LogicalAnd: true, operators.LogicalOr: true, operators.LogicalNot: true, operators.Conditional: true,
 	operators.Equals: true, operators.NotEquals: true, operators.In: true,
 	operators.Less: true, operators.LessEquals: true, operators.Greater: true, operators.GreaterEquals: true,

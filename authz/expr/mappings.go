@@ -23,20 +23,20 @@ func (h headers) lookup(name string) (string, bool, error) {
 	if err := within("the header", len(v), MaxValue); err != nil {
 		return "", true, err
 	}
-	if !h.in.memory.isUTF8(v) {
+	if !h.in.cache.isUTF8(v) {
 		return "", true, failure("the header's value is no UTF-8")
 	}
 	return v, true, nil
 }
 
 func (h headers) names() *names {
-	if h.in.memory == nil {
+	if h.in.cache == nil {
 		return sorted("headers", h.all)
 	}
-	if h.in.memory.headers == nil {
-		h.in.memory.headers = sorted("headers", h.all)
+	if h.in.cache.headers == nil {
+		h.in.cache.headers = sorted("headers", h.all)
 	}
-	return h.in.memory.headers
+	return h.in.cache.headers
 }
 
 func (h headers) all(yield func(string) bool) {
@@ -51,32 +51,32 @@ func (h headers) all(yield func(string) bool) {
 type query struct{ in *request }
 
 // reading is what the parameters of one name come to.
-type reading struct {
+type parameter struct {
 	value string
 	// there says that some server sees a parameter of the name, listed that
 	// every server does.
-	there, listed bool
-	problem       failure
+	present, certain bool
+	problem          failure
 }
 
 // and refuses to choose among values: the upstream may choose another.
-func (r reading) and(p *authz.Param) reading {
+func (r parameter) add(p *authz.Param) parameter {
 	switch {
 	case p.Alternate:
 		r.problem = "the query can be read in two ways: servers that split it at ';' see more in it"
 	case r.problem != "":
-	case r.listed:
+	case r.certain:
 		r.problem = "the query parameter occurs twice"
 	case p.Malformed:
 		r.problem = "the query parameter's value cannot be decoded"
 	}
-	r.value, r.there, r.listed = p.Value, true, r.listed || !p.Alternate
+	r.value, r.present, r.certain = p.Value, true, r.certain || !p.Alternate
 	return r
 }
 
 func (q query) lookup(name string) (string, bool, error) {
 	r := q.read(name)
-	if !r.there {
+	if !r.present {
 		return "", false, nil
 	}
 	if r.problem != "" {
@@ -85,53 +85,53 @@ func (q query) lookup(name string) (string, bool, error) {
 	if err := within("the query parameter", len(r.value), MaxValue); err != nil {
 		return "", true, err
 	}
-	if !q.in.memory.isUTF8(r.value) {
+	if !q.in.cache.isUTF8(r.value) {
 		return "", true, failure("the query parameter's value is no UTF-8")
 	}
 	return r.value, true, nil
 }
 
-func (q query) read(name string) reading {
-	if q.in.memory != nil {
+func (q query) read(name string) parameter {
+	if q.in.cache != nil {
 		return q.parameters()[name]
 	}
-	var r reading
+	var r parameter
 	for i := range q.in.Request.Query {
 		if p := &q.in.Request.Query[i]; p.Name == name {
-			r = r.and(p)
+			r = r.add(p)
 		}
 	}
 	return r
 }
 
-func (q query) parameters() map[string]reading {
-	if q.in.memory != nil && q.in.memory.parameters != nil {
-		return q.in.memory.parameters
+func (q query) parameters() map[string]parameter {
+	if q.in.cache != nil && q.in.cache.parameters != nil {
+		return q.in.cache.parameters
 	}
-	all := make(map[string]reading, len(q.in.Request.Query))
+	all := make(map[string]parameter, len(q.in.Request.Query))
 	for i := range q.in.Request.Query {
 		p := &q.in.Request.Query[i]
-		all[p.Name] = all[p.Name].and(p)
+		all[p.Name] = all[p.Name].add(p)
 	}
-	if q.in.memory != nil {
-		q.in.memory.parameters = all
+	if q.in.cache != nil {
+		q.in.cache.parameters = all
 	}
 	return all
 }
 
 func (q query) names() *names {
-	if q.in.memory != nil && q.in.memory.query != nil {
-		return q.in.memory.query
+	if q.in.cache != nil && q.in.cache.query != nil {
+		return q.in.cache.query
 	}
 	out := sorted("query parameters", func(yield func(string) bool) {
 		for name, r := range q.parameters() {
-			if r.listed && !yield(name) {
+			if r.certain && !yield(name) {
 				return
 			}
 		}
 	})
-	if q.in.memory != nil {
-		q.in.memory.query = out
+	if q.in.cache != nil {
+		q.in.cache.query = out
 	}
 	return out
 }

@@ -9,14 +9,14 @@ import (
 // memory is what one evaluation remembers of its request, so that a loop does
 // each thing that takes as long as the request is only once. A nil memory
 // remembers nothing.
-type memory struct {
+type cache struct {
 	valid map[string]bool
 	// lists are by their first entries.
 	lists   map[*string]error
 	headers *names
 	query   *names
 	// parameters is the query by name; nil until it is asked for.
-	parameters map[string]reading
+	parameters map[string]parameter
 }
 
 // names are the keys of a map in order, or why they cannot be read.
@@ -27,11 +27,11 @@ type names struct {
 
 // worthRemembering is the length from which looking a text up is faster than
 // reading it again, in bytes.
-const worthRemembering = 64
+const minCachedLength = 64
 
 // isUTF8 is utf8.ValidString.
-func (m *memory) isUTF8(s string) bool {
-	if m == nil || len(s) < worthRemembering {
+func (m *cache) isUTF8(s string) bool {
+	if m == nil || len(s) < minCachedLength {
 		return utf8.ValidString(s)
 	}
 	valid, known := m.valid[s]
@@ -46,7 +46,7 @@ func (m *memory) isUTF8(s string) bool {
 }
 
 // readable says why a list of texts cannot be read.
-func (m *memory) readable(path string, list []string) error {
+func (m *cache) readable(path string, list []string) error {
 	if m == nil || len(list) == 0 {
 		return readable(path, list)
 	}
@@ -74,14 +74,14 @@ func readable(path string, list []string) error {
 }
 
 // remembering is an Input together with what an evaluation of it remembers.
-type remembering struct {
-	in     Input
-	memory memory
+type cachedInput struct {
+	in    Input
+	cache cache
 }
 
 // remember copies an Input for one evaluation.
-func remember(in *Input) *Input {
-	r := &remembering{in: *in}
-	r.in.memory = &r.memory
+func withCache(in *Input) *Input {
+	r := &cachedInput{in: *in}
+	r.in.cache = &r.cache
 	return &r.in
 }

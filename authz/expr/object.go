@@ -37,15 +37,15 @@ func field[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) 
 }
 
 // text is a field that may be empty, of at most limit bytes.
-func text[T any](path string, limit int, get func(*T) (string, *memory)) *types.FieldType {
+func text[T any](path string, limit int, get func(*T) (string, *cache)) *types.FieldType {
 	return field(path, types.StringType,
 		func(o *T) bool { s, _ := get(o); return s != "" },
 		func(o *T) (any, error) {
-			s, memory := get(o)
+			s, cache := get(o)
 			if err := within(path, len(s), limit); err != nil {
 				return nil, err
 			}
-			if !memory.isUTF8(s) {
+			if !cache.isUTF8(s) {
 				return nil, failure(path + " is no UTF-8")
 			}
 			return types.String(s), nil
@@ -53,7 +53,7 @@ func text[T any](path string, limit int, get func(*T) (string, *memory)) *types.
 }
 
 // unset guards a field whose absence must not be taken for a value.
-func unset[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) any) *types.FieldType {
+func optional[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) any) *types.FieldType {
 	return field(path, t, isSet, func(o *T) (any, error) {
 		if !isSet(o) {
 			return nil, notSet(path)

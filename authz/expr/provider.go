@@ -56,7 +56,7 @@ func (adapter) NativeToValue(v any) ref.Val {
 	case map[string]string:
 		return types.NewStringStringMap(adapter{}, v)
 	case []any:
-		return types.NewDynamicList(entries{}, v)
+		return types.NewDynamicList(listEntry{}, v)
 	case *request:
 		return &object{v, requestType, requestFields, func(other any) bool { r, ok := other.(*request); return ok && r.Request == v.Request }}
 	case *source:
@@ -73,9 +73,9 @@ func (adapter) NativeToValue(v any) ref.Val {
 }
 
 // entries is the adapter of the entries of a list, when these are looped over.
-type entries struct{}
+type listEntry struct{}
 
-func (entries) NativeToValue(v any) ref.Val {
+func (listEntry) NativeToValue(v any) ref.Val {
 	s, ok := v.(string)
 	if !ok {
 		return adapter{}.NativeToValue(v)

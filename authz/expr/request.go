@@ -11,7 +11,7 @@ import (
 var (
 	requestType = types.NewObjectType("Request")
 	sourceType  = types.NewObjectType("Source")
-	textMap     = types.NewMapType(types.StringType, types.StringType)
+	stringMap   = types.NewMapType(types.StringType, types.StringType)
 	anyMap      = types.NewMapType(types.StringType, types.DynType)
 )
 
@@ -30,11 +30,11 @@ var requestFields = fields{
 	"path":   requestText("request.path", func(r *authz.Request) string { return r.Path }),
 	"scheme": requestText("request.scheme", func(r *authz.Request) string { return r.Scheme }),
 	"host":   requestText("request.host", func(r *authz.Request) string { return r.Host }),
-	"headers": unset("request.headers", textMap, always, func(r *request) any {
-		return textView[headers]{headers{r}}
+	"headers": optional("request.headers", stringMap, always, func(r *request) any {
+		return textMap[headers]{headers{r}}
 	}),
-	"query": unset("request.query", textMap, always, func(r *request) any {
-		return textView[query]{query{r}}
+	"query": optional("request.query", stringMap, always, func(r *request) any {
+		return textMap[query]{query{r}}
 	}),
 	"time": instant("request.time", func(r *request) time.Time { return r.Request.Time }),
 	"body": field("request.body", types.BytesType,
@@ -45,21 +45,21 @@ var requestFields = fields{
 			}
 			return types.Bytes(r.Request.Body), within("request.body", len(r.Request.Body), MaxBody)
 		}),
-	"source": unset("request.source", sourceType, always, func(r *request) any { return (*source)(r) }),
+	"source": optional("request.source", sourceType, always, func(r *request) any { return (*source)(r) }),
 }
 
 var sourceFields = fields{
-	"address":   text("request.source.address", MaxValue, func(s *source) (string, *memory) { return s.Request.Source.Address, s.memory }),
-	"principal": text("request.source.principal", MaxValue, func(s *source) (string, *memory) { return s.Request.Source.Principal, s.memory }),
+	"address":   text("request.source.address", MaxValue, func(s *source) (string, *cache) { return s.Request.Source.Address, s.cache }),
+	"principal": text("request.source.principal", MaxValue, func(s *source) (string, *cache) { return s.Request.Source.Principal, s.cache }),
 }
 
 func requestText(path string, get func(*authz.Request) string) *types.FieldType {
-	return text(path, MaxValue, func(r *request) (string, *memory) { return get(r.Request), r.memory })
+	return text(path, MaxValue, func(r *request) (string, *cache) { return get(r.Request), r.cache })
 }
 
 // instant is a time; the zero time is none.
 func instant[T any](path string, get func(*T) time.Time) *types.FieldType {
-	return unset(path, types.TimestampType,
+	return optional(path, types.TimestampType,
 		func(o *T) bool { return !get(o).IsZero() },
 		func(o *T) any { return types.Timestamp{Time: get(o)} })
 }

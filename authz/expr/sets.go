@@ -50,7 +50,7 @@ func set(name, id string, of func(a, b traits.Lister) ref.Val) cel.EnvOption {
 			case !ok1 || !ok2:
 				return types.NoSuchOverloadErr()
 			case setsCost(a, b) > MaxCost:
-				return types.WrapErr(tooCostly)
+				return types.WrapErr(errTooCostly)
 			}
 			return of(first, second)
 		})))

@@ -11,7 +11,7 @@ import (
 )
 
 // textMapping is a map of texts that is looked up where it is.
-type textMapping interface {
+type texts interface {
 	// lookup finds a value; an error says that there is one and why it cannot
 	// be read.
 	lookup(name string) (value string, found bool, err error)
@@ -20,11 +20,11 @@ type textMapping interface {
 }
 
 // textView shows a textMapping as a map(string, string), without building one.
-type textView[M textMapping] struct{ m M }
+type textMap[M texts] struct{ m M }
 
 // FindStringKey is CEL's shortcut for a literal key. What cannot be read goes
 // the long way, by Find, which can say why.
-func (v textView[M]) FindStringKey(name string) (any, bool) {
+func (v textMap[M]) FindStringKey(name string) (any, bool) {
 	s, found, err := v.m.lookup(name)
 	if !found || err != nil {
 		return nil, false
@@ -33,7 +33,7 @@ func (v textView[M]) FindStringKey(name string) (any, bool) {
 }
 
 // Find implements traits.Mapper.
-func (v textView[M]) Find(key ref.Val) (ref.Val, bool) {
+func (v textMap[M]) Find(key ref.Val) (ref.Val, bool) {
 	name, ok := key.(types.String)
 	if !ok {
 		return nil, false
@@ -48,7 +48,7 @@ func (v textView[M]) Find(key ref.Val) (ref.Val, bool) {
 	return types.String(s), true
 }
 
-func (v textView[M]) Get(key ref.Val) ref.Val {
+func (v textMap[M]) Get(key ref.Val) ref.Val {
 	if s, _ := v.Find(key); s != nil {
 		return s
 	}
@@ -56,7 +56,7 @@ func (v textView[M]) Get(key ref.Val) ref.Val {
 }
 
 // Contains also holds for a value that cannot be read: it is there.
-func (v textView[M]) Contains(key ref.Val) ref.Val {
+func (v textMap[M]) Contains(key ref.Val) ref.Val {
 	name, ok := key.(types.String)
 	if !ok {
 		return types.False
@@ -66,21 +66,21 @@ func (v textView[M]) Contains(key ref.Val) ref.Val {
 }
 
 // Iterator goes over the keys.
-func (v textView[M]) Iterator() traits.Iterator {
+func (v textMap[M]) Iterator() traits.Iterator {
 	return types.NewRefValList(adapter{}, v.keys()).Iterator()
 }
 
-func (v textView[M]) Size() ref.Val { return types.Int(len(v.keys())) }
+func (v textMap[M]) Size() ref.Val { return types.Int(len(v.keys())) }
 
-func (v textView[M]) keys() []ref.Val {
+func (v textMap[M]) keys() []ref.Val {
 	n := v.m.names()
 	if n.err != nil {
-		giveUp(n.err)
+		abort(n.err)
 	}
 	return n.keys
 }
 
-func (v textView[M]) Equal(other ref.Val) ref.Val {
+func (v textMap[M]) Equal(other ref.Val) ref.Val {
 	m, ok := other.(traits.Mapper)
 	if !ok || m.Size() != v.Size() {
 		return types.False
@@ -93,18 +93,18 @@ func (v textView[M]) Equal(other ref.Val) ref.Val {
 	return types.True
 }
 
-func (v textView[M]) equalAt(key ref.Val, other traits.Mapper) bool {
-	mine := readOrGiveUp(v.Get(key))
+func (v textMap[M]) equalAt(key ref.Val, other traits.Mapper) bool {
+	mine := readOrAbort(v.Get(key))
 	theirs, found := other.Find(key)
-	if theirs = readOrGiveUp(theirs); !found {
+	if theirs = readOrAbort(theirs); !found {
 		return false
 	}
-	return readOrGiveUp(types.Equal(mine, theirs)) == types.True
+	return readOrAbort(types.Equal(mine, theirs)) == types.True
 }
 
-func readOrGiveUp(v ref.Val) ref.Val {
+func readOrAbort(v ref.Val) ref.Val {
 	if err, ok := v.(*types.Err); ok {
-		giveUp(err)
+		abort(err)
 	}
 	return v
 }
@@ -112,7 +112,7 @@ func readOrGiveUp(v ref.Val) ref.Val {
 // giveUp ends the evaluation, as CEL does itself when the cost is exceeded, where
 // an error would be taken for a value: a loop that does not look at its keys
 // goes on, and to != whatever is not true is a difference.
-func giveUp(err error) {
+func abort(err error) {
 	var own failure
 	if !errors.As(err, &own) {
 		own = "a map cannot be compared"
@@ -120,11 +120,11 @@ func giveUp(err error) {
 	panic(interpreter.EvalCancelledError{Message: own.Error()})
 }
 
-func (v textView[M]) ConvertToNative(reflect.Type) (any, error) {
+func (v textMap[M]) ConvertToNative(reflect.Type) (any, error) {
 	return nil, failure("a map has no other form")
 }
 
-func (v textView[M]) ConvertToType(t ref.Type) ref.Val {
+func (v textMap[M]) ConvertToType(t ref.Type) ref.Val {
 	switch t {
 	case types.TypeType:
 		return types.MapType
@@ -134,5 +134,5 @@ func (v textView[M]) ConvertToType(t ref.Type) ref.Val {
 	return types.WrapErr(failure("a map has no other form"))
 }
 
-func (v textView[M]) Type() ref.Type { return types.MapType }
-func (v textView[M]) Value() any     { return v.m }
+func (v textMap[M]) Type() ref.Type { return types.MapType }
+func (v textMap[M]) Value() any     { return v.m }

@@ -30,13 +30,13 @@ func weighed(v ref.Val, sum uint64) uint64 {
 	case *object: // compared by reference, or by two texts
 	case traits.Lister:
 		for it := v.Iterator(); it.HasNext() == types.True && sum <= MaxCost; {
-			sum = weighed(readOrGiveUp(it.Next()), sum)
+			sum = weighed(readOrAbort(it.Next()), sum)
 		}
 		return sum + containerWeight
 	case traits.Mapper:
 		for it := v.Iterator(); it.HasNext() == types.True && sum <= MaxCost; {
-			key := readOrGiveUp(it.Next())
-			sum = weighed(readOrGiveUp(v.Get(key)), weighed(key, sum))
+			key := readOrAbort(it.Next())
+			sum = weighed(readOrAbort(v.Get(key)), weighed(key, sum))
 		}
 		return sum + containerWeight
 	}
