@@ -1,22 +1,14 @@
 package expr
 
 import (
-	"cmp"
 	"fmt"
-	"math"
-	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
+	"weak"
 
 	"cel.dev/cel-go/cel"
 )
-
-// maxMessage bounds error messages, which may repeat parts of the expression.
-const maxMessage = 300
-
-// interruptEvery is how many steps of loops pass between two looks at the
-// context.
-const interruptEvery = 100
 
 // Program is a compiled expression. It may be used by several goroutines. The
 // zero value, and nil, fail to evaluate.
@@ -25,6 +17,10 @@ type Program struct {
 	program  cel.Program
 	contents *inspection
 }
+
+// interruptEvery is how many steps of loops pass between two looks at the
+// context.
+const interruptEvery = 100
 
 // Compile checks an expression: at most [MaxLength] bytes, of the right type,
 // and estimated to cost at most [MaxCost]. Errors are one line and begin with
@@ -79,40 +75,57 @@ func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {
 	return env.Program(checked, options...)
 }
 
-// firstOf is the first error of a check: the others mostly follow from it.
-func firstOf(issues *cel.Issues) error {
-	if issues.Err() == nil {
-		return nil
-	}
-	first := slices.MinFunc(issues.Errors(), func(a, b *cel.Error) int {
-		return cmp.Or(cmp.Compare(lineOf(a), lineOf(b)), cmp.Compare(a.Location.Column(), b.Location.Column()))
-	})
-	message, _, _ := strings.Cut(first.Message, " expecting {")
-	message = strings.TrimSuffix(message, " (in container '')")
-	if strings.Contains(message, "recursion") {
-		message = fmt.Sprintf("expected an expression that is nested at most %d deep", maxDepth)
-	}
-	return errorAt(first.Location.Line(), first.Location.Column(), message)
+// Memo compiles equal expressions once, for as long as somebody holds the
+// program: it keeps none alive itself. The zero value is ready for use, also
+// by several goroutines.
+type Memo struct {
+	mu       sync.Mutex
+	programs map[memoKey]weak.Pointer[Program]
 }
 
-// place orders errors by line. One without a line comes last, unless it is why
-// the parser gave up.
-func lineOf(e *cel.Error) int {
-	switch {
-	case strings.Contains(e.Message, "recursion"):
-		return 0
-	case e.Location.Line() < 1:
-		return math.MaxInt
-	}
-	return e.Location.Line()
+type memoKey struct {
+	kind Kind
+	src  string
 }
 
-// placed makes an error of one line. Columns come counted from 0; what concerns
-// the whole comes without a place.
-func errorAt(line, column int, message string) error {
-	message = strings.Join(strings.Fields(message), " ")
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "") + " ..."
+// NewMemo makes an empty memo.
+func NewMemo() *Memo { return &Memo{} }
+
+// Compile is [Compile], or the program it made before.
+func (m *Memo) Compile(kind Kind, src string) (*Program, error) {
+	key := memoKey{kind, src}
+	if p := m.get(key); p != nil {
+		return p, nil
 	}
-	return fmt.Errorf("%d:%d: %s", max(line, 1), max(column, 0)+1, message)
+	p, err := Compile(kind, src)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if other := m.programs[key].Value(); other != nil {
+		return other, nil
+	}
+	if m.programs == nil {
+		m.programs = map[memoKey]weak.Pointer[Program]{}
+	}
+	m.programs[key] = weak.Make(p)
+	return p, nil
+}
+
+func (m *Memo) get(key memoKey) *Program {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.programs[key].Value()
+}
+
+// Sweep forgets the expressions whose programs nobody holds any more.
+func (m *Memo) Sweep() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, p := range m.programs {
+		if p.Value() == nil {
+			delete(m.programs, key)
+		}
+	}
 }

@@ -2,13 +2,78 @@ package expr
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 )
+
+// Kind says what an expression reads and what it must yield.
+type Kind uint8
+
+const (
+	_ Kind = iota
+	// Bool is a condition: when and require.
+	Bool
+	// String is the value of a header or of metadata. Nothing (null,
+	// optional.none() or "") is allowed.
+	String
+	// Claim maps the claims of a token: it yields a text, a whole number, a
+	// list of these, or nothing.
+	Claim
+	// Subject maps the claims of a token to its subject: a text, a whole
+	// number, or nothing.
+	Subject
+)
+
+// results are the types that an expression of a kind may have. What is dyn is
+// looked at when it was evaluated.
+var results = map[Kind][]*cel.Type{
+	Bool: {cel.BoolType},
+	String: {cel.StringType, cel.NullType,
+		cel.OptionalType(cel.StringType), cel.OptionalType(cel.DynType)},
+	Subject: {cel.StringType, cel.IntType, cel.NullType,
+		cel.OptionalType(cel.StringType), cel.OptionalType(cel.IntType), cel.OptionalType(cel.DynType)},
+	Claim: {cel.StringType, cel.IntType, cel.NullType,
+		cel.ListType(cel.StringType), cel.ListType(cel.IntType), cel.ListType(cel.DynType),
+		cel.OptionalType(cel.StringType), cel.OptionalType(cel.IntType), cel.OptionalType(cel.DynType),
+		cel.OptionalType(cel.ListType(cel.StringType)), cel.OptionalType(cel.ListType(cel.IntType)), cel.OptionalType(cel.ListType(cel.DynType))},
+}
+
+// yields says whether an expression of type t may be of this kind.
+func (k Kind) yields(t *cel.Type) bool {
+	if t.Kind() == types.DynKind {
+		return true
+	}
+	for _, want := range results[k] {
+		if t.IsExactType(want) {
+			return true
+		}
+	}
+	return k.takesEmpty(t)
+}
+
+// takesEmpty is for the type of [] and optional.none(): of anything.
+func (k Kind) takesEmpty(t *cel.Type) bool {
+	return (t.Kind() == types.ListKind && k == Claim || k != Bool && strings.HasPrefix(t.TypeName(), "optional_type")) &&
+		len(t.Parameters()) == 1 && t.Parameters()[0].Kind() == types.TypeParamKind
+}
+
+// expected is how error messages call what a kind yields.
+func (k Kind) expected() string {
+	switch k {
+	case Bool:
+		return "bool"
+	case String:
+		return "string"
+	case Subject:
+		return "string or int"
+	default:
+		return "string, int or a list of them"
+	}
+}
 
 // environment is what an expression of a kind can say. Environments are made
 // once and do not change.
@@ -54,15 +119,3 @@ func newEnv(variables ...cel.EnvOption) (*cel.Env, error) {
 	}
 	return cel.NewEnv(slices.Concat(options, sets, variables)...)
 }
-
-// searchCost is of functions that split their arguments into characters before
-// they look for one in the other. CEL's own is nothing for one that is empty.
-var searchCost = func() cel.EnvOption {
-	var models []cost.OverloadModel
-	for _, id := range []string{"string_index_of_string", "string_index_of_string_int", "string_last_index_of_string", "string_last_index_of_string_int"} {
-		models = append(models, cost.MemberOverload(id, cost.EvalCost(cost.Sum(
-			cost.Const(cost.CallCost),
-			cost.Scale(cost.Sum(cost.Target(), cost.Arg(0), cost.Mul(cost.Target(), cost.Arg(0))), cost.StringTraversalCostFactor)))))
-	}
-	return cel.CostModel(models...)
-}()

@@ -1,6 +1,33 @@
 package expr
 
-import "fmt"
+import (
+	"fmt"
+)
+
+// Limits of what an expression may hold.
+const (
+	// MaxLength is the longest expression, in bytes.
+	MaxLength = 4096
+	// MaxRegex is the largest regular expression, in instructions of the
+	// compiled program; "[a-z]{1,63}" has about 130.
+	MaxRegex = 1024
+	// maxNodes bounds what macros make of an expression.
+	maxNodes = 20_000
+	// maxDepth bounds nesting: the type check of lists within lists takes the
+	// third power of it, 15 seconds for a depth of 240.
+	maxDepth = 50
+	// fewSelects is how often an expression may read what is long without
+	// remembering that it did.
+	maxUncachedSelects = 24
+	// maxInserted is the longest text that replace and join may put in, in
+	// bytes: they could grow what the caller sends before it is counted.
+	maxInserted = 64
+)
+
+// MaxCost is what an expression may cost, in CEL's units: about 100 ns each at
+// most. It bounds the estimate when the expression is compiled and the cost when
+// it is evaluated.
+const MaxCost = 1_000_000
 
 // Limits of what an expression may read. What is longer is an error when it is
 // read: the estimate of the cost counts on them, and no single call can then

@@ -2,7 +2,11 @@ package expr
 
 import (
 	"errors"
+	"fmt"
+	"iter"
 	"reflect"
+	"slices"
+	"unicode/utf8"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -136,3 +140,36 @@ func (v textMap[M]) ConvertToType(t ref.Type) ref.Val {
 
 func (v textMap[M]) Type() ref.Type { return types.MapType }
 func (v textMap[M]) Value() any     { return v.m }
+
+// names are the keys of a map in order, or why they cannot be read.
+type names struct {
+	keys []ref.Val
+	err  error
+}
+
+// sorted puts names in order, so that an expression always yields the same.
+func sorted(what string, all iter.Seq[string]) *names {
+	var list []string
+	for name := range all {
+		if list = append(list, name); len(list) > MaxNames {
+			return &names{err: failure(fmt.Sprintf("there are too many %s to read all in an expression: at most %d", what, MaxNames))}
+		}
+	}
+	slices.Sort(list)
+	out := &names{keys: make([]ref.Val, len(list))}
+	for i, name := range list {
+		if err := within("a name", len(name), MaxEntry); err != nil {
+			out.keys[i] = types.WrapErr(err)
+			continue
+		}
+		out.keys[i] = utf8Value(name, "a name is no UTF-8")
+	}
+	return out
+}
+
+func utf8Value(s, otherwise string) ref.Val {
+	if !utf8.ValidString(s) {
+		return types.WrapErr(failure(otherwise))
+	}
+	return types.String(s)
+}

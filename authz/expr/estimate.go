@@ -3,17 +3,20 @@ package expr
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 )
 
-// MaxCost is what an expression may cost, in CEL's units: about 100 ns each at
-// most. It bounds the estimate when the expression is compiled and the cost when
-// it is evaluated.
-const MaxCost = 1_000_000
+// estimator tells CEL's cost model the sizes of what an expression reads.
+type estimator struct{ *inspection }
+
+var _ cost.Estimator = estimator{}
 
 // What the estimate assumes beyond the limits of what can be read. A request
 // that exceeds it is bounded by the cost of the evaluation.
@@ -25,15 +28,21 @@ const (
 	assumedName = 256
 )
 
-// regexFactor is the cost of one instruction on one byte. CEL's own model goes
-// by the length of the pattern, which says little: ten characters can make a
-// thousand instructions, each about 10 ns a byte.
-const regexFactor = 0.1
-
-// estimator tells CEL's cost model the sizes of what an expression reads.
-type estimator struct{ *inspection }
-
-var _ cost.Estimator = estimator{}
+// bound refuses an expression that could cost too much.
+func (e estimator) bound(env *cel.Env, a *cel.Ast) error {
+	estimate, err := env.EstimateCost(a, e)
+	if err != nil {
+		return fmt.Errorf("the cost of the expression cannot be estimated: %w", err)
+	}
+	if estimate.Max <= MaxCost {
+		return nil
+	}
+	amount := fmt.Sprintf("up to %d units", estimate.Max)
+	if estimate.Max == math.MaxUint64 {
+		amount = "more units than can be counted"
+	}
+	return fmt.Errorf("expected an expression that costs at most %d units, got one that costs %s: compare lists by `in` or sets.intersects rather than by loops within loops", MaxCost, amount)
+}
 
 // EstimateSize implements cost.Estimator.
 func (e estimator) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
@@ -99,18 +108,36 @@ func assumedLength(node cost.AstNode) uint64 {
 	return MaxClaim
 }
 
-// bound refuses an expression that could cost too much.
-func (e estimator) bound(env *cel.Env, a *cel.Ast) error {
-	estimate, err := env.EstimateCost(a, e)
-	if err != nil {
-		return fmt.Errorf("the cost of the expression cannot be estimated: %w", err)
+// EstimateCallCost implements cost.Estimator.
+func (e estimator) EstimateCallCost(function, _ string, target *cost.AstNode, args []cost.AstNode) *cost.CallEstimate {
+	if target != nil {
+		args = append([]cost.AstNode{*target}, args...)
 	}
-	if estimate.Max <= MaxCost {
+	n, ok := e.estimateCall(function, args)
+	if !ok {
 		return nil
 	}
-	amount := fmt.Sprintf("up to %d units", estimate.Max)
-	if estimate.Max == math.MaxUint64 {
-		amount = "more units than can be counted"
+	return cost.NewCallEstimate(cost.RangedCostEstimate(0, n), nil)
+}
+
+func (e estimator) estimateCall(function string, args []cost.AstNode) (uint64, bool) {
+	size := func(i int) uint64 { return cost.EstimateSize(e, args[i]).Max }
+	switch {
+	case function == "matches" && len(args) == 2:
+		pattern, _ := literal(args[1].Expr())
+		return e.regexCost(size(0), pattern), true
+	case function == overloads.Size:
+		return traversal(size(0)), true
+	case function == operators.Equals || function == operators.NotEquals:
+		if t := args[0].Type(); t != nil && (t.Kind() == types.ListKind || t.Kind() == types.MapKind) {
+			return 1 + min(size(0), size(1)), true
+		}
+	case isSets(function):
+		return cost.SafeAdd(1, cost.SafeMultiply(size(0), size(1))), true
+	case isZoned(function, len(args)):
+		return zoneCost, true
+	case slices.Contains(conversions[:5], function):
+		return formatCost + traversal(size(0)), true
 	}
-	return fmt.Errorf("expected an expression that costs at most %d units, got one that costs %s: compare lists by `in` or sets.intersects rather than by loops within loops", MaxCost, amount)
+	return 0, false
 }

@@ -1,8 +1,6 @@
 package expr
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,7 +11,6 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
-	"cel.dev/cel-go/interpreter"
 )
 
 // Costs of what CEL's own model takes for one unit, or does not find when the
@@ -36,46 +33,8 @@ func traversal(length uint64) uint64 {
 	return 1 + cost.SafeMultiplyByFactor(length, cost.StringTraversalCostFactor)
 }
 
-// EstimateCallCost implements cost.Estimator.
-func (e estimator) EstimateCallCost(function, _ string, target *cost.AstNode, args []cost.AstNode) *cost.CallEstimate {
-	if target != nil {
-		args = append([]cost.AstNode{*target}, args...)
-	}
-	n, ok := e.estimateCall(function, args)
-	if !ok {
-		return nil
-	}
-	return cost.NewCallEstimate(cost.RangedCostEstimate(0, n), nil)
-}
-
-func (e estimator) estimateCall(function string, args []cost.AstNode) (uint64, bool) {
-	size := func(i int) uint64 { return cost.EstimateSize(e, args[i]).Max }
-	switch {
-	case function == "matches" && len(args) == 2:
-		pattern, _ := literal(args[1].Expr())
-		return e.regexCost(size(0), pattern), true
-	case function == overloads.Size:
-		return traversal(size(0)), true
-	case function == operators.Equals || function == operators.NotEquals:
-		if t := args[0].Type(); t != nil && (t.Kind() == types.ListKind || t.Kind() == types.MapKind) {
-			return 1 + min(size(0), size(1)), true
-		}
-	case isSets(function):
-		return cost.SafeAdd(1, cost.SafeMultiply(size(0), size(1))), true
-	case isZoned(function, len(args)):
-		return zoneCost, true
-	case slices.Contains(conversions[:5], function):
-		return formatCost + traversal(size(0)), true
-	}
-	return 0, false
-}
-
 func isZoned(function string, args int) bool {
 	return strings.HasPrefix(function, "get") && args == 2
-}
-
-func (e estimator) regexCost(length uint64, pattern string) uint64 {
-	return cost.SafeMultiplyByFactor(cost.SafeMultiply(cost.SafeAdd(length, 1), e.regexes[pattern]), regexFactor)
 }
 
 // counting is the options of a program whose cost is counted.
@@ -160,29 +119,83 @@ func lengthOf(v ref.Val) uint64 {
 	return 1
 }
 
-// matching is how matches() is evaluated: its pattern compiled before, and no
-// text read that costs too much to read at all.
-func (e estimator) regexOption() cel.ProgramOption {
-	return cel.OptimizeRegex(&interpreter.RegexOptimization{
-		Function: "matches", RegexIndex: 1,
-		Factory: func(call interpreter.InterpretableCall, pattern string) (interpreter.InterpretableCall, error) {
-			compiled, err := regexp.Compile(pattern)
-			if err != nil {
-				return nil, fmt.Errorf("matches() expects a regular expression in RE2 syntax: %w", err)
-			}
-			return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(values ...ref.Val) ref.Val {
-				if len(values) != 2 {
-					return types.NoSuchOverloadErr()
-				}
-				text, ok := values[0].(types.String)
-				switch {
-				case !ok:
-					return types.MaybeNoSuchOverloadErr(values[0])
-				case e.regexCost(uint64(len(text)), pattern) > MaxCost:
-					return types.WrapErr(errTooCostly)
-				}
-				return types.Bool(compiled.MatchString(string(text)))
-			}), nil
-		},
-	})
+// containerWeight is what a list or map weighs beside what it holds.
+const containerWeight = 5
+
+// weight is about how long a value takes to be compared: all that it holds. It
+// stops counting beyond what an expression may cost. What cannot be read ends
+// the evaluation: to CEL's own maps and lists it is merely not equal.
+func weight(v ref.Val) uint64 { return weighed(v, 0) }
+
+func weighed(v ref.Val, sum uint64) uint64 {
+	if sum > MaxCost {
+		return sum
+	}
+	switch v := v.(type) {
+	case types.String, types.Bytes:
+		return sum + traversal(lengthOf(v))
+	case *types.Optional:
+		if v.HasValue() {
+			return weighed(v.GetValue(), sum+1)
+		}
+	case *object: // compared by reference, or by two texts
+	case traits.Lister:
+		for it := v.Iterator(); it.HasNext() == types.True && sum <= MaxCost; {
+			sum = weighed(readOrAbort(it.Next()), sum)
+		}
+		return sum + containerWeight
+	case traits.Mapper:
+		for it := v.Iterator(); it.HasNext() == types.True && sum <= MaxCost; {
+			key := readOrAbort(it.Next())
+			sum = weighed(readOrAbort(v.Get(key)), weighed(key, sum))
+		}
+		return sum + containerWeight
+	}
+	return sum + 1
+}
+
+func isComparison(function string) bool {
+	switch function {
+	case operators.Equals, operators.NotEquals,
+		operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
+		return true
+	}
+	return false
+}
+
+// comparisonCost is of comparing two values: no longer than the lighter takes,
+// and nothing of lists or maps of which one has more entries.
+func comparisonCost(a, b ref.Val) uint64 {
+	switch {
+	case !isContainer(a) || !isContainer(b):
+		return traversal(min(lengthOf(a), lengthOf(b)))
+	case a.Type() != b.Type() || lengthOf(a) != lengthOf(b):
+		return 1
+	}
+	return min(weight(a), weight(b))
+}
+
+func isContainer(v ref.Val) bool {
+	switch v.(type) {
+	case traits.Lister, traits.Mapper, *types.Optional:
+		return true
+	}
+	return false
+}
+
+// membershipCost is of looking for a value in a list or map.
+func membershipCost(v, in ref.Val) uint64 {
+	list, ok := in.(traits.Lister)
+	switch {
+	case !ok:
+		return traversal(lengthOf(v))
+	case isContainer(v):
+		return weight(list)
+	}
+	return 1 + lengthOf(list)
+}
+
+// setsCost is of looking for each entry of one list in another.
+func setsCost(a, b ref.Val) uint64 {
+	return cost.SafeAdd(1, cost.SafeMultiply(weight(a), lengthOf(b)))
 }

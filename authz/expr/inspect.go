@@ -7,27 +7,8 @@ import (
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
-)
-
-// Limits of what an expression may hold.
-const (
-	// MaxLength is the longest expression, in bytes.
-	MaxLength = 4096
-	// MaxRegex is the largest regular expression, in instructions of the
-	// compiled program; "[a-z]{1,63}" has about 130.
-	MaxRegex = 1024
-	// maxNodes bounds what macros make of an expression.
-	maxNodes = 20_000
-	// maxDepth bounds nesting: the type check of lists within lists takes the
-	// third power of it, 15 seconds for a depth of 240.
-	maxDepth = 50
-	// fewSelects is how often an expression may read what is long without
-	// remembering that it did.
-	maxUncachedSelects = 24
-	// maxInserted is the longest text that replace and join may put in, in
-	// bytes: they could grow what the caller sends before it is counted.
-	maxInserted = 64
 )
 
 // inspection is what an expression holds.
@@ -124,9 +105,6 @@ func (i *inspection) mayContain(e ast.Expr) bool {
 	}
 }
 
-// remembers says that an evaluation reads often enough to remember what.
-func (i *inspection) needsCache() bool { return i.loops || i.selects > maxUncachedSelects }
-
 func (i *inspection) checkInserted(e ast.Expr, function string) {
 	if s, ok := literal(e); !ok || len(s) > maxInserted {
 		i.refuse(e, fmt.Sprintf("%s() expects a literal of at most %d bytes to put in", function, maxInserted))
@@ -175,4 +153,24 @@ func literal(e ast.Expr) (string, bool) {
 	}
 	s, ok := e.AsLiteral().(types.String)
 	return string(s), ok
+}
+
+// remembers says that an evaluation reads often enough to remember what.
+func (i *inspection) needsCache() bool { return i.loops || i.selects > maxUncachedSelects }
+
+// linear are the functions that take no longer than their arguments are long
+// and whose result is no longer than these. An expression of nothing else, and
+// without loops, evaluates each of its few hundred calls once, so that its cost
+// need not be counted: counting takes longer than most expressions do.
+var linearFunctions = map[string]bool{
+	operators.LogicalAnd: true, operators.LogicalOr: true, operators.LogicalNot: true, operators.Conditional: true,
+	operators.Equals: true, operators.NotEquals: true, operators.In: true,
+	operators.Less: true, operators.LessEquals: true, operators.Greater: true, operators.GreaterEquals: true,
+	operators.Index: true, operators.OptIndex: true, operators.OptSelect: true,
+	"or": true, "orValue": true, "hasValue": true, "value": true,
+	"optional.of": true, "optional.none": true, "optional.ofNonZeroValue": true,
+	overloads.StartsWith: true, overloads.EndsWith: true, overloads.Contains: true, overloads.Size: true,
+	overloads.TypeConvertString: true, overloads.TypeConvertInt: true, overloads.TypeConvertBool: true,
+	overloads.TypeConvertTimestamp: true, overloads.TypeConvertDuration: true,
+	"pathPrefix": true,
 }

@@ -1,0 +1,141 @@
+package expr
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+	"cel.dev/cel-go/interpreter"
+)
+
+const pathPrefixID = "path_prefix_string_string"
+
+// pathPrefix is startsWith for paths: "/v1" is no prefix of "/v10".
+var pathPrefix = cel.Function("pathPrefix",
+	cel.Overload(pathPrefixID, []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
+		cel.BinaryBinding(func(path, prefix ref.Val) ref.Val {
+			p, ok1 := path.(types.String)
+			q, ok2 := prefix.(types.String)
+			if !ok1 || !ok2 {
+				return types.WrapErr(failure("pathPrefix compares two strings"))
+			}
+			is, err := hasPathPrefix(string(p), string(q))
+			if err != nil {
+				return types.WrapErr(err)
+			}
+			return types.Bool(is)
+		})))
+
+var pathPrefixCost = cel.CostModel(cost.Overload(pathPrefixID,
+	cost.EvalCost(cost.Scale(cost.Arg(1), cost.StringTraversalCostFactor))))
+
+// hasPathPrefix compares whole segments; a '/' at the end of the prefix says
+// nothing more. A prefix that no path can have is an error: a `when` that never
+// holds would turn its rule off.
+func hasPathPrefix(path, prefix string) (bool, error) {
+	if !strings.HasPrefix(prefix, "/") {
+		return false, failure("pathPrefix expects a prefix that starts with '/'")
+	}
+	rest, ok := strings.CutPrefix(path, strings.TrimSuffix(prefix, "/"))
+	return ok && (rest == "" || rest[0] == '/'), nil
+}
+
+// The functions on sets are CEL's, but refuse two long lists before they
+// compare them: the cost is only counted afterwards.
+var sets = []cel.EnvOption{
+	set("sets.contains", "list_sets_contains_list", contains),
+	set("sets.equivalent", "list_sets_equivalent_list", func(a, b traits.Lister) ref.Val {
+		if is := contains(a, b); is != types.True {
+			return is
+		}
+		return contains(b, a)
+	}),
+	set("sets.intersects", "list_sets_intersects_list", func(a, b traits.Lister) ref.Val {
+		for it := a.Iterator(); it.HasNext() == types.True; {
+			if b.Contains(it.Next()) == types.True {
+				return types.True
+			}
+		}
+		return types.False
+	}),
+}
+
+func isSets(function string) bool { return strings.HasPrefix(function, "sets.") }
+
+func contains(list, sub traits.Lister) ref.Val {
+	for it := sub.Iterator(); it.HasNext() == types.True; {
+		if is := list.Contains(it.Next()); is != types.True {
+			return is
+		}
+	}
+	return types.True
+}
+
+func set(name, id string, of func(a, b traits.Lister) ref.Val) cel.EnvOption {
+	list := cel.ListType(cel.TypeParamType("T"))
+	return cel.Function(name, cel.Overload(id, []*cel.Type{list, list}, cel.BoolType,
+		cel.BinaryBinding(func(a, b ref.Val) ref.Val {
+			first, ok1 := a.(traits.Lister)
+			second, ok2 := b.(traits.Lister)
+			switch {
+			case !ok1 || !ok2:
+				return types.NoSuchOverloadErr()
+			case setsCost(a, b) > MaxCost:
+				return types.WrapErr(errTooCostly)
+			}
+			return of(first, second)
+		})))
+}
+
+// searchCost is of functions that split their arguments into characters before
+// they look for one in the other. CEL's own is nothing for one that is empty.
+var searchCost = func() cel.EnvOption {
+	var models []cost.OverloadModel
+	for _, id := range []string{"string_index_of_string", "string_index_of_string_int", "string_last_index_of_string", "string_last_index_of_string_int"} {
+		models = append(models, cost.MemberOverload(id, cost.EvalCost(cost.Sum(
+			cost.Const(cost.CallCost),
+			cost.Scale(cost.Sum(cost.Target(), cost.Arg(0), cost.Mul(cost.Target(), cost.Arg(0))), cost.StringTraversalCostFactor)))))
+	}
+	return cel.CostModel(models...)
+}()
+
+// regexFactor is the cost of one instruction on one byte. CEL's own model goes
+// by the length of the pattern, which says little: ten characters can make a
+// thousand instructions, each about 10 ns a byte.
+const regexFactor = 0.1
+
+func (e estimator) regexCost(length uint64, pattern string) uint64 {
+	return cost.SafeMultiplyByFactor(cost.SafeMultiply(cost.SafeAdd(length, 1), e.regexes[pattern]), regexFactor)
+}
+
+// matching is how matches() is evaluated: its pattern compiled before, and no
+// text read that costs too much to read at all.
+func (e estimator) regexOption() cel.ProgramOption {
+	return cel.OptimizeRegex(&interpreter.RegexOptimization{
+		Function: "matches", RegexIndex: 1,
+		Factory: func(call interpreter.InterpretableCall, pattern string) (interpreter.InterpretableCall, error) {
+			compiled, err := regexp.Compile(pattern)
+			if err != nil {
+				return nil, fmt.Errorf("matches() expects a regular expression in RE2 syntax: %w", err)
+			}
+			return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(values ...ref.Val) ref.Val {
+				if len(values) != 2 {
+					return types.NoSuchOverloadErr()
+				}
+				text, ok := values[0].(types.String)
+				switch {
+				case !ok:
+					return types.MaybeNoSuchOverloadErr(values[0])
+				case e.regexCost(uint64(len(text)), pattern) > MaxCost:
+					return types.WrapErr(errTooCostly)
+				}
+				return types.Bool(compiled.MatchString(string(text)))
+			}), nil
+		},
+	})
+}
