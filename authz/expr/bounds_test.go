@@ -84,6 +84,11 @@ func TestTheZeroProgramAndAProgramOfAnotherKindFail(t *testing.T) {
 	if _, err := mustCompile(t, Bool, `true`).ClaimStrings(t.Context(), nil); err == nil {
 		t.Error("got no error")
 	}
+	for _, p := range []*Program{nil, {}, mustCompile(t, Claim, `"a"`)} {
+		if got, err := p.ClaimString(t.Context(), nil); err == nil || got != "" {
+			t.Errorf("as a subject: got %q and error %v", got, err)
+		}
+	}
 }
 
 func TestAnEvaluationWithoutARequestFails(t *testing.T) {

@@ -56,15 +56,11 @@ func (p *Program) String(ctx context.Context, in *Input) (value string, present 
 	}
 }
 
-// ClaimString maps claims to one text, by an expression of kind [Subject] or
-// [Claim]: a string as it is, an int in decimal, null and optional.none() to "".
-// Whatever else is an error.
+// ClaimString maps claims to a subject, by an expression of kind [Subject]: a
+// string as it is, an int in decimal, null and optional.none() to "". A value of
+// another type is an error.
 func (p *Program) ClaimString(ctx context.Context, claims map[string]any) (string, error) {
-	as := Subject
-	if p != nil && p.kind == Claim {
-		as = Claim
-	}
-	v, err := p.eval(ctx, as, claimsActivation(claims))
+	v, err := p.eval(ctx, Subject, claimsActivation(claims))
 	if err != nil {
 		return "", err
 	}

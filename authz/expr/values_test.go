@@ -58,12 +58,12 @@ func TestClaimsAreMappedToTextsAndWholeNumbers(t *testing.T) {
 		`claims.sub`: "alice", `claims.?sub`: "alice", `claims.id`: "9007199254740993", `claims.?gone`: "", `claims["null"]`: "",
 		`claims.?email.orValue(claims.sub)`: "alice", `claims.sub + "@" + string(claims.id)`: "alice@9007199254740993",
 	} {
-		if got, err := mustCompile(t, Claim, src).ClaimString(t.Context(), claims); err != nil || got != want {
+		if got, err := mustCompile(t, Subject, src).ClaimString(t.Context(), claims); err != nil || got != want {
 			t.Errorf("%s: got %q and error %v", src, got, err)
 		}
 	}
 	for _, src := range []string{`claims.half`, `claims.no`, `claims.groups`, `claims.object`, `claims.gone`} {
-		if got, err := mustCompile(t, Claim, src).ClaimString(t.Context(), claims); err == nil {
+		if got, err := mustCompile(t, Subject, src).ClaimString(t.Context(), claims); err == nil {
 			t.Errorf("%s: got %q, want an error", src, got)
 		}
 	}
