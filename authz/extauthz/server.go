@@ -3,7 +3,6 @@ package extauthz
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -12,6 +11,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/agentauth-dev/agentauth/authz/listen"
 )
 
 // MaxConnectionAge is how long a connection lasts before the proxy is asked,
@@ -35,16 +36,18 @@ type Server struct {
 	listener net.Listener
 	grpc     *grpc.Server
 	health   *healthServer
-	stop     context.CancelFunc
 }
 
 // Listen binds the address and reads the certificates; [Server.Serve] then
-// answers. A door that may not be opened as configured is a *[UsageError].
+// answers. A door that may not be opened as configured is a *[listen.UsageError].
 func Listen(c Config) (*Server, error) {
-	if err := c.check(); err != nil {
+	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	c.complete()
+	listener, err := listen.Listen(c.Listen)
+	if err != nil {
+		return nil, err
+	}
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(newCodec(&c)),
 		grpc.MaxRecvMsgSize(maxMessage),
@@ -57,28 +60,10 @@ func Listen(c Config) (*Server, error) {
 		// Envoy pings idle connections at whatever interval it was told.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	if c.TLSCert != "" {
-		certs, err := loadCertificates(&c)
-		if err != nil {
-			stop()
-			return nil, err
-		}
-		go certs.watch(ctx)
-		options = append(options, grpc.Creds(credentials.NewTLS(certs.config())))
+	if listener.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(listener.TLS)))
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", c.Address)
-	if err != nil {
-		stop()
-		return nil, fmt.Errorf("cannot listen on %q: %w", c.Address, err)
-	}
-	if err := c.admit(listener.Addr()); err != nil {
-		stop()
-		_ = listener.Close()
-		return nil, err
-	}
-	s := &Server{listener: listener, grpc: grpc.NewServer(options...), health: newHealth(), stop: stop}
+	s := &Server{listener: listener, grpc: grpc.NewServer(options...), health: newHealth()}
 	authv3.RegisterAuthorizationServer(s.grpc, &checker{
 		decider: c.Decider, clock: c.Clock, onPanic: c.OnPanic, onError: c.OnError,
 	})
@@ -104,7 +89,6 @@ func (s *Server) SetReady(ready bool) { s.health.setReady(ready) }
 // Shutdown says NOT_SERVING, takes no new connections and waits for the checks
 // under way; when ctx ends it cuts them off and returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
-	defer s.stop()
 	defer s.listener.Close() // for a door that never served
 	s.health.Shutdown()
 	done := make(chan struct{})

@@ -2,6 +2,7 @@ package extauthz
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -19,16 +20,18 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/listen"
+	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 const patience = 10 * time.Second
 
+var loopback = listen.Config{Address: "127.0.0.1:0"}
+
 // open serves a door until the test ends.
 func open(t testing.TB, c Config) *Server {
 	t.Helper()
-	if c.Address == "" {
-		c.Address = "127.0.0.1:0"
-	}
+	c.Listen.Address = "127.0.0.1:0"
 	if c.Decider == nil {
 		c.Decider = decide(allowAll)
 	}
@@ -68,17 +71,6 @@ func within(t testing.TB) context.Context {
 	return ctx
 }
 
-// eventually polls until ok holds.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); {
-		if time.Now().After(end) {
-			t.Fatalf("not in %v: %s", patience, what)
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-}
-
 func TestACheckGoesThroughTheDoor(t *testing.T) {
 	raws := make(chan authz.Raw, 1)
 	s := open(t, Config{Clock: func() time.Time { return noon }, Decider: decide(func(ctx context.Context, raw authz.Raw) authz.Decision {
@@ -95,6 +87,58 @@ func TestACheckGoesThroughTheDoor(t *testing.T) {
 	same(t, answer(t, `status {} ok_response { headers { header { key: "x-agent-id" value: "a" } append_action: OVERWRITE_IF_EXISTS_OR_ADD } }`), got)
 	if raw := <-raws; raw.ContextExtensions["agentauth.dev/policy"] != "shop/orders" || !raw.Time.Equal(noon) {
 		t.Errorf("got %+v", raw)
+	}
+}
+
+func TestOnlyWhoMayStandAtTheDoorIsAnswered(t *testing.T) {
+	ca, err := parts.NewCA("ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	authority, err := ca.Write(dir, "ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := ca.Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := server.Write(dir, "tls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Config{Listen: listen.Config{TLSCert: cert, TLSKey: key, ClientCA: authority, ClientNames: []string{"spiffe://prod/proxy"}}})
+	client := func(uri string) credentials.TransportCredentials {
+		pair, err := ca.Client(uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := tls.X509KeyPair(pair.Cert, pair.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return credentials.NewTLS(&tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{shown}, MinVersion: tls.VersionTLS12})
+	}
+	for name, c := range map[string]struct {
+		creds credentials.TransportCredentials
+		want  bool
+	}{
+		"the named proxy": {client("spiffe://prod/proxy"), true},
+		"another name":    {client("spiffe://prod/other"), false},
+		"no certificate":  {credentials.NewTLS(&tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12}), false},
+		"plaintext":       {insecure.NewCredentials(), false},
+	} {
+		_, err := authv3.NewAuthorizationClient(dial(t, s, c.creds)).Check(within(t), parse(t, plaintextCheck))
+		if (err == nil) != c.want {
+			t.Errorf("%s: got %v, want success to be %v", name, err, c.want)
+		}
+	}
+	if _, err := Listen(Config{Listen: listen.Config{Address: ":0"}, Decider: decide(allowAll)}); err == nil {
+		t.Error("a door opened where anyone could ask")
+	}
+	if _, err := Listen(Config{Listen: loopback}); err == nil {
+		t.Error("a door without a Decider opened")
 	}
 }
 
@@ -262,7 +306,7 @@ func TestShutdownCutsOffWhatDoesNotEnd(t *testing.T) {
 }
 
 func TestADoorThatNeverServedCanBeShut(t *testing.T) {
-	s, err := Listen(Config{Address: "127.0.0.1:0", Decider: decide(allowAll)})
+	s, err := Listen(Config{Listen: loopback, Decider: decide(allowAll)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +316,7 @@ func TestADoorThatNeverServedCanBeShut(t *testing.T) {
 	if err := s.Serve(); err != nil {
 		t.Errorf("Serve after Shutdown: got %v, want nil", err)
 	}
-	again, err := Listen(Config{Address: s.Addr().String(), Decider: decide(allowAll)})
+	again, err := Listen(Config{Listen: listen.Config{Address: s.Addr().String()}, Decider: decide(allowAll)})
 	if err != nil {
 		t.Fatalf("the address is still taken: %v", err)
 	}

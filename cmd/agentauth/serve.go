@@ -18,6 +18,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
+	"github.com/agentauth-dev/agentauth/authz/listen"
 )
 
 type serveFlags struct {
@@ -266,13 +267,15 @@ func (f *serveFlags) openDoor(kernel *engine.Engine, logger *slog.Logger, m *met
 		return door{}, nil
 	}
 	server, err := extauthz.Listen(extauthz.Config{
-		Address: f.grpcAddress,
-		TLSCert: f.tlsCert, TLSKey: f.tlsKey,
-		ClientCA: f.clientCA, ClientNames: f.clientNames,
-		TrustNetwork: f.trustNetwork,
-		Decider:      &observed{Decider: kernel, log: logger, metrics: m},
-		OnPanic:      panicked,
-		OnError:      func(err error) { logger.Error("ext_authz door", "error", err.Error()) },
+		Listen: listen.Config{
+			Address: f.grpcAddress,
+			TLSCert: f.tlsCert, TLSKey: f.tlsKey,
+			ClientCA: f.clientCA, ClientNames: f.clientNames,
+			TrustNetwork: f.trustNetwork,
+		},
+		Decider: &observed{Decider: kernel, log: logger, metrics: m},
+		OnPanic: panicked,
+		OnError: func(err error) { logger.Error("ext_authz door", "error", err.Error()) },
 	})
 	if err != nil {
 		return door{}, exit{exitUsage, err}

@@ -20,6 +20,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
+	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 )
 
@@ -82,7 +83,7 @@ func TestAProxyIsToldEveryDecision(t *testing.T) {
 func TestAskIsWhatAProxyDoes(t *testing.T) {
 	f := loadFiles(t)[0]
 	e := plainEngine(t, f)
-	address := listen(t, e)
+	address := serve(t, e)
 	for _, c := range f.Cases {
 		got, err := extauthz.Ask(t.Context(), address, c.Raw)
 		if err != nil {
@@ -170,11 +171,11 @@ func plainEngine(t *testing.T, f File) *engine.Engine {
 	return newEngine(t, f, in)
 }
 
-// listen opens a door for e on loopback and returns its address.
-func listen(t *testing.T, e *engine.Engine) string {
+// serve opens a door for e on loopback and returns its address.
+func serve(t *testing.T, e *engine.Engine) string {
 	t.Helper()
 	s, err := extauthz.Listen(extauthz.Config{
-		Address: "127.0.0.1:0", Decider: e, Clock: func() time.Time { return Now },
+		Listen: listen.Config{Address: "127.0.0.1:0"}, Decider: e, Clock: func() time.Time { return Now },
 		OnPanic: func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
 	})
 	if err != nil {
@@ -198,7 +199,7 @@ func listen(t *testing.T, e *engine.Engine) string {
 // open opens a door and returns what asks there, over one connection.
 func open(t *testing.T, e *engine.Engine) func(authz.Raw) (authz.Decision, error) {
 	t.Helper()
-	conn, err := grpc.NewClient(listen(t, e), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(serve(t, e), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package extauthz
+package listen
 
 import (
 	"bytes"
@@ -13,22 +13,31 @@ import (
 // reloadInterval is how often the certificate files are read again.
 const reloadInterval = time.Second
 
-// certificates holds the last state of the files that could be used. New
-// handshakes use it; connections there are stay as they are.
-type certificates struct {
-	door    *Config
+// Certificates holds the last state of the files TLSCert, TLSKey and ClientCA
+// that could be used. New handshakes use it; connections there are stay as they
+// are.
+type Certificates struct {
+	door    Config
 	files   [3][]byte
 	current atomic.Pointer[tls.Config]
 }
 
-// loadCertificates fails if the files cannot be used now.
-func loadCertificates(door *Config) (*certificates, error) {
-	c := &certificates{door: door}
-	return c, c.reload()
+// LoadCertificates fails if the files cannot be used now.
+func LoadCertificates(door Config) (*Certificates, error) {
+	c := &Certificates{door: door}
+	if err := c.reload(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Certificate returns the current certificate; it is a tls.Config.GetCertificate.
+func (c *Certificates) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return &c.current.Load().Certificates[0], nil
 }
 
 // config always answers with the current state.
-func (c *certificates) config() *tls.Config {
+func (c *Certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -37,7 +46,9 @@ func (c *certificates) config() *tls.Config {
 	}
 }
 
-func (c *certificates) watch(ctx context.Context) {
+// Watch reads the files each second until ctx ends. OnError learns of a problem
+// once, not each second.
+func (c *Certificates) Watch(ctx context.Context) {
 	ticker := time.NewTicker(reloadInterval)
 	defer ticker.Stop()
 	for last := ""; ; {
@@ -51,15 +62,23 @@ func (c *certificates) watch(ctx context.Context) {
 			text = err.Error()
 		}
 		if text != "" && text != last {
-			c.door.OnError(fmt.Errorf("changed certificate files are not used, the last good ones are: %s", text))
+			c.report(fmt.Errorf("changed certificate files are not used, the last good ones are: %s", text))
 		}
 		last = text
 	}
 }
 
+// report calls OnError. A panic there must not end the process.
+func (c *Certificates) report(err error) {
+	defer func() { _ = recover() }()
+	if c.door.OnError != nil {
+		c.door.OnError(err)
+	}
+}
+
 // reload compares contents rather than times, which a rename, a ..data link or
 // two writes within a tick of the clock can leave as they were.
-func (c *certificates) reload() error {
+func (c *Certificates) reload() error {
 	var files [3][]byte
 	for i, name := range []string{c.door.TLSCert, c.door.TLSKey, c.door.ClientCA} {
 		if name == "" {
@@ -75,7 +94,7 @@ func (c *certificates) reload() error {
 		bytes.Equal(files[1], c.files[1]) && bytes.Equal(files[2], c.files[2]) {
 		return nil
 	}
-	config, err := tlsConfig(files[0], files[1], files[2], c.door.ClientNames, c.door.Clock)
+	config, err := c.door.tlsConfig(files[0], files[1], files[2])
 	if err != nil {
 		return err
 	}

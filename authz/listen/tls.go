@@ -1,4 +1,4 @@
-package extauthz
+package listen
 
 import (
 	"crypto/tls"
@@ -8,39 +8,38 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
-// tlsConfig is the configuration of one state of the files. Nothing is ever
-// resumed: a ticket would outlive the authority that its certificate was
-// verified to, and Envoy's connections are few and long.
-func tlsConfig(cert, key, clientCA []byte, names []string, clock func() time.Time) (*tls.Config, error) {
+// tlsConfig is the configuration of one state of the files. Nothing is ever resumed:
+// a ticket would outlive the authority that its certificate was verified to,
+// and Envoy's connections are few and long.
+func (c *Config) tlsConfig(cert, key, clientCA []byte) (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("the certificate and its key cannot be used: %w", err)
 	}
-	c := &tls.Config{
+	config := &tls.Config{
 		Certificates: []tls.Certificate{pair},
 		// Envoy's default for its own connections ends at 1.2.
 		MinVersion:             tls.VersionTLS12,
-		NextProtos:             []string{"h2"},
+		NextProtos:             c.Protocols,
 		SessionTicketsDisabled: true,
-		Time:                   clock,
+		Time:                   c.Clock,
 	}
-	if len(names) == 0 {
-		return c, nil
+	if len(c.ClientNames) == 0 {
+		return config, nil
 	}
-	if c.ClientCAs, err = authorities(clientCA); err != nil {
+	if config.ClientCAs, err = authorities(clientCA); err != nil {
 		return nil, err
 	}
-	c.ClientAuth = tls.RequireAndVerifyClientCert
-	c.VerifyConnection = func(state tls.ConnectionState) error {
-		if len(state.VerifiedChains) == 0 || !named(state.PeerCertificates[0], names) {
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.VerifiedChains) == 0 || !named(state.PeerCertificates[0], c.ClientNames) {
 			return errors.New("the client certificate carries none of the names this door admits")
 		}
 		return nil
 	}
-	return c, nil
+	return config, nil
 }
 
 // authorities is strict where x509.CertPool skips: an authority that an
