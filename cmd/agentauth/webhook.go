@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	registration "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	core "k8s.io/client-go/kubernetes/typed/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/controller/servingcert"
 	"github.com/agentauth-dev/agentauth/controller/webhook"
 )
@@ -85,15 +85,14 @@ func (f *webhookFlags) open(ctx context.Context, c *clusterFlags, options engine
 // certificate is what to show, and what keeps it what it should be.
 func (f *webhookFlags) certificate(c *clusterFlags, log *slog.Logger) (show func(*tls.ClientHelloInfo) (*tls.Certificate, error), keep func(context.Context), err error) {
 	if f.cert != "" {
-		watcher, err := certwatcher.New(f.cert, f.key)
+		certs, err := listen.LoadCertificates(listen.Config{
+			TLSCert: f.cert, TLSKey: f.key,
+			OnError: func(err error) { log.Error("webhook", "error", err.Error()) },
+		})
 		if err != nil {
 			return nil, nil, usage("--webhook-tls-cert: %v", err)
 		}
-		return watcher.GetCertificate, func(ctx context.Context) {
-			if err := watcher.Start(ctx); err != nil {
-				log.Error("the webhook's certificate is not reloaded any more", "error", err.Error())
-			}
-		}, nil
+		return certs.Certificate, certs.Watch, nil
 	}
 	secrets, err := core.NewForConfig(c.rest)
 	if err != nil {

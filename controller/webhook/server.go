@@ -4,13 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/agentauth-dev/agentauth/authz/listen"
 )
 
 const (
@@ -41,13 +42,14 @@ type Server struct {
 
 // Listen binds the address; [Server.Serve] then answers.
 func Listen(c Config) (*Server, error) {
-	listener, err := net.Listen("tcp", c.Address)
+	// API servers seldom show a client certificate.
+	listener, err := listen.Listen(listen.Config{Address: c.Address, Certificate: c.Certificate, AnyClient: true})
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %q: %w", c.Address, err)
+		return nil, err
 	}
 	return &Server{listener: netutil.LimitListener(listener, maxConnections), http: &http.Server{
 		Handler:           newHandler(&c),
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Certificate},
+		TLSConfig:         listener.TLS,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: maxTime, WriteTimeout: 2 * maxTime, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10,
 		HTTP2:          &http.HTTP2Config{MaxReceiveBufferPerConnection: maxUnread, MaxReceiveBufferPerStream: maxUnread, MaxReadFrameSize: maxUnread},
