@@ -20,14 +20,18 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 )
 
-// through fetches by way of egress.
-func through(c *egress.Client, roots *x509.CertPool) jwks.Fetch {
-	return func(ctx context.Context, url string) (jwks.Answer, error) {
-		res, err := c.Do(ctx, egress.Request{URL: url, Roots: roots})
-		if err != nil {
-			return jwks.Answer{}, err
-		}
-		return jwks.Answer{Status: res.Status, CacheControl: strings.Join(res.Header.Values("Cache-Control"), ","), Body: res.Body}, nil
+// through finds and fetches an issuer's keys by way of egress.
+func through(c *egress.Client, roots *x509.CertPool, issuer string) jwks.Config {
+	return jwks.Config{
+		Issuer:   issuer,
+		Discover: func(ctx context.Context, issuer string) (string, error) { return c.Discover(ctx, issuer, roots) },
+		Fetch: func(ctx context.Context, url string) (jwks.Answer, error) {
+			res, err := c.Do(ctx, egress.Request{URL: url, Roots: roots})
+			if err != nil {
+				return jwks.Answer{}, err
+			}
+			return jwks.Answer{Status: res.Status, CacheControl: strings.Join(res.Header.Values("Cache-Control"), ","), Body: res.Body}, nil
+		},
 	}
 }
 
@@ -80,7 +84,7 @@ func TestAProviderThatMisbehavesOverHTTPChangesNothing(t *testing.T) {
 			roots.AddCert(s.Certificate())
 			client := egress.New(egress.Config{AllowHTTP: true, AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
 			defer client.Close()
-			r := jwks.NewRemote(jwks.Config{Issuer: s.URL, Fetch: through(client, roots)})
+			r := jwks.NewRemote(through(client, roots, s.URL))
 			defer r.Close()
 
 			if _, err := r.Lookup(t.Context(), "a", "EdDSA"); err != nil {
@@ -105,7 +109,7 @@ func TestAProviderAtAnAddressThatIsNotOpenedIsUnavailableAndSaysWhy(t *testing.T
 	defer s.Close()
 	client := egress.New(egress.Config{})
 	defer client.Close()
-	r := jwks.NewRemote(jwks.Config{Issuer: s.URL, Fetch: through(client, nil)})
+	r := jwks.NewRemote(through(client, nil, s.URL))
 	defer r.Close()
 	_, err := r.Lookup(t.Context(), "a", "EdDSA")
 	var unavailable *jwks.UnavailableError

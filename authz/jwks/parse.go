@@ -27,7 +27,7 @@ func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 		Keys []jsontext.Value `json:"keys"`
 	}
 	if err := json.Unmarshal(data, &set); err != nil {
-		return nil, nil, malformed("a JWK Set", err)
+		return nil, nil, malformed(err)
 	}
 	if set.Keys == nil {
 		return nil, nil, errors.New(`not a JWK Set: an object with a list "keys" was expected`)
@@ -62,13 +62,13 @@ func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 
 // malformed describes an error of the JSON library, whose own text quotes the
 // input.
-func malformed(what string, err error) error {
+func malformed(err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return fmt.Errorf("not %s: a JSON object has a name twice", what)
+		return errors.New("not a JWK Set: a JSON object has a name twice")
 	case errors.As(err, &syntax):
-		return fmt.Errorf("not %s: malformed JSON at byte %d", what, syntax.ByteOffset)
+		return fmt.Errorf("not a JWK Set: malformed JSON at byte %d", syntax.ByteOffset)
 	}
-	return fmt.Errorf("not %s: the JSON has other members or types", what)
+	return errors.New("not a JWK Set: the JSON has other members or types")
 }

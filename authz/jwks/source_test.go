@@ -7,25 +7,6 @@ import (
 	"testing"
 )
 
-func TestDiscoveryFindsTheDocumentWhereTheStandardsPutIt(t *testing.T) {
-	for issuer, want := range map[string][2]string{
-		"https://idp.example.com":           {"https://idp.example.com/.well-known/openid-configuration", "https://idp.example.com/.well-known/oauth-authorization-server"},
-		"https://idp.example.com/":          {"https://idp.example.com/.well-known/openid-configuration", "https://idp.example.com/.well-known/oauth-authorization-server"},
-		"https://idp.example.com:8443/a/b/": {"https://idp.example.com:8443/a/b/.well-known/openid-configuration", "https://idp.example.com:8443/.well-known/oauth-authorization-server/a/b"},
-		"https://idp.example.com/a%2Fb":     {"https://idp.example.com/a%2Fb/.well-known/openid-configuration", "https://idp.example.com/.well-known/oauth-authorization-server/a%2Fb"},
-	} {
-		openid, oauth, err := wellKnown(issuer)
-		if err != nil || openid != want[0] || oauth != want[1] {
-			t.Errorf("%s: got %s, %s, %v", issuer, openid, oauth, err)
-		}
-	}
-	for _, issuer := range []string{"idp", "https://", "https://u:p@idp.example.com", "https://idp.example.com?x=y", "https://idp.example.com/?", "https://idp.example.com/#", "%zz"} {
-		if _, _, err := wellKnown(issuer); err == nil {
-			t.Errorf("%s: want an error", issuer)
-		}
-	}
-}
-
 // site answers by URL, 404 for what it has not.
 type site map[string]Answer
 
@@ -38,34 +19,27 @@ func (s site) fetch(_ context.Context, url string) (Answer, error) {
 
 func page(body string) Answer { return Answer{Status: 200, Body: []byte(body)} }
 
-func TestKeysAreFoundByDiscovery(t *testing.T) {
-	const (
-		issuer   = "https://idp.example.com/realm"
-		document = `{"issuer":"https://idp.example.com/realm","jwks_uri":"https://keys.example.net/secret","other":[1]}`
-		openid   = issuer + "/.well-known/openid-configuration"
-		oauth    = "https://idp.example.com/.well-known/oauth-authorization-server/realm"
-	)
-	keys := page("the keys")
+func TestKeysAreFetchedWhereDiscoverySays(t *testing.T) {
+	const issuer, url = "https://idp.example.com/realm", "https://keys.example.net/secret"
 	for name, c := range map[string]struct {
-		site site
-		want string // in the error; "" if the keys are found
+		site       site
+		discovered error
+		want       string // in the error; "" if the keys are found
 	}{
-		"at the OpenID place":                     {site{openid: page(document), "https://keys.example.net/secret": keys}, ""},
-		"at the OAuth place if the first is 404":  {site{oauth: page(document), "https://keys.example.net/secret": keys}, ""},
-		"nowhere":                                 {site{}, "discovery: answered 404"},
-		"not behind a first place that is broken": {site{openid: {Status: 500}, oauth: page(document), "https://keys.example.net/secret": keys}, "discovery: answered 500"},
-		"not behind a first place that is HTML":   {site{openid: page("<html>secret"), oauth: page(document)}, "not a discovery document: malformed"},
-		"another issuer":                          {site{openid: page(strings.Replace(document, "realm", "secret", 1))}, `another issuer than "https://idp.example.com/realm"`},
-		"no issuer":                               {site{openid: page(`{"jwks_uri":"https://keys.example.net/secret"}`)}, "another issuer"},
-		"a trailing slash":                        {site{openid: page(strings.Replace(document, "realm", "realm/", 1))}, "trailing slash"},
-		"other letter case":                       {site{openid: page(strings.Replace(document, "realm", "REALM", 1))}, "another issuer"},
-		"two issuers":                             {site{openid: page(strings.Replace(document, "{", `{"issuer":"secret",`, 1))}, "a name twice"},
-		"no jwks_uri":                             {site{openid: page(`{"issuer":"https://idp.example.com/realm"}`)}, "no jwks_uri"},
-		"jwks_uri a number":                       {site{openid: page(`{"issuer":"https://idp.example.com/realm","jwks_uri":7}`)}, "types"},
-		"an oversized one":                        {site{openid: page(document + strings.Repeat(" ", 1<<20))}, "larger than"},
-		"keys that are gone":                      {site{openid: page(document)}, "key set named by discovery: answered 404"},
+		"as it should be":      {site{url: page("the keys")}, nil, ""},
+		"no document":          {site{url: page("the keys")}, errors.New("answered 404, 200 was expected"), "discovery: answered 404"},
+		"keys that are gone":   {site{}, nil, "key set named by discovery: answered 404"},
+		"keys without an end":  {site{url: page(strings.Repeat(" ", 1<<20+1))}, nil, "key set named by discovery: the answer is larger than"},
+		"another good status":  {site{url: {Status: 203, Body: []byte("the keys")}}, nil, "answered 203, 200 was expected"},
+		"a redirect of a kind": {site{url: {Status: 304}}, nil, "answered 304, 200 was expected"},
 	} {
-		got, err := Config{Issuer: issuer, Fetch: c.site.fetch}.load(t.Context())
+		discover := func(_ context.Context, asked string) (string, error) {
+			if asked != issuer {
+				t.Errorf("%s: asked for %s", name, asked)
+			}
+			return url, c.discovered
+		}
+		got, err := Config{Issuer: issuer, Discover: discover, Fetch: c.site.fetch}.load(t.Context())
 		switch {
 		case c.want == "" && (err != nil || string(got.Body) != "the keys"):
 			t.Errorf("%s: got %v, %v", name, got, err)
@@ -76,7 +50,12 @@ func TestKeysAreFoundByDiscovery(t *testing.T) {
 }
 
 func TestExactlyOneSourceIsNeeded(t *testing.T) {
-	for _, c := range []Config{{}, {Fetch: site{}.fetch}, {URL: "u"}, {URL: "u", Issuer: "i", Fetch: site{}.fetch}} {
+	discover := func(context.Context, string) (string, error) { return "u", nil }
+	for _, c := range []Config{
+		{}, {Fetch: site{}.fetch}, {URL: "u"},
+		{URL: "u", Issuer: "i", Discover: discover, Fetch: site{}.fetch},
+		{Issuer: "i", Fetch: site{}.fetch}, {Issuer: "i", Discover: discover},
+	} {
 		r := NewRemote(c)
 		_, err := r.Lookup(t.Context(), "", "RS256")
 		var unavailable *UnavailableError

@@ -44,6 +44,9 @@ func remote(client *egress.Client) func(engine.RemoteSource) engine.RemoteKeys {
 	return func(src engine.RemoteSource) engine.RemoteKeys {
 		return jwks.NewRemote(jwks.Config{
 			Issuer: src.Issuer, URL: src.URL,
+			Discover: func(ctx context.Context, issuer string) (string, error) {
+				return client.Discover(ctx, issuer, src.Roots)
+			},
 			Fetch: func(ctx context.Context, url string) (jwks.Answer, error) {
 				answer, err := client.Do(ctx, egress.Request{URL: url, Roots: src.Roots, Header: http.Header{"Accept": {"application/json"}}})
 				if err != nil {
