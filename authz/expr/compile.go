@@ -18,8 +18,7 @@ type Program struct {
 	contents *inspection
 }
 
-// interruptEvery is how many steps of loops pass between two looks at the
-// context.
+// interruptEvery is the number of loop steps between two checks of the context.
 const interruptEvery = 100
 
 // Compile checks an expression: at most [MaxLength] bytes, of the right type,
@@ -76,8 +75,8 @@ func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {
 }
 
 // Memo compiles equal expressions once, for as long as somebody holds the
-// program: it keeps none alive itself. The zero value is ready for use, also
-// by several goroutines.
+// program: a Memo does not keep programs alive. The zero value is ready for
+// use, also by several goroutines.
 type Memo struct {
 	mu       sync.Mutex
 	programs map[memoKey]weak.Pointer[Program]
@@ -119,7 +118,7 @@ func (m *Memo) get(key memoKey) *Program {
 	return m.programs[key].Value()
 }
 
-// Sweep forgets the expressions whose programs nobody holds any more.
+// Sweep forgets expressions whose program nobody holds any more.
 func (m *Memo) Sweep() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -13,22 +13,24 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// Costs of what CEL's own model takes for one unit, or does not find when the
-// types are known only at run time.
+// Costs of functions that cost one unit in CEL's own model, or whose types are
+// known only at run time.
 const (
-	// zoneCost is of a calendar function with a time zone, which is read from
-	// a file.
+	// zoneCost is the cost of a calendar function with a time zone: Go reads the
+	// zone from a file.
 	zoneCost = 500
-	// formatCost is of writing or reading a time or a floating-point number.
+	// formatCost is the cost of writing or reading a time or a floating-point
+	// number.
 	formatCost = 10
 )
 
-// conversions take as long as the text they read is.
+// conversions have a cost that is linear in their text.
 var conversions = []string{
 	overloads.TypeConvertInt, overloads.TypeConvertUint, overloads.TypeConvertDouble,
 	overloads.TypeConvertTimestamp, overloads.TypeConvertDuration, overloads.TypeConvertString, overloads.TypeConvertBytes,
 }
 
+// traversal is the cost of reading a text once.
 func traversal(length uint64) uint64 {
 	return 1 + cost.SafeMultiplyByFactor(length, cost.StringTraversalCostFactor)
 }
@@ -37,7 +39,7 @@ func isZoned(function string, args int) bool {
 	return strings.HasPrefix(function, "get") && args == 2
 }
 
-// counting is the options of a program whose cost is counted.
+// costOptions make a program count its cost.
 func (e estimator) costOptions() []cel.ProgramOption {
 	return []cel.ProgramOption{
 		cel.CostTracking(e), cel.CostLimit(MaxCost),
@@ -45,8 +47,8 @@ func (e estimator) costOptions() []cel.ProgramOption {
 	}
 }
 
-// CallCost implements cost.ActualCostEstimator. It goes by the function: CEL
-// does not tell the overload of values whose types were not known before.
+// CallCost implements cost.ActualCostEstimator. It looks at the function: CEL
+// gives no overload for values whose types the type check did not know.
 func (e estimator) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
 	n, ok := e.callCost(function, args)
 	if !ok {
@@ -55,6 +57,7 @@ func (e estimator) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint
 	return &n
 }
 
+// callCost is estimateCall at run time, with the values.
 func (e estimator) callCost(function string, args []ref.Val) (uint64, bool) {
 	switch {
 	case function == "matches" && len(args) == 2:
@@ -85,8 +88,8 @@ func (e estimator) callCost(function string, args []ref.Val) (uint64, bool) {
 	return 0, false
 }
 
-// byteSizes measures texts in bytes: counting characters takes as long as most
-// functions that it would be the cost of.
+// byteSizes measures texts in bytes: counting the characters of a text takes as
+// long as most functions on it.
 type byteSizes struct{ cost.SizingStrategy }
 
 // TrackSize implements cost.SizingStrategy.
@@ -100,8 +103,8 @@ func isText(v ref.Val) bool {
 	return false
 }
 
-// lengthOf is the length of a text in bytes, of a list or map in entries, and
-// else 1.
+// lengthOf is the length of a text in bytes, or of a list or map in entries. The
+// length of other values is 1.
 func lengthOf(v ref.Val) uint64 {
 	switch v := v.(type) {
 	case types.String:
@@ -119,12 +122,12 @@ func lengthOf(v ref.Val) uint64 {
 	return 1
 }
 
-// containerWeight is what a list or map weighs beside what it holds.
+// containerWeight is the weight of a list or map without its contents.
 const containerWeight = 5
 
-// weight is about how long a value takes to be compared: all that it holds. It
-// stops counting beyond what an expression may cost. What cannot be read ends
-// the evaluation: to CEL's own maps and lists it is merely not equal.
+// weight is the cost of comparing a value with all its contents. It stops at
+// MaxCost. A value that cannot be read ends the evaluation: CEL's own maps and
+// lists would take it for unequal.
 func weight(v ref.Val) uint64 { return weighed(v, 0) }
 
 func weighed(v ref.Val, sum uint64) uint64 {
@@ -163,8 +166,8 @@ func isComparison(function string) bool {
 	return false
 }
 
-// comparisonCost is of comparing two values: no longer than the lighter takes,
-// and nothing of lists or maps of which one has more entries.
+// comparisonCost is the cost of comparing two values: the weight of the lighter
+// one. Lists and maps of different lengths are unequal at once.
 func comparisonCost(a, b ref.Val) uint64 {
 	switch {
 	case !isContainer(a) || !isContainer(b):
@@ -183,7 +186,7 @@ func isContainer(v ref.Val) bool {
 	return false
 }
 
-// membershipCost is of looking for a value in a list or map.
+// membershipCost is the cost of finding a value in a list or map.
 func membershipCost(v, in ref.Val) uint64 {
 	list, ok := in.(traits.Lister)
 	switch {
@@ -195,7 +198,7 @@ func membershipCost(v, in ref.Val) uint64 {
 	return 1 + lengthOf(list)
 }
 
-// setsCost is of looking for each entry of one list in another.
+// setsCost is the cost of finding each entry of one list in another.
 func setsCost(a, b ref.Val) uint64 {
 	return cost.SafeAdd(1, cost.SafeMultiply(weight(a), lengthOf(b)))
 }

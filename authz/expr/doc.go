@@ -1,7 +1,20 @@
 // Package expr compiles and evaluates the expressions of a policy, in CEL
-// (https://cel.dev). The operator writes them, the caller supplies what they
-// read, so both are bounded: what an expression can cost is estimated when it
-// is compiled and counted when it runs.
+// (https://cel.dev).
+//
+// Start with [Compile] (or [Memo], which compiles equal expressions once). The
+// [Kind] says what an expression may read and yield, and which method evaluates
+// its [Program]:
+//
+//	Bool     Program.Bool          a condition (when, require)
+//	String   Program.String        the value of a header or of metadata
+//	Subject  Program.ClaimString   the subject of a token
+//	Claim    Program.ClaimScopes   the scopes of a token, and
+//	         Program.ClaimStrings  its groups
+//
+// An operator writes the expression and a caller sends its values, so both are
+// bounded (limits.go): a long expression or value is an error, Compile refuses
+// an expression whose estimated cost is over [MaxCost] (estimate.go), and an
+// evaluation ends where its counted cost is (count.go).
 //
 // An expression of kind [Bool] or [String] reads
 //
@@ -12,19 +25,19 @@
 //	            scopes, groups: list(string); claims: map(string, dyn);
 //	            expiresAt: timestamp; actor {issuer, subject: string}
 //	identities  map(string, identity): each method that succeeded, by name
-//	context     map(string, string): what the proxy's configuration says
+//	context     map(string, string): context extensions of the proxy's route
 //	metadata    map(string, dyn): the proxy's dynamic metadata by namespace
 //
-// and one of kind [Claim] or [Subject] reads only `claims`, a map(string, dyn).
+// An expression of kind [Claim] or [Subject] reads only `claims`, a
+// map(string, dyn).
 //
-// Objects are typed: a field that does not exist is an error when the
-// expression is compiled. A field that is not set (no actor, no end of the
-// credential, a body that is not known) is an error when it is read;
-// has(identity.actor) and identity.?actor ask first. Of a text or a list,
-// has() says whether it is not empty. Header names are in lower case. A query
-// parameter that occurs twice, cannot be decoded, or is there only for servers
-// that split the query at ';' is an error when it is read, as is any text that
-// is no UTF-8 or longer than the limits of this package.
+// Objects are typed: Compile refuses a field that does not exist. A field that
+// is not set (no actor, no end of the credential, a body that is not known) is
+// an error when it is read; has(identity.actor) and identity.?actor ask first.
+// has() of a text or a list is true if it is not empty. Header names are in
+// lower case. These are errors when they are read: a query parameter that
+// occurs twice, that cannot be decoded, or that only servers see that split the
+// query at ';'; a text that is not UTF-8; a text over the limits.
 //
 // Functions are those of the CEL standard; optional types; of the strings
 // library charAt, indexOf, lastIndexOf, lowerAscii, upperAscii, trim, split,
@@ -33,8 +46,7 @@
 // segments. Numbers of different types can be compared by order; claims, which
 // are dyn, also by ==.
 //
-// A failed evaluation is an error and never true. Of one that ended with its
-// context, errors.Is finds the context's error. Errors name the place in the
-// expression and never a value the expression has read: it may be a
-// credential.
+// A failed evaluation is an error and never true. If the context ended it,
+// errors.Is finds the context's error. An error names line and column of the
+// expression, and never a value that was read: it may be a credential.
 package expr

@@ -28,8 +28,8 @@ const (
 	Subject
 )
 
-// results are the types that an expression of a kind may have. What is dyn is
-// looked at when it was evaluated.
+// results are the types that an expression of a kind may have. The value of a
+// dyn expression is checked after the evaluation.
 var results = map[Kind][]*cel.Type{
 	Bool: {cel.BoolType},
 	String: {cel.StringType, cel.NullType,
@@ -55,13 +55,14 @@ func (k Kind) yields(t *cel.Type) bool {
 	return k.takesEmpty(t)
 }
 
-// takesEmpty is for the type of [] and optional.none(): of anything.
+// takesEmpty reports whether t is the type of [] or optional.none(), which have
+// no type of their entries, and the kind allows them.
 func (k Kind) takesEmpty(t *cel.Type) bool {
 	return (t.Kind() == types.ListKind && k == Claim || k != Bool && strings.HasPrefix(t.TypeName(), "optional_type")) &&
 		len(t.Parameters()) == 1 && t.Parameters()[0].Kind() == types.TypeParamKind
 }
 
-// expected is how error messages call what a kind yields.
+// expected names the types of a kind in error messages.
 func (k Kind) expected() string {
 	switch k {
 	case Bool:
@@ -75,7 +76,7 @@ func (k Kind) expected() string {
 	}
 }
 
-// environment is what an expression of a kind can say. Environments are made
+// environment has the variables and functions of a kind. Environments are made
 // once and do not change.
 func environment(k Kind) (*cel.Env, error) {
 	if k == Claim || k == Subject {

@@ -14,16 +14,16 @@ import (
 	"cel.dev/cel-go/interpreter"
 )
 
-// failure is an error of our own making. Its text holds no value that an
-// expression has read, so that it may be shown as it is.
+// failure is an error with a text of this package. The text never holds a value
+// that an expression has read, so it may be logged.
 type failure string
 
 func (f failure) Error() string { return string(f) }
 
-// tooCostly is a failure of the evaluation as a whole.
+// errTooCostly ends an evaluation whose cost is over MaxCost.
 var errTooCostly error = failure(fmt.Sprintf("the expression costs more than %d units on this request", MaxCost))
 
-// firstOf is the first error of a check: the others mostly follow from it.
+// firstOf is the first error of the type check; the others mostly follow from it.
 func firstOf(issues *cel.Issues) error {
 	if issues.Err() == nil {
 		return nil
@@ -39,8 +39,8 @@ func firstOf(issues *cel.Issues) error {
 	return errorAt(first.Location.Line(), first.Location.Column(), message)
 }
 
-// place orders errors by line. One without a line comes last, unless it is why
-// the parser gave up.
+// lineOf orders errors. An error without a line comes last. The error that made
+// the parser stop comes first.
 func lineOf(e *cel.Error) int {
 	switch {
 	case strings.Contains(e.Message, "recursion"):
@@ -54,8 +54,8 @@ func lineOf(e *cel.Error) int {
 // maxMessage bounds error messages, which may repeat parts of the expression.
 const maxMessage = 300
 
-// placed makes an error of one line. Columns come counted from 0; what concerns
-// the whole comes without a place.
+// errorAt makes an error of one line of text. Lines count from 1 and columns
+// from 0; an error of the whole expression has no line.
 func errorAt(line, column int, message string) error {
 	message = strings.Join(strings.Fields(message), " ")
 	if len(message) > maxMessage {
@@ -64,11 +64,11 @@ func errorAt(line, column int, message string) error {
 	return fmt.Errorf("%d:%d: %s", max(line, 1), max(column, 0)+1, message)
 }
 
-// failed makes of CEL's error one that can be logged. CEL's own repeat what
-// they failed on, int(request.headers["authorization"]) a credential.
+// failed turns CEL's error into one that may be logged. CEL's errors repeat the
+// value that failed: for int(request.headers["authorization"]) a credential.
 func (p *Program) failed(ctx context.Context, err error) error {
-	// Whatever it failed of: a loop that was interrupted is an error among
-	// others to what is around it.
+	// The context comes first: an expression around an interrupted loop may have
+	// replaced its error by another.
 	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("the expression was interrupted: %w", ended)
 	}
@@ -78,7 +78,7 @@ func (p *Program) failed(ctx context.Context, err error) error {
 	case cancelled.Cause == interpreter.CostLimitExceeded:
 		return errTooCostly
 	default:
-		return failure(cancelled.Message) // of our own Iterator
+		return failure(cancelled.Message) // of abort
 	}
 	message := p.safeText(err)
 	var celErr *types.Err
@@ -88,8 +88,7 @@ func (p *Program) failed(ctx context.Context, err error) error {
 	return p.contents.at(celErr.NodeID(), message)
 }
 
-// known are the beginnings of CEL's errors that say what went wrong without
-// saying of what.
+// celErrors are the errors of CEL that have a safe meaning, by their beginnings.
 var celErrors = []struct{ begins, means string }{
 	{"no such overload", "a value has a type that the operator or function does not take"},
 	{"index out of", "the index is out of range"},
@@ -104,6 +103,7 @@ var celErrors = []struct{ begins, means string }{
 	{"optional.none() dereference", "optional.none() has no value"},
 }
 
+// safeText describes an error without the values that CEL puts in.
 func (p *Program) safeText(err error) string {
 	var own failure
 	if errors.As(err, &own) {
@@ -124,8 +124,8 @@ func (p *Program) safeText(err error) string {
 	return "a conversion or function failed"
 }
 
-// sharedError says that CEL has one value of this error for all programs: the
-// place it carries may be another's.
+// isShared reports whether all programs share CEL's error value: its node may be
+// one of another program.
 func isShared(err *types.Err) bool {
 	return err == types.NoSuchOverloadErr() || err.Error() == "timestamp overflow"
 }

@@ -13,18 +13,18 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// estimator tells CEL's cost model the sizes of what an expression reads.
+// estimator gives CEL's cost model the sizes of values and the costs of calls.
 type estimator struct{ *inspection }
 
 var _ cost.Estimator = estimator{}
 
-// What the estimate assumes beyond the limits of what can be read. A request
-// that exceeds it is bounded by the cost of the evaluation.
+// Sizes that the estimate assumes, and no limit guarantees. The counted cost
+// bounds an evaluation of larger values.
 const (
-	// assumedEntries are the entries of a list, or keys of a map.
+	// assumedEntries is the number of entries of a list or map.
 	assumedEntries = 128
-	// assumedName is the length of the name of a header or parameter: all of
-	// them together are no longer than what they come in.
+	// assumedName is the length of a header's or parameter's name, on average:
+	// all names together are bounded by the size of a request.
 	assumedName = 256
 )
 
@@ -86,6 +86,7 @@ func (e estimator) sizeOf(node cost.AstNode, t *types.Type) *cost.SizeEstimate {
 	return &out
 }
 
+// assumedLength is the longest text that can be read at the path of a node.
 func assumedLength(node cost.AstNode) uint64 {
 	path := node.Path()
 	if len(path) == 0 {
@@ -120,6 +121,8 @@ func (e estimator) EstimateCallCost(function, _ string, target *cost.AstNode, ar
 	return cost.NewCallEstimate(cost.RangedCostEstimate(0, n), nil)
 }
 
+// estimateCall knows the functions that CEL's own model estimates too low; it is
+// false for the others.
 func (e estimator) estimateCall(function string, args []cost.AstNode) (uint64, bool) {
 	size := func(i int) uint64 { return cost.EstimateSize(e, args[i]).Max }
 	switch {

@@ -15,8 +15,8 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// Input is what expressions of kind [Bool] and [String] read. It is not
-// changed.
+// Input holds the variables of expressions of kind [Bool] and [String]. An
+// evaluation does not change it.
 type Input struct {
 	Request *authz.Request
 	// Identity is nil if there is none; reading it is an error then.
@@ -40,7 +40,7 @@ func (p *Program) Bool(ctx context.Context, in *Input) (bool, error) {
 }
 
 // String evaluates the value of a header. Null, optional.none() and "" are not
-// present; whatever else is no string is an error.
+// present; another value that is not a string is an error.
 func (p *Program) String(ctx context.Context, in *Input) (value string, present bool, err error) {
 	v, err := p.evalInput(ctx, String, in)
 	if err != nil {
@@ -120,7 +120,7 @@ func (p *Program) claimText(v ref.Val) (string, error) {
 	return "", p.unexpected(v)
 }
 
-// unwrap looks into an optional; an empty one is null.
+// unwrap returns the value of an optional, null if it has none.
 func unwrap(v ref.Val) ref.Val {
 	o, ok := v.(*types.Optional)
 	switch {
@@ -166,8 +166,8 @@ func (p *Program) unexpected(v ref.Val) error {
 	return fmt.Errorf("expected %s, got %s", p.kind.expected(), v.Type().TypeName())
 }
 
-// activation resolves the variables of an Input. It is the Input itself, so
-// that an evaluation neither makes nor keeps anything.
+// activation resolves the variables of an Input. It is the Input itself, so that
+// an evaluation allocates nothing for it.
 type activation Input
 
 func (*activation) Parent() cel.Activation { return nil }

@@ -15,7 +15,7 @@ import (
 
 const pathPrefixID = "path_prefix_string_string"
 
-// pathPrefix is startsWith for paths: "/v1" is no prefix of "/v10".
+// pathPrefix is startsWith for paths: "/v1" is not a prefix of "/v10".
 var pathPrefix = cel.Function("pathPrefix",
 	cel.Overload(pathPrefixID, []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
 		cel.BinaryBinding(func(path, prefix ref.Val) ref.Val {
@@ -34,9 +34,9 @@ var pathPrefix = cel.Function("pathPrefix",
 var pathPrefixCost = cel.CostModel(cost.Overload(pathPrefixID,
 	cost.EvalCost(cost.Scale(cost.Arg(1), cost.StringTraversalCostFactor))))
 
-// hasPathPrefix compares whole segments; a '/' at the end of the prefix says
-// nothing more. A prefix that no path can have is an error: a `when` that never
-// holds would turn its rule off.
+// hasPathPrefix compares whole segments and ignores a '/' at the end of the
+// prefix. A prefix that no path can have is an error: a `when` that is never
+// true would turn its rule off.
 func hasPathPrefix(path, prefix string) (bool, error) {
 	if !strings.HasPrefix(prefix, "/") {
 		return false, failure("pathPrefix expects a prefix that starts with '/'")
@@ -45,8 +45,8 @@ func hasPathPrefix(path, prefix string) (bool, error) {
 	return ok && (rest == "" || rest[0] == '/'), nil
 }
 
-// The functions on sets are CEL's, but refuse two long lists before they
-// compare them: the cost is only counted afterwards.
+// sets are CEL's functions on sets. These here refuse two long lists before they
+// compare them: CEL counts the cost of a call only after it.
 var sets = []cel.EnvOption{
 	set("sets.contains", "list_sets_contains_list", contains),
 	set("sets.equivalent", "list_sets_equivalent_list", func(a, b traits.Lister) ref.Val {
@@ -92,8 +92,8 @@ func set(name, id string, of func(a, b traits.Lister) ref.Val) cel.EnvOption {
 		})))
 }
 
-// searchCost is of functions that split their arguments into characters before
-// they look for one in the other. CEL's own is nothing for one that is empty.
+// searchCost is the cost of functions that split both arguments into characters
+// before they search. In CEL's own model an empty argument makes them free.
 var searchCost = func() cel.EnvOption {
 	var models []cost.OverloadModel
 	for _, id := range []string{"string_index_of_string", "string_index_of_string_int", "string_last_index_of_string", "string_last_index_of_string_int"} {
@@ -104,17 +104,17 @@ var searchCost = func() cel.EnvOption {
 	return cel.CostModel(models...)
 }()
 
-// regexFactor is the cost of one instruction on one byte. CEL's own model goes
-// by the length of the pattern, which says little: ten characters can make a
-// thousand instructions, each about 10 ns a byte.
+// regexFactor is the cost of one instruction of a compiled pattern on one byte,
+// about 10 ns. CEL's own model uses the length of the pattern, but a pattern of
+// ten characters can have a thousand instructions.
 const regexFactor = 0.1
 
 func (e estimator) regexCost(length uint64, pattern string) uint64 {
 	return cost.SafeMultiplyByFactor(cost.SafeMultiply(cost.SafeAdd(length, 1), e.regexes[pattern]), regexFactor)
 }
 
-// matching is how matches() is evaluated: its pattern compiled before, and no
-// text read that costs too much to read at all.
+// regexOption evaluates matches() with a pattern that was compiled before, and
+// refuses a text that alone would cost too much.
 func (e estimator) regexOption() cel.ProgramOption {
 	return cel.OptimizeRegex(&interpreter.RegexOptimization{
 		Function: "matches", RegexIndex: 1,

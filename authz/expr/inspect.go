@@ -11,26 +11,27 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// inspection is what an expression holds.
+// inspection is what the compiler and the evaluation know of an expression.
 type inspection struct {
 	info  *ast.SourceInfo
 	types func(id int64) *types.Type
-	// loops says that evaluating can take long enough to be interrupted.
+	// loops says that the expression has a loop: its evaluation must be
+	// interruptible.
 	loops bool
-	// counted says that the cost must be counted when evaluated; see linear.
+	// countCost says that evaluations count their cost; see linearFunctions.
 	countCost bool
-	// names are the field names and literals, which error messages may repeat.
+	// names are the field names and literals. Error messages may repeat them.
 	names map[string]bool
-	// selects are how often something is read.
+	// selects is the number of fields that the expression reads.
 	selects int
-	// regexes are the sizes of the compiled regular expressions.
+	// regexes are the sizes of compiled regular expressions, by pattern.
 	regexes map[string]uint64
-	// lists are the expressions that are used as lists, whatever their type.
+	// lists are the nodes that are used as lists, also if their type is dyn.
 	lists map[int64]bool
 	err   error
 }
 
-// inspect looks for what the type check does not refuse.
+// inspect applies the rules that the type check does not have.
 func inspect(a *ast.AST) *inspection {
 	i := &inspection{info: a.SourceInfo(), types: a.GetType, names: map[string]bool{}, regexes: map[string]uint64{}, lists: map[int64]bool{}}
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(i.visit))
@@ -53,7 +54,7 @@ func (i *inspection) visit(e ast.Expr) {
 		}
 	case ast.CallKind:
 		i.call(e, e.AsCall())
-	default: // what else there is only has parts
+	default: // other nodes only have parts, which are visited too
 	}
 }
 
@@ -94,8 +95,8 @@ func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 	}
 }
 
-// holds says that a value can hold others. To compare such takes as long as they
-// hold, and finds what cannot be read among it only by counting; see weight.
+// mayContain reports whether the value can be a list, a map or an optional.
+// Comparing those costs as much as their contents; see weight.
 func (i *inspection) mayContain(e ast.Expr) bool {
 	switch i.types(e.ID()).Kind() {
 	case types.ListKind, types.MapKind, types.DynKind, types.AnyKind, types.OpaqueKind, types.TypeParamKind:
@@ -105,13 +106,15 @@ func (i *inspection) mayContain(e ast.Expr) bool {
 	}
 }
 
+// checkInserted bounds a text that a function puts in.
 func (i *inspection) checkInserted(e ast.Expr, function string) {
 	if s, ok := literal(e); !ok || len(s) > maxInserted {
 		i.refuse(e, fmt.Sprintf("%s() expects a literal of at most %d bytes to put in", function, maxInserted))
 	}
 }
 
-// regex bounds a pattern by what it compiles to: matching is linear in that.
+// checkRegex bounds the size of the compiled pattern: the time of a match is
+// linear in that size.
 func (i *inspection) checkRegex(e ast.Expr) {
 	pattern, ok := literal(e)
 	if !ok {
@@ -141,7 +144,7 @@ func (i *inspection) refuse(e ast.Expr, message string) {
 	}
 }
 
-// at puts the place of a node before a message.
+// at makes an error with line and column of a node.
 func (i *inspection) at(id int64, message string) error {
 	l := i.info.GetStartLocation(id)
 	return errorAt(l.Line(), l.Column(), message)
@@ -155,13 +158,13 @@ func literal(e ast.Expr) (string, bool) {
 	return string(s), ok
 }
 
-// remembers says that an evaluation reads often enough to remember what.
+// needsCache reports whether an evaluation can read the same value often.
 func (i *inspection) needsCache() bool { return i.loops || i.selects > maxUncachedSelects }
 
-// linear are the functions that take no longer than their arguments are long
-// and whose result is no longer than these. An expression of nothing else, and
-// without loops, evaluates each of its few hundred calls once, so that its cost
-// need not be counted: counting takes longer than most expressions do.
+// linearFunctions have a time and a result that are at most linear in their
+// arguments. An expression of such functions alone, without loops, evaluates
+// each of its few hundred calls once. Its cost is not counted: counting takes
+// longer than most expressions do.
 var linearFunctions = map[string]bool{
 	operators.LogicalAnd: true, operators.LogicalOr: true, operators.LogicalNot: true, operators.Conditional: true,
 	operators.Equals: true, operators.NotEquals: true, operators.In: true,

@@ -1,37 +1,34 @@
 package expr
 
-import (
-	"fmt"
-)
+import "fmt"
 
-// Limits of what an expression may hold.
+// Limits of the expression itself.
 const (
 	// MaxLength is the longest expression, in bytes.
 	MaxLength = 4096
 	// MaxRegex is the largest regular expression, in instructions of the
 	// compiled program; "[a-z]{1,63}" has about 130.
 	MaxRegex = 1024
-	// maxNodes bounds what macros make of an expression.
+	// maxNodes is the largest number of nodes after macros are expanded.
 	maxNodes = 20_000
-	// maxDepth bounds nesting: the type check of lists within lists takes the
-	// third power of it, 15 seconds for a depth of 240.
+	// maxDepth is the deepest nesting. The type check of lists within lists takes
+	// the third power of the depth: 15 seconds at 240.
 	maxDepth = 50
-	// fewSelects is how often an expression may read what is long without
-	// remembering that it did.
+	// maxUncachedSelects is how many fields an expression may read without a
+	// cache. A cache costs more than a few reads.
 	maxUncachedSelects = 24
 	// maxInserted is the longest text that replace and join may put in, in
-	// bytes: they could grow what the caller sends before it is counted.
+	// bytes: they can make a long text of the caller's longer before its cost is
+	// counted.
 	maxInserted = 64
 )
 
-// MaxCost is what an expression may cost, in CEL's units: about 100 ns each at
-// most. It bounds the estimate when the expression is compiled and the cost when
-// it is evaluated.
+// MaxCost is the highest cost of an expression, in CEL's units of at most about
+// 100 ns. It bounds both the estimate of Compile and the cost of an evaluation.
 const MaxCost = 1_000_000
 
-// Limits of what an expression may read. What is longer is an error when it is
-// read: the estimate of the cost counts on them, and no single call can then
-// take long.
+// Limits of the values that an expression reads. A longer value is an error when
+// it is read: so no single call takes long, and the estimated cost holds.
 const (
 	// MaxValue is the longest text of a request that can be read, be it the
 	// path, a header or a query parameter, in bytes.
@@ -40,16 +37,15 @@ const (
 	MaxBody = 64 << 10
 	// MaxClaim is the longest text in claims, metadata and context, in bytes.
 	MaxClaim = 16 << 10
-	// MaxEntry is the longest entry of a list that is looped over, name of a
-	// header or parameter, and text of an identity other than its claims, in
-	// bytes.
+	// MaxEntry is the longest entry of a list in a loop, name of a header or
+	// parameter, and text of an identity outside its claims, in bytes.
 	MaxEntry = 1 << 10
-	// MaxNames is how many headers or query parameters of different names
-	// there may be when all of them are read: by a loop, a comparison, size().
+	// MaxNames is the largest number of names of headers, or of query
+	// parameters, where an expression reads all: in a loop, a comparison, size().
 	MaxNames = 256
 )
 
-// within says that a text is short enough to be read.
+// within returns an error if a text is too long to be read.
 func within(what string, length, limit int) error {
 	if length <= limit {
 		return nil

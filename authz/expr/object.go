@@ -10,11 +10,11 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// fields are the fields of an object by name. They read the Go value in place:
-// nothing is built for an expression that does not ask for it.
+// fields are the fields of an object by name. A field reads the Go value in
+// place, when an expression reads the field.
 type fields map[string]*types.FieldType
 
-// field makes a field of T. One that is not set cannot be read.
+// field makes a field of T.
 func field[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) (any, error)) *types.FieldType {
 	return &types.FieldType{
 		Type: t,
@@ -48,7 +48,7 @@ func text[T any](path string, limit int, get func(*T) (string, *cache)) *types.F
 		})
 }
 
-// unset guards a field whose absence must not be taken for a value.
+// optional is a field that is an error to read if it is not set.
 func optional[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) any) *types.FieldType {
 	return field(path, t, isSet, func(o *T) (any, error) {
 		if !isSet(o) {
@@ -62,8 +62,8 @@ func notSet(path string) error {
 	return failure(path + " is not set: ask has(" + path + ") first")
 }
 
-// object is a Go value where CEL wants one of its own: in a comparison, a
-// list, or behind dyn().
+// object makes a Go value a CEL value. CEL needs one in comparisons, in lists and
+// in dyn().
 type object struct {
 	native any
 	kind   *types.Type
@@ -125,10 +125,10 @@ func (o *object) field(name ref.Val) (*types.FieldType, error) {
 	return nil, failure("no such field")
 }
 
-// provider tells CEL of our objects.
+// provider adds our object types to CEL's.
 type provider struct{ *types.Registry }
 
-// objects are the object types by name, as messages show them.
+// objects are the fields of our object types, by the name of the type.
 var objects = map[string]fields{
 	requestType.TypeName():  requestFields,
 	sourceType.TypeName():   sourceFields,
@@ -158,7 +158,7 @@ func (p provider) FindStructFieldType(name, field string) (*types.FieldType, boo
 	return p.Registry.FindStructFieldType(name, field)
 }
 
-// adapter turns Go values into CEL's.
+// adapter turns Go values into CEL values.
 type adapter struct{}
 
 func (adapter) NativeToValue(v any) ref.Val {
@@ -189,7 +189,7 @@ func (adapter) NativeToValue(v any) ref.Val {
 	return types.DefaultTypeAdapter.NativeToValue(v)
 }
 
-// entries is the adapter of the entries of a list, when these are looped over.
+// listEntry is the adapter of the entries of a list in a loop.
 type listEntry struct{}
 
 func (listEntry) NativeToValue(v any) ref.Val {

@@ -6,7 +6,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// headers are a request's, by their names in lower case.
+// headers are the headers of a request, by their names in lower case.
 type headers struct{ in *request }
 
 func (h headers) lookup(name string) (string, bool, error) {
@@ -41,19 +41,20 @@ func (h headers) all(yield func(string) bool) {
 	}
 }
 
-// query is a request's parameters by their decoded names.
+// query has the query parameters of a request, by their decoded names.
 type query struct{ in *request }
 
-// reading is what the parameters of one name come to.
+// parameter is the sum of all query parameters of one name.
 type parameter struct {
 	value string
-	// there says that some server sees a parameter of the name, listed that
+	// present says that some servers see a parameter of the name, certain that
 	// every server does.
 	present, certain bool
 	problem          failure
 }
 
-// and refuses to choose among values: the upstream may choose another.
+// add adds an occurrence. It does not choose one of several values: the upstream
+// may choose another.
 func (r parameter) add(p *authz.Param) parameter {
 	switch {
 	case p.Alternate:
@@ -130,51 +131,50 @@ func (q query) names() *names {
 	return out
 }
 
-// memory is what one evaluation remembers of its request, so that a loop does
-// each thing that takes as long as the request is only once. A nil memory
-// remembers nothing.
+// cache keeps results for one evaluation, so that a loop reads each long part of
+// a request once. A nil cache keeps nothing.
 type cache struct {
 	valid map[string]bool
-	// lists are by their first entries.
+	// lists has the results of readable by the first entry of a list.
 	lists   map[*string]error
 	headers *names
 	query   *names
-	// parameters is the query by name; nil until it is asked for.
+	// parameters is the query by name; nil until it is read.
 	parameters map[string]parameter
 }
 
-// worthRemembering is the length from which looking a text up is faster than
-// reading it again, in bytes.
+// minCachedLength is the length in bytes from which a look-up of a text in the
+// cache is faster than a check of its bytes.
 const minCachedLength = 64
 
-// isUTF8 is utf8.ValidString.
-func (m *cache) isUTF8(s string) bool {
-	if m == nil || len(s) < minCachedLength {
+// isUTF8 is utf8.ValidString, cached.
+func (c *cache) isUTF8(s string) bool {
+	if c == nil || len(s) < minCachedLength {
 		return utf8.ValidString(s)
 	}
-	valid, known := m.valid[s]
+	valid, known := c.valid[s]
 	if !known {
-		if m.valid == nil {
-			m.valid = map[string]bool{}
+		if c.valid == nil {
+			c.valid = map[string]bool{}
 		}
 		valid = utf8.ValidString(s)
-		m.valid[s] = valid
+		c.valid[s] = valid
 	}
 	return valid
 }
 
-// readable says why a list of texts cannot be read.
-func (m *cache) readable(path string, list []string) error {
-	if m == nil || len(list) == 0 {
+// readable returns an error if a list of texts cannot be read.
+func (c *cache) readable(path string, list []string) error {
+	if c == nil || len(list) == 0 {
 		return readable(path, list)
 	}
-	err, known := m.lists[&list[0]]
+	err, known := c.lists[&list[0]]
 	if !known {
-		if m.lists == nil {
-			m.lists = map[*string]error{}
+		if c.lists == nil {
+			c.lists = map[*string]error{}
 		}
 		err = readable(path, list)
-		m.lists[&list[0]] = err
+		c.lists[&list[0]] = err
 	}
 	return err
 }
@@ -191,15 +191,15 @@ func readable(path string, list []string) error {
 	return nil
 }
 
-// remembering is an Input together with what an evaluation of it remembers.
+// cachedInput is an Input with the cache of one evaluation, in one allocation.
 type cachedInput struct {
 	in    Input
 	cache cache
 }
 
-// remember copies an Input for one evaluation.
+// withCache copies an Input for one evaluation and gives it a cache.
 func withCache(in *Input) *Input {
-	r := &cachedInput{in: *in}
-	r.in.cache = &r.cache
-	return &r.in
+	c := &cachedInput{in: *in}
+	c.in.cache = &c.cache
+	return &c.in
 }

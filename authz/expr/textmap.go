@@ -14,20 +14,19 @@ import (
 	"cel.dev/cel-go/interpreter"
 )
 
-// textMapping is a map of texts that is looked up where it is.
+// texts are named texts of a request: its headers or its query parameters.
 type texts interface {
-	// lookup finds a value; an error says that there is one and why it cannot
-	// be read.
+	// lookup finds a text. With an error the text exists and cannot be read.
 	lookup(name string) (value string, found bool, err error)
-	// names are the keys, in order.
+	// names are all names, in order.
 	names() *names
 }
 
-// textView shows a textMapping as a map(string, string), without building one.
+// textMap makes texts a CEL map(string, string), without building a map.
 type textMap[M texts] struct{ m M }
 
-// FindStringKey is CEL's shortcut for a literal key. What cannot be read goes
-// the long way, by Find, which can say why.
+// FindStringKey is CEL's shortcut for a literal key. For a text that cannot be
+// read it finds nothing; CEL then calls Find, which returns the error.
 func (v textMap[M]) FindStringKey(name string) (any, bool) {
 	s, found, err := v.m.lookup(name)
 	if !found || err != nil {
@@ -59,7 +58,7 @@ func (v textMap[M]) Get(key ref.Val) ref.Val {
 	return types.WrapErr(failure("no such key"))
 }
 
-// Contains also holds for a value that cannot be read: it is there.
+// Contains is true also for a text that cannot be read: it exists.
 func (v textMap[M]) Contains(key ref.Val) ref.Val {
 	name, ok := key.(types.String)
 	if !ok {
@@ -113,9 +112,9 @@ func readOrAbort(v ref.Val) ref.Val {
 	return v
 }
 
-// giveUp ends the evaluation, as CEL does itself when the cost is exceeded, where
-// an error would be taken for a value: a loop that does not look at its keys
-// goes on, and to != whatever is not true is a difference.
+// abort aborts the evaluation, as CEL does when the cost is over its limit. An
+// error would be swallowed: loops that ignore their keys continue, and != treats
+// an error as unequal.
 func abort(err error) {
 	var own failure
 	if !errors.As(err, &own) {
@@ -141,13 +140,13 @@ func (v textMap[M]) ConvertToType(t ref.Type) ref.Val {
 func (v textMap[M]) Type() ref.Type { return types.MapType }
 func (v textMap[M]) Value() any     { return v.m }
 
-// names are the keys of a map in order, or why they cannot be read.
+// names are the keys of a textMap in order, or the error of reading them.
 type names struct {
 	keys []ref.Val
 	err  error
 }
 
-// sorted puts names in order, so that an expression always yields the same.
+// sorted puts names in order, so that an expression always yields the same value.
 func sorted(what string, all iter.Seq[string]) *names {
 	var list []string
 	for name := range all {

@@ -16,8 +16,8 @@ var (
 	anyMap      = types.NewMapType(types.StringType, types.DynType)
 )
 
-// request is the request of an Input, and source the peer it came from: the
-// Input itself, so that reading them makes nothing.
+// request is the request of an Input, and source is the peer that sent it. Both
+// are the Input itself, so that reading them allocates nothing.
 type (
 	request Input
 	source  Input
@@ -58,7 +58,7 @@ func requestText(path string, get func(*authz.Request) string) *types.FieldType 
 	return text(path, MaxValue, func(r *request) (string, *cache) { return get(r.Request), r.cache })
 }
 
-// instant is a time; the zero time is none.
+// instant is a field of a time; the zero time is not set.
 func instant[T any](path string, get func(*T) time.Time) *types.FieldType {
 	return optional(path, types.TimestampType,
 		func(o *T) bool { return !get(o).IsZero() },
@@ -70,8 +70,8 @@ var (
 	actorType    = types.NewObjectType("Actor")
 )
 
-// identity is the identity of an Input, and actor who acts for it: the Input
-// itself, as with a request.
+// identity is the identity of an Input, and actor is the actor of the identity.
+// Both are the Input itself, like request.
 type (
 	identity Input
 	actor    Input
@@ -103,8 +103,8 @@ func identityText(path string, get func(*authz.Identity) string) *types.FieldTyp
 	return text(path, MaxEntry, func(i *identity) (string, *cache) { return get(i.Identity), i.cache })
 }
 
-// identityTexts is a list that may be empty. CEL hands out its entries as they
-// are, so that all of them are looked at first.
+// identityTexts is a list that may be empty. CEL does not check the entries of a
+// list of strings, so all are checked before.
 func identityTexts(path string, get func(*authz.Identity) []string) *types.FieldType {
 	return field(path, types.NewListType(types.StringType),
 		func(i *identity) bool { return len(get(i.Identity)) > 0 },
@@ -114,7 +114,7 @@ func identityTexts(path string, get func(*authz.Identity) []string) *types.Field
 		})
 }
 
-// others is the adapter of the identities by method.
+// identityMap is the adapter of the map of identities by method.
 type identityMap struct{ cache *cache }
 
 func (o identityMap) NativeToValue(v any) ref.Val {
