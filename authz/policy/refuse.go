@@ -28,7 +28,7 @@ func (a *authenticate) refuse(x *exchange) authz.Decision {
 		d.Reason, d.Detail = c.results[reject].rejected.Reason, c.results[reject].rejected.Detail
 		d.Method = a.methods[reject].Name
 	} else {
-		d.Reason, d.Detail = a.unclaimed(c)
+		d.Reason, d.Detail = a.nothingRejected(c)
 	}
 	if d.Reason == authz.PlaintextRefused {
 		d.Status = 403
@@ -44,11 +44,11 @@ func (a *authenticate) refuse(x *exchange) authz.Decision {
 	return d
 }
 
-// unclaimed is the reason where no method rejected anything: a credential that
-// no method knows, or no credential at all.
-func (a *authenticate) unclaimed(c *credentials) (authz.Reason, string) {
+// nothingRejected is the reason where no method rejected a credential: a
+// credential came that no method knows, or none came.
+func (a *authenticate) nothingRejected(c *credentials) (authz.Reason, string) {
 	for i, place := range a.places {
-		if !c.occupied[i] || c.claimed(place) {
+		if !c.occupied[i] || c.known(place) {
 			continue
 		}
 		if f := c.found[i]; f != nil {
@@ -66,9 +66,9 @@ func (a *authenticate) unclaimed(c *credentials) (authz.Reason, string) {
 	return authz.NoCredential, "no method that is needed found a credential"
 }
 
-// claimed says whether a method knew what the header, cookie or query parameter
+// known says whether a method knew what the header, cookie or query parameter
 // holds.
-func (c *credentials) claimed(place authn.Place) bool {
+func (c *credentials) known(place authn.Place) bool {
 	for i := range c.results {
 		if r := &c.results[i]; r.at(place) && (r.identity != nil || r.rejected != nil) {
 			return true
