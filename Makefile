@@ -51,6 +51,10 @@ unit: ## The quick loop: all packages, without the real parts; PKG=./authz/... f
 e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio
 	go test $(RACE) -tags e2e -count 1 -p 1 -timeout 30m ./test/...
 
+.PHONY: e2e-quick
+e2e-quick: parts ## The gate of a change: the real Envoy and OpenID provider, no cluster, in two minutes
+	RELOAD_SECONDS=$${RELOAD_SECONDS:-15} go test $(RACE) -tags e2e,quick -count 1 -timeout 10m ./test/e2e
+
 .PHONY: build
 build: ## bin/agentauth
 	go build -trimpath -o bin/agentauth ./cmd/agentauth
