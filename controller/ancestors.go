@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -61,28 +60,22 @@ func mergeAncestors(current []gatewayv1.PolicyAncestorStatus, r *engine.Report, 
 }
 
 // writeAncestors writes the list whole, since it has no keys by which parts of
-// it could be owned: only if nobody wrote the policy meanwhile.
-func (s *status) writeAncestors(ctx context.Context, policy *v1alpha1.AgentAuthPolicy, version string, ancestors []gatewayv1.PolicyAncestorStatus) error {
+// it could be owned: only if nobody wrote the policy meanwhile. It returns the
+// resourceVersion that the policy then has.
+func (s *status) writeAncestors(ctx context.Context, policy *item, ancestors []gatewayv1.PolicyAncestorStatus) (string, error) {
 	if ancestors == nil {
 		ancestors = []gatewayv1.PolicyAncestorStatus{}
 	}
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"resourceVersion": version, "uid": policy.UID},
+		"metadata": map[string]any{"resourceVersion": policy.ResourceVersion, "uid": policy.UID},
 		"status":   map[string]any{"ancestors": ancestors},
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeWithin)
 	defer cancel()
 	o := &v1alpha1.AgentAuthPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: policy.Namespace, Name: policy.Name}}
 	err = s.writer.Patch(ctx, o, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner))
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil // the watch will tell
-	case err != nil:
-		return err
-	}
-	s.store.wrote(policy, func(now *seen) { now.version, now.ancestors = o.ResourceVersion, ancestors })
-	return nil
+	return o.ResourceVersion, err
 }

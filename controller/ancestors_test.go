@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -89,13 +88,14 @@ func (p *patched) Patch(_ context.Context, o client.Object, patch client.Patch, 
 
 func TestAncestorsAreWrittenWholeAfterTheConditionsAndOnlyIfNobodyWroteMeanwhile(t *testing.T) {
 	w := &patched{}
-	s := newStatus(w, newStore(), slog.New(slog.DiscardHandler))
+	o := newObjects()
+	s := statusOf(w, o)
 	r := report(1)
 	r[0].Ancestors = []gatewayv1.PolicyAncestorStatus{ours("edge", metav1.Time{})}
-	s.tell(r)
+	s.report(r)
 	p := policy("orders", "1", 1, accepted("True", 1, noon))
 	p.ResourceVersion = "7"
-	s.store.put(p)
+	o.put(t, p)
 	if err := s.writeAll(t.Context()); err != nil || w.count != 1 {
 		t.Fatalf("expected one write, got %d: %v", w.count, err)
 	}
@@ -109,7 +109,7 @@ func TestAncestorsAreWrittenWholeAfterTheConditionsAndOnlyIfNobodyWroteMeanwhile
 	}
 	p = policy("orders", "1", 1, accepted("True", 1, noon))
 	p.Status.Ancestors, p.ResourceVersion = []gatewayv1.PolicyAncestorStatus{ours("edge", noon)}, "8"
-	s.store.put(p)
+	o.put(t, p)
 	if err := s.writeAll(t.Context()); err != nil || w.count != 1 {
 		t.Errorf("expected no write where nothing changed, got %d: %v", w.count, err)
 	}

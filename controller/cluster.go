@@ -13,22 +13,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/labels"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
@@ -47,104 +46,86 @@ type Config struct {
 	// Identity is this replica's name in it.
 	LeaseNamespace, Identity string
 	Log                      *slog.Logger
-	// Loaded is told what came in force, first when everything there is was read
-	// and compiled. It is called by one goroutine and should return soon.
+	// Loaded is called with what came in force, first when everything there is was
+	// read and compiled. It is called by one goroutine and should return soon.
 	Loaded func(engine.Input, []engine.Report)
-	// Schema is told how the CRD of policies differs from the one that this
-	// binary is built for: when it is first seen, and once per change.
+	// Schema is called with how the CRD of policies differs from the one that this
+	// binary is built for: when it is first there, and once per change.
 	Schema func(Schema)
 }
 
 // Cluster keeps an engine at what the API server says.
 type Cluster struct {
-	config   Config
-	cache    cache.Cache
-	store    *store
-	watches  *watches
-	status   *status
-	lease    lease
-	schemas  *schemas
-	rereader *rereader
+	config Config
+	kinds  *kinds
+	status *status
+	lease  lease
 }
 
 // New connects nothing yet: an API server that cannot be reached is waited for
 // by Run.
 func New(config Config) (*Cluster, error) {
-	c := &Cluster{config: config, store: newStore(), watches: newWatches(time.Now)}
 	rc := rest.CopyConfig(config.REST)
 	rc.QPS = -1 // the API server bounds its clients better than they themselves
-	rc.Wrap(c.watches.wrap)
-	http, err := rest.HTTPClientFor(rc)
+	connections, err := rest.HTTPClientFor(rc)
 	if err != nil {
 		return nil, err
 	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme), gatewayv1beta1.Install(scheme)); err != nil {
-		return nil, err
-	}
-	addReceived(scheme)
-	// All kinds are known: no discovery, and no waiting for it.
-	mapper := meta.NewDefaultRESTMapper(nil)
-	mapper.Add(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), meta.RESTScopeNamespace)
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
-	mapper.Add(crdv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"), meta.RESTScopeRoot)
-	addGateway(mapper, "v1", "HTTPRoute", "GRPCRoute", "Gateway", "ListenerSet", "ReferenceGrant")
-	addGateway(mapper, "v1beta1", "ReferenceGrant")
-
-	labelled, err := labels.NewRequirement(v1alpha1.LabelUse, selection.Exists, nil)
+	read, err := newReader(rc, connections)
 	if err != nil {
 		return nil, err
 	}
-	used := cache.ByObject{Label: labels.NewSelector().Add(*labelled)}
-	options := cache.Options{
-		HTTPClient: http, Scheme: scheme, Mapper: mapper, DefaultTransform: slim,
-		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: used, &corev1.ConfigMap{}: used},
-	}
-	if len(config.Namespaces) > 0 {
-		options.DefaultNamespaces = map[string]cache.Config{}
-		for _, ns := range config.Namespaces {
-			options.DefaultNamespaces[ns] = cache.Config{}
-		}
-	}
-	if c.cache, err = cache.New(rc, options); err != nil {
+	c := &Cluster{config: config}
+	if c.kinds, err = newKinds(config, read); err != nil {
 		return nil, err
 	}
-	reader, err := client.New(rc, client.Options{HTTPClient: http, Scheme: scheme, Mapper: mapper})
-	if err != nil {
+	if c.lease, err = newLease(rc, config); err != nil {
 		return nil, err
 	}
 	written := runtime.NewScheme() // where policies are policies, and not what was received
 	if err := v1alpha1.AddToScheme(written); err != nil {
 		return nil, err
 	}
-	writer, err := client.New(rc, client.Options{HTTPClient: http, Scheme: written, Mapper: mapper})
+	// The kind is known: no discovery, and no waiting for it.
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), meta.RESTScopeNamespace)
+	writer, err := client.New(rc, client.Options{HTTPClient: connections, Scheme: written, Mapper: mapper})
 	if err != nil {
 		return nil, err
 	}
-	c.status = newStatus(writer.Status(), c.store, config.Log)
-	if c.lease, err = newLease(rc, config); err != nil {
-		return nil, err
-	}
-	c.rereader = newRereader(reader, config, c.store)
-	if c.schemas, err = newSchemas(config.Schema, c.rereader.changed); err != nil {
-		return nil, err
-	}
+	c.status = newStatus(writer.Status(), c.kinds, c.kinds.policyUpdated, config.Log)
 	return c, nil
 }
 
-func addGateway(mapper *meta.DefaultRESTMapper, version string, kinds ...string) {
-	gv := schema.GroupVersion{Group: v1alpha1.GatewayGroup, Version: version}
-	for _, kind := range kinds {
-		one := strings.ToLower(kind) // said outright: the plural of Gateway would be guessed wrongly
-		mapper.AddSpecific(gv.WithKind(kind), gv.WithResource(one+"s"), gv.WithResource(one), meta.RESTScopeNamespace)
+// newReader reads kinds from the API server.
+func newReader(rc *rest.Config, connections *http.Client) (reader, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme), gatewayv1beta1.Install(scheme)); err != nil {
+		return nil, err
 	}
+	addReceived(scheme)
+	codecs := serializer.NewCodecFactory(scheme)
+	return func(resource string, kind client.Object, namespace string) (*toolscache.ListWatch, error) {
+		gvk, err := apiutil.GVKForObject(kind, scheme)
+		if err != nil {
+			return nil, err
+		}
+		from, err := apiutil.RESTClientForGVK(gvk, false, false, rc, codecs, connections)
+		if err != nil {
+			return nil, err
+		}
+		return toolscache.NewFilteredListWatchFromClient(from, resource, namespace, func(o *metav1.ListOptions) {
+			switch kind.(type) {
+			case *corev1.Secret, *corev1.ConfigMap:
+				o.LabelSelector = v1alpha1.LabelUse // that it is there
+			}
+		}), nil
+	}, nil
 }
 
 // Age is for how long what is in force may not have been what the API server
 // says: 0 while it is watched.
-func (c *Cluster) Age() time.Duration { return c.watches.age() }
+func (c *Cluster) Age() time.Duration { return c.kinds.age() }
 
 // Run follows the cluster until ctx ends. It returns an error only where
 // nothing can be followed at all.
@@ -153,41 +134,20 @@ func (c *Cluster) Run(ctx context.Context) error {
 	defer running.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-
-	var synced []toolscache.InformerSynced
-	installed := &kinds{ctx: ctx, cache: c.cache, store: c.store, watches: c.watches, log: c.config.Log, policies: c.schemas.see, followed: map[string]followed{}}
-	for _, kind := range []client.Object{&received{}, &corev1.Secret{}, &corev1.ConfigMap{}, &crdv1.CustomResourceDefinition{}} {
-		informer, err := c.cache.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
-		if err != nil {
-			return err
-		}
-		var to toolscache.ResourceEventHandler = c.store
-		if _, crds := kind.(*crdv1.CustomResourceDefinition); crds {
-			to = installed
-		}
-		handler, err := informer.AddEventHandler(to)
-		if err != nil {
-			return err
-		}
-		synced = append(synced, handler.HasSynced)
+	if err := c.kinds.begin(ctx, &running); err != nil {
+		return err
 	}
-	failed := make(chan error, 2)
-	running.Go(func() {
-		if err := c.cache.Start(ctx); err != nil {
-			failed <- err
-		}
-	})
-	running.Go(func() { c.rereader.run(ctx) })
-	running.Go(func() {
-		// An outage at the start is waited out; the probes say that we are.
-		// Which kinds are followed is known once the CRDs are.
-		if toolscache.WaitForCacheSync(ctx.Done(), synced...) && toolscache.WaitForCacheSync(ctx.Done(), installed.hasSynced) {
-			running.Go(func() { c.lease.run(ctx, c.config.Log, c.status.run) })
-			c.follow(ctx)
-		}
-		failed <- nil
-	})
-	return <-failed
+	// An outage at the start is waited out; the probes say that we are. Which
+	// kinds are followed is known once the CRDs are.
+	if toolscache.WaitForCacheSync(ctx.Done(), func() bool { return hasSynced(c.kinds.inForce(allCRDs)) }) {
+		c.kinds.update()
+		running.Go(c.kinds.run)
+	}
+	if toolscache.WaitForCacheSync(ctx.Done(), func() bool { return hasSynced(c.kinds.inForce()) }) {
+		running.Go(func() { c.lease.run(ctx, c.config.Log, c.status.run) })
+		c.follow(ctx)
+	}
+	return nil
 }
 
 // follow compiles what there is, and again after every change: never two at
@@ -198,7 +158,7 @@ func (c *Cluster) follow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.store.changed:
+		case <-c.kinds.changed:
 		}
 	}
 }
@@ -209,9 +169,9 @@ func (c *Cluster) load() {
 			c.config.Log.Error("compiling panicked; what was in force stays in force", "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 		}
 	}()
-	in := c.store.input()
+	in := c.kinds.input()
 	snapshot, reports := c.config.Engine.Compile(in)
 	c.config.Engine.Swap(snapshot)
-	c.status.tell(reports)
+	c.status.report(reports)
 	c.config.Loaded(in, reports)
 }

@@ -86,28 +86,23 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 		Authentication: v1alpha1.Authentication{Methods: []v1alpha1.Method{{Name: "public", Anonymous: &v1alpha1.Anonymous{}}}},
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s := newStore()
-		s.put(neighbour)
-		s.put(borrower)
-		grant := &gatewayv1.ReferenceGrant{}
-		s.expect(grant)
-		for _, o := range []any{&v1alpha1.AgentAuthPolicy{}, &corev1.Secret{}, &corev1.ConfigMap{}, grant} {
+		policies, grant := newObjects(), &gatewayv1.ReferenceGrant{}
+		policies.put(t, neighbour)
+		policies.put(t, borrower)
+		all := []objects{policies, newObjects(), newObjects(), newObjects()} // one for each kind
+		for i, o := range []any{&v1alpha1.AgentAuthPolicy{}, &corev1.Secret{}, &corev1.ConfigMap{}, grant} {
 			if yaml.Unmarshal(data, o) != nil {
 				if o == any(grant) {
 					*grant = gatewayv1.ReferenceGrant{} // what was read until then is not put
 				}
 				continue
 			}
-			kept, err := slim(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.put(kept)
+			all[i].put(t, o)
 		}
 		slow := limit.New(1, 1)
 		e := engine.New(engine.Deps{Passwords: password.New(slow, password.Options{}), Slow: slow,
 			Remote: engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return nobody{} }}}, engine.Options{})
-		snapshot, reports := e.Compile(s.input())
+		snapshot, reports := e.Compile(inputOf(all...))
 		e.Swap(snapshot)
 		for _, r := range reports {
 			refused := strings.Contains(r.Conditions[1].Message, "no ReferenceGrant")

@@ -3,7 +3,11 @@ package controller
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,10 +15,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllertest"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 )
@@ -48,7 +52,7 @@ func TestAKindIsFollowedOnceItIsEstablishedAndServedAsItIsRead(t *testing.T) {
 		"another kind":                   {crd("udproutes", "True", "v1"), ""},
 	} {
 		var got []string
-		for _, v := range served(slimCRD(c.crd)) {
+		for _, v := range served(slimCRD(c.crd), optional[c.crd.Name]) {
 			got = append(got, v.name)
 		}
 		if got := strings.Join(got, " "); got != c.want {
@@ -61,13 +65,13 @@ func TestAKindIsFollowedOnceItIsEstablishedAndServedAsItIsRead(t *testing.T) {
 }
 
 func TestOnlyWhatChangesWhoServesWhatIsCompiled(t *testing.T) {
-	s := newStore()
-	for _, versions := range optional {
-		for _, v := range versions {
-			s.expect(v.object())
-		}
+	kinds := map[reflect.Type]objects{}
+	var all []objects
+	for _, v := range append(slices.Concat(slices.Collect(maps.Values(optional))...), version{"v1", &corev1.Namespace{}}) {
+		o := newObjects()
+		kinds[reflect.TypeOf(v.object)] = o
+		all = append(all, o)
 	}
-	s.expect(&corev1.Namespace{})
 	route := func(uid types.UID, generation int64) *gatewayv1.HTTPRoute {
 		return &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders", UID: uid, Generation: generation}}
 	}
@@ -75,60 +79,163 @@ func TestOnlyWhatChangesWhoServesWhatIsCompiled(t *testing.T) {
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: labels}}
 	}
 	for i, step := range []struct {
-		object any
+		object client.Object
 		want   bool
 	}{
 		{route("1", 1), true}, {route("1", 1), false}, {route("1", 2), true}, {route("2", 2), true},
 		{namespace(nil), true}, {namespace(nil), false}, {namespace(map[string]string{"team": "a"}), true},
 		{&gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Name: "edge"}}, true}, {&gatewayv1.GRPCRoute{}, true}, {&gatewayv1.ListenerSet{}, true},
 		{&gatewayv1.ReferenceGrant{}, true}, {&gatewayv1.ReferenceGrant{}, false}, {&gatewayv1beta1.ReferenceGrant{}, true},
-		{&gatewayv1.TLSRoute{}, false},
 	} {
-		s.OnUpdate(nil, step.object)
-		if told(s.changed) != step.want {
+		o := kinds[reflect.TypeOf(step.object)]
+		o.put(t, step.object)
+		if told(o.changed) != step.want {
 			t.Errorf("step %d: expected a signal: %t", i, step.want)
 		}
 	}
-	if in := s.input(); len(in.HTTPRoutes) != 1 || len(in.GRPCRoutes) != 1 || len(in.Gateways) != 1 || len(in.ListenerSets) != 1 || len(in.ReferenceGrants) != 2 || in.Namespaces[0].Labels["team"] != "a" {
+	if in := inputOf(all...); len(in.HTTPRoutes) != 1 || len(in.GRPCRoutes) != 1 || len(in.Gateways) != 1 || len(in.ListenerSets) != 1 || len(in.ReferenceGrants) != 2 || in.Namespaces[0].Labels["team"] != "a" {
 		t.Errorf("got %+v", in)
 	}
-	s.OnDelete(route("2", 2))
-	s.expect(&gatewayv1.GRPCRoute{}) // followed anew, it may have fewer
-	s.forget(&gatewayv1.Gateway{})
-	s.forget(&gatewayv1beta1.ReferenceGrant{})
-	s.OnAdd(&gatewayv1beta1.ReferenceGrant{}, false) // what a stopped informer still had to tell
-	if in := s.input(); len(in.HTTPRoutes) != 0 || len(in.GRPCRoutes) != 0 || len(in.Gateways) != 0 || len(in.ReferenceGrants) != 1 || !told(s.changed) {
-		t.Errorf("expected them to be gone, got %+v", in)
+	routes := kinds[reflect.TypeOf(route("2", 2))]
+	if err := routes.Delete(route("2", 2)); err != nil || !told(routes.changed) || len(inputOf(all...).HTTPRoutes) != 0 {
+		t.Errorf("expected it to be gone, error %v", err)
 	}
 }
 
-// unread is a cache that has read v1beta1, and never reads v1.
-type unread struct{ cache.Cache }
+// apiServers are of one kind in one version each.
+type apiServers map[string]*apiServer
 
-func (unread) GetInformer(_ context.Context, o client.Object, _ ...cache.InformerGetOption) (cache.Informer, error) {
-	if _, ok := o.(*gatewayv1beta1.ReferenceGrant); ok {
-		return controllertest.NewFakeInformer(controllertest.Synced), nil
+func (a apiServers) read(resource string, kind client.Object, _ string) (*toolscache.ListWatch, error) {
+	name := resource
+	if _, beta := kind.(*gatewayv1beta1.ReferenceGrant); beta {
+		name += "/v1beta1"
 	}
-	return controllertest.NewFakeInformer(), nil
+	if a[name] == nil {
+		a[name] = &apiServer{streams: true, kind: kind}
+	}
+	return a[name].listWatch(), nil
 }
 
-func (unread) RemoveInformer(context.Context, client.Object) error { return nil }
+// inCluster runs kinds in a bubble, with what API servers have.
+func inCluster(t *testing.T, a apiServers, f func(*kinds)) {
+	synctest.Test(t, func(t *testing.T) {
+		k, err := newKinds(Config{Log: slog.New(slog.DiscardHandler)}, a.read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		if err := k.begin(ctx, &running); err != nil {
+			t.Fatal(err)
+		}
+		running.Go(k.run)
+		synctest.Wait()
+		f(k)
+		cancel()
+		running.Wait()
+		time.Sleep(2 * expiry) // timers
+	})
+}
+
+// install makes a CRD known.
+func (k *kinds) install(t *testing.T, c *crdv1.CustomResourceDefinition) {
+	t.Helper()
+	if err := k.inForce(allCRDs)[0].Update(c); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func grant(name string) *gatewayv1.ReferenceGrant {
+	return &gatewayv1.ReferenceGrant{ObjectMeta: metav1.ObjectMeta{Namespace: "identity", Name: name}}
+}
+
+func TestAKindIsInForceWhileItIsInstalledAndOnceItWasRead(t *testing.T) {
+	grants := &apiServer{streams: true, silent: true, kind: grant(""), objects: []runtime.Object{grant("keys")}}
+	inCluster(t, apiServers{"referencegrants": grants}, func(k *kinds) {
+		if !hasSynced(k.inForce()) {
+			t.Error("expected the required kinds to be read")
+		}
+		k.install(t, crd("referencegrants", "True", "v1"))
+		if hasSynced(k.inForce()) || len(k.input().ReferenceGrants) != 0 {
+			t.Error("expected nothing before all was read")
+		}
+		told(k.changed)
+		grants.bring(grants.last())
+		synctest.Wait()
+		if !told(k.changed) || !hasSynced(k.inForce()) || len(k.input().ReferenceGrants) != 1 {
+			t.Errorf("expected the grant, got %+v", k.input())
+		}
+		old := k.inForce("referencegrants.gateway.networking.k8s.io")[0]
+		k.install(t, crd("referencegrants", "False", "v1"))
+		if !told(k.changed) || len(k.input().ReferenceGrants) != 0 || !grants.last().IsStopped() {
+			t.Errorf("expected the grant and its watch to go, got %+v", k.input())
+		}
+		if err := old.Update(grant("late")); err != nil || len(k.input().ReferenceGrants) != 0 {
+			t.Error("what a stopped watch still brings is in force")
+		}
+		time.Sleep(time.Hour)
+		if age := k.age(); age != 0 {
+			t.Errorf("what is not installed is not watched, and has no age, got %s", age)
+		}
+		k.install(t, crd("referencegrants", "True", "v1"))
+		if age := k.age(); age != 0 && age > time.Minute || len(k.input().ReferenceGrants) != 0 {
+			t.Errorf("expected it to begin empty and now, got age %s and %+v", age, k.input())
+		}
+	})
+}
 
 // Nobody would tell that a grant is gone whose version is not watched any more.
 func TestAGrantOfAVersionThatIsGoneIsNotInForceForEver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStore()
-		k := &kinds{ctx: t.Context(), cache: unread{}, store: s, watches: newWatches(time.Now), log: slog.New(slog.DiscardHandler), followed: map[string]followed{}}
-		k.OnAdd(crd("referencegrants", "True", "v1beta1"), true)
-		s.OnAdd(&gatewayv1beta1.ReferenceGrant{ObjectMeta: metav1.ObjectMeta{Namespace: "identity", Name: "keys"}}, true)
-		k.OnUpdate(nil, crd("referencegrants", "True", "v1", "-v1beta1"))
-		time.Sleep(patience - time.Second)
-		if in := s.input(); len(in.ReferenceGrants) != 1 {
-			t.Errorf("expected the grant to stay until the new version was read, got %+v", in.ReferenceGrants)
+	beta := (*gatewayv1beta1.ReferenceGrant)(grant("keys"))
+	for name, readable := range map[string]bool{"it is never read": false, "it is read": true} {
+		v1 := &apiServer{streams: true, silent: true, kind: grant("")}
+		v1beta1 := &apiServer{streams: true, kind: beta, objects: []runtime.Object{beta}}
+		inCluster(t, apiServers{"referencegrants/v1beta1": v1beta1, "referencegrants": v1}, func(k *kinds) {
+			k.install(t, crd("referencegrants", "True", "v1beta1"))
+			k.install(t, crd("referencegrants", "True", "v1", "-v1beta1"))
+			if !v1beta1.last().IsStopped() {
+				t.Errorf("%s: expected the watch of what is not served to be stopped", name)
+			}
+			time.Sleep(expiry - time.Second)
+			if in := k.input(); len(in.ReferenceGrants) != 1 {
+				t.Errorf("%s: expected the grant to stay until the new version was read, got %+v", name, in.ReferenceGrants)
+			}
+			told(k.changed)
+			if readable { // and has no grants
+				v1.bring(v1.last())
+				synctest.Wait()
+			} else {
+				time.Sleep(2 * time.Second)
+			}
+			if in := k.input(); len(in.ReferenceGrants) != 0 || !told(k.changed) {
+				t.Errorf("%s: expected the grant to go, got %+v", name, in.ReferenceGrants)
+			}
+		})
+	}
+}
+
+func TestPoliciesAreReadAgainAndAgainAfterTheirCRDChanged(t *testing.T) {
+	policies := &apiServer{streams: true, kind: &received{}}
+	inCluster(t, apiServers{"agentauthpolicies": policies}, func(k *kinds) {
+		own, older := builtFor(t), builtFor(t)
+		delete(spec(older).Properties, "response")
+		k.install(t, own)
+		time.Sleep(time.Hour)
+		if synctest.Wait(); len(policies.listed) != 0 {
+			t.Error("what was read by this CRD is read again")
 		}
-		time.Sleep(2 * time.Second)
-		if in := s.input(); len(in.ReferenceGrants) != 0 || !told(s.changed) {
-			t.Errorf("expected the grant to go, got %+v", in.ReferenceGrants)
+		start := time.Now()
+		k.install(t, older)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		var after []time.Duration
+		for _, at := range policies.listed {
+			after = append(after, at.Sub(start))
+		}
+		const s = time.Second
+		if want := []time.Duration{0, s, 6 * s, 36 * s, 156 * s}; !slices.Equal(after, want) {
+			t.Errorf("expected policies to be read after %v, got %v", want, after)
 		}
 	})
 }

@@ -33,11 +33,11 @@ func TestFieldsOfANewerCRDAreNotedAndNotLeftOutInSilence(t *testing.T) {
 		t.Fatalf("got %+v", copied)
 	}
 	for _, r := range []runtime.Object{one, one.DeepCopyObject(), &copied.Items[0]} {
-		got, err := slim(r)
+		got, err := newItem(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, ok := got.(*v1alpha1.AgentAuthPolicy)
+		p, ok := got.(*item).value.(*v1alpha1.AgentAuthPolicy)
 		if !ok || p.Name != "p" || len(p.Spec.Routes) != 1 {
 			t.Fatalf("got %T %+v", got, got)
 		}
@@ -73,40 +73,5 @@ func TestAPolicyThatCannotBeReadIsNotDecidedByAndKeepsNoOtherFromBeingRead(t *te
 		if problems := validate.Policy(validate.Default(&odd.AgentAuthPolicy)); len(problems) == 0 || problems[0].Field != want {
 			t.Errorf("%s: expected it to be invalid, got %v", spec, problems)
 		}
-	}
-}
-
-// A CRD that is replaced changes what the API server serves, and no generation.
-func TestASpecThatChangesInOneGenerationIsCompiled(t *testing.T) {
-	weaker, whole := policy("p", "1", 1), policy("p", "1", 1)
-	whole.Spec.Authorization = &v1alpha1.Authorization{Rules: []v1alpha1.Rule{{Name: "never", Require: "false"}}}
-	for name, put := range map[string]func(*store, *v1alpha1.AgentAuthPolicy){
-		"watched":    func(s *store, p *v1alpha1.AgentAuthPolicy) { s.put(p) },
-		"read again": (*store).reread,
-	} {
-		s := newStore()
-		s.put(weaker)
-		told(s.changed)
-		for i, step := range []struct {
-			policy *v1alpha1.AgentAuthPolicy
-			want   bool
-		}{{weaker.DeepCopy(), false}, {whole, true}, {whole.DeepCopy(), false}, {weaker.DeepCopy(), true}} {
-			if put(s, step.policy); told(s.changed) != step.want {
-				t.Errorf("%s, step %d: expected a signal: %t", name, i, step.want)
-			}
-		}
-	}
-}
-
-func TestWhatIsReadAgainAndIsNotTheStateThatTheWatchToldIsLeft(t *testing.T) {
-	s := newStore()
-	now, other, gone := policy("p", "1", 2), policy("p", "1", 1), policy("gone", "2", 1)
-	now.ResourceVersion, other.ResourceVersion, gone.ResourceVersion = "20", "10", "5"
-	s.put(now)
-	told(s.changed)
-	s.reread(other)
-	s.reread(gone)
-	if in := s.input(); told(s.changed) || len(in.Policies) != 1 || in.Policies[0] != now {
-		t.Errorf("got %+v", in.Policies)
 	}
 }

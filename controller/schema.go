@@ -56,37 +56,41 @@ func (s Schema) String() string {
 	return out + "; bring CRD and agentauth to one version"
 }
 
-// schemas compares, whenever the CRD of policies changes.
+// schemas compares the CRD of policies with the one in this binary.
 type schemas struct {
-	own  *crdv1.CustomResourceDefinition
-	tell func(Schema)
-	last *Schema
-	// changed: what was read of policies by another CRD is to be read again.
-	changed chan struct{}
+	own    *crdv1.CustomResourceDefinition
+	notify func(Schema)
+	last   *Schema
+	// installed is the CRD that was seen last.
+	installed *crdv1.CustomResourceDefinition
 }
 
 // newSchemas reads the CRD in the binary.
-func newSchemas(tell func(Schema), changed chan struct{}) (*schemas, error) {
+func newSchemas(notify func(Schema)) (*schemas, error) {
 	own := &crdv1.CustomResourceDefinition{}
 	if err := yaml.Unmarshal([]byte(manifest.Policies), own); err != nil {
 		return nil, fmt.Errorf("the CRD in this binary: %w", err)
 	}
-	return &schemas{own: own, tell: tell, changed: changed}, nil
+	return &schemas{own: own, notify: notify}, nil
 }
 
-// see takes the CRD as it is now, nil if it is gone. It tells once per change.
-func (s *schemas) see(installed *crdv1.CustomResourceDefinition) {
-	now, last := compare(s.own, installed), s.last
+// see takes the CRD as it is now, nil if it is gone. It calls notify once per
+// change. It reports whether policies were read by another CRD before.
+func (s *schemas) see(installed *crdv1.CustomResourceDefinition) (changed bool) {
+	last := s.last
+	if installed == s.installed {
+		return false // nil too, if there was none yet
+	}
+	s.installed = installed
+	now := compare(s.own, installed)
 	if last != nil && last.Got == now.Got {
-		return
+		return false
 	}
 	s.last = &now
-	if s.tell != nil {
-		s.tell(now)
+	if s.notify != nil {
+		s.notify(now)
 	}
-	if last != nil {
-		signal(s.changed)
-	}
+	return last != nil
 }
 
 func compare(own, installed *crdv1.CustomResourceDefinition) Schema {

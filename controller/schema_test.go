@@ -8,13 +8,12 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/install"
 	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
 func builtFor(t *testing.T) *crdv1.CustomResourceDefinition {
 	t.Helper()
-	s, err := newSchemas(nil, nil)
+	s, err := newSchemas(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,26 +137,20 @@ func TestFieldsThatTheAPIServerTakesOutAreNamedOutermostFirst(t *testing.T) {
 
 func TestEachChangeOfTheCRDIsToldOnce(t *testing.T) {
 	var told []bool
-	s, err := newSchemas(func(s Schema) { told = append(told, s.Matches()) }, make(chan struct{}, 1))
+	s, err := newSchemas(func(s Schema) { told = append(told, s.Matches()) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &kinds{policies: s.see}
 	own, older := slimCRD(s.own), builtFor(t)
 	delete(spec(older).Properties, "response")
-	k.OnAdd(own, true)
-	k.OnUpdate(own, own)
-	if told := len(s.changed); told != 0 {
-		t.Error("what was read by this CRD is read again")
+	for i, step := range []struct {
+		installed *crdv1.CustomResourceDefinition
+		changed   bool // and so policies were read by another CRD
+	}{{nil, false}, {own, false}, {own.DeepCopy(), false}, {older, true}, {older, false}, {nil, true}, {own, true}} {
+		if changed := s.see(step.installed); changed != step.changed {
+			t.Errorf("step %d: expected policies to be read again: %t", i, step.changed)
+		}
 	}
-	k.OnUpdate(own, older)
-	if told := len(s.changed); told != 1 {
-		t.Error("what was read by another CRD is not read again")
-	}
-	k.OnUpdate(older, older)
-	k.OnDelete(older)
-	k.OnAdd(own, false)
-	k.OnAdd(&crdv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "another"}}, false)
 	if want := []bool{true, false, false, true}; !slices.Equal(told, want) {
 		t.Errorf("expected %v, got %v", want, told)
 	}

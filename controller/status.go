@@ -32,37 +32,44 @@ const (
 // others for longer.
 const writeWithin = 10 * time.Second
 
-// status writes what was reported of policies into their conditions, where it
-// is not there already.
+// policies are the policies with their newest statuses.
+type policies interface {
+	policy(types.NamespacedName) *item // nil if it is gone
+	wrote(over, now *item)
+}
+
+// status writes the conditions and ancestors of reports into the status of
+// policies, where they differ.
 type status struct {
-	writer client.SubResourceWriter
-	store  *store
-	log    *slog.Logger
-	clock  func() time.Time
+	writer   client.SubResourceWriter
+	policies policies
+	updated  chan struct{} // a policy or its status changed
+	log      *slog.Logger
+	clock    func() time.Time
 
 	mu      sync.Mutex
 	reports []engine.Report
-	told    chan struct{}
+	changed chan struct{} // there are new reports
 
-	// failed are those whose last write failed, and at which version of the
-	// policy. They wait for their time or for another version, whatever else
-	// there is to write.
+	// failed are the policies whose last write failed, and at which
+	// resourceVersion. They wait for their time or for another version, whatever
+	// else there is to write.
 	failed map[types.NamespacedName]string
 }
 
-func newStatus(writer client.SubResourceWriter, s *store, log *slog.Logger) *status {
-	return &status{writer: writer, store: s, log: log, clock: time.Now, told: make(chan struct{}, 1), failed: map[types.NamespacedName]string{}}
+func newStatus(writer client.SubResourceWriter, policies policies, updated chan struct{}, log *slog.Logger) *status {
+	return &status{writer: writer, policies: policies, updated: updated, log: log, clock: time.Now, changed: make(chan struct{}, 1), failed: map[types.NamespacedName]string{}}
 }
 
-// tell replaces what is to be written. It never waits for the API server.
-func (s *status) tell(reports []engine.Report) {
+// report replaces the reports. It never waits for the API server.
+func (s *status) report(reports []engine.Report) {
 	s.mu.Lock()
 	s.reports = reports
 	s.mu.Unlock()
-	signal(s.told)
+	signal(s.changed)
 }
 
-// run keeps all conditions at what was reported, until ctx ends.
+// run keeps all statuses at the reports, until ctx ends.
 func (s *status) run(ctx context.Context) {
 	clear(s.failed)
 	retry := firstRetry
@@ -84,8 +91,8 @@ func (s *status) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.told:
-		case <-s.store.statusChanged:
+		case <-s.changed:
+		case <-s.updated:
 		case <-again:
 			again = nil
 			clear(s.failed)
@@ -93,8 +100,8 @@ func (s *status) run(ctx context.Context) {
 	}
 }
 
-// writeAll writes what differs; the error is the last of several. That somebody
-// else wrote first is none: the watch will tell.
+// writeAll writes what differs; the error is the last of several. A conflict is
+// none: the watch delivers what somebody else wrote first.
 func (s *status) writeAll(ctx context.Context) (failed error) {
 	s.mu.Lock()
 	reports := s.reports
@@ -111,32 +118,46 @@ func (s *status) writeAll(ctx context.Context) (failed error) {
 }
 
 func (s *status) write(ctx context.Context, r *engine.Report) error {
-	policy, current := s.store.policy(r.Policy)
+	policy := s.policies.policy(r.Policy)
 	if policy == nil || policy.Generation != r.Generation {
 		return nil // gone, or a newer report will come
 	}
-	if version, failed := s.failed[r.Policy]; failed && version == current.version {
+	if version, failed := s.failed[r.Policy]; failed && version == policy.ResourceVersion {
 		return nil // not yet
 	}
-	err := s.writeOne(ctx, policy, current, r)
+	err := s.writeOne(ctx, policy, r)
 	delete(s.failed, r.Policy)
 	if err != nil {
-		s.failed[r.Policy] = current.version
+		s.failed[r.Policy] = policy.ResourceVersion
 	}
 	return err
 }
 
-func (s *status) writeOne(ctx context.Context, policy *v1alpha1.AgentAuthPolicy, current seen, r *engine.Report) error {
-	now := metav1.NewTime(s.clock())
-	ancestors, wanted := mergeAncestors(current.ancestors, r, now)
-	next, changed := merge(current.conditions, wanted, now)
-	if !changed {
-		if equality.Semantic.DeepEqual(current.ancestors, ancestors) {
-			return nil
-		}
-		return s.writeAncestors(ctx, policy, current.version, ancestors)
+// writeOne writes the conditions or, once these are written, the ancestors.
+func (s *status) writeOne(ctx context.Context, policy *item, r *engine.Report) (err error) {
+	at := metav1.NewTime(s.clock())
+	ancestors, wanted := mergeAncestors(policy.status.Ancestors, r, at)
+	conditions, changed := merge(policy.status.Conditions, wanted, at)
+	now := *policy
+	switch {
+	case changed:
+		now.status.Conditions = conditions
+		err = s.writeConditions(ctx, policy, conditions)
+	case !equality.Semantic.DeepEqual(policy.status.Ancestors, ancestors):
+		now.status.Ancestors = ancestors
+		now.ResourceVersion, err = s.writeAncestors(ctx, policy, ancestors)
+	default:
+		return nil
 	}
-	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1alpha1.PolicyStatus{Conditions: next})
+	if err != nil {
+		return client.IgnoreNotFound(err) // the watch delivers its removal
+	}
+	s.policies.wrote(policy, &now)
+	return nil
+}
+
+func (s *status) writeConditions(ctx context.Context, policy *item, conditions []metav1.Condition) error {
+	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1alpha1.PolicyStatus{Conditions: conditions})
 	if err != nil {
 		return err
 	}
@@ -144,22 +165,13 @@ func (s *status) writeOne(ctx context.Context, policy *v1alpha1.AgentAuthPolicy,
 	apply.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))
 	apply.SetNamespace(policy.Namespace)
 	apply.SetName(policy.Name)
-	apply.SetUID(policy.UID) // a policy that was made anew is another one
+	apply.SetUID(policy.UID) // a policy that was created again is another one
 	ctx, cancel := context.WithTimeout(ctx, writeWithin)
 	defer cancel()
-	err = s.writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(apply), client.FieldOwner(FieldOwner), client.ForceOwnership)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil // the watch will tell
-	case err != nil:
-		return err
-	}
-	s.store.wrote(policy, func(now *seen) { now.conditions = next })
-	return nil
+	return s.writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(apply), client.FieldOwner(FieldOwner), client.ForceOwnership)
 }
 
-// merge says what our conditions are to be, and whether they are that already.
-// The time of a condition is when its status last changed.
+// merge returns our conditions as they should be, and whether they differ. The time of a condition is when its status last changed.
 func merge(current, wanted []metav1.Condition, now metav1.Time) (next []metav1.Condition, changed bool) {
 	for _, w := range wanted {
 		w.LastTransitionTime = now

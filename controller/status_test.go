@@ -67,16 +67,21 @@ func report(generation int64) []engine.Report {
 	}}
 }
 
-func writing(w *written, generation int64) *status {
-	s := newStatus(w, newStore(), slog.New(slog.DiscardHandler))
-	s.store.OnAdd(policy("orders", "1", generation), true)
-	return s
+// statusOf writes the statuses of what is in a collection.
+func statusOf(w client.SubResourceWriter, o objects) *status {
+	return newStatus(w, o, o.updated, slog.New(slog.DiscardHandler))
+}
+
+func writing(t *testing.T, w *written, generation int64) *status {
+	o := newObjects()
+	o.put(t, policy("orders", "1", generation))
+	return statusOf(w, o)
 }
 
 func TestAStatusIsWrittenOnceAndBeforeTheWatchTellsOfIt(t *testing.T) {
 	w := &written{}
-	s := writing(w, 1)
-	s.tell(report(1))
+	s := writing(t, w, 1)
+	s.report(report(1))
 	for range 3 {
 		if err := s.writeAll(t.Context()); err != nil {
 			t.Fatal(err)
@@ -89,8 +94,8 @@ func TestAStatusIsWrittenOnceAndBeforeTheWatchTellsOfIt(t *testing.T) {
 
 func TestAReportThatIsNotOfThePolicyAsItIsIsNotWritten(t *testing.T) {
 	w := &written{}
-	s := writing(w, 2)
-	s.tell(append(report(1), engine.Report{Policy: types.NamespacedName{Namespace: "shop", Name: "gone"}}))
+	s := writing(t, w, 2)
+	s.report(append(report(1), engine.Report{Policy: types.NamespacedName{Namespace: "shop", Name: "gone"}}))
 	if err := s.writeAll(t.Context()); err != nil || w.count != 0 {
 		t.Errorf("expected no write, got %d and %v", w.count, err)
 	}
@@ -107,8 +112,8 @@ func TestAFailedWriteIsTriedAgainUnlessTheWatchWillTell(t *testing.T) {
 		"it is gone":     {apierrors.NewNotFound(resource, "orders"), false},
 		"it is made new": {apierrors.NewConflict(resource, "orders", nil), false},
 	} {
-		s := writing(&written{err: c.err}, 1)
-		s.tell(report(1))
+		s := writing(t, &written{err: c.err}, 1)
+		s.report(report(1))
 		if err := s.writeAll(t.Context()); (err != nil) != c.again {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -156,16 +161,17 @@ func TestAStatusThatCannotBeWrittenIsTriedLessAndLessAndKeepsNoOtherWaiting(t *t
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &refusing{name: "orders", err: err, start: time.Now()}
-				s := newStatus(w, newStore(), slog.New(slog.DiscardHandler))
-				s.store.put(policy("orders", "1", 1))
-				s.tell(report(1))
+				o := newObjects()
+				s := statusOf(w, o)
+				o.put(t, policy("orders", "1", 1))
+				s.report(report(1))
 				ctx, cancel := context.WithCancel(t.Context())
 				go s.run(ctx)
 				for i := range 600 { // of another policy there is something to write all the time
-					s.store.put(policy("other", "2", int64(i)))
+					o.put(t, policy("other", "2", int64(i)))
 					other := report(int64(i))
 					other[0].Policy.Name = "other"
-					s.tell(append(report(1), other...))
+					s.report(append(report(1), other...))
 					time.Sleep(100 * time.Millisecond)
 				}
 				const s1 = time.Second
@@ -175,7 +181,7 @@ func TestAStatusThatCannotBeWrittenIsTriedLessAndLessAndKeepsNoOtherWaiting(t *t
 				}
 				again := policy("orders", "1", 1)
 				again.ResourceVersion = "2" // what the watch tells is not waited with
-				s.store.put(again)
+				o.put(t, again)
 				if tried, _ := w.soFar(nil); len(tried) != 7 {
 					t.Errorf("expected another try at once, got %v", tried)
 				}
@@ -193,7 +199,7 @@ func TestAStatusThatCannotBeWrittenIsTriedLessAndLessAndKeepsNoOtherWaiting(t *t
 func TestWhatPanicsWhileItIsCompiledLeavesWhatIsInForce(t *testing.T) {
 	var log bytes.Buffer
 	c := &Cluster{
-		store: newStore(), status: newStatus(&written{}, newStore(), slog.New(slog.DiscardHandler)),
+		kinds: &kinds{}, status: statusOf(&written{}, newObjects()),
 		config: Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Engine: engine.New(engine.Deps{}, engine.Options{})},
 	}
 	c.config.Loaded = func(engine.Input, []engine.Report) { panic("a defect") }

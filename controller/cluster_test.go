@@ -1,0 +1,114 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// serveAPI streams collections, by path: first what objects have in common, then the objects.
+func serveAPI(t *testing.T, objects map[string][]string) (url string, asked func() []string) {
+	var mu sync.Mutex
+	var queries []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		list, ok := objects[r.URL.Path]
+		if !ok || r.URL.Query().Get("watch") == "" {
+			http.NotFound(w, r)
+			return
+		}
+		mu.Lock()
+		queries = append(queries, fmt.Sprintf("%s labels=%s initial=%s", r.URL.Path, r.URL.Query().Get("labelSelector"), r.URL.Query().Get("sendInitialEvents")))
+		mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		for _, o := range list[1:] {
+			fmt.Fprintf(w, `{"type":"ADDED","object":{%s,%s}}`+"\n", list[0], o)
+		}
+		fmt.Fprintf(w, `{"type":"BOOKMARK","object":{%s,"metadata":{"resourceVersion":"9","annotations":{"k8s.io/initial-events-end":"true"}}}}`+"\n", list[0])
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Sorted(slices.Values(queries))
+	}
+}
+
+// kindOf are objects of a kind.
+func kindOf(apiVersion, kind string, objects ...string) []string {
+	return append([]string{fmt.Sprintf(`"apiVersion":%q,"kind":%q`, apiVersion, kind)}, objects...)
+}
+
+func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
+	const gateway = "gateway.networking.k8s.io"
+	routes, err := json.Marshal(crd("httproutes", "True", "v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, asked := serveAPI(t, map[string][]string{
+		"/apis/agentauth.dev/v1alpha1/namespaces/shop/agentauthpolicies": kindOf("agentauth.dev/v1alpha1", "AgentAuthPolicy",
+			`"metadata":{"name":"p","namespace":"shop","resourceVersion":"3"},"spec":{"quota":1}`),
+		"/api/v1/namespaces/shop/secrets": kindOf("v1", "Secret",
+			`"metadata":{"name":"s","namespace":"shop","resourceVersion":"4","labels":{"agentauth.dev/use":"api-key"}},"data":{"a":"c2VjcmV0"}`),
+		"/api/v1/namespaces/shop/configmaps":                      kindOf("v1", "ConfigMap", `"metadata":{"name":"c","namespace":"shop"}`),
+		"/apis/apiextensions.k8s.io/v1/customresourcedefinitions": kindOf("apiextensions.k8s.io/v1", "CustomResourceDefinition", string(routes[1:len(routes)-1])),
+		"/apis/" + gateway + "/v1/namespaces/shop/httproutes":     kindOf(gateway+"/v1", "HTTPRoute", `"metadata":{"name":"r","namespace":"shop"}`),
+		"/api/v1/namespaces":                                      kindOf("v1", "Namespace", `"metadata":{"name":"shop","labels":{"a":"b"}}`),
+	})
+	loaded := make(chan engine.Input, 100)
+	c, err := New(Config{
+		REST: &rest.Config{Host: url}, Namespaces: []string{"shop", "shop"}, Engine: engine.New(engine.Deps{}, engine.Options{}),
+		LeaseNamespace: "default", Identity: "one", Log: slog.New(slog.DiscardHandler),
+		Loaded: func(in engine.Input, _ []engine.Report) { loaded <- in },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if age := c.Age(); age <= 0 {
+		t.Errorf("nothing is watched yet, got age %s", age)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	select {
+	case in := <-loaded:
+		if len(in.Policies) != 1 || len(in.Secrets) != 1 || len(in.ConfigMaps) != 1 || len(in.HTTPRoutes) != 1 || len(in.Namespaces) != 1 {
+			t.Errorf("got %+v", in)
+		} else if !slices.Equal(in.Policies[0].Spec.Unread, []string{"spec.quota"}) || in.Namespaces[0].Labels["a"] != "b" {
+			t.Errorf("got %+v and %+v", in.Policies[0], in.Namespaces[0])
+		}
+	case <-ctx.Done():
+		t.Fatalf("nothing was loaded; asked for: %q", asked())
+	}
+	if age := c.Age(); age != 0 {
+		t.Errorf("expected everything to be watched, got age %s", age)
+	}
+	want := []string{
+		"/api/v1/namespaces labels= initial=true",
+		"/api/v1/namespaces/shop/configmaps labels=agentauth.dev/use initial=true",
+		"/api/v1/namespaces/shop/secrets labels=agentauth.dev/use initial=true",
+		"/apis/agentauth.dev/v1alpha1/namespaces/shop/agentauthpolicies labels= initial=true",
+		"/apis/apiextensions.k8s.io/v1/customresourcedefinitions labels= initial=true",
+		"/apis/" + gateway + "/v1/namespaces/shop/httproutes labels= initial=true",
+	}
+	if got := asked(); !slices.Equal(got, want) {
+		t.Errorf("expected %q, got %q", want, got)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
