@@ -77,8 +77,8 @@ type kinds struct {
 	begun      time.Time
 
 	// changed: compile again. policyUpdated: a policy or its status changed.
-	// installed: a CRD changed.
-	changed, policyUpdated, installed chan struct{}
+	// installed: a CRD changed. schemaChanged: that of policies did.
+	changed, policyUpdated, installed, schemaChanged chan struct{}
 
 	mu       sync.Mutex
 	followed map[string]*followed // by resource and group
@@ -98,7 +98,8 @@ func newKinds(config Config, read reader) (*kinds, error) {
 	schemas, err := newSchemas(config.Schema)
 	return &kinds{
 		read: read, namespaces: slices.Compact(slices.Sorted(slices.Values(config.Namespaces))), schemas: schemas, log: config.Log, begun: time.Now(),
-		changed: make(chan struct{}, 1), policyUpdated: make(chan struct{}, 1), installed: make(chan struct{}, 1), followed: map[string]*followed{},
+		changed: make(chan struct{}, 1), policyUpdated: make(chan struct{}, 1), installed: make(chan struct{}, 1), schemaChanged: make(chan struct{}, 1),
+		followed: map[string]*followed{},
 	}, err
 }
 
@@ -117,16 +118,29 @@ func (k *kinds) begin(ctx context.Context, running *sync.WaitGroup) error {
 
 // run follows what is installed until ctx ends.
 func (k *kinds) run() {
-	var due <-chan time.Time
-	var left []time.Duration
+	k.running.Go(k.rereadPolicies) // an API server that does not answer holds up nothing else
 	for {
 		select {
 		case <-k.ctx.Done():
 			return
 		case <-k.installed:
 			if k.update() {
-				left, due = rereadAfter, time.After(rereadAfter[0])
+				signal(k.schemaChanged)
 			}
+		}
+	}
+}
+
+// rereadPolicies lists policies again after each change of their CRD.
+func (k *kinds) rereadPolicies() {
+	var due <-chan time.Time
+	var left []time.Duration
+	for {
+		select {
+		case <-k.ctx.Done():
+			return
+		case <-k.schemaChanged:
+			left, due = rereadAfter, time.After(rereadAfter[0])
 		case <-due:
 			for _, c := range k.inForce(policiesCRD) {
 				if err := c.reread(k.ctx); err != nil && k.ctx.Err() == nil {
