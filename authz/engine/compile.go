@@ -37,6 +37,7 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 		s.policies = append(s.policies, p)
 	}
 	s.attached = attach.New(in.Objects, attachedPolicies(s.policies))
+	s.hasRoutes = s.attached.HasRoutes()
 	lost := buildIndex(s, e.options)
 	s.reserved = newReserved(s.policies, s.attached)
 	s.memo, s.used = c.next, c.used()

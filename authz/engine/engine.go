@@ -194,8 +194,10 @@ type Snapshot struct {
 	policies []*compiled
 	byName   map[types.NamespacedName]int
 
-	// attached are the routes of Gateway API and the policies that target them.
-	attached *attach.Attachments
+	// attached are the routes of Gateway API and the policies that target them;
+	// hasRoutes says that there are routes.
+	attached  *attach.Attachments
+	hasRoutes bool
 	// index has the `routes` of policies. Its owners are policies, or
 	// len(policies) where two tenants dispute a host.
 	index *match.Index

@@ -70,7 +70,7 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, trace 
 	}
 	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: ctx}
 	var f found
-	if s.attached.HasRoutes() {
+	if s.hasRoutes {
 		f = e.findAttached(s, r, view, trace)
 	} else {
 		f = s.byRoutes(r, view, trace)
@@ -84,7 +84,7 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, trace 
 		return hostDisputed()
 	}
 	trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepNone, Read: asked(trace, r)})
-	if e.options.AllowUnmatched && (!s.attached.HasRoutes() || f.served || !s.attached.Guards(r.Host)) {
+	if e.options.AllowUnmatched && (!s.hasRoutes || f.served || !s.attached.Guards(r.Host)) {
 		return answerWith(policy.Unmatched(r, s.reservedFor(r.Host)))
 	}
 	return answerWith(policy.NoPolicy())

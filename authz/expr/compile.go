@@ -16,6 +16,8 @@ type Program struct {
 	kind     Kind
 	program  cel.Program
 	contents *inspection
+	// cached says that an evaluation can read the same value often.
+	cached bool
 }
 
 // interruptEvery is the number of loop steps between two checks of the context.
@@ -60,7 +62,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 		return nil, contents.at(root, err.Error())
 	}
 	contents.lists, contents.types = nil, nil
-	return &Program{kind: kind, program: program, contents: contents}, nil
+	return &Program{kind: kind, program: program, contents: contents, cached: contents.loops || contents.selects > maxUncachedSelects}, nil
 }
 
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {

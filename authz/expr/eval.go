@@ -136,7 +136,7 @@ func (p *Program) evalInput(ctx context.Context, as Kind, in *Input) (ref.Val, e
 	if in == nil || in.Request == nil {
 		return nil, errors.New("there is no request to evaluate the expression on")
 	}
-	if p != nil && p.contents != nil && p.contents.needsCache() {
+	if p != nil && p.cached {
 		in = withCache(in)
 	}
 	return p.eval(ctx, as, (*activation)(in))

@@ -158,9 +158,6 @@ func literal(e ast.Expr) (string, bool) {
 	return string(s), ok
 }
 
-// needsCache reports whether an evaluation can read the same value often.
-func (i *inspection) needsCache() bool { return i.loops || i.selects > maxUncachedSelects }
-
 // linearFunctions have a time and a result that are at most linear in their
 // arguments. An expression of such functions alone, without loops, evaluates
 // each of its few hundred calls once. Its cost is not counted: counting takes

@@ -1,8 +1,6 @@
 package expr
 
 import (
-	"unicode/utf8"
-
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
@@ -129,77 +127,4 @@ func (q query) names() *names {
 		q.in.cache.query = out
 	}
 	return out
-}
-
-// cache keeps results for one evaluation, so that a loop reads each long part of
-// a request once. A nil cache keeps nothing.
-type cache struct {
-	valid map[string]bool
-	// lists has the results of readable by the first entry of a list.
-	lists   map[*string]error
-	headers *names
-	query   *names
-	// parameters is the query by name; nil until it is read.
-	parameters map[string]parameter
-}
-
-// minCachedLength is the length in bytes from which a look-up of a text in the
-// cache is faster than a check of its bytes.
-const minCachedLength = 64
-
-// isUTF8 is utf8.ValidString, cached.
-func (c *cache) isUTF8(s string) bool {
-	if c == nil || len(s) < minCachedLength {
-		return utf8.ValidString(s)
-	}
-	valid, known := c.valid[s]
-	if !known {
-		if c.valid == nil {
-			c.valid = map[string]bool{}
-		}
-		valid = utf8.ValidString(s)
-		c.valid[s] = valid
-	}
-	return valid
-}
-
-// readable returns an error if a list of texts cannot be read.
-func (c *cache) readable(path string, list []string) error {
-	if c == nil || len(list) == 0 {
-		return readable(path, list)
-	}
-	err, known := c.lists[&list[0]]
-	if !known {
-		if c.lists == nil {
-			c.lists = map[*string]error{}
-		}
-		err = readable(path, list)
-		c.lists[&list[0]] = err
-	}
-	return err
-}
-
-func readable(path string, list []string) error {
-	for _, s := range list {
-		if len(s) > MaxEntry {
-			return within("an entry of "+path, len(s), MaxEntry)
-		}
-		if !utf8.ValidString(s) {
-			return failure(path + " has an entry that is no UTF-8")
-		}
-	}
-	return nil
-}
-
-// cachedInput is an Input with the cache of one evaluation, in one allocation.
-type cachedInput struct {
-	in    Input
-	cache cache
-}
-
-// withCache copies an Input for one evaluation and gives it a cache.
-func withCache(in *Input) *Input {
-	c := &cachedInput{in: *in}
-	c.in.cache = &c.cache
-	return &c.in
 }
