@@ -45,7 +45,7 @@ func TestEveryReasonHasItsRowInOrder(t *testing.T) {
 
 func TestEveryMetricHasItsRow(t *testing.T) {
 	var want []string
-	for _, m := range regexp.MustCompile(`(?:Name:\s*|NewDesc\()"(agentauth_\w+)"`).FindAllStringSubmatch(read(t, root+"/cmd/agentauth/metrics.go"), -1) {
+	for _, m := range regexp.MustCompile(`(?:Name:\s*|NewDesc\()"(agentauth_\w+)"`).FindAllStringSubmatch(read(t, root+"/telemetry/metrics.go"), -1) {
 		want = append(want, m[1])
 	}
 	var got []string
@@ -55,7 +55,7 @@ func TestEveryMetricHasItsRow(t *testing.T) {
 		}
 	}
 	if len(want) == 0 {
-		t.Fatal("expected metrics in cmd/agentauth/metrics.go, found none")
+		t.Fatal("expected metrics in telemetry/metrics.go, found none")
 	}
 	sameSet(t, "operations.md: metrics", got, want)
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/controller"
+	"github.com/agentauth-dev/agentauth/telemetry"
 )
 
 // clusterFlags say which cluster policies come from, and what its tenants may.
@@ -105,7 +106,7 @@ func (f *clusterFlags) connect() error {
 }
 
 // source follows the cluster.
-func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *metrics, st *state, ready func(), serving func(bool)) (func(context.Context) error, error) {
+func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *telemetry.Metrics, st *telemetry.Readiness, ready func(), serving func(bool)) (func(context.Context) error, error) {
 	klog.SetSlogLogger(log)
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 	host, _ := os.Hostname()
@@ -118,11 +119,11 @@ func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *metric
 	if err != nil {
 		return nil, usage("the cluster cannot be used: %v", err)
 	}
-	st.behind = cluster.Age
-	m.registry.MustRegister(m.schema)
+	st.Behind = cluster.Age
+	m.RegisterSchema()
 	return func(ctx context.Context) error {
 		s.ctx = ctx
-		if st.maxAge > 0 {
+		if st.MaxAge > 0 {
 			go tellAge(ctx, st, serving)
 		}
 		log.Info("following the cluster", "server", f.rest.Host)
@@ -131,7 +132,7 @@ func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *metric
 }
 
 // tellAge keeps the door's health service at what the probes say.
-func tellAge(ctx context.Context, st *state, serving func(bool)) {
+func tellAge(ctx context.Context, st *telemetry.Readiness, serving func(bool)) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -139,7 +140,7 @@ func tellAge(ctx context.Context, st *state, serving func(bool)) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			serving(st.serving())
+			serving(st.Serving())
 		}
 	}
 }
@@ -149,8 +150,8 @@ type clusterSource struct {
 	ctx     context.Context
 	kernel  *engine.Engine
 	log     *slog.Logger
-	metrics *metrics
-	state   *state
+	metrics *telemetry.Metrics
+	state   *telemetry.Readiness
 	ready   func()
 
 	begun bool
@@ -162,14 +163,13 @@ type clusterSource struct {
 func (s *clusterSource) schema(schema controller.Schema) {
 	text := ""
 	if schema.Matches() {
-		s.metrics.schema.Set(1)
 		s.log.Info("the CRD of policies is as expected", "schema", schema.Got)
 	} else {
 		text = schema.String()
-		s.metrics.schema.Set(0)
 		s.log.Warn("the CRD of policies is not as expected", "problem", text)
 	}
-	s.state.set(func(st *state) { st.schema = text })
+	s.metrics.SchemaMatches(schema.Matches())
+	s.state.Schema(text)
 }
 
 func (s *clusterSource) loaded(in engine.Input, reports []engine.Report) {
@@ -185,11 +185,8 @@ func (s *clusterSource) loaded(in engine.Input, reports []engine.Report) {
 		}
 	}
 	s.told = told
-	s.metrics.reloads.WithLabelValues("ok").Inc()
-	s.metrics.good.Set(1)
-	s.metrics.policies.Set(float64(len(in.Policies)))
-	s.metrics.problems.Set(float64(len(lines)))
-	s.state.set(func(st *state) { st.problems = lines })
+	s.metrics.InForce(names(in.Policies), len(lines))
+	s.state.InForce(lines)
 	s.log.Debug("policies are in force", "policies", len(in.Policies), "secrets", len(in.Secrets), "configMaps", len(in.ConfigMaps))
 	if !s.begun {
 		s.begun = true

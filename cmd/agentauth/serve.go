@@ -13,12 +13,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/listen"
+	"github.com/agentauth-dev/agentauth/telemetry"
 )
 
 type serveFlags struct {
@@ -131,18 +131,15 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 		return err
 	}
 	defer client.Close()
-	st := &state{maxAge: f.cluster.maxConfigAge}
-	m := newMetrics(st.age)
-	panicked := func(value any, stack []byte) {
-		m.panics.Inc()
-		logger.Error("a check panicked and was answered 503", "type", fmt.Sprintf("%T", value), "stack", string(stack))
-	}
-	deps := dependencies(remote(client), client.Check, panicked)
-	deps.Stale = st.stale
+	st := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
+	m := telemetry.NewMetrics(st.Age)
+	decisions := &telemetry.DecisionLog{Log: logger, Metrics: m}
+	deps := dependencies(remote(client), client.Check, decisions.Panicked)
+	deps.Stale = st.Stale
 	kernel := engine.New(deps, options)
 	defer kernel.Close()
-	m.registry.MustRegister(keySets{kernel.Remotes})
-	st.keySets = kernel.Remotes
+	m.RegisterKeySets(kernel.Remotes)
+	st.KeySets = kernel.Remotes
 
 	ctx, stop := signal.NotifyContext(parent, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -153,12 +150,12 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 		return err
 	}
 	defer probes.close()
-	door, err := f.openDoor(kernel, logger, m, panicked)
+	door, err := f.openDoor(kernel, decisions)
 	if err != nil {
 		return err
 	}
 	follow, err := f.source(kernel, logger, m, st, func() {
-		st.set(func(s *state) { s.ready = true })
+		st.Ready()
 		door.setReady(true)
 	}, door.setReady)
 	if err != nil {
@@ -190,7 +187,7 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 	}
 	stop() // a second signal ends the process at once
 	logger.Info("stopping: not ready any more, finishing what is under way", "drain", f.drain.String())
-	st.set(func(s *state) { s.stopping = true })
+	st.Stopping()
 	var closing sync.WaitGroup
 	closing.Go(hook.close) // no review keeps the door open
 	err = door.close(f.drain)
@@ -204,7 +201,7 @@ func (f *serveFlags) serve(parent context.Context, logger *slog.Logger) error {
 
 // source is what follows the policies until its context ends: a directory, or
 // a cluster.
-func (f *serveFlags) source(kernel *engine.Engine, log *slog.Logger, m *metrics, st *state, ready func(), serving func(bool)) (func(context.Context) error, error) {
+func (f *serveFlags) source(kernel *engine.Engine, log *slog.Logger, m *telemetry.Metrics, st *telemetry.Readiness, ready func(), serving func(bool)) (func(context.Context) error, error) {
 	if f.policies == "" {
 		return f.cluster.source(kernel, log, m, st, ready, serving)
 	}
@@ -220,7 +217,7 @@ func (p probes) close() {
 	}
 }
 
-func (f *serveFlags) openProbes(st *state, m *metrics, failed chan<- error) (probes, error) {
+func (f *serveFlags) openProbes(st *telemetry.Readiness, m *telemetry.Metrics, failed chan<- error) (probes, error) {
 	if f.metricsAddress == "" {
 		return probes{}, nil
 	}
@@ -229,8 +226,8 @@ func (f *serveFlags) openProbes(st *state, m *metrics, failed chan<- error) (pro
 		return probes{}, usage("--metrics-address: %v", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /readyz", st.readyz)
+	mux.Handle("GET /metrics", m.Handler())
+	mux.Handle("GET /readyz", st)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	go func() {
@@ -262,7 +259,7 @@ func (d door) close(drain time.Duration) error {
 	return nil
 }
 
-func (f *serveFlags) openDoor(kernel *engine.Engine, logger *slog.Logger, m *metrics, panicked func(any, []byte)) (door, error) {
+func (f *serveFlags) openDoor(kernel *engine.Engine, decisions *telemetry.DecisionLog) (door, error) {
 	if f.grpcAddress == "" {
 		return door{}, nil
 	}
@@ -273,9 +270,9 @@ func (f *serveFlags) openDoor(kernel *engine.Engine, logger *slog.Logger, m *met
 			ClientCA: f.clientCA, ClientNames: f.clientNames,
 			TrustNetwork: f.trustNetwork,
 		},
-		Decider: &observed{Decider: kernel, log: logger, metrics: m},
-		OnPanic: panicked,
-		OnError: func(err error) { logger.Error("ext_authz door", "error", err.Error()) },
+		Decider: decisions.Observe(kernel),
+		OnPanic: decisions.Panicked,
+		OnError: func(err error) { decisions.Log.Error("ext_authz door", "error", err.Error()) },
 	})
 	if err != nil {
 		return door{}, exit{exitUsage, err}

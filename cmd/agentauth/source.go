@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
+	"github.com/agentauth-dev/agentauth/telemetry"
 )
 
 // source keeps the engine at what a directory says: every change is read,
@@ -19,12 +19,11 @@ type source struct {
 	dir     string
 	kernel  *engine.Engine
 	log     *slog.Logger
-	metrics *metrics
-	state   *state
+	metrics *telemetry.Metrics
+	state   *telemetry.Readiness
 	// ready is called once, when the first load is in force.
 	ready  func()
 	loaded bool
-	names  map[string]bool // of the policies in force
 }
 
 var errFirstLoad = errors.New("the policies are not valid; see the log above. Nothing was loaded before, so nothing can be served")
@@ -59,17 +58,13 @@ func (s *source) apply(ctx context.Context, tree *manifest.Tree, problems []auth
 		return false
 	}
 	s.kernel.Swap(snapshot)
-	s.forgetOld(tree.Input.Policies)
 	var lines []string
 	for _, p := range problems {
 		s.log.Warn("in force, with a problem", "problem", problemLine(p))
 		lines = append(lines, problemLine(p))
 	}
-	s.metrics.reloads.WithLabelValues("ok").Inc()
-	s.metrics.good.Set(1)
-	s.metrics.policies.Set(float64(len(tree.Input.Policies)))
-	s.metrics.problems.Set(float64(len(problems)))
-	s.state.set(func(st *state) { st.refused, st.since, st.problems = nil, time.Time{}, lines })
+	s.metrics.InForce(names(tree.Input.Policies), len(problems))
+	s.state.InForce(lines)
 	s.log.Info("policies are in force", "policies", len(tree.Input.Policies), "secrets", len(tree.Input.Secrets), "configMaps", len(tree.Input.ConfigMaps))
 	if !s.loaded {
 		s.loaded = true
@@ -79,18 +74,12 @@ func (s *source) apply(ctx context.Context, tree *manifest.Tree, problems []auth
 	return true
 }
 
-// forgetOld drops the metrics of policies that are there no more.
-func (s *source) forgetOld(policies []*v1alpha1.AgentAuthPolicy) {
-	names := make(map[string]bool, len(policies))
-	for _, p := range policies {
-		names[p.Namespace+"/"+p.Name] = true
+func names(policies []*v1alpha1.AgentAuthPolicy) []string {
+	out := make([]string, len(policies))
+	for i, p := range policies {
+		out[i] = p.Namespace + "/" + p.Name
 	}
-	for name := range s.names {
-		if !names[name] {
-			s.metrics.forget(name)
-		}
-	}
-	s.names = names
+	return out
 }
 
 func (s *source) refuse(problems []authz.Problem) {
@@ -101,12 +90,6 @@ func (s *source) refuse(problems []authz.Problem) {
 			lines = append(lines, problemLine(p))
 		}
 	}
-	s.metrics.reloads.WithLabelValues("refused").Inc()
-	s.metrics.good.Set(0)
-	s.state.set(func(st *state) {
-		st.refused = lines
-		if st.since.IsZero() {
-			st.since = time.Now()
-		}
-	})
+	s.metrics.Refused()
+	s.state.Refused(lines)
 }

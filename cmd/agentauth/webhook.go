@@ -14,6 +14,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/controller/servingcert"
 	"github.com/agentauth-dev/agentauth/controller/webhook"
+	"github.com/agentauth-dev/agentauth/telemetry"
 )
 
 // webhookFlags say whether policies are judged when they are applied, and whose
@@ -49,7 +50,7 @@ type hook struct{ server *webhook.Server }
 
 // open listens and answers. Checks do not depend on it: what fails later is
 // logged and ends nothing.
-func (f *webhookFlags) open(ctx context.Context, c *clusterFlags, options engine.Options, checkURL func(string) error, log *slog.Logger, m *metrics) (hook, error) {
+func (f *webhookFlags) open(ctx context.Context, c *clusterFlags, options engine.Options, checkURL func(string) error, log *slog.Logger, m *telemetry.Metrics) (hook, error) {
 	if f.address == "" {
 		return hook{}, nil
 	}
@@ -62,12 +63,12 @@ func (f *webhookFlags) open(ctx context.Context, c *clusterFlags, options engine
 		Certificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			shown, err := certificate(hello)
 			if err == nil {
-				m.expiry.Set(float64(shown.Leaf.NotAfter.Unix()))
+				m.CertificateShown(shown.Leaf.NotAfter)
 			}
 			return shown, err
 		},
 		Judge:    webhook.Judge{Options: options, CheckURL: checkURL},
-		Reviewed: func(result string) { m.reviews.WithLabelValues(result).Inc() },
+		Reviewed: m.Reviewed,
 	})
 	if err != nil {
 		return hook{}, usage("--webhook-address: %v", err)

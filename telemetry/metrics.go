@@ -1,18 +1,20 @@
-package main
+package telemetry
 
 import (
 	"cmp"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
-// metrics are what /metrics shows. No label holds anything of a request.
-type metrics struct {
+// Metrics are what /metrics shows. No label holds anything of a request.
+type Metrics struct {
 	registry *prometheus.Registry
 	decision *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
@@ -25,10 +27,14 @@ type metrics struct {
 	schema   prometheus.Gauge // registered in a cluster only
 	reviews  *prometheus.CounterVec
 	expiry   prometheus.Gauge
+
+	names map[string]bool // of the policies in force
 }
 
-func newMetrics(age func() float64) *metrics {
-	m := &metrics{
+// NewMetrics makes the metrics of a process. age is for how long what is in
+// force has not been what its source says: [Readiness.Age].
+func NewMetrics(age func() time.Duration) *Metrics {
+	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		decision: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "agentauth_decisions_total",
@@ -75,12 +81,17 @@ func newMetrics(age func() float64) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "agentauth_config_age_seconds",
 			Help: "For how long what is in force has not been what its source says; 0 while it is.",
-		}, age),
+		}, func() float64 { return age().Seconds() }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-func (m *metrics) decided(d *authz.Decision, took time.Duration) {
+// Handler answers with the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+func (m *Metrics) decided(d *authz.Decision, took time.Duration) {
 	outcome := d.Outcome.String()
 	m.decision.WithLabelValues(d.Policy, outcome, string(d.Reason)).Inc()
 	m.latency.WithLabelValues(outcome).Observe(took.Seconds())
@@ -89,11 +100,57 @@ func (m *metrics) decided(d *authz.Decision, took time.Duration) {
 	}
 }
 
-// forget drops what is told of a policy that is there no more, but for what was
-// counted.
-func (m *metrics) forget(policy string) { m.asked.DeleteLabelValues(policy) }
+// InForce counts a load that came in force: the names of its policies, and how
+// many problems they have. It drops when policies were asked that are gone; what
+// was counted of them stays. Loads come one after the other.
+func (m *Metrics) InForce(policies []string, problems int) {
+	m.reloads.WithLabelValues("ok").Inc()
+	m.good.Set(1)
+	m.policies.Set(float64(len(policies)))
+	m.problems.Set(float64(problems))
+	names := make(map[string]bool, len(policies))
+	for _, name := range policies {
+		names[name] = true
+	}
+	for name := range m.names {
+		if !names[name] {
+			m.asked.DeleteLabelValues(name)
+		}
+	}
+	m.names = names
+}
 
-// keySets shows how the key sets are doing that policies name.
+// Refused counts a load that did not come in force.
+func (m *Metrics) Refused() {
+	m.reloads.WithLabelValues("refused").Inc()
+	m.good.Set(0)
+}
+
+// RegisterSchema adds the metric of the CRD of policies, which a directory does
+// not have.
+func (m *Metrics) RegisterSchema() { m.registry.MustRegister(m.schema) }
+
+// SchemaMatches says whether the CRD is the one that this agentauth is built
+// for.
+func (m *Metrics) SchemaMatches(yes bool) {
+	m.schema.Set(0)
+	if yes {
+		m.schema.Set(1)
+	}
+}
+
+// Reviewed counts a review of the webhook.
+func (m *Metrics) Reviewed(result string) { m.reviews.WithLabelValues(result).Inc() }
+
+// CertificateShown says when the certificate ends that the webhook showed.
+func (m *Metrics) CertificateShown(end time.Time) { m.expiry.Set(float64(end.Unix())) }
+
+// RegisterKeySets adds the metrics of the key sets that policies name.
+func (m *Metrics) RegisterKeySets(of func() []engine.RemoteStatus) {
+	m.registry.MustRegister(keySets{of})
+}
+
+// keySets collects the metrics of key sets whenever they are asked for.
 type keySets struct{ of func() []engine.RemoteStatus }
 
 var (

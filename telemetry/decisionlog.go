@@ -1,0 +1,101 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// DecisionLog logs and counts the decisions of a [Decider].
+type DecisionLog struct {
+	Log     *slog.Logger
+	Metrics *Metrics
+}
+
+// Decider decides a request, as the engine does.
+type Decider interface {
+	Decide(context.Context, authz.Raw) authz.Decision
+}
+
+// Observe is d, with every decision logged and counted.
+func (l *DecisionLog) Observe(d Decider) Decider { return &observed{d, l} }
+
+// Panicked logs and counts a panic in a check, which was answered 503. The
+// value may hold something of the request: its type alone is logged.
+func (l *DecisionLog) Panicked(value any, stack []byte) {
+	l.Metrics.panics.Inc()
+	l.Log.Error("a check panicked and was answered 503", "type", fmt.Sprintf("%T", value), "stack", string(stack))
+}
+
+// observed is the Decider of [DecisionLog.Observe].
+type observed struct {
+	decider Decider
+	to      *DecisionLog
+}
+
+func (o *observed) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
+	start := time.Now()
+	d := o.decider.Decide(ctx, raw)
+	took := time.Since(start)
+	o.to.Metrics.decided(&d, took)
+	if level := levelOf(d.Outcome); o.to.Log.Enabled(ctx, level) {
+		o.to.Log.LogAttrs(ctx, level, "decision", attributes(raw, &d, took)...)
+	}
+	return d
+}
+
+func levelOf(o authz.Outcome) slog.Level {
+	switch o {
+	case authz.Allow, authz.Respond:
+		return slog.LevelDebug
+	case authz.Error:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// attributes name a request and its decision. The query is left out, and with
+// it every place of a request that may hold a credential.
+func attributes(raw authz.Raw, d *authz.Decision, took time.Duration) []slog.Attr {
+	path, _, _ := strings.Cut(raw.Path, "?")
+	out := []slog.Attr{
+		slog.String("decision", d.Outcome.String()),
+		slog.String("reason", string(d.Reason)),
+		slog.String("policy", d.Policy),
+		slog.String("requestId", brief(raw.ID)),
+		slog.String("host", brief(raw.Host)),
+		slog.String("method", brief(raw.Method)),
+		slog.String("path", brief(path)),
+		slog.Duration("took", took),
+	}
+	if d.Method != "" {
+		out = append(out, slog.String("authenticator", d.Method))
+	}
+	if d.Identity != nil {
+		out = append(out, slog.String("subject", d.Identity.Subject))
+	}
+	if d.Rule != "" {
+		out = append(out, slog.String("rule", d.Rule))
+	}
+	if d.Status != 0 {
+		out = append(out, slog.Int("status", d.Status))
+	}
+	if d.Detail != "" {
+		out = append(out, slog.String("detail", d.Detail))
+	}
+	return out
+}
+
+// brief bounds what a request may write into the log.
+func brief(s string) string {
+	const most = 512
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
