@@ -16,6 +16,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
+	"github.com/agentauth-dev/agentauth/authz/source"
 )
 
 type checkFlags struct {
@@ -120,7 +121,7 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 	})
 	defer kernel.Close()
 	tree, problems := policydir.Load(f.policies)
-	snapshot, problems, ok := compileTree(kernel, tree, problems)
+	snapshot, problems, ok := source.Compile(kernel, tree, problems)
 	for _, p := range problems {
 		fmt.Fprintln(cmd.ErrOrStderr(), problemLine(p))
 	}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/controller"
 	"github.com/agentauth-dev/agentauth/telemetry"
@@ -196,4 +197,12 @@ func (s *clusterSource) loaded(in engine.Input, reports []engine.Report) {
 			s.ready()
 		}()
 	}
+}
+
+func names(policies []*v1alpha1.AgentAuthPolicy) []string {
+	out := make([]string, len(policies))
+	for i, p := range policies {
+		out[i] = p.Namespace + "/" + p.Name
+	}
+	return out
 }

@@ -2,52 +2,19 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
-	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/engine"
-	"github.com/agentauth-dev/agentauth/authz/manifest"
 )
-
-// compileTree compiles a tree and adds the problems of its policies to those of
-// reading it. ok is false if a problem is fatal: then the tree must not be put
-// in force.
-func compileTree(kernel *engine.Engine, tree *manifest.Tree, problems []authz.Problem) (s *engine.Snapshot, all []authz.Problem, ok bool) {
-	if tree == nil || anyFatal(problems) {
-		return nil, problems, false
-	}
-	s, reports := kernel.Compile(tree.Input)
-	for _, r := range reports {
-		for _, p := range r.Problems {
-			problems = append(problems, located(tree, r.Policy, p))
-		}
-	}
-	return s, problems, !anyFatal(problems)
-}
-
-func anyFatal(problems []authz.Problem) bool {
-	for _, p := range problems {
-		if p.Severity.Fatal() {
-			return true
-		}
-	}
-	return false
-}
-
-// located is a problem of a policy with its place in the manifests.
-func located(tree *manifest.Tree, policy types.NamespacedName, p authz.Problem) authz.Problem {
-	p.Position = tree.Locate(v1alpha1.Kind, policy.Namespace, policy.Name, p.Field)
-	p.Object = v1alpha1.Kind + " " + policy.String()
-	return p
-}
 
 // problemLine is a problem as compilers print one: position, object, field.
 func problemLine(p authz.Problem) string {
-	s := p.File + ": "
-	if p.Line > 0 {
+	var s string
+	switch {
+	case p.Line > 0:
 		s = fmt.Sprintf("%s:%d: ", p.File, p.Line)
+	case p.File != "":
+		s = p.File + ": "
 	}
 	if level := p.Severity.Level(); level != "error" {
 		s += level + ": "
@@ -59,6 +26,12 @@ func problemLine(p authz.Problem) string {
 		s += p.Field + ": "
 	}
 	return s + messageWithRef(p)
+}
+
+// statusLine is a problem of a cluster's policy as its conditions have it, after
+// the policy.
+func statusLine(p authz.Problem) string {
+	return strings.TrimPrefix(fmt.Sprintf("%s: %s: %s", p.Object, p.Severity, p), ": ")
 }
 
 // messageWithRef is the message, after the object and the entry that the field

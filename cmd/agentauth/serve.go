@@ -18,6 +18,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/listen"
+	"github.com/agentauth-dev/agentauth/authz/source"
 	"github.com/agentauth-dev/agentauth/telemetry"
 )
 
@@ -205,7 +206,12 @@ func (f *serveFlags) source(kernel *engine.Engine, log *slog.Logger, m *telemetr
 	if f.policies == "" {
 		return f.cluster.source(kernel, log, m, st, ready, serving)
 	}
-	return (&source{dir: f.policies, kernel: kernel, log: log, metrics: m, state: st, ready: ready}).run, nil
+	loads := &telemetry.LoadLog{Log: log, Metrics: m, Readiness: st, Line: problemLine}
+	keeper := &source.Keeper{
+		Engine: kernel, Log: log, Ready: ready,
+		Loaded: func(l source.Load) { loads.Loaded(telemetry.Load(l)) },
+	}
+	return func(ctx context.Context) error { return followDirectory(ctx, f.policies, keeper) }, nil
 }
 
 // probes is the server of /metrics, /healthz and /readyz.

@@ -10,6 +10,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
+	"github.com/agentauth-dev/agentauth/authz/source"
 )
 
 func validateCommand() *cobra.Command {
@@ -34,7 +35,7 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 			}
 			kernel := engine.New(dependencies(offline(noKeys{}), nil, nil), engine.Options{OneTenant: true})
 			tree, problems := policydir.Load(args...)
-			_, problems, _ = compileTree(kernel, tree, problems)
+			_, problems, _ = source.Compile(kernel, tree, problems)
 			if err := printProblems(cmd, output, problems); err != nil {
 				return usage("cannot write: %v", err)
 			}

@@ -17,7 +17,7 @@ var rank = []struct {
 	rank   int
 }{
 	{"cmd/", 50},
-	{"authz/extauthz", 40}, {"authz/policydir", 40}, {"controller", 40}, {"telemetry", 40},
+	{"authz/extauthz", 40}, {"authz/policydir", 40}, {"authz/source", 40}, {"controller", 40}, {"telemetry", 40},
 	{"authz/manifest", 35},
 	{"authz/engine", 30},
 	{"authz/validate", 25},

@@ -1,0 +1,124 @@
+// Package source keeps an engine at what a source of policies says, a directory
+// or a cluster. The source reads, and hands what it read to a [Keeper], which
+// compiles it, puts it in force and says what came of it:
+//
+//	{policydir | controller} -> Keeper: Compile -> Swap -> Load -> telemetry
+//	                                       └─► reports -> status (cluster)
+//
+// A new source needs one method here: whether it is put in force whole or not at
+// all, as a directory is, or policy by policy, as a cluster is.
+package source
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/manifest"
+)
+
+// Keeper keeps an engine at what one source says. Every field is required. The
+// methods are called one after the other, never at once.
+type Keeper struct {
+	Engine *engine.Engine
+	Log    *slog.Logger
+	// Loaded learns what came of every load. It should return soon.
+	Loaded func(Load)
+	// Ready is called once: when the first load is in force and every key set
+	// that it names was tried.
+	Ready func()
+
+	begun bool
+}
+
+// Load is what came of reading a source once.
+type Load struct {
+	// InForce says that it decides now; otherwise what was in force before does.
+	InForce bool
+	// First says that nothing was in force before.
+	First bool
+	// Policies are the names (namespace/name) of the policies that were read,
+	// Secrets and ConfigMaps how many there are. They are zero if not InForce.
+	Policies            []string
+	Secrets, ConfigMaps int
+	// Problems are what is wrong, with Object and, in files, Position.
+	Problems []authz.Problem
+}
+
+// Directory puts the manifests of a directory in force, all or, if a problem is
+// fatal, none of them. problems are those of reading them; tree is nil if they
+// could not be read. The first call that puts a tree in force waits for key
+// sets.
+func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, problems []authz.Problem) (inForce bool) {
+	load := k.load(func() (*engine.Snapshot, Load) {
+		snapshot, problems, ok := Compile(k.Engine, tree, problems)
+		if !ok {
+			return nil, Load{Problems: problems}
+		}
+		return snapshot, loadOf(tree.Input, problems)
+	})
+	if load.First {
+		k.begin(ctx)
+	}
+	return load.InForce
+}
+
+// Cluster puts in force what a cluster has: a policy with a fatal problem
+// answers 503, and the others are not affected. The reports are for the status
+// of the policies, if inForce. No call waits for key sets: a provider that is
+// down must not delay the next change.
+func (k *Keeper) Cluster(ctx context.Context, in engine.Input) (reports []engine.Report, inForce bool) {
+	load := k.load(func() (snapshot *engine.Snapshot, l Load) {
+		snapshot, reports = k.Engine.Compile(in)
+		return snapshot, loadOf(in, problemsOf(reports, nil))
+	})
+	if load.First {
+		go k.begin(ctx)
+	}
+	return reports, load.InForce
+}
+
+// load puts in force what compile returns, unless that is no snapshot.
+func (k *Keeper) load(compile func() (*engine.Snapshot, Load)) (load Load) {
+	compiled := k.survives("compiling panicked; what was in force stays in force", func() {
+		snapshot, l := compile()
+		if snapshot != nil {
+			k.Engine.Swap(snapshot)
+			l.InForce, l.First = true, !k.begun
+			k.begun = true
+		}
+		load = l
+	})
+	if !compiled {
+		load = Load{Problems: []authz.Problem{{Severity: authz.Invalid, Message: "compiling panicked, a defect of agentauth: the log has the stack"}}}
+	}
+	k.survives("reporting a load panicked; what is in force stays in force", func() { k.Loaded(load) })
+	return load
+}
+
+// survives logs a panic of f, by its type: the value may hold anything.
+func (k *Keeper) survives(message string, f func()) (ok bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			k.Log.Error(message, "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+	return true
+}
+
+func (k *Keeper) begin(ctx context.Context) {
+	k.Engine.Wait(ctx)
+	k.Ready()
+}
+
+func loadOf(in engine.Input, problems []authz.Problem) Load {
+	l := Load{Secrets: len(in.Secrets), ConfigMaps: len(in.ConfigMaps), Problems: problems}
+	for _, p := range in.Policies {
+		l.Policies = append(l.Policies, p.Namespace+"/"+p.Name)
+	}
+	return l
+}

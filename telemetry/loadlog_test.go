@@ -1,0 +1,67 @@
+package telemetry_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/telemetry"
+)
+
+func loadLog(level slog.Level, often bool) (said func() string, l *telemetry.LoadLog) {
+	log, logger := logTo(level)
+	r := &telemetry.Readiness{}
+	return func() string { defer log.Reset(); return log.String() }, &telemetry.LoadLog{
+		Log: logger, Metrics: telemetry.NewMetrics(r.Age), Readiness: r, Often: often,
+		Line: func(p authz.Problem) string { return "line of " + p.Message },
+	}
+}
+
+func TestALoadOfADirectoryIsLoggedWithItsProblemsEachTime(t *testing.T) {
+	said, l := loadLog(slog.LevelInfo, false)
+	load := telemetry.Load{InForce: true, First: true, Policies: []string{"shop/a"}, Secrets: 2, ConfigMaps: 3, Problems: []authz.Problem{{Severity: authz.Warning, Message: "w"}}}
+	for range 2 {
+		l.Loaded(load)
+		expect(t, said(), `level=WARN msg="in force, with a problem" problem="line of w"`, `level=INFO msg="policies are in force" policies=1 secrets=2 configMaps=3`)
+		load.First = false
+	}
+	_, metrics := get(l.Metrics.Handler(), "/metrics")
+	expect(t, metrics, "agentauth_policies 1", "agentauth_policy_problems 1", `agentauth_config_reloads_total{result="ok"} 2`)
+	_, verbose := get(l.Readiness, "/readyz?verbose")
+	expect(t, verbose, "in force, with problems:\nline of w\n")
+}
+
+func TestARefusedLoadIsLoggedWithItsFatalProblemsAlone(t *testing.T) {
+	said, l := loadLog(slog.LevelInfo, false)
+	l.Loaded(telemetry.Load{Problems: []authz.Problem{{Severity: authz.Warning, Message: "w"}, {Severity: authz.Invalid, Message: "e"}}})
+	text := said()
+	expect(t, text, `level=ERROR msg="policies refused; what was loaded before stays in force" problem="line of e"`)
+	expectNot(t, text, "line of w", "are in force")
+	_, metrics := get(l.Metrics.Handler(), "/metrics")
+	expect(t, metrics, `agentauth_config_reloads_total{result="refused"} 1`, "agentauth_config_last_reload_successful 0")
+	_, verbose := get(l.Readiness, "/readyz?verbose")
+	expect(t, verbose, "line of e")
+	expectNot(t, verbose, "line of w")
+}
+
+func TestASourceThatIsLoadedOftenLogsWhatIsNew(t *testing.T) {
+	said, l := loadLog(slog.LevelDebug, true)
+	load := telemetry.Load{InForce: true, First: true, Problems: []authz.Problem{{Severity: authz.Unresolved, Message: "a"}}}
+	l.Loaded(load)
+	expect(t, said(), `level=WARN msg="a policy has a problem" problem="line of a"`, `level=DEBUG msg="policies are in force"`, `level=INFO msg="policies are in force"`)
+	load.First = false
+	load.Problems = append(load.Problems, authz.Problem{Message: "b"})
+	l.Loaded(load)
+	text := said()
+	expect(t, text, "line of b", "level=DEBUG")
+	expectNot(t, text, "line of a", "level=INFO")
+	load.Problems = load.Problems[1:]
+	l.Loaded(load)
+	load.Problems = append(load.Problems, authz.Problem{Message: "a"})
+	said()
+	l.Loaded(load)
+	if text = said(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "line of a") {
+		t.Errorf("expected the problem that came back alone, got\n%s", text)
+	}
+}
