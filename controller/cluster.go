@@ -1,6 +1,6 @@
 // Package controller makes a cluster's API server the source of policies:
 //
-//	watches -> engine.Input -> Compile -> Swap     in every replica
+//	watches -> engine.Input -> Config.Load     in every replica
 //	                              └─► reports -> status of the policies, by one of them
 //
 // Of the cluster's Secrets and ConfigMaps only those with the label
@@ -11,10 +11,8 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -41,20 +39,20 @@ type Config struct {
 	REST *rest.Config
 	// Namespaces are those to watch; none is all.
 	Namespaces []string
-	Engine     *engine.Engine
 	// LeaseNamespace has the Lease of the replica that writes status, and
 	// Identity is this replica's name in it.
 	LeaseNamespace, Identity string
 	Log                      *slog.Logger
-	// Loaded is called with what came in force, first when everything there is was
-	// read and compiled. It is called by one goroutine and should return soon.
-	Loaded func(engine.Input, []engine.Report)
+	// Load puts an Input in force: first when everything there is was read, then
+	// after every change. It is called by one goroutine. Its reports become the
+	// status of the policies, if the Input is in force.
+	Load func(context.Context, engine.Input) (reports []engine.Report, inForce bool)
 	// Schema is called with how the CRD of policies differs from the one that this
-	// binary is built for: when it is first there, and once per change.
+	// binary is built for: when it is first seen, and once per change.
 	Schema func(Schema)
 }
 
-// Cluster keeps an engine at what the API server says.
+// Cluster loads what the API server says, whenever that changes.
 type Cluster struct {
 	config Config
 	kinds  *kinds
@@ -150,11 +148,11 @@ func (c *Cluster) Run(ctx context.Context) error {
 	return nil
 }
 
-// follow compiles what there is, and again after every change: never two at
+// follow loads what there is, and again after every change: never two at
 // once, and once for all changes that came meanwhile.
 func (c *Cluster) follow(ctx context.Context) {
 	for {
-		c.load()
+		c.load(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -163,15 +161,8 @@ func (c *Cluster) follow(ctx context.Context) {
 	}
 }
 
-func (c *Cluster) load() {
-	defer func() {
-		if v := recover(); v != nil {
-			c.config.Log.Error("compiling panicked; what was in force stays in force", "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
-		}
-	}()
-	in := c.kinds.input()
-	snapshot, reports := c.config.Engine.Compile(in)
-	c.config.Engine.Swap(snapshot)
-	c.status.report(reports)
-	c.config.Loaded(in, reports)
+func (c *Cluster) load(ctx context.Context) {
+	if reports, inForce := c.config.Load(ctx, c.kinds.input()); inForce {
+		c.status.report(reports)
+	}
 }

@@ -69,9 +69,9 @@ func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
 	})
 	loaded := make(chan engine.Input, 100)
 	c, err := New(Config{
-		REST: &rest.Config{Host: url}, Namespaces: []string{"shop", "shop"}, Engine: engine.New(engine.Deps{}, engine.Options{}),
+		REST: &rest.Config{Host: url}, Namespaces: []string{"shop", "shop"},
 		LeaseNamespace: "default", Identity: "one", Log: slog.New(slog.DiscardHandler),
-		Loaded: func(in engine.Input, _ []engine.Report) { loaded <- in },
+		Load: func(_ context.Context, in engine.Input) ([]engine.Report, bool) { loaded <- in; return nil, true },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,12 +1,10 @@
 package controller
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -196,15 +194,16 @@ func TestAStatusThatCannotBeWrittenIsTriedLessAndLessAndKeepsNoOtherWaiting(t *t
 	}
 }
 
-func TestWhatPanicsWhileItIsCompiledLeavesWhatIsInForce(t *testing.T) {
-	var log bytes.Buffer
-	c := &Cluster{
-		kinds: &kinds{}, status: statusOf(&written{}, newObjects()),
-		config: Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Engine: engine.New(engine.Deps{}, engine.Options{})},
-	}
-	c.config.Loaded = func(engine.Input, []engine.Report) { panic("a defect") }
-	c.load()
-	if !strings.Contains(log.String(), "stays in force") {
-		t.Errorf("expected the log to tell, got %q", log.String())
+func TestOnlyWhatIsInForceBecomesStatus(t *testing.T) {
+	c := &Cluster{kinds: &kinds{}, status: statusOf(&written{}, newObjects())}
+	for _, inForce := range []bool{true, false} {
+		c.config.Load = func(context.Context, engine.Input) ([]engine.Report, bool) {
+			return make([]engine.Report, 1), inForce
+		}
+		c.status.report(nil)
+		c.load(t.Context())
+		if got := len(c.status.reports) == 1; got != inForce {
+			t.Errorf("in force %v: expected reports for status %v, got %v", inForce, inForce, got)
+		}
 	}
 }

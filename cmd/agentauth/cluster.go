@@ -19,8 +19,8 @@ import (
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/source"
 	"github.com/agentauth-dev/agentauth/controller"
 	"github.com/agentauth-dev/agentauth/telemetry"
 )
@@ -111,10 +111,14 @@ func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *teleme
 	klog.SetSlogLogger(log)
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 	host, _ := os.Hostname()
-	s := &clusterSource{kernel: kernel, log: log, metrics: m, state: st, ready: ready}
+	loads := &telemetry.LoadLog{Log: log, Metrics: m, Readiness: st, Line: statusLine, Often: true}
+	keeper := &source.Keeper{
+		Engine: kernel, Log: log, Ready: ready,
+		Loaded: func(l source.Load) { loads.Loaded(telemetry.Load(l)) },
+	}
 	f.rest.UserAgent = "agentauth/" + versionString()
 	cluster, err := controller.New(controller.Config{
-		REST: f.rest, Namespaces: f.namespaces, Engine: kernel, Log: log, Loaded: s.loaded, Schema: s.schema,
+		REST: f.rest, Namespaces: f.namespaces, Load: keeper.Cluster, Log: log, Schema: schemas{log, m, st}.seen,
 		LeaseNamespace: f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
 	})
 	if err != nil {
@@ -123,7 +127,6 @@ func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *teleme
 	st.Behind = cluster.Age
 	m.RegisterSchema()
 	return func(ctx context.Context) error {
-		s.ctx = ctx
 		if st.MaxAge > 0 {
 			go tellAge(ctx, st, serving)
 		}
@@ -146,22 +149,15 @@ func tellAge(ctx context.Context, st *telemetry.Readiness, serving func(bool)) {
 	}
 }
 
-// clusterSource tells log, metrics and probes what comes in force.
-type clusterSource struct {
-	ctx     context.Context
-	kernel  *engine.Engine
-	log     *slog.Logger
-	metrics *telemetry.Metrics
-	state   *telemetry.Readiness
-	ready   func()
-
-	begun bool
-	told  map[string]bool
+// schemas says whether the CRD of policies is the one that is meant here.
+// Checks go on: what was written for another CRD is still the best there is.
+type schemas struct {
+	log       *slog.Logger
+	metrics   *telemetry.Metrics
+	readiness *telemetry.Readiness
 }
 
-// schema tells whether the CRD of policies is the one that is meant here.
-// Checks go on: what was written for another CRD is still the best there is.
-func (s *clusterSource) schema(schema controller.Schema) {
+func (s schemas) seen(schema controller.Schema) {
 	text := ""
 	if schema.Matches() {
 		s.log.Info("the CRD of policies is as expected", "schema", schema.Got)
@@ -170,39 +166,5 @@ func (s *clusterSource) schema(schema controller.Schema) {
 		s.log.Warn("the CRD of policies is not as expected", "problem", text)
 	}
 	s.metrics.SchemaMatches(schema.Matches())
-	s.state.Schema(text)
-}
-
-func (s *clusterSource) loaded(in engine.Input, reports []engine.Report) {
-	var lines []string
-	told := map[string]bool{}
-	for _, r := range reports {
-		for _, p := range r.Problems {
-			line := fmt.Sprintf("AgentAuthPolicy %s: %s: %s", r.Policy, p.Severity, p)
-			if lines = append(lines, line); !s.told[line] {
-				s.log.Warn("a policy has a problem", "problem", line)
-			}
-			told[line] = true
-		}
-	}
-	s.told = told
-	s.metrics.InForce(names(in.Policies), len(lines))
-	s.state.InForce(lines)
-	s.log.Debug("policies are in force", "policies", len(in.Policies), "secrets", len(in.Secrets), "configMaps", len(in.ConfigMaps))
-	if !s.begun {
-		s.begun = true
-		s.log.Info("policies are in force", "policies", len(in.Policies), "secrets", len(in.Secrets), "configMaps", len(in.ConfigMaps))
-		go func() { // changes need not wait for a provider that is down
-			s.kernel.Wait(s.ctx)
-			s.ready()
-		}()
-	}
-}
-
-func names(policies []*v1alpha1.AgentAuthPolicy) []string {
-	out := make([]string, len(policies))
-	for i, p := range policies {
-		out[i] = p.Namespace + "/" + p.Name
-	}
-	return out
+	s.readiness.Schema(text)
 }

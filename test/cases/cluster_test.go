@@ -27,6 +27,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/source"
 	"github.com/agentauth-dev/agentauth/controller"
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
@@ -192,9 +193,11 @@ func (c *cluster) kubectl(t testing.TB, args ...string) {
 func follow(t testing.TB, c *cluster, e *engine.Engine, loaded func(engine.Input)) {
 	t.Helper()
 	first := make(chan struct{})
-	source, err := controller.New(controller.Config{
-		REST: c.rest, Engine: e, LeaseNamespace: "default", Identity: fmt.Sprintf("%s-%p", t.Name(), e), Log: slog.New(slog.DiscardHandler),
-		Loaded: func(in engine.Input, _ []engine.Report) {
+	keeper := &source.Keeper{Engine: e, Log: slog.New(slog.DiscardHandler), Loaded: func(source.Load) {}, Ready: func() {}}
+	follower, err := controller.New(controller.Config{
+		REST: c.rest, LeaseNamespace: "default", Identity: fmt.Sprintf("%s-%p", t.Name(), e), Log: slog.New(slog.DiscardHandler),
+		Load: func(ctx context.Context, in engine.Input) ([]engine.Report, bool) {
+			reports, inForce := keeper.Cluster(ctx, in)
 			if first != nil {
 				close(first)
 				first = nil
@@ -202,6 +205,7 @@ func follow(t testing.TB, c *cluster, e *engine.Engine, loaded func(engine.Input
 			if loaded != nil {
 				loaded(in)
 			}
+			return reports, inForce
 		},
 	})
 	if err != nil {
@@ -210,7 +214,7 @@ func follow(t testing.TB, c *cluster, e *engine.Engine, loaded func(engine.Input
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	wait := first
-	go func() { done <- source.Run(ctx) }()
+	go func() { done <- follower.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
