@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +19,6 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
-	"github.com/agentauth-dev/agentauth/authz/source"
 	"github.com/agentauth-dev/agentauth/controller"
 	"github.com/agentauth-dev/agentauth/telemetry"
 )
@@ -106,37 +104,34 @@ func (f *clusterFlags) connect() error {
 	return nil
 }
 
-// source follows the cluster.
-func (f *clusterFlags) source(kernel *engine.Engine, log *slog.Logger, m *telemetry.Metrics, st *telemetry.Readiness, ready func(), serving func(bool)) (func(context.Context) error, error) {
-	klog.SetSlogLogger(log)
-	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
-	host, _ := os.Hostname()
-	loads := &telemetry.LoadLog{Log: log, Metrics: m, Readiness: st, Line: statusLine, Often: true}
-	keeper := &source.Keeper{
-		Engine: kernel, Log: log, Ready: ready,
-		Loaded: func(l source.Load) { loads.Loaded(telemetry.Load(l)) },
-	}
+// cluster follows the cluster of the flags.
+func (s *service) cluster(d door) (follow func(context.Context) error, err error) {
+	klog.SetSlogLogger(s.log)
+	ctrllog.SetLogger(logr.FromSlogHandler(s.log.Handler()))
+	f := &s.flags.cluster
 	f.rest.UserAgent = "agentauth/" + versionString()
+	host, _ := os.Hostname()
 	cluster, err := controller.New(controller.Config{
-		REST: f.rest, Namespaces: f.namespaces, Load: keeper.Cluster, Log: log, Schema: schemas{log, m, st}.seen,
+		REST: f.rest, Namespaces: f.namespaces, Log: s.log, Schema: s.schema,
+		Load:           s.keeper(d, telemetry.LoadLog{Line: statusLine, Often: true}).Cluster,
 		LeaseNamespace: f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
 	})
 	if err != nil {
 		return nil, usage("the cluster cannot be used: %v", err)
 	}
-	st.Behind = cluster.Age
-	m.RegisterSchema()
+	s.readiness.Behind = cluster.Age
+	s.metrics.RegisterSchema()
 	return func(ctx context.Context) error {
-		if st.MaxAge > 0 {
-			go tellAge(ctx, st, serving)
+		if f.maxConfigAge > 0 {
+			go s.keepHealth(ctx, d)
 		}
-		log.Info("following the cluster", "server", f.rest.Host)
+		s.log.Info("following the cluster", "server", f.rest.Host)
 		return cluster.Run(ctx)
 	}, nil
 }
 
-// tellAge keeps the door's health service at what the probes say.
-func tellAge(ctx context.Context, st *telemetry.Readiness, serving func(bool)) {
+// keepHealth keeps the door's health service at what the probes say.
+func (s *service) keepHealth(ctx context.Context, d door) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -144,27 +139,21 @@ func tellAge(ctx context.Context, st *telemetry.Readiness, serving func(bool)) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			serving(st.Serving())
+			d.setReady(s.readiness.Serving())
 		}
 	}
 }
 
-// schemas says whether the CRD of policies is the one that is meant here.
-// Checks go on: what was written for another CRD is still the best there is.
-type schemas struct {
-	log       *slog.Logger
-	metrics   *telemetry.Metrics
-	readiness *telemetry.Readiness
-}
-
-func (s schemas) seen(schema controller.Schema) {
-	text := ""
+// schema says whether the CRD of policies is the one that is meant here. Checks
+// go on: what was written for another CRD is still the best there is.
+func (s *service) schema(schema controller.Schema) {
+	problem := ""
 	if schema.Matches() {
 		s.log.Info("the CRD of policies is as expected", "schema", schema.Got)
 	} else {
-		text = schema.String()
-		s.log.Warn("the CRD of policies is not as expected", "problem", text)
+		problem = schema.String()
+		s.log.Warn("the CRD of policies is not as expected", "problem", problem)
 	}
 	s.metrics.SchemaMatches(schema.Matches())
-	s.readiness.Schema(text)
+	s.readiness.Schema(problem)
 }

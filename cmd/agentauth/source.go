@@ -8,7 +8,32 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/manifest"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 	"github.com/agentauth-dev/agentauth/authz/source"
+	"github.com/agentauth-dev/agentauth/telemetry"
 )
+
+// source is what follows the policies until its context ends: a directory, or a
+// cluster. The door's health service says when they are in force.
+func (s *service) source(d door) (follow func(context.Context) error, err error) {
+	if s.flags.policies == "" {
+		return s.cluster(d)
+	}
+	keeper := s.keeper(d, telemetry.LoadLog{Line: problemLine})
+	return func(ctx context.Context) error { return followDirectory(ctx, s.flags.policies, keeper) }, nil
+}
+
+// keeper keeps the engine at a source, and says in log, metrics and probes what
+// came of it.
+func (s *service) keeper(d door, loads telemetry.LoadLog) *source.Keeper {
+	loads.Log, loads.Metrics, loads.Readiness = s.log, s.metrics, s.readiness
+	return &source.Keeper{
+		Engine: s.kernel, Log: s.log,
+		Loaded: func(l source.Load) { loads.Loaded(telemetry.Load(l)) },
+		Ready: func() {
+			s.readiness.Ready()
+			d.setReady(true)
+		},
+	}
+}
 
 var errFirstLoad = errors.New("the policies are not valid; see the log above. Nothing was loaded before, so nothing can be served")
 

@@ -3,18 +3,15 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 	registration "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	core "k8s.io/client-go/kubernetes/typed/core/v1"
 
-	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/controller/servingcert"
 	"github.com/agentauth-dev/agentauth/controller/webhook"
-	"github.com/agentauth-dev/agentauth/telemetry"
 )
 
 // webhookFlags say whether policies are judged when they are applied, and whose
@@ -45,30 +42,27 @@ func (f *webhookFlags) check(cluster bool) error {
 	return nil
 }
 
+type showCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
 // hook is the webhook, or none.
 type hook struct{ server *webhook.Server }
 
-// open listens and answers. Checks do not depend on it: what fails later is
-// logged and ends nothing.
-func (f *webhookFlags) open(ctx context.Context, c *clusterFlags, options engine.Options, checkURL func(string) error, log *slog.Logger, m *telemetry.Metrics) (hook, error) {
+// openWebhook listens and answers. Checks do not depend on it: what fails later
+// is logged and ends nothing.
+func (s *service) openWebhook(ctx context.Context) (hook, error) {
+	f := &s.flags.webhook
 	if f.address == "" {
 		return hook{}, nil
 	}
-	certificate, keep, err := f.certificate(c, log)
+	certificate, keep, err := s.webhookCertificate()
 	if err != nil {
 		return hook{}, err
 	}
 	server, err := webhook.Listen(webhook.Config{
-		Address: f.address, Log: log,
-		Certificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			shown, err := certificate(hello)
-			if err == nil {
-				m.CertificateShown(shown.Leaf.NotAfter)
-			}
-			return shown, err
-		},
-		Judge:    webhook.Judge{Options: options, CheckURL: checkURL},
-		Reviewed: m.Reviewed,
+		Address: f.address, Log: s.log,
+		Certificate: s.shown(certificate),
+		Judge:       webhook.Judge{Options: s.options, CheckURL: s.client.Check},
+		Reviewed:    s.metrics.Reviewed,
 	})
 	if err != nil {
 		return hook{}, usage("--webhook-address: %v", err)
@@ -76,19 +70,31 @@ func (f *webhookFlags) open(ctx context.Context, c *clusterFlags, options engine
 	go keep(ctx)
 	go func() {
 		if err := server.Serve(); err != nil {
-			log.Error("the webhook ended; checks go on", "error", err.Error())
+			s.log.Error("the webhook ended; checks go on", "error", err.Error())
 		}
 	}()
-	log.Info("listening", "door", "webhook", "address", server.Addr().String())
+	s.log.Info("listening", "door", "webhook", "address", server.Addr().String())
 	return hook{server}, nil
 }
 
-// certificate is what to show, and what keeps it what it should be.
-func (f *webhookFlags) certificate(c *clusterFlags, log *slog.Logger) (show func(*tls.ClientHelloInfo) (*tls.Certificate, error), keep func(context.Context), err error) {
+// shown is certificate, with a metric of when what it shows ends.
+func (s *service) shown(certificate showCertificate) showCertificate {
+	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		shown, err := certificate(hello)
+		if err == nil {
+			s.metrics.CertificateShown(shown.Leaf.NotAfter)
+		}
+		return shown, err
+	}
+}
+
+// webhookCertificate is what to show, and what keeps it what it should be.
+func (s *service) webhookCertificate() (show showCertificate, keep func(context.Context), err error) {
+	f, c := &s.flags.webhook, &s.flags.cluster
 	if f.cert != "" {
 		certs, err := listen.LoadCertificates(listen.Config{
 			TLSCert: f.cert, TLSKey: f.key,
-			OnError: func(err error) { log.Error("webhook", "error", err.Error()) },
+			OnError: func(err error) { s.log.Error("webhook", "error", err.Error()) },
 		})
 		if err != nil {
 			return nil, nil, usage("--webhook-tls-cert: %v", err)
@@ -105,7 +111,7 @@ func (f *webhookFlags) certificate(c *clusterFlags, log *slog.Logger) (show func
 	}
 	keeper := servingcert.New(servingcert.Config{
 		Secrets:        secrets.Secrets(c.namespace),
-		Configurations: configurations.ValidatingWebhookConfigurations(), Configuration: f.configuration, Log: log,
+		Configurations: configurations.ValidatingWebhookConfigurations(), Configuration: f.configuration, Log: s.log,
 	})
 	return keeper.Certificate, keeper.Run, nil
 }

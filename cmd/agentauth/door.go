@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz/extauthz"
+	"github.com/agentauth-dev/agentauth/authz/listen"
+)
+
+// door is the ext_authz door, or none.
+type door struct{ server *extauthz.Server }
+
+// openDoor binds the address. Checks wait for start.
+func (s *service) openDoor() (door, error) {
+	f := s.flags
+	if f.grpcAddress == "" {
+		return door{}, nil
+	}
+	server, err := extauthz.Listen(extauthz.Config{
+		Listen: listen.Config{
+			Address: f.grpcAddress,
+			TLSCert: f.tlsCert, TLSKey: f.tlsKey,
+			ClientCA: f.clientCA, ClientNames: f.clientNames,
+			TrustNetwork: f.trustNetwork,
+		},
+		Decider: s.decisions.Observe(s.kernel),
+		OnPanic: s.decisions.Panicked,
+		OnError: func(err error) { s.log.Error("ext_authz door", "error", err.Error()) },
+	})
+	if err != nil {
+		return door{}, exit{exitUsage, err}
+	}
+	return door{server}, nil
+}
+
+func (d door) start(s *service) {
+	if d.server == nil {
+		return
+	}
+	go func() { s.failed <- d.server.Serve() }()
+	s.log.Info("listening", "door", "ext_authz", "address", d.server.Addr().String())
+}
+
+func (d door) setReady(ready bool) {
+	if d.server != nil {
+		d.server.SetReady(ready)
+	}
+}
+
+func (d door) close(drain time.Duration) error {
+	if d.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	if err := d.server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("checks were still under way after %s and were cut off", drain)
+	}
+	return nil
+}
+
+// probes is the server of /metrics, /healthz and /readyz, or none.
+type probes struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// openProbes binds the address. Requests wait for start.
+func (s *service) openProbes() (probes, error) {
+	if s.flags.metricsAddress == "" {
+		return probes{}, nil
+	}
+	listener, err := net.Listen("tcp", s.flags.metricsAddress)
+	if err != nil {
+		return probes{}, usage("--metrics-address: %v", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.Handler())
+	mux.Handle("GET /readyz", s.readiness)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	return probes{server, listener}, nil
+}
+
+func (p probes) start(s *service) {
+	if p.server == nil {
+		return
+	}
+	go func() {
+		if err := p.server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+}
+
+func (p probes) close() {
+	if p.server == nil {
+		return
+	}
+	_ = p.server.Close()   // the process ends
+	_ = p.listener.Close() // where it was never served
+}

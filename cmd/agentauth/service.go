@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz/egress"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/telemetry"
+)
+
+// service is what the doors, the probes and the source of one `serve` share.
+type service struct {
+	flags     *serveFlags
+	options   engine.Options
+	log       *slog.Logger
+	client    *egress.Client
+	kernel    *engine.Engine
+	metrics   *telemetry.Metrics
+	readiness *telemetry.Readiness
+	decisions *telemetry.DecisionLog
+	// failed has room for all that may end by itself: source, door and probes.
+	failed chan error
+}
+
+// serve wires the two paths: the source to the engine, the engine to the door.
+// It returns when it is told to stop, or when something ended by itself.
+func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
+	s, err := f.service(log)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	ctx, stop := signal.NotifyContext(parent, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+
+	probes, err := s.openProbes()
+	if err != nil {
+		return err
+	}
+	defer probes.close()
+	door, err := s.openDoor()
+	if err != nil {
+		return err
+	}
+	follow, err := s.source(door)
+	if err != nil {
+		return err
+	}
+	probes.start(s)
+	hook, err := s.openWebhook(ctx)
+	if err != nil {
+		return err
+	}
+	followed := s.start(ctx, follow)
+	door.start(s)
+
+	select {
+	case err := <-s.failed:
+		if ctx.Err() == nil {
+			return endedByItself(err)
+		}
+	case <-ctx.Done():
+	}
+	stop() // a second signal ends the process at once
+	return s.stop(door, hook, followed)
+}
+
+// service checks the flags and makes what is shared.
+func (f *serveFlags) service(log *slog.Logger) (*service, error) {
+	options, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	client, err := f.egress.client()
+	if err != nil {
+		return nil, err
+	}
+	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
+	metrics := telemetry.NewMetrics(readiness.Age)
+	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics}
+	deps := dependencies(remote(client), client.Check, decisions.Panicked)
+	deps.Stale = readiness.Stale
+	kernel := engine.New(deps, options)
+	readiness.KeySets = kernel.Remotes
+	metrics.RegisterKeySets(kernel.Remotes)
+	return &service{
+		flags: f, options: options, log: log, client: client, kernel: kernel,
+		metrics: metrics, readiness: readiness, decisions: decisions, failed: make(chan error, 3),
+	}, nil
+}
+
+func (s *service) close() {
+	s.kernel.Close()
+	s.client.Close()
+}
+
+// start follows the source; followed is closed when that has ended.
+func (s *service) start(ctx context.Context, follow func(context.Context) error) (followed <-chan struct{}) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.failed <- follow(ctx)
+	}()
+	return done
+}
+
+func endedByItself(err error) error {
+	if err == nil {
+		return errors.New("a listener ended by itself")
+	}
+	return err
+}
+
+// stop finishes what is under way.
+func (s *service) stop(door door, hook hook, followed <-chan struct{}) error {
+	s.log.Info("stopping: not ready any more, finishing what is under way", "drain", s.flags.drain.String())
+	s.readiness.Stopping()
+	var closing sync.WaitGroup
+	closing.Go(hook.close) // no review keeps the door open
+	err := door.close(s.flags.drain)
+	closing.Wait()
+	select {
+	case <-followed:
+	case <-time.After(2 * time.Second): // for the lease, which others wait for otherwise
+	}
+	return err
+}
