@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
@@ -116,4 +118,87 @@ func readMetadata(m *corev3.Metadata) map[string]any {
 		out[namespace] = s.AsMap()
 	}
 	return out
+}
+
+// partialBody is appended by Envoy (with_request_body) behind whatever the
+// caller sent under that name, so only the last one is Envoy's. It is left
+// among the headers.
+const partialBody = "x-envoy-auth-partial-body"
+
+// readBody returns the body and whether it is all of it. A caller can send
+// partialBody where Envoy was not told to, so an empty body is never believed
+// on its word: it is known from content-length: 0, or from a method that has
+// no body. Without pack_as_bytes Envoy writes '!' for bytes that are not
+// UTF-8, which cannot be seen here; docs and samples use pack_as_bytes.
+func readBody(method string, http *authv3.AttributeContext_HttpRequest, headers []authz.Header) ([]byte, bool) {
+	body := http.GetRawBody()
+	if text := http.GetBody(); text != "" {
+		body = []byte(text)
+	}
+	stated, agrees := contentLength(headers, len(body))
+	partial, marked := last(headers, partialBody)
+	_, coded := last(headers, "transfer-encoding")
+	switch {
+	case marked && partial != "false", !agrees:
+		return body, false
+	case len(body) > 0:
+		return body, marked
+	default:
+		return body, !coded && (stated || bodyless(method))
+	}
+}
+
+// contentLength says whether there is a content-length, and whether every one
+// is that of the body; one that is no plain number ("5,5", "05") is not.
+func contentLength(headers []authz.Header, size int) (stated, agrees bool) {
+	want := strconv.Itoa(size)
+	for _, h := range headers {
+		if !strings.EqualFold(h.Name, "content-length") {
+			continue
+		}
+		if stated = true; h.Value != want {
+			return true, false
+		}
+	}
+	return stated, true
+}
+
+// bodyless lists the methods of which servers take no body (RFC 9110 9.3).
+// DELETE and OPTIONS may have one, and Envoy passes on no transfer-encoding of
+// HTTP/1 by which a body that was not shown to us could be noticed.
+func bodyless(method string) bool {
+	return method == "GET" || method == "HEAD" || method == "TRACE"
+}
+
+// routeNamespace is where Envoy Gateway's includeRouteMetadata names the route:
+// resources[0] {kind, namespace, name and, for a named rule, sectionName}.
+const routeNamespace = "envoy-gateway"
+
+// readRoute returns nil only if the proxy says nothing about the route. A word
+// that cannot be read is an empty RouteRef, a route that nobody knows, never
+// nil, and never a route without its rule: both would be a weaker policy.
+func readRoute(m *corev3.Metadata) *authz.RouteRef {
+	s, untyped := m.GetFilterMetadata()[routeNamespace]
+	if _, typed := m.GetTypedFilterMetadata()[routeNamespace]; !untyped && !typed {
+		return nil
+	}
+	resources := s.GetFields()["resources"].GetListValue().GetValues()
+	if len(resources) == 0 {
+		return &authz.RouteRef{}
+	}
+	fields := resources[0].GetStructValue().GetFields()
+	readable := true
+	text := func(name string) string {
+		v, present := fields[name]
+		_, isText := v.GetKind().(*structpb.Value_StringValue)
+		readable = readable && (isText || !present)
+		return v.GetStringValue()
+	}
+	ref := &authz.RouteRef{
+		Kind: text("kind"), Namespace: text("namespace"), Name: text("name"), SectionName: text("sectionName"),
+	}
+	if !readable {
+		return &authz.RouteRef{}
+	}
+	return ref
 }

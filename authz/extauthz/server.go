@@ -8,9 +8,12 @@ import (
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	"github.com/agentauth-dev/agentauth/authz/listen"
 )
@@ -35,7 +38,7 @@ const (
 type Server struct {
 	listener net.Listener
 	grpc     *grpc.Server
-	health   *healthServer
+	health   healthServer
 }
 
 // Listen binds the address and reads the certificates; [Server.Serve] then
@@ -63,7 +66,8 @@ func Listen(c Config) (*Server, error) {
 	if listener.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(listener.TLS)))
 	}
-	s := &Server{listener: listener, grpc: grpc.NewServer(options...), health: newHealth()}
+	s := &Server{listener: listener, grpc: grpc.NewServer(options...), health: healthServer{health.NewServer()}}
+	s.SetReady(false) // a new health.Server says SERVING
 	authv3.RegisterAuthorizationServer(s.grpc, &checker{
 		decider: c.Decider, clock: c.Clock, onPanic: c.OnPanic, onError: c.OnError,
 	})
@@ -82,10 +86,6 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// SetReady says whether grpc.health.v1 answers SERVING, which it does not
-// before the first call, nor after Shutdown. Checks are answered regardless.
-func (s *Server) SetReady(ready bool) { s.health.setReady(ready) }
-
 // Shutdown says NOT_SERVING, takes no new connections and waits for the checks
 // under way; when ctx ends it cuts them off and returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -103,4 +103,73 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.grpc.Stop()
 		return ctx.Err()
 	}
+}
+
+// Config is what a door needs.
+type Config struct {
+	// Listen is the address and who may ask there. Its Protocols, Clock and
+	// OnError are the door's. A connection lasts at most [MaxConnectionAge]
+	// after the authority of its client was removed.
+	Listen listen.Config
+	// Decider decides; required.
+	Decider Decider
+	// Clock is the time of a request and of certificates; default time.Now.
+	Clock func() time.Time
+	// OnPanic learns of a panic in a check, which was answered 503. The value
+	// is whatever the code panicked with: log it with care.
+	OnPanic func(value any, stack []byte)
+	// OnError learns of what the operator should see: changed certificate
+	// files that cannot be used, checks that cannot be read, decisions that
+	// cannot be written. Its text holds nothing of a request.
+	OnError func(error)
+}
+
+// complete puts in the defaults. A callback that panics must not end the
+// process any more than a check does.
+func (c *Config) complete() error {
+	if c.Decider == nil {
+		return &listen.UsageError{Problem: "a door needs a Decider"}
+	}
+	onPanic, onError := c.OnPanic, c.OnError
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	c.OnPanic = func(v any, stack []byte) {
+		if onPanic != nil {
+			defer recoverAll()
+			onPanic(v, stack)
+		}
+	}
+	c.OnError = func(err error) {
+		if onError != nil {
+			defer recoverAll()
+			onError(err)
+		}
+	}
+	c.Listen.Protocols, c.Listen.Clock, c.Listen.OnError = []string{"h2"}, c.Clock, c.OnError
+	return nil
+}
+
+func recoverAll() { _ = recover() }
+
+// healthServer is grpc.health.v1 without watches, which the protocol has a
+// server answer with Unimplemented. Envoy and Kubernetes ask with Check, and a
+// watch would hold up a graceful stop for as long as its client likes.
+type healthServer struct{ *health.Server }
+
+// Watch implements grpc.health.v1.
+func (healthServer) Watch(*healthpb.HealthCheckRequest, healthpb.Health_WatchServer) error {
+	return status.Error(codes.Unimplemented, "health is not watched here: use Check")
+}
+
+// SetReady says whether grpc.health.v1 answers SERVING, for the server as a
+// whole ("") and for the Authorization service. It answers NOT_SERVING before the
+// first call, and after Shutdown. Checks are answered regardless.
+func (s *Server) SetReady(ready bool) {
+	is := healthpb.HealthCheckResponse_NOT_SERVING
+	if ready {
+		is = healthpb.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus("", is)
+	s.health.SetServingStatus(authv3.Authorization_ServiceDesc.ServiceName, is)
 }
