@@ -359,7 +359,7 @@ func (a *apiServer) last() *watch.RaceFreeFakeWatcher {
 
 // What reflectors say is not logged: errors are paced by a clock outside of bubbles.
 func init() {
-	utilruntime.ErrorHandlers = nil
+	utilruntime.ErrorHandlers = nil //nolint:reassign // the documented way to replace them
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 }
 

@@ -63,7 +63,7 @@ func TestAnIssuerWithoutAPlaceForADocumentIsRefused(t *testing.T) {
 
 func TestDiscoveryFindsTheKeySetOfTheIssuerAndOfNoOther(t *testing.T) {
 	const document = `{"issuer":"ISSUER","jwks_uri":"https://keys.example.net/secret","other":[1]}`
-	change := func(old, new string) string { return strings.Replace(document, old, new, 1) }
+	change := func(from, to string) string { return strings.Replace(document, from, to, 1) }
 	type answer struct {
 		status int
 		body   string

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/certs"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
 )
@@ -205,28 +205,9 @@ func (b *building) roots(ca *v1alpha1.CACertificates, at *field.Path) (data []by
 	if data, missing = b.entry(kind, *r, "ca.crt", v1alpha1.UseCA, at); missing != "" {
 		return nil, nil, missing
 	}
-	roots, err := parseRoots(data)
+	roots, err := certs.Pool(data)
 	if err != nil {
 		return nil, nil, b.unusable(kind, *r, keyOr(*r, "ca.crt"), err.Error(), at)
 	}
 	return data, roots, ""
-}
-
-func parseRoots(data []byte) (*x509.CertPool, error) {
-	roots, n := x509.NewCertPool(), 0
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("expected PEM blocks of type CERTIFICATE only, and block %d is of another type", n+1)
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("certificate %d cannot be parsed", n+1)
-		}
-		roots.AddCert(cert)
-		n++
-	}
-	if n == 0 {
-		return nil, fmt.Errorf("expected certificates in PEM, and there are none")
-	}
-	return roots, nil
 }

@@ -3,11 +3,11 @@ package listen
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz/certs"
 )
 
 // tlsConfig is the configuration of one state of the files. Nothing is ever resumed:
@@ -29,8 +29,8 @@ func (c *Config) tlsConfig(cert, key, clientCA []byte) (*tls.Config, error) {
 	if len(c.ClientNames) == 0 {
 		return config, nil
 	}
-	if config.ClientCAs, err = authorities(clientCA); err != nil {
-		return nil, err
+	if config.ClientCAs, err = certs.Pool(clientCA); err != nil {
+		return nil, fmt.Errorf("the client CA file: %w", err)
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	config.VerifyConnection = func(state tls.ConnectionState) error {
@@ -40,31 +40,6 @@ func (c *Config) tlsConfig(cert, key, clientCA []byte) (*tls.Config, error) {
 		return nil
 	}
 	return config, nil
-}
-
-// authorities is strict where x509.CertPool skips: an authority that an
-// operator wrote down and that is not in force should not go unnoticed.
-func authorities(file []byte) (*x509.CertPool, error) {
-	pool, n := x509.NewCertPool(), 0
-	for {
-		var block *pem.Block
-		if block, file = pem.Decode(file); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("the client CA file: expected only CERTIFICATE blocks, got %q", block.Type)
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("the client CA file: %w", err)
-		}
-		pool.AddCert(cert)
-		n++
-	}
-	if n == 0 || strings.Contains(string(file), "-----BEGIN") {
-		return nil, errors.New("the client CA file: expected PEM certificates, got none or a broken one")
-	}
-	return pool, nil
 }
 
 func named(cert *x509.Certificate, names []string) bool {

@@ -57,8 +57,9 @@ func expected(t reflect.Type) string {
 		return "a list"
 	case reflect.Struct, reflect.Map:
 		return "a mapping"
+	default:
+		return "a whole number"
 	}
-	return "a whole number"
 }
 
 // came describes a value. It repeats the value only where nothing is secret.

@@ -106,23 +106,32 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 	return false
 }
 
-// ask lets the method check the credential that it reads.
+// ask lets the method check the credential that it reads. An error is a
+// *authz.BadRequestError.
 func (m *method) ask(ctx context.Context, r *authz.Request, c *credentials, out *result) error {
 	mine, err := m.own(c)
-	switch {
-	case err != nil:
-		return err
-	case mine == nil && (len(m.places) > 0 || slices.Contains(c.occupied, true)):
-		return nil // a method that reads nowhere wants a request without any credential
-	case mine != nil:
-		out.place = &mine.Place
-		if !m.tokens && authz.IsJWT(mine.Value) {
-			return nil // a JWT belongs to the methods for JWTs, sound or not
-		}
-		if out.rejected = mine.Refused; out.rejected != nil {
-			return nil
-		}
+	if err == nil && m.mayCheck(mine, c, out) {
+		m.check(ctx, r, mine, out)
 	}
+	return err
+}
+
+// mayCheck says whether the method is to check what it found: a JWT belongs to
+// the methods for JWTs, sound or not, and a method that reads nowhere wants a
+// request without any credential.
+func (m *method) mayCheck(mine *authn.Presented, c *credentials, out *result) bool {
+	if mine == nil {
+		return len(m.places) == 0 && !slices.Contains(c.occupied, true)
+	}
+	out.place = &mine.Place
+	if !m.tokens && authz.IsJWT(mine.Value) {
+		return false
+	}
+	out.rejected = mine.Refused
+	return out.rejected == nil
+}
+
+func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presented, out *result) {
 	verified, err := m.Authenticator.Verify(ctx, mine)
 	if err == nil && verified != nil {
 		err = m.Authenticator.Check(r, verified)
@@ -135,7 +144,6 @@ func (m *method) ask(ctx context.Context, r *authz.Request, c *credentials, out 
 	default:
 		out.unavailable = &authn.Unavailable{Reason: authz.Internal, Detail: "a defect of agentauth: a method without an answer"}
 	}
-	return nil
 }
 
 // own is the credential in the method's places; nil if there is none.

@@ -37,12 +37,12 @@ func list(paths []string) *listing {
 			l.problem(unreadable(path, err))
 		case info.IsDir():
 			before := len(l.entries)
-			l.walk(path, resolved(path))
+			l.walk(path, resolve(path))
 			if !slices.ContainsFunc(l.entries[before:], func(e entry) bool { return e.info != nil || e.problem != nil }) {
 				l.problem(warning(path, "no manifest (*.yaml, *.yml, *.json) is in this directory: every request is denied"))
 			}
 		default:
-			l.file(path, resolved(path), info)
+			l.file(path, resolve(path), info)
 		}
 	}
 	return l
@@ -50,11 +50,11 @@ func list(paths []string) *listing {
 
 // walk lists a directory and those below. A directory is listed once, however
 // many links lead to it, so loops of symbolic links end.
-func (l *listing) walk(dir, real string) {
-	if !l.first(dir, real) {
+func (l *listing) walk(dir, resolved string) {
+	if !l.first(dir, resolved) {
 		return
 	}
-	l.entries = append(l.entries, entry{path: dir, real: real})
+	l.entries = append(l.entries, entry{path: dir, real: resolved})
 	files, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
 		l.problem(unreadable(dir, err))
@@ -68,9 +68,9 @@ func (l *listing) walk(dir, real string) {
 			continue
 		}
 		info, err := os.Stat(path)
-		target := filepath.Join(real, f.Name())
+		target := filepath.Join(resolved, f.Name())
 		if f.Type()&fs.ModeSymlink != 0 {
-			target = resolved(path)
+			target = resolve(path)
 		}
 		switch {
 		case err != nil && manifest:
@@ -84,26 +84,26 @@ func (l *listing) walk(dir, real string) {
 	}
 }
 
-func (l *listing) file(path, real string, info fs.FileInfo) {
+func (l *listing) file(path, resolved string, info fs.FileInfo) {
 	switch {
 	case !info.Mode().IsRegular():
 		l.problem(problem(path, "expected a regular file; remove it, or give it another name"))
 	case info.Size() > maxFile:
 		l.problem(problem(path, "expected at most 1 MiB and the file is larger; split it"))
-	case l.first(path, real):
-		l.entries = append(l.entries, entry{path: path, real: real, info: info})
+	case l.first(path, resolved):
+		l.entries = append(l.entries, entry{path: path, real: resolved, info: info})
 	}
 }
 
 // first reports whether a file or directory was not seen before.
-func (l *listing) first(path, real string) bool {
-	if l.seen[real] {
+func (l *listing) first(path, resolved string) bool {
+	if l.seen[resolved] {
 		return false
 	}
 	if len(l.seen) == maxFiles {
 		l.problem(problem(path, "expected at most 20,000 files and directories in all, and this is one more; is this the right directory?"))
 	}
-	l.seen[real] = true
+	l.seen[resolved] = true
 	return len(l.seen) <= maxFiles
 }
 
@@ -141,10 +141,10 @@ func (l *listing) writtenAt(now time.Time) bool {
 	return slices.ContainsFunc(l.entries, func(e entry) bool { return e.info != nil && now.Sub(e.info.ModTime()).Abs() < timeStep })
 }
 
-// resolved is a path without symbolic links.
-func resolved(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+// resolve is a path without symbolic links.
+func resolve(path string) string {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
 	}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs

@@ -1,0 +1,39 @@
+// Package certs reads certificates of authorities that somebody wrote down.
+package certs
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Pool reads certificates in PEM. It is strict where x509.CertPool skips: an
+// authority that was written down and is not in force must not go unnoticed. An
+// error repeats nothing of the data.
+func Pool(data []byte) (*x509.CertPool, error) {
+	pool, n := x509.NewCertPool(), 0
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			break
+		}
+		n++
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("expected only CERTIFICATE blocks in PEM, and block %d is of another type", n)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d cannot be parsed", n)
+		}
+		pool.AddCert(cert)
+	}
+	switch {
+	case strings.Contains(string(data), "-----BEGIN"):
+		return nil, fmt.Errorf("expected certificates in PEM, and block %d is broken", n+1)
+	case n == 0:
+		return nil, errors.New("expected certificates in PEM, and there are none")
+	}
+	return pool, nil
+}
