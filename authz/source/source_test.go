@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,7 +74,7 @@ func tree(t *testing.T, text string) (*manifest.Tree, []authz.Problem) {
 type kept struct {
 	source.Keeper
 	loads []source.Load
-	ready int
+	ready atomic.Int32
 	log   bytes.Buffer
 }
 
@@ -84,7 +85,7 @@ func keep(t *testing.T) *kept {
 		Engine: engine.New(engine.Deps{}, engine.Options{OneTenant: true}),
 		Log:    slog.New(slog.NewTextHandler(&k.log, nil)),
 		Loaded: func(l source.Load) { k.loads = append(k.loads, l) },
-		Ready:  func() { k.ready++ },
+		Ready:  func() { k.ready.Add(1) },
 	}
 	t.Cleanup(k.Engine.Close)
 	return k
@@ -106,7 +107,7 @@ func (k *kept) decides(t *testing.T, host string, want authz.Outcome) {
 
 func TestADirectoryIsPutInForceWholeOrNotAtAll(t *testing.T) {
 	k := keep(t)
-	if !k.directory(t, policy(open, "a")+policy(unresolved, "b")) || k.ready != 1 {
+	if !k.directory(t, policy(open, "a")+policy(unresolved, "b")) || k.ready.Load() != 1 {
 		t.Fatalf("expected it in force and ready, got %+v\n%s", k.loads, &k.log)
 	}
 	k.decides(t, "a.example.com", authz.Allow)
@@ -118,8 +119,8 @@ func TestADirectoryIsPutInForceWholeOrNotAtAll(t *testing.T) {
 	if k.Directory(t.Context(), nil, []authz.Problem{{Message: "cannot be read"}}) {
 		t.Error("expected what cannot be read to be refused")
 	}
-	if !k.directory(t, policy(open, "c")) || k.ready != 1 {
-		t.Errorf("expected it in force, and to be ready once, got %d", k.ready)
+	if !k.directory(t, policy(open, "c")) || k.ready.Load() != 1 {
+		t.Errorf("expected it in force, and to be ready once, got %d", k.ready.Load())
 	}
 	k.decides(t, "a.example.com", authz.Deny)
 
@@ -143,10 +144,10 @@ func TestADirectoryIsPutInForceWholeOrNotAtAll(t *testing.T) {
 func TestAProblemOfReadingRefusesADirectory(t *testing.T) {
 	k := keep(t)
 	tree, _ := tree(t, policy(open, "a"))
-	if k.Directory(t.Context(), tree, []authz.Problem{{Severity: authz.Invalid, Message: "another file"}}) || k.ready != 0 {
+	if k.Directory(t.Context(), tree, []authz.Problem{{Severity: authz.Invalid, Message: "another file"}}) || k.ready.Load() != 0 {
 		t.Error("expected it to be refused")
 	}
-	if !k.Directory(t.Context(), tree, []authz.Problem{{Severity: authz.Warning, Message: "another file"}}) || k.ready != 1 || !k.loads[1].First {
+	if !k.Directory(t.Context(), tree, []authz.Problem{{Severity: authz.Warning, Message: "another file"}}) || k.ready.Load() != 1 || !k.loads[1].First {
 		t.Error("expected a warning not to refuse it")
 	}
 }
@@ -164,8 +165,8 @@ func TestAClusterIsPutInForceWithPoliciesThatAreNotValid(t *testing.T) {
 		}
 		k.decides(t, "a.example.com", authz.Allow)
 		k.decides(t, "b.example.com", authz.Error)
-		if k.ready != 1 || !k.loads[0].First || k.loads[1].First {
-			t.Errorf("expected to be ready once, got %d", k.ready)
+		if k.ready.Load() != 1 || !k.loads[0].First || k.loads[1].First {
+			t.Errorf("expected to be ready once, got %d", k.ready.Load())
 		}
 		if p := k.loads[0].Problems; len(p) != 1 || p[0].Object != "AgentAuthPolicy shop/b" || p[0].File != "" {
 			t.Errorf("expected the problem with its policy, got %+v", p)
@@ -178,7 +179,7 @@ func TestWhatPanicsWhileItIsCompiledLeavesWhatIsInForce(t *testing.T) {
 	good, _ := tree(t, policy(open, "a"))
 	bad := &manifest.Tree{}
 	bad.Input.Policies = append(bad.Input.Policies, nil)
-	if k.Directory(t.Context(), bad, nil) || k.ready != 0 {
+	if k.Directory(t.Context(), bad, nil) || k.ready.Load() != 0 {
 		t.Error("expected it not to be in force")
 	}
 	if !k.Directory(t.Context(), good, nil) || !k.loads[1].First {
@@ -203,7 +204,7 @@ func TestWhatPanicsWhileItIsCompiledLeavesWhatIsInForce(t *testing.T) {
 func TestAListenerThatPanicsEndsNothing(t *testing.T) {
 	k := keep(t)
 	k.Loaded = func(source.Load) { panic("hunter2") }
-	if !k.directory(t, policy(open, "a")) || k.ready != 1 {
+	if !k.directory(t, policy(open, "a")) || k.ready.Load() != 1 {
 		t.Error("expected it in force")
 	}
 	k.decides(t, "a.example.com", authz.Allow)
@@ -257,13 +258,13 @@ func TestOnlyADirectoryWaitsForKeySets(t *testing.T) {
 					t.Errorf("expected to wait %s, waited %s: %+v", c.wait, took, k.loads)
 				}
 				synctest.Wait()
-				if got := k.ready == 1; got != (c.wait > 0) {
+				if got := k.ready.Load() == 1; got != (c.wait > 0) {
 					t.Errorf("ready: %v", got)
 				}
 				time.Sleep(6 * time.Second)
 				synctest.Wait()
-				if k.ready != 1 {
-					t.Errorf("expected to be ready once, got %d", k.ready)
+				if k.ready.Load() != 1 {
+					t.Errorf("expected to be ready once, got %d", k.ready.Load())
 				}
 			})
 		})
