@@ -10,6 +10,7 @@ COPY authz ./authz
 COPY cmd ./cmd
 COPY config/crd ./config/crd
 COPY controller ./controller
+COPY telemetry ./telemetry
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=

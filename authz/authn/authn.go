@@ -47,12 +47,22 @@ type Reads struct {
 	Beside []string
 }
 
-// Verified is a credential that was verified. It does not change.
+// Verified is a credential that was verified.
 type Verified struct {
 	Identity authz.Identity
-	// unusable is why the identity is not complete. Check returns it after its
-	// own refusals.
-	unusable error
+	// complete, if not nil, adds to the identity what expressions of the policy
+	// make of the credential.
+	complete func(context.Context, *authz.Identity) error
+}
+
+// Complete makes the identity complete. It is for a credential that Check let
+// pass: nothing is evaluated for one that does not hold. The errors are those of
+// Verify. The identity does not change after that.
+func (v *Verified) Complete(ctx context.Context) error {
+	if v.complete == nil {
+		return nil
+	}
+	return v.complete(ctx, &v.Identity)
 }
 
 // ErrNotMine says that the credential belongs to another method, or to none.

@@ -102,7 +102,10 @@ func (j *JWT) Verify(ctx context.Context, p *Presented) (*Verified, error) {
 	if err := j.verify(ctx, t); err != nil {
 		return nil, err
 	}
-	return j.identify(ctx, t)
+	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, complete: j.complete}
+	v.Identity.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
+	v.Identity.Audiences = stringOrList(t.Claims["aud"])
+	return v, nil
 }
 
 // Check implements [Authenticator].
@@ -117,7 +120,7 @@ func (j *JWT) Check(r *authz.Request, v *Verified) error {
 	if _, bound := claims["cnf"]; bound {
 		return reject(authz.ProofRequired, "the token is bound to a key (cnf) and proofs of possession are not checked here")
 	}
-	return v.unusable
+	return nil
 }
 
 func (j *JWT) owns(t *Token) bool {
@@ -202,31 +205,20 @@ func stringOrList(v any) []string {
 	return nil
 }
 
-// identify makes the identity of a token whose signature holds. Claims that the
-// policy reads and that have a wrong type make it unusable.
-func (j *JWT) identify(ctx context.Context, t *Token) (*Verified, error) {
-	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}}
-	id := &v.Identity
-	id.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
-	id.Audiences = stringOrList(t.Claims["aud"])
+// complete adds to the identity what the policy, or else usage, makes of claims.
+// A claim of a wrong type refuses the token.
+func (j *JWT) complete(ctx context.Context, id *authz.Identity) error {
 	var err error
-	if id.Subject, err = j.Map.Subject(ctx, t.Claims); err == nil {
-		if id.Scopes, err = j.Map.Scopes(ctx, t.Claims); err == nil {
-			id.Groups, err = j.Map.Groups(ctx, t.Claims)
+	if id.Subject, err = j.Map.Subject(ctx, id.Claims); err == nil {
+		if id.Scopes, err = j.Map.Scopes(ctx, id.Claims); err == nil {
+			id.Groups, err = j.Map.Groups(ctx, id.Claims)
 		}
 	}
-	if err != nil && ctx.Err() != nil {
-		return nil, &Unavailable{Reason: authz.Unavailable, Detail: "the claims could not be mapped in time"}
-	}
-	v.unusable = commonClaims(id, err)
-	return v, nil
-}
-
-// commonClaims takes the claims that every token may have. mapped is why the policy's
-// own mapping failed.
-func commonClaims(id *authz.Identity, mapped error) error {
-	if mapped != nil {
-		return reject(authz.ClaimsRefused, mapped.Error())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return &Unavailable{Reason: authz.Unavailable, Detail: "the claims could not be mapped in time"}
+	case err != nil:
+		return reject(authz.ClaimsRefused, err.Error())
 	}
 	if jti, ok := id.Claims["jti"]; ok {
 		if id.CredentialID, ok = jti.(string); !ok {

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -208,5 +209,37 @@ func TestTheZeroMethodAcceptsNoToken(t *testing.T) {
 func TestAFailingMappingRefusesTheToken(t *testing.T) {
 	if _, err := check(t, shared(), mac(hs256, `{"iss":"https://idp.example.com","aud":"orders","exp":1800000600,"sub":["a"]}`), clock); err == nil {
 		t.Error("accepted with a sub that is a list")
+	}
+}
+
+// mapper counts how often claims are mapped.
+type mapper struct {
+	usual
+	mapped *int
+}
+
+func (m mapper) Subject(ctx context.Context, c map[string]any) (string, error) {
+	*m.mapped++
+	return m.usual.Subject(ctx, c)
+}
+
+// Whoever has any token of the issuer could have expressions evaluated.
+func TestOfATokenThatDoesNotHoldNoClaimIsMapped(t *testing.T) {
+	for payload, want := range map[string]authz.Reason{
+		claims():            authz.Allowed,
+		claims(`"cnf":{}`):  authz.ProofRequired,
+		claims(`"nbf":"x"`): authz.CredentialMalformed,
+		claims(`"nbf":2e9`): authz.TokenNotYetValid,
+		`{"iss":"https://idp.example.com","aud":"orders","exp":1}`:         authz.TokenExpired,
+		`{"iss":"https://idp.example.com","aud":"other","exp":1800000600}`: authz.AudienceMismatch,
+		`{"iss":"https://idp.example.com","aud":"orders"}`:                 authz.CredentialMalformed,
+	} {
+		mapped := 0
+		j := shared()
+		j.Map = mapper{mapped: &mapped}
+		_, err := check(t, j, mac(hs256, payload), clock)
+		if reason(err) != want || (mapped == 1) != (want == authz.Allowed) {
+			t.Errorf("%s: got %v, mapped %d times", payload, err, mapped)
+		}
 	}
 }

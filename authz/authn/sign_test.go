@@ -147,9 +147,13 @@ func check(t testing.TB, a Authenticator, credential string, now time.Time) (*au
 	var id *authz.Identity
 	v, err := a.Verify(t.Context(), &Presented{Value: credential})
 	if err == nil {
-		if err = a.Check(&authz.Request{Time: now, TLS: true}, v); err == nil {
-			id = &v.Identity
-		}
+		err = a.Check(&authz.Request{Time: now, TLS: true}, v)
+	}
+	if err == nil {
+		err = v.Complete(t.Context())
+	}
+	if err == nil {
+		id = &v.Identity
 	}
 	var rejected *Rejected
 	var unavailable *Unavailable

@@ -134,7 +134,9 @@ func (m *method) mayCheck(mine *authn.Presented, c *credentials, out *result) bo
 func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presented, out *result) {
 	verified, err := m.Authenticator.Verify(ctx, mine)
 	if err == nil && verified != nil {
-		err = m.Authenticator.Check(r, verified)
+		if err = m.Authenticator.Check(r, verified); err == nil {
+			err = verified.Complete(ctx)
+		}
 	}
 	switch {
 	case err == nil && verified != nil:

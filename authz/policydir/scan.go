@@ -133,12 +133,16 @@ func (e entry) same(o entry) bool {
 }
 
 func sameInfo(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode() &&
+		changedAt(a).Equal(changedAt(b))
 }
 
 // writtenAt reports whether the time of a file is within a step of now.
 func (l *listing) writtenAt(now time.Time) bool {
-	return slices.ContainsFunc(l.entries, func(e entry) bool { return e.info != nil && now.Sub(e.info.ModTime()).Abs() < timeStep })
+	return slices.ContainsFunc(l.entries, func(e entry) bool {
+		return e.info != nil &&
+			(now.Sub(e.info.ModTime()).Abs() < timeStep || now.Sub(changedAt(e.info)).Abs() < timeStep)
+	})
 }
 
 // resolve is a path without symbolic links.
