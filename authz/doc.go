@@ -1,5 +1,5 @@
 // Package authz is the vocabulary of a decision. It is a leaf: it imports
-// nothing of this module, and everything else imports it.
+// nothing of this module.
 //
 // A door turns what it received into a [Raw] and calls [NewRequest], which
 // refuses every request that two parties could read differently. The kernel

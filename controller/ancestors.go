@@ -19,9 +19,9 @@ import (
 // maxAncestors is what status.ancestors may hold, of all controllers.
 const maxAncestors = 16
 
-// mergeAncestors replaces our entries, where they stand, in a list that other
-// controllers write too, as far as there is room. Where there is too little, the
-// conditions say so: they are returned as they are to be.
+// mergeAncestors replaces our entries in a list that other controllers write too,
+// and keeps their places. If the list has too little room, the conditions that it
+// returns say so.
 func mergeAncestors(current []gatewayv1.PolicyAncestorStatus, r *engine.Report, now metav1.Time) ([]gatewayv1.PolicyAncestorStatus, []metav1.Condition) {
 	wanted := slices.Clone(r.Ancestors)
 	foreign := 0

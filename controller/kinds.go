@@ -55,11 +55,9 @@ var optional = map[string][]version{
 // version is not watched any more, so that no removal would be noticed.
 const expiry = 2 * time.Minute
 
-// rereadAfter is when policies are listed again after a change of their CRD,
-// each counted from the one before. The API server serves them with more or
-// fewer fields from then on, in the same generation. For up to two minutes old
-// watches deliver policies in the old schema, and later watches do not deliver
-// these again.
+// rereadAfter are the waits between lists of policies after their CRD changed.
+// Specs then change without a new generation, and for up to two minutes a watch
+// may deliver policies in the old schema, which no later watch corrects.
 var rereadAfter = []time.Duration{0, time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute}
 
 // reader lists and watches a kind in a namespace; "" is all.

@@ -80,10 +80,9 @@ func newItem(obj any) (any, error) {
 	return i, nil
 }
 
-// means reports whether the engine would make the same of two items of one
-// name. The UID differs where an object was deleted and created again. The
-// generation is equal, and the spec is not, where the CRD of policies was
-// replaced by one that keeps more or fewer fields.
+// means reports whether the engine would treat both items alike. An object that
+// was deleted and created again has another UID. A spec can change in one
+// generation: when the CRD of policies was replaced.
 func (i *item) means(old *item) bool {
 	if i.UID != old.UID || i.Generation != old.Generation {
 		return false

@@ -4,7 +4,7 @@
 // learns of them (response).
 //
 // The field comments are what `kubectl explain` shows; the markers become the
-// schema of the CRD in config/crd, and package engine holds policies that
+// schema of the CRD in config/crd, and package validate holds policies that
 // come from files to the same rules.
 //
 // +kubebuilder:object:generate=true

@@ -1,5 +1,5 @@
-// Package egress is the one HTTP client for URLs that policies name: key sets,
-// discovery documents, introspection endpoints. Whoever may write a policy may
+// Package egress is the one HTTP client for URLs that policies name: key sets
+// and discovery documents. Whoever may write a policy may
 // choose such a URL, so the client decides where a connection may go, how much
 // it reads and how long it waits.
 //

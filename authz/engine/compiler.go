@@ -82,7 +82,9 @@ func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuth
 func (b *building) stages(spec *v1alpha1.PolicySpec) {
 	c := policy.Config{Name: b.name, Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
 	b.response(&c, spec.Response)
-	b.Policy, b.names = policy.New(c), policy.NamesOf(c.Headers)
+	if b.names = policy.NamesOf(c.Headers); !b.invalid {
+		b.Policy = policy.New(c)
+	}
 }
 
 func (b *building) reject(path, message string) {

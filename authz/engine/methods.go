@@ -31,6 +31,8 @@ func (b *building) methods(a v1alpha1.Authentication) []policy.Method {
 			m.Authenticator = b.apiKey(m.Name, src.APIKey, at.Child("apiKey"))
 		case src.Anonymous != nil:
 			m.Authenticator = &authn.Anonymous{Method: m.Name}
+		default: // a member of the union that has no case here
+			b.reject(at.String(), "agentauth cannot compile this kind of method: a defect of this version; use another kind")
 		}
 		out[i] = m
 	}

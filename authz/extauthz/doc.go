@@ -7,7 +7,7 @@
 // and its authz.Decision encoded. Two facts about Envoy rule this package:
 //
 //   - A denied response whose gRPC status is OK is let through. Status and
-//     HTTP response are therefore only ever built together (answer.go).
+//     HTTP response are therefore only ever built together (encode.go).
 //   - A gRPC error is a yes where the operator set failure_mode_allow. Every
 //     check is therefore answered by a response: what cannot be decoded is
 //     refused as an empty request, a panic and a cancelled check are 503.

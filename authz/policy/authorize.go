@@ -10,9 +10,8 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// scopes requires each method's scopes from the identity that this method
-// established. It looks at the Required methods and at the method of
-// `identity`.
+// scopes checks, for each Required method and for the method of `identity`, that
+// the method's own identity has the method's scopes.
 type scopes struct {
 	methods []method
 	denial  *v1alpha1.Denial

@@ -6,8 +6,8 @@
 //	authenticate -> authorize (scopes, rules) -> respond (strip, headers, metadata)
 //
 // A stage looks at a request and at what the stages before it found out. It
-// ends the decision, or leaves it to the next stage. No other package makes an
-// authz.Decision: answer.go has those for requests without a policy.
+// ends the decision, or leaves it to the next stage. No other package decides:
+// answer.go has the decisions for requests without a policy.
 package policy
 
 import (

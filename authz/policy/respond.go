@@ -109,9 +109,8 @@ func (r Reserved) Add(namespace string, names Names) {
 type Host struct {
 	// Reserved are the reserved headers of the host.
 	Reserved []Reserved
-	// Namespace is the policy's, and Others are those of the routes that serve
-	// the request: their reserved headers are removed. With Everyone those of all
-	// namespaces are.
+	// The reserved headers of Namespace (the policy's) and of Others (the routes')
+	// are removed; with Everyone, those of all namespaces.
 	Namespace string
 	Others    []string
 	Everyone  bool

@@ -10,8 +10,7 @@ import (
 
 const module = "github.com/agentauth-dev/agentauth/"
 
-// rank orders the rooms: a package imports only packages of a lower rank, or
-// is in the same family.
+// rank orders the rooms: a package imports only packages of a lower rank.
 var rank = []struct {
 	prefix string
 	rank   int

@@ -34,7 +34,7 @@ func kinds(t *testing.T) []string {
 // would have to be found by the next one who adds one.
 func TestAKindOfCredentialIsKnownInOneFileAndOneCase(t *testing.T) {
 	all := kinds(t)
-	seen := map[string]bool{}
+	compiled := map[string]bool{}
 	for pkg := range imports(t) {
 		if strings.HasPrefix(pkg, "api/") {
 			continue
@@ -49,7 +49,7 @@ func TestAKindOfCredentialIsKnownInOneFileAndOneCase(t *testing.T) {
 				continue
 			}
 			for _, kind := range kindsIn(t, path, all) {
-				seen[kind] = true
+				compiled[kind] = compiled[kind] || pkg+"/"+file == "authz/engine/methods.go"
 				mine := pkg == "authz/authn" && file == strings.ToLower(kind)+".go"
 				structField := pkg == "authz/manifest" && kind == "Anonymous" // of package reflect
 				if !mine && !structField && pkg+"/"+file != "authz/engine/methods.go" && pkg != "authz/validate" {
@@ -59,8 +59,8 @@ func TestAKindOfCredentialIsKnownInOneFileAndOneCase(t *testing.T) {
 		}
 	}
 	for _, kind := range all {
-		if !seen[kind] {
-			t.Errorf("nobody knows the kind %s: this test looks in the wrong places", kind)
+		if !compiled[kind] {
+			t.Errorf("the kind %s has no case in authz/engine/methods.go", kind)
 		}
 	}
 }
