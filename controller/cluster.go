@@ -34,7 +34,7 @@ import (
 )
 
 // Config is a cluster and what to do with its policies. All of it is needed,
-// but for Namespaces and Schema.
+// but for Namespaces, Again and Schema.
 type Config struct {
 	REST *rest.Config
 	// Namespaces are those to watch; none is all.
@@ -47,6 +47,8 @@ type Config struct {
 	// after every change. It is called by one goroutine. Its reports become the
 	// status of the policies, if the Input is in force.
 	Load func(context.Context, engine.Input) (reports []engine.Report, inForce bool)
+	// Again, if not nil, is signalled when Load is to be called without a change.
+	Again <-chan struct{}
 	// Schema is called with how the CRD of policies differs from the one that this
 	// binary is built for: when it is first seen, and once per change.
 	Schema func(Schema)
@@ -157,6 +159,7 @@ func (c *Cluster) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-c.kinds.changed:
+		case <-c.config.Again:
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -20,6 +21,29 @@ import (
 // I/O. It takes over from the snapshot in force whatever did not change, and
 // mutates nothing of it.
 func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
+	return e.compile(in, func(c *compiler, changed []*v1alpha1.AgentAuthPolicy) []*compiled {
+		out := make([]*compiled, len(changed))
+		for i, source := range changed {
+			out[i] = c.compile(nameOf(source), source)
+		}
+		return out
+	})
+}
+
+// CompileApart is Compile for policies of many owners: none of them holds up the
+// others. A policy that is not compiled when patience ends is invalid in the
+// Snapshot, and so is one whose compile panics. Late says when to compile again.
+func (e *Engine) CompileApart(in Input, patience time.Duration) (*Snapshot, []Report) {
+	return e.compile(in, func(c *compiler, changed []*v1alpha1.AgentAuthPolicy) []*compiled {
+		return e.apart.pass(c, changed, patience)
+	})
+}
+
+// Late is signalled when a policy was compiled that a CompileApart did not wait
+// for.
+func (e *Engine) Late() <-chan struct{} { return e.apart.ended }
+
+func (e *Engine) compile(in Input, compile func(*compiler, []*v1alpha1.AgentAuthPolicy) []*compiled) (*Snapshot, []Report) {
 	prev := e.current.Load()
 	if prev == nil {
 		prev = &Snapshot{}
@@ -31,16 +55,15 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 
 	sources := slices.Clone(in.Policies)
 	slices.SortStableFunc(sources, byAge)
-	for _, source := range sources {
-		p := c.policy(source)
-		s.byName[p.origin.name] = len(s.policies)
-		s.policies = append(s.policies, p)
+	s.policies = c.policies(sources, compile)
+	for i, p := range s.policies {
+		s.byName[p.origin.name] = i
 	}
 	s.attached = attach.New(in.Objects, attachedPolicies(s.policies))
 	s.hasRoutes = s.attached.HasRoutes()
 	lost := buildIndex(s, e.options)
 	s.reserved = newReserved(s.policies, s.attached)
-	s.memo, s.used = c.next, c.used()
+	s.memo, s.used, s.behind = c.next, c.used(), c.behind
 
 	reports := make([]Report, 0, len(s.policies))
 	for i, p := range s.policies {
@@ -64,6 +87,10 @@ func attachedPolicies(policies []*compiled) []attach.Policy {
 func byAge(a, b *v1alpha1.AgentAuthPolicy) int {
 	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
 		cmp.Compare(namespaceOf(a), namespaceOf(b)), cmp.Compare(a.Name, b.Name))
+}
+
+func nameOf(p *v1alpha1.AgentAuthPolicy) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespaceOf(p), Name: p.Name}
 }
 
 func namespaceOf(p *v1alpha1.AgentAuthPolicy) string { return cmp.Or(p.Namespace, "default") }

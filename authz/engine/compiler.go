@@ -3,6 +3,7 @@ package engine
 import (
 	"maps"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -21,6 +22,8 @@ type compiler struct {
 	objects *objects
 	prev    *memo
 	next    memo
+	// behind is since when the oldest change waits to be compiled; zero: none does.
+	behind time.Time
 }
 
 // compiled is one policy as it was compiled. It never changes.
@@ -29,8 +32,9 @@ type compiled struct {
 	name, namespace string // name is namespace/name
 	hostnames       []string
 	entries         []match.Entry // without their owner
-	// invalid policies answer 503 on their routes.
-	invalid bool
+	// invalid policies answer 503 on their routes. pending ones are invalid until
+	// they are compiled.
+	invalid, pending bool
 	// names are those of the headers that the policy sets.
 	names  policy.Names
 	origin origin
@@ -42,40 +46,67 @@ type building struct {
 	*compiled
 }
 
-// policy compiles one policy, or takes over what it compiled to before.
-func (c *compiler) policy(source *v1alpha1.AgentAuthPolicy) *compiled {
-	name := types.NamespacedName{Namespace: namespaceOf(source), Name: source.Name}
-	p := c.prev.policies[name]
-	if p == nil || !c.unchanged(p, source) {
-		p = c.compile(name, source)
+// policies are the policies of a pass, each taken over from before or compiled.
+func (c *compiler) policies(sources []*v1alpha1.AgentAuthPolicy, compile func(*compiler, []*v1alpha1.AgentAuthPolicy) []*compiled) []*compiled {
+	out := make([]*compiled, len(sources))
+	var changed []*v1alpha1.AgentAuthPolicy
+	var at []int
+	for i, source := range sources {
+		if p := c.prev.policies[nameOf(source)]; p != nil && c.unchanged(p, source) {
+			out[i] = p
+		} else {
+			changed, at = append(changed, source), append(at, i)
+		}
 	}
-	c.next.policies[name] = p
-	return p
+	for n, p := range compile(c, changed) {
+		out[at[n]] = p
+	}
+	for _, p := range out {
+		if !p.pending {
+			c.next.policies[p.origin.name] = p
+		}
+	}
+	return out
 }
 
 func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuthPolicy) *compiled {
-	full := validate.Default(source)
-	b := building{compiler: c, compiled: &compiled{name: name.String(), namespace: name.Namespace}}
-	b.origin = origin{name: name, source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
-	for _, r := range full.Spec.Routes {
-		for _, h := range r.Hostnames {
-			b.hostnames = append(b.hostnames, string(h))
-		}
-	}
+	b, full := c.begin(name, source)
 	// The rest of a policy that breaks a rule of the API is not looked at: it
 	// may rely on every one of them.
 	for _, p := range validate.Policy(full) {
 		b.invalid = b.invalid || p.Severity.Fatal()
 		b.problem(p)
 	}
-	b.routes(full.Spec.Routes)
+	b.routes(b.origin.spec.Routes)
 	if !b.invalid {
-		b.stages(&full.Spec)
+		b.stages(b.origin.spec)
 	}
 	if b.invalid {
 		b.Policy = policy.Invalid(b.name)
 	}
 	return b.compiled
+}
+
+// claim stands for a policy that cannot be in force: it is invalid, and keeps
+// its routes.
+func (c *compiler) claim(name types.NamespacedName, source *v1alpha1.AgentAuthPolicy, why string) *compiled {
+	b, _ := c.begin(name, source)
+	b.reject("spec", why)
+	b.routes(b.origin.spec.Routes)
+	b.Policy = policy.Invalid(b.name)
+	return b.compiled
+}
+
+func (c *compiler) begin(name types.NamespacedName, source *v1alpha1.AgentAuthPolicy) (b building, full *v1alpha1.AgentAuthPolicy) {
+	full = validate.Default(source)
+	b = building{compiler: c, compiled: &compiled{name: name.String(), namespace: name.Namespace}}
+	b.origin = origin{name: name, source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
+	for _, r := range full.Spec.Routes {
+		for _, h := range r.Hostnames {
+			b.hostnames = append(b.hostnames, string(h))
+		}
+	}
+	return b, full
 }
 
 // stages compiles what decides.

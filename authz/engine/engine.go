@@ -74,12 +74,13 @@ type Engine struct {
 	options Options
 	pool    *pool
 	exprs   *expr.Memo
+	apart   *apart
 	current atomic.Pointer[Snapshot]
 }
 
 // New makes an engine with nothing in force.
 func New(deps Deps, options Options) *Engine {
-	return &Engine{deps: deps, options: options, pool: newPool(), exprs: expr.NewMemo()}
+	return &Engine{deps: deps, options: options, pool: newPool(), exprs: expr.NewMemo(), apart: newApart()}
 }
 
 // Swap puts a snapshot in force at once. Checks under way end with the one
@@ -96,6 +97,15 @@ func (e *Engine) Wait(ctx context.Context) {
 	if s := e.current.Load(); s != nil {
 		wait(ctx, s.used, 5*time.Second)
 	}
+}
+
+// Behind is since when a change of a policy has waited to be compiled, and so is
+// not in force; zero if none does.
+func (e *Engine) Behind() time.Time {
+	if s := e.current.Load(); s != nil {
+		return s.behind
+	}
+	return time.Time{}
 }
 
 // RemoteStatus is how a key set that is fetched is doing.
@@ -210,6 +220,8 @@ type Snapshot struct {
 	// reserved are the reserved headers of each hostname pattern.
 	reserved map[string][]policy.Reserved
 
+	// behind is since when the oldest change waits to be compiled; zero: none does.
+	behind time.Time
 	// memo is what the next compile may take over.
 	memo memo
 	// used are the pooled things that this snapshot reads.

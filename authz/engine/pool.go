@@ -85,6 +85,18 @@ func (p *pool) get(key poolKey, build func() Pooled) *pooled {
 	return t
 }
 
+// holds reports whether things are still those that get returns.
+func (p *pool) holds(things map[poolKey]*pooled) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, t := range things {
+		if p.things[key] != t {
+			return false
+		}
+	}
+	return true
+}
+
 // retain starts what is used and closes everything else. A check that still reads
 // an older snapshot finds the things that this snapshot holds.
 func (p *pool) retain(used map[poolKey]*pooled) {

@@ -47,15 +47,21 @@ func (r *reader) document(path string, doc *yaml.Node) {
 	}
 	if follow(doc).Kind != yaml.MappingNode {
 		say(doc, "", "expected a mapping with apiVersion, kind and metadata, and this is none")
+		r.unread[path] = true
 		return
 	}
 	kind, create := header(doc, say)
+	id, named := identify(kind, doc)
+	if !named {
+		r.unread[path] = true
+	}
 	if create == nil {
+		r.dubious[objectID{"", id.namespace, id.name}] = true
 		return
 	}
 	o := create()
 	object := kind
-	if id, ok := identify(kind, doc); ok {
+	if named {
 		object = id.String()
 	}
 	say = func(n *yaml.Node, field, message string) {

@@ -31,23 +31,37 @@ type File struct {
 // that the caller has already, as of a file that cannot be opened. The tree is
 // nil if any problem is fatal.
 func Read(files []File, known ...authz.Problem) (*Tree, []authz.Problem) {
-	r := &reader{tree: &Tree{objects: map[objectID]source{}}}
+	tree, _, problems := ReadRemains(files, known...)
+	return tree, problems
+}
+
+// ReadRemains is Read, and returns beside a nil tree what remains of the Secrets
+// and ConfigMaps.
+func ReadRemains(files []File, known ...authz.Problem) (*Tree, *Remains, []authz.Problem) {
+	r := &reader{tree: &Tree{objects: map[objectID]source{}}, unread: map[string]bool{}, dubious: map[objectID]bool{}}
 	for _, p := range known {
 		r.problems.add(p)
+		if p.Severity.Fatal() {
+			r.unread[p.File] = true
+		}
 	}
 	for _, f := range files {
 		r.file(f)
 	}
 	if r.problems.fatal {
-		return nil, r.problems.sorted()
+		return nil, r.remains(), r.problems.sorted()
 	}
-	return r.tree, r.problems.sorted()
+	return r.tree, nil, r.problems.sorted()
 }
 
 // reader makes a Tree of files.
 type reader struct {
 	tree     *Tree
 	problems problems
+	// unread are the files that may have objects which were not read, dubious the
+	// objects of which only the name was.
+	unread  map[string]bool
+	dubious map[objectID]bool
 }
 
 func (r *reader) file(f File) {
@@ -61,7 +75,10 @@ func (r *reader) file(f File) {
 		r.problems.add(*broken)
 	case len(docs) == 0:
 		r.problems.add(invalid(f.Path, 1, "expected a document and the file has none; to take objects away remove the file"))
+	default:
+		return
 	}
+	r.unread[f.Path] = true
 }
 
 const byteOrderMark = "\xef\xbb\xbf"

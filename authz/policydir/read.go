@@ -19,22 +19,31 @@ const (
 
 // Load reads manifests once: files, and directories with those below. The tree
 // is nil if any problem is fatal.
-func Load(paths ...string) (*manifest.Tree, []authz.Problem) { return readNow(paths).build() }
+func Load(paths ...string) (*manifest.Tree, []authz.Problem) {
+	tree, _, problems := readNow(paths).build()
+	return tree, problems
+}
 
-func (c *content) build() (*manifest.Tree, []authz.Problem) {
-	return manifest.Read(c.files, c.problems...)
+func (c *content) build() (*manifest.Tree, *manifest.Remains, []authz.Problem) {
+	tree, remains, problems := manifest.ReadRemains(c.files, c.problems...)
+	if c.partial {
+		remains = nil
+	}
+	return tree, remains, problems
 }
 
 // content is the text of the files of a listing.
 type content struct {
 	files    []manifest.File
 	problems []authz.Problem
+	// partial says that there are files which were not looked at.
+	partial bool
 }
 
 // read reads the files of a listing. The caller lists again to find out whether
 // a file changed meanwhile.
 func read(l *listing) *content {
-	c := &content{}
+	c := &content{partial: len(l.seen) > maxFiles}
 	total := 0
 	for _, e := range l.entries {
 		switch {
@@ -45,6 +54,7 @@ func read(l *listing) *content {
 			if total += len(data); err != nil {
 				c.problems = append(c.problems, unreadable(e.path, err))
 			} else if total > maxTotal {
+				c.partial = true
 				c.problems = append(c.problems, problem(e.path, "expected at most 64 MiB in all files, and with this one there is more; is this the right directory?"))
 			} else {
 				c.files = append(c.files, manifest.File{Path: e.path, Data: data})
@@ -89,5 +99,5 @@ func readNow(paths []string) *content {
 		}
 		before = after
 	}
-	return &content{problems: []authz.Problem{problem(paths[0], "files change while they are read; try again when nothing writes")}}
+	return &content{partial: true, problems: []authz.Problem{problem(paths[0], "files change while they are read; try again when nothing writes")}}
 }

@@ -17,8 +17,9 @@ type Options struct {
 	Dir string
 	// OnChange gets, on the goroutine of Watch, the first state of the directory
 	// and each that differs from the one before: the whole of it, or a nil tree
-	// and the problems that are why there is none. Required.
-	OnChange func(*manifest.Tree, []authz.Problem)
+	// and the problems that are why there is none, with what remains of Secrets and
+	// ConfigMaps, if that is known. Required.
+	OnChange func(*manifest.Tree, *manifest.Remains, []authz.Problem)
 	// Interval is the time between two listings, or for a large directory up to
 	// three times of it. A change is read at the second listing after it.
 	// Default: 250ms.
@@ -95,7 +96,7 @@ func (w *watch) look() {
 	}
 	if w.moving++; w.moving == patience {
 		w.read = nil
-		w.tell(&content{problems: []authz.Problem{problem(moving, fmt.Sprintf(
+		w.tell(&content{partial: true, problems: []authz.Problem{problem(moving, fmt.Sprintf(
 			"still changing after %v; a directory is read once size and time of every file stood still for %v: write to another name and rename", patience*w.Interval, w.Interval))}})
 	}
 }

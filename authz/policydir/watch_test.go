@@ -23,7 +23,7 @@ type state struct {
 func watching(t *testing.T, o Options) <-chan state {
 	t.Helper()
 	states := make(chan state, 100)
-	o.OnChange = func(tree *manifest.Tree, problems []authz.Problem) { states <- state{tree, problems} }
+	o.OnChange = func(tree *manifest.Tree, _ *manifest.Remains, problems []authz.Problem) { states <- state{tree, problems} }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Watch(ctx, o) }()
@@ -282,7 +282,7 @@ func TestALinkThatALinkLeadsThroughMayBeReplaced(t *testing.T) {
 }
 
 func TestWatchingNeedsADirectoryAndAFunction(t *testing.T) {
-	for _, o := range []Options{{}, {Dir: "."}, {OnChange: func(*manifest.Tree, []authz.Problem) {}}} {
+	for _, o := range []Options{{}, {Dir: "."}, {OnChange: func(*manifest.Tree, *manifest.Remains, []authz.Problem) {}}} {
 		if err := Watch(context.Background(), o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}

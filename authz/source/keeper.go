@@ -14,6 +14,9 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -32,7 +35,23 @@ type Keeper struct {
 	Ready func()
 
 	begun bool
+	// input is what is in force, tree what it was read from, in a directory.
+	input engine.Input
+	tree  *manifest.Tree
+
+	mu sync.Mutex
+	// behind is since when a change is not in force; zero: everything is.
+	behind time.Time
 }
+
+// How long a load waits for policies of a cluster that changed to be compiled,
+// in sum. Bounds on what a policy may hold end most compiles within
+// milliseconds; what takes longer must not hold up what others revoke. At first
+// nothing is in force that could be revoked.
+const (
+	patience      = 250 * time.Millisecond
+	firstPatience = 10 * time.Second
+)
 
 // Load is what came of reading a source once.
 type Load struct {
@@ -50,16 +69,30 @@ type Load struct {
 
 // Directory puts the manifests of a directory in force, all or, if a problem is
 // fatal, none of them. problems are those of reading them; tree is nil if they
-// could not be read. The first call that puts a tree in force waits for key
-// sets.
-func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, problems []authz.Problem) (inForce bool) {
+// could not be read, and remains is what is known of credentials then. Where the
+// manifests are not put in force, credentials that are gone leave what is. The
+// first call that puts a tree in force waits for key sets.
+func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, remains *manifest.Remains, problems []authz.Problem) (inForce bool) {
+	if tree != nil && len(tree.Input.Policies) == 0 && len(k.input.Policies) > 0 {
+		problems = append(slices.Clip(problems), authz.Problem{Severity: authz.Invalid,
+			Message: fmt.Sprintf("expected policies and there are none, and %d are in force: is a volume not mounted? Restart agentauth to serve without policies", len(k.input.Policies))})
+	}
 	load := k.load(func() (*engine.Snapshot, Load) {
 		snapshot, problems, ok := Compile(k.Engine, tree, problems)
 		if !ok {
 			return nil, Load{Problems: problems}
 		}
+		k.input, k.tree = tree.Input, tree
 		return snapshot, loadOf(tree.Input, problems)
 	})
+	if !load.InForce {
+		if tree != nil {
+			remains = tree.Remains()
+		}
+		if remains != nil {
+			k.revoke(func(kind string, o *engine.Object) *engine.Object { return remains.Find(k.tree, kind, o) })
+		}
+	}
 	if load.First {
 		k.begin(ctx)
 	}
@@ -67,18 +100,79 @@ func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, problems []
 }
 
 // Cluster puts in force what a cluster has: a policy with a fatal problem
-// answers 503, and the others are not affected. The reports are for the status
-// of the policies, if inForce. No call waits for key sets: a provider that is
-// down must not delay the next change.
+// answers 503, and the others are not affected; so does one that takes long to
+// compile, until it is. The reports are for the status of the policies, if
+// inForce. No call waits for key sets: a provider that is down must not delay the
+// next change. Again says when to call it without a change.
 func (k *Keeper) Cluster(ctx context.Context, in engine.Input) (reports []engine.Report, inForce bool) {
+	wait := patience
+	if !k.begun {
+		wait = firstPatience
+	}
+	began := time.Now()
 	load := k.load(func() (snapshot *engine.Snapshot, l Load) {
-		snapshot, reports = k.Engine.Compile(in)
+		snapshot, reports = k.Engine.CompileApart(in, wait)
+		k.input = in
 		return snapshot, loadOf(in, problemsOf(reports, nil))
 	})
+	if !load.InForce {
+		now := objectsOf(in)
+		k.revoke(func(kind string, o *engine.Object) *engine.Object { return now[objectID{kind, o.Namespace, o.Name}] })
+	}
+	k.setBehind(load.InForce, began)
 	if load.First {
 		go k.begin(ctx)
 	}
 	return reports, load.InForce
+}
+
+// Again is signalled when a policy is compiled that no load waited for.
+func (k *Keeper) Again() <-chan struct{} { return k.Engine.Late() }
+
+// Behind reports since when a change that was given to Cluster is not in force.
+func (k *Keeper) Behind() (since time.Time, behind bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.behind, !k.behind.IsZero()
+}
+
+func (k *Keeper) setBehind(inForce bool, began time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case inForce:
+		k.behind = k.Engine.Behind()
+	case k.behind.IsZero():
+		k.behind = began
+	}
+}
+
+// revoke takes credentials that are gone out of what is in force, where the
+// change that they are a part of is not put in force.
+func (k *Keeper) revoke(now func(kind string, o *engine.Object) *engine.Object) {
+	k.survives("revoking credentials panicked; what was in force stays in force", func() {
+		in, revoked := revoke(k.input, now)
+		if !revoked {
+			return
+		}
+		snapshot, _ := k.Engine.CompileApart(in, firstPatience)
+		k.Engine.Swap(snapshot)
+		k.input = in
+		k.Log.Warn("credentials that are gone are refused, although the change that they are a part of is not in force")
+	})
+}
+
+type objectID struct{ kind, namespace, name string }
+
+func objectsOf(in engine.Input) map[objectID]*engine.Object {
+	out := make(map[objectID]*engine.Object, len(in.Secrets)+len(in.ConfigMaps))
+	for _, o := range in.Secrets {
+		out[objectID{"Secret", o.Namespace, o.Name}] = o
+	}
+	for _, o := range in.ConfigMaps {
+		out[objectID{"ConfigMap", o.Namespace, o.Name}] = o
+	}
+	return out
 }
 
 // load puts in force what compile returns, unless that is no snapshot.

@@ -94,7 +94,7 @@ func keep(t *testing.T) *kept {
 func (k *kept) directory(t *testing.T, text string) bool {
 	t.Helper()
 	tree, problems := tree(t, text)
-	return k.Directory(t.Context(), tree, problems)
+	return k.Directory(t.Context(), tree, nil, problems)
 }
 
 func (k *kept) decides(t *testing.T, host string, want authz.Outcome) {
@@ -116,7 +116,7 @@ func TestADirectoryIsPutInForceWholeOrNotAtAll(t *testing.T) {
 	}
 	k.decides(t, "a.example.com", authz.Allow)
 	k.decides(t, "c.example.com", authz.Deny)
-	if k.Directory(t.Context(), nil, []authz.Problem{{Message: "cannot be read"}}) {
+	if k.Directory(t.Context(), nil, nil, []authz.Problem{{Message: "cannot be read"}}) {
 		t.Error("expected what cannot be read to be refused")
 	}
 	if !k.directory(t, policy(open, "c")) || k.ready.Load() != 1 {
@@ -144,10 +144,10 @@ func TestADirectoryIsPutInForceWholeOrNotAtAll(t *testing.T) {
 func TestAProblemOfReadingRefusesADirectory(t *testing.T) {
 	k := keep(t)
 	tree, _ := tree(t, policy(open, "a"))
-	if k.Directory(t.Context(), tree, []authz.Problem{{Severity: authz.Invalid, Message: "another file"}}) || k.ready.Load() != 0 {
+	if k.Directory(t.Context(), tree, nil, []authz.Problem{{Severity: authz.Invalid, Message: "another file"}}) || k.ready.Load() != 0 {
 		t.Error("expected it to be refused")
 	}
-	if !k.Directory(t.Context(), tree, []authz.Problem{{Severity: authz.Warning, Message: "another file"}}) || k.ready.Load() != 1 || !k.loads[1].First {
+	if !k.Directory(t.Context(), tree, nil, []authz.Problem{{Severity: authz.Warning, Message: "another file"}}) || k.ready.Load() != 1 || !k.loads[1].First {
 		t.Error("expected a warning not to refuse it")
 	}
 }
@@ -179,10 +179,10 @@ func TestWhatPanicsWhileItIsCompiledLeavesWhatIsInForce(t *testing.T) {
 	good, _ := tree(t, policy(open, "a"))
 	bad := &manifest.Tree{}
 	bad.Input.Policies = append(bad.Input.Policies, nil)
-	if k.Directory(t.Context(), bad, nil) || k.ready.Load() != 0 {
+	if k.Directory(t.Context(), bad, nil, nil) || k.ready.Load() != 0 {
 		t.Error("expected it not to be in force")
 	}
-	if !k.Directory(t.Context(), good, nil) || !k.loads[1].First {
+	if !k.Directory(t.Context(), good, nil, nil) || !k.loads[1].First {
 		t.Errorf("expected the next to be the first in force: %+v", k.loads)
 	}
 	if reports, inForce := k.Cluster(t.Context(), bad.Input); inForce || reports != nil {
@@ -237,7 +237,7 @@ func TestOnlyADirectoryWaitsForKeySets(t *testing.T) {
 		load func(*kept, context.Context, *manifest.Tree)
 		wait time.Duration
 	}{
-		"directory": {func(k *kept, ctx context.Context, tree *manifest.Tree) { k.Directory(ctx, tree, nil) }, 5 * time.Second},
+		"directory": {func(k *kept, ctx context.Context, tree *manifest.Tree) { k.Directory(ctx, tree, nil, nil) }, 5 * time.Second},
 		"cluster":   {func(k *kept, ctx context.Context, tree *manifest.Tree) { k.Cluster(ctx, tree.Input) }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -111,9 +111,10 @@ func (s *service) cluster(d door) (follow func(context.Context) error, err error
 	f := &s.flags.cluster
 	f.rest.UserAgent = "agentauth/" + versionString()
 	host, _ := os.Hostname()
+	keeper := s.keeper(d, telemetry.LoadLog{Line: statusLine, Often: true})
 	cluster, err := controller.New(controller.Config{
 		REST: f.rest, Namespaces: f.namespaces, Log: s.log, Schema: s.schema,
-		Load:           s.keeper(d, telemetry.LoadLog{Line: statusLine, Often: true}).Cluster,
+		Load: keeper.Cluster, Again: keeper.Again(),
 		LeaseNamespace: f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
 	})
 	if err != nil {

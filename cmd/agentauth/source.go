@@ -45,8 +45,8 @@ func followDirectory(ctx context.Context, dir string, keeper *source.Keeper) err
 	begun := false
 	err := policydir.Watch(ctx, policydir.Options{
 		Dir: dir,
-		OnChange: func(tree *manifest.Tree, problems []authz.Problem) {
-			if keeper.Directory(ctx, tree, problems) {
+		OnChange: func(tree *manifest.Tree, remains *manifest.Remains, problems []authz.Problem) {
+			if keeper.Directory(ctx, tree, remains, problems) {
 				begun = true
 			} else if !begun {
 				cancel(errFirstLoad)

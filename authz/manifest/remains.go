@@ -1,0 +1,69 @@
+package manifest
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// Remains are the Secrets and ConfigMaps of files that have a fatal problem. No
+// Input is made of them. They tell which credentials of an older Tree are gone,
+// and must not be accepted any more, although the rest of the files is not in
+// force.
+type Remains struct {
+	objects map[objectID]*engine.Object
+	unread  map[string]bool
+	dubious map[objectID]bool
+}
+
+// Remains are those of a tree that was read but is refused for another reason;
+// nil if it has no objects: a directory that is empty, since its volume is not
+// mounted, revokes nothing.
+func (t *Tree) Remains() *Remains {
+	if len(t.objects) == 0 {
+		return nil
+	}
+	left := &Remains{objects: map[objectID]*engine.Object{}}
+	for _, o := range t.Input.Secrets {
+		left.objects[objectID{"Secret", o.Namespace, o.Name}] = o
+	}
+	for _, o := range t.Input.ConfigMaps {
+		left.objects[objectID{"ConfigMap", o.Namespace, o.Name}] = o
+	}
+	return left
+}
+
+func (r *reader) remains() *Remains {
+	left := r.tree.Remains()
+	if left != nil {
+		left.unread, left.dubious = r.unread, r.dubious
+	}
+	return left
+}
+
+// Find returns what remains of an object of an older tree: nil if it is gone, the
+// object itself where nobody knows, since its file or its document cannot be read.
+func (r *Remains) Find(older *Tree, kind string, o *engine.Object) *engine.Object {
+	id := objectID{kind, o.Namespace, o.Name}
+	if now := r.objects[id]; now != nil {
+		return now
+	}
+	if r.dubious[objectID{"", id.namespace, id.name}] || r.isUnread(older.objects[id].file) {
+		return o
+	}
+	return nil
+}
+
+// isUnread reports whether a file, or a directory that it is in, was not read.
+func (r *Remains) isUnread(file string) bool {
+	if r.unread[file] {
+		return true
+	}
+	for path := range r.unread {
+		if rel, err := filepath.Rel(path, file); err == nil && filepath.IsLocal(rel) && !strings.HasPrefix(rel, "..") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,203 @@
+package source
+
+import (
+	"bytes"
+	"encoding/pem"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// revoke returns an Input without the credentials that are gone, for a change
+// that cannot be put in force whole: what takes a right away does not wait for
+// the mistake beside it. now says what an object is now: nil if it is gone.
+// Nothing is added, and policies stay as they are.
+func revoke(in engine.Input, now func(kind string, o *engine.Object) *engine.Object) (out engine.Input, revoked bool) {
+	out = in
+	out.Secrets, revoked = revokeKind(in.Secrets, "Secret", now)
+	configMaps, more := revokeKind(in.ConfigMaps, "ConfigMap", now)
+	out.ConfigMaps = configMaps
+	return out, revoked || more
+}
+
+func revokeKind(list []*engine.Object, kind string, now func(string, *engine.Object) *engine.Object) (out []*engine.Object, revoked bool) {
+	out = make([]*engine.Object, 0, len(list))
+	for _, o := range list {
+		left := both(o, now(kind, o))
+		if left != nil {
+			out = append(out, left)
+		}
+		revoked = revoked || left != o
+	}
+	return out, revoked
+}
+
+// both is the rights that an object has in both of its versions: old itself if
+// it lost none, nil if it lost all.
+func both(old, now *engine.Object) *engine.Object {
+	switch {
+	case now == nil || now.Type != old.Type || now.Use() != old.Use():
+		return nil
+	case now == old:
+		return old
+	}
+	out := *old
+	lost := false
+	if old.Use() == v1alpha1.UseAPIKey && !bothKeys(&out, now, &lost) {
+		return nil
+	}
+	out.Data = make(map[string][]byte, len(old.Data))
+	for name, was := range old.Data {
+		is, there := now.Data[name]
+		if there && bytes.Equal(was, is) {
+			out.Data[name] = was
+			continue
+		}
+		left := bothItems(old.Use(), was, is)
+		if there && left != nil {
+			out.Data[name] = left
+		}
+		lost = lost || !bytes.Equal(left, was)
+	}
+	if !lost {
+		return old
+	}
+	return &out
+}
+
+// bothKeys takes the labels that select API keys in both versions, and the
+// earlier end. It returns false where the annotations give the keys other rights:
+// nobody can tell which of the two is less.
+func bothKeys(out, now *engine.Object, lost *bool) bool {
+	labels := maps.Clone(out.Labels)
+	maps.DeleteFunc(labels, func(k, v string) bool { is, there := now.Labels[k]; return !there || is != v })
+	annotations := maps.Clone(out.Annotations)
+	for name := range ours(out.Annotations, now.Annotations) {
+		was, is := out.Annotations[name], now.Annotations[name]
+		switch {
+		case was == is:
+		case isEnd(name) && earlier(is, was):
+			if annotations == nil {
+				annotations = map[string]string{}
+			}
+			annotations[name], *lost = is, true
+		case isEnd(name) && earlier(was, is):
+		default:
+			return false
+		}
+	}
+	*lost = *lost || len(labels) != len(out.Labels)
+	out.Labels, out.Annotations = labels, annotations
+	return true
+}
+
+// ours are the names of the annotations that agentauth reads.
+func ours(versions ...map[string]string) map[string]bool {
+	out := map[string]bool{}
+	for _, v := range versions {
+		for name := range v {
+			if domain, _, _ := strings.Cut(name, "/"); domain == domainOfOurs || strings.HasSuffix(domain, "."+domainOfOurs) {
+				out[name] = true
+			}
+		}
+	}
+	return out
+}
+
+const domainOfOurs = "agentauth.dev"
+
+func isEnd(name string) bool {
+	return name == v1alpha1.AnnotationExpiresAt || strings.HasPrefix(name, "expires-at."+domainOfOurs+"/")
+}
+
+// earlier reports whether a is an end before b; "" is none.
+func earlier(a, b string) bool {
+	end, err := time.Parse(time.RFC3339, a)
+	if err != nil {
+		return false
+	}
+	other, err := time.Parse(time.RFC3339, b)
+	return b == "" || err == nil && end.Before(other)
+}
+
+// bothItems are the credentials that two versions of an entry share; nil where
+// an entry is one credential, or cannot be read.
+func bothItems(use string, was, is []byte) []byte {
+	switch use {
+	case v1alpha1.UseBasic:
+		return bothLines(was, is)
+	case v1alpha1.UseJWKS:
+		return bothPublicKeys(was, is)
+	case v1alpha1.UseCA:
+		return bothCertificates(was, is)
+	}
+	return nil
+}
+
+func bothLines(was, is []byte) (out []byte) {
+	kept := map[string]bool{}
+	for line := range bytes.Lines(is) {
+		kept[string(bytes.TrimSpace(line))] = true
+	}
+	for line := range bytes.Lines(was) {
+		if kept[string(bytes.TrimSpace(line))] {
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+func bothPublicKeys(was, is []byte) []byte {
+	type set struct {
+		Keys []jsontext.Value `json:"keys"`
+	}
+	var old, now set
+	if json.Unmarshal(was, &old) != nil || json.Unmarshal(is, &now) != nil {
+		return nil
+	}
+	kept := map[string]bool{}
+	for _, k := range now.Keys {
+		if k.Canonicalize() == nil {
+			kept[string(k)] = true
+		}
+	}
+	left := set{Keys: []jsontext.Value{}}
+	for _, k := range old.Keys {
+		if k.Canonicalize() == nil && kept[string(k)] {
+			left.Keys = append(left.Keys, k)
+		}
+	}
+	out, err := json.Marshal(left)
+	switch {
+	case err != nil:
+		return nil
+	case len(left.Keys) == len(old.Keys):
+		return was
+	}
+	return out
+}
+
+func bothCertificates(was, is []byte) (out []byte) {
+	kept := map[string]bool{}
+	for block, rest := pem.Decode(is); block != nil; block, rest = pem.Decode(rest) {
+		kept[string(block.Bytes)] = true
+	}
+	all := true
+	for block, rest := pem.Decode(was); block != nil; block, rest = pem.Decode(rest) {
+		if kept[string(block.Bytes)] {
+			out = append(out, pem.EncodeToMemory(block)...)
+		} else {
+			all = false
+		}
+	}
+	if all {
+		return was
+	}
+	return out
+}
