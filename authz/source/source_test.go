@@ -14,7 +14,9 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
+	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/source"
 )
 
@@ -269,4 +271,11 @@ func TestOnlyADirectoryWaitsForKeySets(t *testing.T) {
 			})
 		})
 	}
+}
+
+func engineWithPasswords(t *testing.T) *engine.Engine {
+	t.Helper()
+	e := engine.New(engine.Deps{Passwords: password.New(limit.New(2, 10), password.Options{})}, engine.Options{OneTenant: true})
+	t.Cleanup(e.Close)
+	return e
 }
