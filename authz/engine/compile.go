@@ -59,11 +59,12 @@ func (e *Engine) compile(in Input, compile func(*compiler, []*v1alpha1.AgentAuth
 	for i, p := range s.policies {
 		s.byName[p.origin.name] = i
 	}
+	s.over = boundNamespaces(s.policies, prev.over)
 	s.attached = attach.New(in.Objects, attachedPolicies(s.policies))
 	s.hasRoutes = s.attached.HasRoutes()
 	lost := buildIndex(s, e.options)
 	s.reserved = newReserved(s.policies, s.attached)
-	s.memo, s.used, s.behind = c.next, c.used(), c.behind
+	s.memo, s.used, s.behind = c.next, used(s.policies), c.behind
 
 	reports := make([]Report, 0, len(s.policies))
 	for i, p := range s.policies {
@@ -178,7 +179,11 @@ func mustBuild(entries []match.Entry) (*match.Index, []match.Conflict) {
 // invalid. It still reserves its whole hostname, so that no other policy answers
 // there.
 func (b *building) routes(routes []v1alpha1.Route) {
-	tooMany := validate.Patterns(routes) > validate.MaxPatterns
+	patterns := validate.Patterns(routes)
+	tooMany := patterns > validate.MaxPatterns || validate.Entries(routes) > validate.MaxEntries
+	if !tooMany {
+		b.patterns = patterns
+	}
 	for i, route := range routes {
 		at := fmt.Sprintf("spec.routes[%d]", i)
 		matches := []gatewayv1.HTTPRouteMatch{{}} // compiles none of them, and reserves the host

@@ -32,6 +32,7 @@ type compiled struct {
 	name, namespace string // name is namespace/name
 	hostnames       []string
 	entries         []match.Entry // without their owner
+	patterns        int           // different regular expressions of the entries
 	// invalid policies answer 503 on their routes. pending ones are invalid until
 	// they are compiled.
 	invalid, pending bool
@@ -167,10 +168,10 @@ func (b *building) expression(kind expr.Kind, src v1alpha1.Expression, path *fie
 	return program
 }
 
-// used collects the pooled things of all policies.
-func (c *compiler) used() map[poolKey]*pooled {
+// used collects the pooled things of policies.
+func used(policies []*compiled) map[poolKey]*pooled {
 	out := map[poolKey]*pooled{}
-	for _, p := range c.next.policies {
+	for _, p := range policies {
 		maps.Copy(out, p.origin.pooled)
 	}
 	return out

@@ -222,6 +222,10 @@ type Snapshot struct {
 
 	// behind is since when the oldest change waits to be compiled; zero: none does.
 	behind time.Time
+	// over are the policies that are over a bound of their namespace, and what is
+	// in force of each instead.
+	over map[*compiled]*compiled
+
 	// memo is what the next compile may take over.
 	memo memo
 	// used are the pooled things that this snapshot reads.

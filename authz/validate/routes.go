@@ -21,6 +21,21 @@ var hostname = text{1, 253, regexp.MustCompile(`^(\*|(\*\.)?` + dnsName + `)$`),
 // the API server keeps could have 20,000 and take the memory of all others.
 const MaxPatterns = 256
 
+// MaxEntries is the most pairs of a hostname and a match that the routes of a
+// policy may have: each is an entry of the index. The lists alone would let a
+// policy of 64 KiB have 16,384.
+const MaxEntries = 1024
+
+// Entries counts the pairs of a hostname and a match of routes. A route without
+// matches has one for each hostname.
+func Entries(routes []v1alpha1.Route) int {
+	n := 0
+	for _, r := range routes {
+		n += len(r.Hostnames) * max(1, len(r.Matches))
+	}
+	return n
+}
+
 // Patterns counts the different regular expressions of routes.
 func Patterns(routes []v1alpha1.Route) int {
 	seen := map[string]bool{}
@@ -54,6 +69,10 @@ func (f *findings) routes(at *field.Path, routes []v1alpha1.Route) {
 	if n := Patterns(routes); n > MaxPatterns {
 		f.invalid(at, "expected at most %d different regular expressions in a policy, got %d: use prefixes, or one expression for many values", MaxPatterns, n)
 		return // to compile them is what it is about
+	}
+	if n := Entries(routes); n > MaxEntries {
+		f.invalid(at, "expected at most %d pairs of a hostname and a match in a policy, got %d: use prefixes or wildcards, or make more policies", MaxEntries, n)
+		return
 	}
 	for i, r := range upTo(routes, 16) {
 		at := at.Index(i)
