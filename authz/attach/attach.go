@@ -46,6 +46,8 @@ type Attachments struct {
 	// Such a policy answers 503 for the whole route: it may mean any of its rules.
 	lostRules map[*route]Holder
 
+	// shares are what the routes of each namespace have of its bounds.
+	shares map[string]*shares
 	// routeNamespaces are the namespaces that have routes.
 	routeNamespaces map[string]bool
 	// namespaces are the namespaces whose routes have a hostname, and hostnames
@@ -79,6 +81,7 @@ func New(objects Objects, policies []Policy) *Attachments {
 			a.noteHostnames(r.key.namespace, at.hostnames)
 		}
 	}
+	a.boundRoutes()
 	a.makePorts()
 	a.judgeTargets(policies)
 	a.judgeOverlaps()

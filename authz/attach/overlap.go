@@ -37,6 +37,9 @@ func (a *Attachments) judgeOverlaps() {
 				policies.add(a.usual(ServingRule{r, rule.name, at.on}))
 			}
 			a.warn(policies, warnListeners)
+			if r.over {
+				a.tell(policies, a.overBound(r.key.namespace))
+			}
 		}
 	}
 	all, from := []match.Entry{}, []policySet{}
@@ -186,9 +189,13 @@ func pathOf(m gatewayv1.HTTPRouteMatch) string {
 
 // warn adds a warning to each of two or more policies.
 func (a *Attachments) warn(policies policySet, message string) {
-	if len(policies) < 2 {
-		return
+	if len(policies) > 1 {
+		a.tell(policies, message)
 	}
+}
+
+// tell adds a warning to policies.
+func (a *Attachments) tell(policies policySet, message string) {
 	for p := range policies {
 		if st := a.statuses[p]; !slices.Contains(st.ambiguous, message) {
 			st.ambiguous = append(st.ambiguous, message)

@@ -33,6 +33,8 @@ type route struct {
 	// named are the listeners that the parents name, whether they admit the route
 	// or not. A proxy that serves the route all the same does so on one of these.
 	named []*listener
+	// over: the route is over a bound of its namespace.
+	over bool
 }
 
 // rule is a rule of a route; the matches of a GRPCRoute are written as those of

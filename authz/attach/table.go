@@ -15,9 +15,9 @@ import (
 type table struct {
 	orders []*match.Index
 	from   []origin // of each entry
-	// unindexed are rules with a match that package match refuses. They may serve
-	// any request for their host.
-	unindexed []unindexedRule
+	// unindexed are rules with a match that package match refuses, and those of
+	// routes over a bound.
+	unindexed unindexed
 	// contested are the hostnames on which proxies differ by more than the order
 	// of matches. If there is any, all other hostnames are here too, as nil.
 	contested map[string]*contested
@@ -34,11 +34,6 @@ type origin struct {
 	route *route
 	rule  string
 	own   string
-}
-
-type unindexedRule struct {
-	origin
-	hostname string // that the route shares with the listener
 }
 
 // contested is a hostname on which proxies differ.
@@ -58,6 +53,9 @@ type methodRegex struct {
 
 // enter adds the rules of a route to a table.
 func (a *Attachments) enter(t *table, r attachedRoute, without leftOut) {
+	if t.unindexed == nil {
+		t.unindexed = unindexed{}
+	}
 	ofRoute, routeHeld := a.onRoute(r.route, "")
 	for i, rule := range r.route.rules {
 		// Rules that lead to one policy are one outcome.
@@ -69,11 +67,11 @@ func (a *Attachments) enter(t *table, r attachedRoute, without leftOut) {
 			if without != nil && without(r, m) {
 				continue
 			}
-			indexed := match.Check(match.Entry{Hostname: "*", Match: m}) == nil
+			indexed := !r.route.over && match.Check(match.Entry{Hostname: "*", Match: m}) == nil
 			for n, h := range r.at.hostnames {
 				from := origin{r.route, rule.name, r.at.own[n]}
 				if !indexed {
-					t.unindexed = append(t.unindexed, unindexedRule{from, h})
+					t.unindexed.add(h, from)
 					continue
 				}
 				t.put(match.Entry{Hostname: h, Match: m, Owner: r.owner, Rule: outcome}, from)
@@ -225,11 +223,7 @@ func (t *table) forget() {
 // serve adds the rules that win in any order.
 func (t *table) serve(s *Served, host string, v match.View) {
 	t.win(s, host, v)
-	for _, u := range t.unindexed {
-		if match.Within(host, u.hostname) {
-			s.add(u.origin, host)
-		}
-	}
+	t.unindexed.serve(s, host)
 	if c, _ := match.Closest(t.contested, host); c != nil {
 		c.serve(s, host, v)
 	}
