@@ -5,8 +5,8 @@ import (
 	"regexp"
 )
 
-// candidate is an entry, ready for matching.
-type candidate struct {
+// Candidate is an entry, ready for an [Index]: see [Prepare]. It never changes.
+type Candidate struct {
 	entry, owner, rule int
 	// asks is false if the candidate has conditions on nothing but a plain path.
 	// Then a lookup reads no second line of memory, which is most of its time
@@ -17,7 +17,19 @@ type candidate struct {
 	method  string      // "" for any
 	headers []condition // by name, in lower case, each name once
 	query   []condition // by name, each name once
+
+	hostname string
+	age      Age
 }
+
+// Owner is the owner of the entry.
+func (c *Candidate) Owner() int { return c.owner }
+
+// Entry is the number of the entry in the list that it was prepared from.
+func (c *Candidate) Entry() int { return c.entry }
+
+// Hostname is the hostname of the entry.
+func (c *Candidate) Hostname() string { return c.hostname }
 
 // path is an Exact or RegularExpression path, else a prefix without its final
 // slash ("" for "/").
@@ -54,7 +66,7 @@ const (
 
 // matches evaluates all conditions but an Exact or PathPrefix path, which the
 // caller has looked up. The cheap conditions come first.
-func (c *candidate) matches(v *View) verdict {
+func (c *Candidate) matches(v *View) verdict {
 	if !c.asks {
 		return yes
 	}
@@ -89,10 +101,9 @@ func (c *candidate) matches(v *View) verdict {
 	return result
 }
 
-// appendKey appends a key that is equal for equal entries only: it writes every
-// string with its length.
-func (c *candidate) appendKey(b []byte, hostname string, order Options) []byte {
-	b = appendString(b, hostname)
+// appendKey appends a key that is equal for equal entries of a hostname only: it
+// writes every string with its length.
+func (c *Candidate) appendKey(b []byte, order Options) []byte {
 	switch {
 	case c.path.regex != nil:
 		b = append(b, 'r')

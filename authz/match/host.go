@@ -3,116 +3,81 @@ package match
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// host holds the candidates of one hostname by path. Each list is in order of
-// precedence.
+// host holds the candidates of one hostname by path.
 type host struct {
-	exact   map[string][]*candidate
-	prefix  map[string][]*candidate // without final slash, "/" apart
-	lengths []bool                  // lengths[n]: some prefix has n bytes. No other length is looked up
-	root    []*candidate            // PathPrefix "/"
-	regex   []*candidate
+	exact   map[string]bucket
+	prefix  map[string]bucket // without final slash, "/" apart
+	lengths []int             // lengths[n]: how many prefixes have n bytes. No other length is looked up
+	root    bucket            // PathPrefix "/"
+	regex   bucket
 	early   bool // regex comes before prefixes
 }
 
-func (h *host) add(c *candidate) {
-	switch {
-	case c.path.regex != nil:
-		h.regex = append(h.regex, c)
-	case c.path.exact:
-		if h.exact == nil {
-			h.exact = map[string][]*candidate{}
-		}
-		h.exact[c.path.value] = append(h.exact[c.path.value], c)
-	case c.path.value == "":
-		h.root = append(h.root, c)
+func (h *host) clone() *host {
+	next := *h
+	next.exact, next.prefix, next.lengths = maps.Clone(h.exact), maps.Clone(h.prefix), slices.Clone(h.lengths)
+	return &next
+}
+
+func (h *host) empty() bool {
+	return len(h.exact) == 0 && len(h.prefix) == 0 && len(h.root.live) == 0 && len(h.regex.live) == 0
+}
+
+func (h *host) bucket(at place) bucket {
+	switch at.kind {
+	case 'r':
+		return h.regex
+	case 'e':
+		return h.exact[at.path]
+	case '/':
+		return h.root
+	}
+	return h.prefix[at.path]
+}
+
+func (h *host) set(at place, b bucket) {
+	switch at.kind {
+	case 'r':
+		h.regex = b
+	case 'e':
+		h.exact = setBucket(h.exact, at.path, b)
+	case '/':
+		h.root = b
 	default:
-		if h.prefix == nil {
-			h.prefix = map[string][]*candidate{}
-		}
-		h.prefix[c.path.value] = append(h.prefix[c.path.value], c)
-		n := len(c.path.value)
-		for len(h.lengths) <= n {
-			h.lengths = append(h.lengths, false)
-		}
-		h.lengths[n] = true
+		n := len(h.prefix)
+		h.prefix = setBucket(h.prefix, at.path, b)
+		h.lengths = count(h.lengths, len(at.path), len(h.prefix)-n)
 	}
 }
 
-func (h *host) sort(order Options) {
-	specific := bySpecificity
-	if order.EnvoyGateway {
-		specific = byCount
+func setBucket(m map[string]bucket, path string, b bucket) map[string]bucket {
+	if len(b.live) == 0 {
+		delete(m, path)
+		return m
 	}
-	for _, list := range h.exact {
-		slices.SortFunc(list, specific)
+	if m == nil {
+		m = map[string]bucket{}
 	}
-	for _, list := range h.prefix {
-		slices.SortFunc(list, specific)
-	}
-	slices.SortFunc(h.root, specific)
-	if order.Regex == OldestFirst {
-		slices.SortFunc(h.regex, func(a, b *candidate) int { return older(a, b) })
-		return
-	}
-	h.early = order.Regex == LongestBeforePrefixes
-	slices.SortFunc(h.regex, func(a, b *candidate) int {
-		return cmp.Or(cmp.Compare(len(b.path.value), len(a.path.value)), specific(a, b))
-	})
+	m[path] = b
+	return m
 }
 
-// bySpecificity orders candidates whose paths are equal.
-func bySpecificity(a, b *candidate) int {
-	return cmp.Or(
-		compareTrue(a.method != "", b.method != ""),
-		cmp.Compare(len(b.headers), len(a.headers)),
-		cmp.Compare(len(b.query), len(a.query)),
-		older(a, b),
-	)
-}
-
-// byCount is the order of Envoy Gateway.
-func byCount(a, b *candidate) int {
-	return cmp.Or(
-		compareTrue(a.path.slash, b.path.slash),
-		cmp.Compare(len(b.headers)+b.methods(), len(a.headers)+a.methods()),
-		cmp.Compare(exact(b.headers)+b.methods(), exact(a.headers)+a.methods()),
-		cmp.Compare(len(b.query), len(a.query)),
-		cmp.Compare(exact(b.query), exact(a.query)),
-		older(a, b),
-	)
-}
-
-// compareTrue puts true first.
-func compareTrue(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return -1
+// count adds to the number of things of a length. The last number of the list is
+// never 0.
+func count(lengths []int, length, add int) []int {
+	for len(lengths) <= length {
+		lengths = append(lengths, 0)
 	}
-	return 1
-}
-
-func (c *candidate) methods() int {
-	if c.method != "" {
-		return 1
+	lengths[length] += add
+	for len(lengths) > 0 && lengths[len(lengths)-1] == 0 {
+		lengths = lengths[:len(lengths)-1]
 	}
-	return 0
-}
-
-// exact counts the conditions without a regular expression.
-func exact(list []condition) int {
-	n := 0
-	for i := range list {
-		if list[i].regex == nil {
-			n++
-		}
-	}
-	return n
+	return lengths
 }
 
 // walk tries every candidate that the path allows, in order of precedence, until
@@ -123,22 +88,22 @@ func (h *host) walk(v *View, s *search) {
 	if !strings.HasPrefix(path, "/") {
 		return
 	}
-	if h.exact != nil && s.try(v, h.exact[path]) {
+	if h.exact != nil && s.try(v, h.exact[path].live) {
 		return
 	}
-	if h.early && s.try(v, h.regex) {
+	if h.early && s.try(v, h.regex.live) {
 		return
 	}
 	for n := min(len(path), len(h.lengths)-1); n > 0; n-- {
-		if h.lengths[n] && (n == len(path) || path[n] == '/') && s.try(v, h.prefix[path[:n]]) {
+		if h.lengths[n] > 0 && (n == len(path) || path[n] == '/') && s.try(v, h.prefix[path[:n]].live) {
 			return
 		}
 	}
-	if s.try(v, h.root) {
+	if s.try(v, h.root.live) {
 		return
 	}
 	if !h.early {
-		s.try(v, h.regex)
+		s.try(v, h.regex.live)
 	}
 }
 

@@ -30,7 +30,7 @@ type Headers interface {
 
 // Result of a lookup. The zero value is no match on an unknown host.
 type Result struct {
-	found *candidate
+	found *Candidate
 	// HostKnown says that some entry has the request's host, whether one matched
 	// or not.
 	HostKnown bool
@@ -94,7 +94,7 @@ func (x *Index) find(name string) *host {
 		// The longest wildcard bounds the suffixes, so that a host of thousands of
 		// dots costs no more. The first byte begins none: a wildcard stands for at
 		// least one byte.
-		for i := max(1, len(name)-x.longest); i < len(name); i++ {
+		for i := max(1, len(name)+1-len(x.suffixes)); i < len(name); i++ {
 			if name[i] != '.' {
 				continue
 			}
@@ -127,14 +127,14 @@ func (h *host) lookup(v *View) Result {
 //
 // A search does not hold the View, which would go to the heap with it.
 type search struct {
-	first     *candidate // the first that matches under some reading
-	found     *candidate // the first that matches under every reading
+	first     *Candidate // the first that matches under some reading
+	found     *Candidate // the first that matches under every reading
 	ambiguous bool
 	late      bool
 }
 
 // try reports whether the search is over.
-func (s *search) try(v *View, list []*candidate) bool {
+func (s *search) try(v *View, list []*Candidate) bool {
 	for _, c := range list {
 		if s.late = c.asks && v.Ctx != nil && v.Ctx.Err() != nil; s.late {
 			return true
@@ -158,7 +158,7 @@ func (s *search) try(v *View, list []*candidate) bool {
 }
 
 // sameOutcome says whether two candidates lead to one outcome; nil is no match.
-func sameOutcome(a, b *candidate) bool {
+func sameOutcome(a, b *Candidate) bool {
 	if a == nil || b == nil || a == b {
 		return a == b
 	}

@@ -3,7 +3,8 @@
 // precedence of Gateway API's HTTPRouteMatch.
 //
 // Start with Build, which makes an immutable Index of entries, and LookupAll,
-// which finds the entry of a request for every reading of its path. Lookup is for
+// which finds the entry of a request for every reading of its path. Index.Update
+// makes the next index of the one before, for what changed. Lookup is for
 // callers that ask about each reading themselves (EveryReading). Within, Overlap,
 // Covering, Closest and CompareHostnames are the algebra of hostnames.
 //
@@ -14,7 +15,7 @@
 //  2. an Exact path, then the longest PathPrefix, then RegularExpression.
 //  3. a method before none, more headers before fewer, more query parameters
 //     before fewer.
-//  4. the lower Owner, then the earlier entry.
+//  4. the older one (Age), then the lower Owner, then the earlier entry.
 //
 // An entry whose conditions fail gives way to the next one of the same host.
 package match
@@ -22,7 +23,7 @@ package match
 import (
 	"cmp"
 	"fmt"
-	"slices"
+	"time"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
@@ -35,8 +36,9 @@ type Entry struct {
 	Hostname string
 	// Match has the conditions on a request; no path is PathPrefix "/".
 	Match gatewayv1.HTTPRouteMatch
-	// Owner is the index of the policy or route in order of age: the lower one
-	// wins ties.
+	// Age decides ties: the older one wins them, then the lower Owner.
+	Age Age
+	// Owner is the number of the policy or route.
 	Owner int
 	// Rule distinguishes the outcomes of one owner. Entries with equal Owner and
 	// Rule are one outcome: a request that may be either's is not ambiguous. A
@@ -44,11 +46,18 @@ type Entry struct {
 	Rule int
 }
 
+// Age is when an object was made, and its name, which decides between objects
+// that were made at once.
+type Age struct {
+	Created time.Time
+	Name    string
+}
+
 // RegexOrder says which of several matching regular expressions of a host wins.
 type RegexOrder int
 
 const (
-	// OldestFirst tries the regular expressions of the lowest Owner first, each
+	// OldestFirst tries the regular expressions of the oldest owner first, each
 	// owner's in the order of its entries: the order of policies' own routes.
 	OldestFirst RegexOrder = iota
 	// LongestFirst tries the longest pattern first, then goes by method, headers,
@@ -76,89 +85,45 @@ type Conflict struct {
 	Winner, Loser int
 }
 
-// Index is immutable and safe for concurrent use. The zero value knows no host.
-type Index struct {
-	exact    map[string]*host
-	wildcard map[string]*host // by suffix with its dot: ".example.com"
-	longest  int              // length of the longest such suffix, in bytes
-	any      *host
+// Build makes the index of entries. Of equal entries it keeps the older one. A
+// Conflict names an entry that is lost to another owner; conflicts are in order
+// of the losers' age. If any entry has a problem there is no index, and the error
+// is a Problems that lists all of them.
+func Build(entries []Entry, opts Options) (*Index, []Conflict, error) {
+	candidates, err := Prepare(entries)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, losses := New(opts).Update(nil, candidates)
+	var conflicts []Conflict
+	for _, l := range losses {
+		conflicts = append(conflicts, Conflict{Winner: l.Winner.entry, Loser: l.Loser.entry})
+	}
+	return x, conflicts, nil
 }
 
-// Build makes the index of entries. Of equal entries it keeps the one with the
-// lower Owner, then the earlier one. A Conflict names an entry that is lost to
-// another owner; conflicts are in order of the losers' age. If any entry has a
-// problem there is no index, and the error is a Problems that lists all of them.
-func Build(entries []Entry, opts Options) (*Index, []Conflict, error) {
+// Prepare makes entries ready for an Index. If any has a problem the error is a
+// Problems that lists all of them.
+func Prepare(entries []Entry) ([]*Candidate, error) {
 	compiler := compiler{}
-	candidates := make([]candidate, len(entries))
+	candidates, out := make([]Candidate, len(entries)), make([]*Candidate, len(entries))
 	var problems Problems
 	for i, e := range entries {
 		c, p := compiler.prepare(e)
 		c.entry = i
-		candidates[i] = c
+		candidates[i], out[i] = c, &candidates[i]
 		for _, problem := range p {
 			problem.Object = fmt.Sprint("entry ", i)
 			problems = append(problems, problem)
 		}
 	}
 	if len(problems) > 0 {
-		return nil, nil, problems
+		return nil, problems
 	}
-
-	slices.SortFunc(candidates, func(a, b candidate) int { return older(&a, &b) })
-	winners := make(map[string]*candidate, len(candidates))
-	var conflicts []Conflict
-	x := &Index{exact: map[string]*host{}, wildcard: map[string]*host{}}
-	var key []byte
-	for i := range candidates {
-		c := &candidates[i]
-		hostname := entries[c.entry].Hostname
-		key = c.appendKey(key[:0], hostname, opts)
-		winner, taken := winners[string(key)]
-		switch {
-		case !taken:
-			winners[string(key)] = c
-			x.host(hostname).add(c)
-		case winner.owner != c.owner:
-			conflicts = append(conflicts, Conflict{Winner: winner.entry, Loser: c.entry})
-		}
-	}
-	x.sort(opts)
-	return x, conflicts, nil
-}
-
-// host returns the candidates of a hostname, and adds the hostname if it is new.
-func (x *Index) host(name string) *host {
-	if name == "*" {
-		if x.any == nil {
-			x.any = &host{}
-		}
-		return x.any
-	}
-	hosts := x.exact
-	if name[0] == '*' {
-		hosts, name = x.wildcard, name[1:]
-		x.longest = max(x.longest, len(name))
-	}
-	if hosts[name] == nil {
-		hosts[name] = &host{}
-	}
-	return hosts[name]
-}
-
-func (x *Index) sort(order Options) {
-	for _, h := range x.exact {
-		h.sort(order)
-	}
-	for _, h := range x.wildcard {
-		h.sort(order)
-	}
-	if x.any != nil {
-		x.any.sort(order)
-	}
+	return out, nil
 }
 
 // older decides every tie: it is never 0 for two entries.
-func older(a, b *candidate) int {
-	return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.entry, b.entry))
+func older(a, b *Candidate) int {
+	return cmp.Or(a.age.Created.Compare(b.age.Created), cmp.Compare(a.age.Name, b.age.Name), cmp.Compare(a.owner, b.owner), cmp.Compare(a.entry, b.entry))
 }

@@ -14,10 +14,10 @@ type compiler map[string]*regexp.Regexp
 
 // prepare returns the candidate of an entry, without the number of the entry. A
 // candidate with problems is of no use.
-func (k compiler) prepare(e Entry) (candidate, Problems) {
+func (k compiler) prepare(e Entry) (Candidate, Problems) {
 	var p Problems
 	checkHostname(&p, e.Hostname)
-	c := candidate{owner: e.Owner, rule: e.Rule}
+	c := Candidate{owner: e.Owner, rule: e.Rule, hostname: e.Hostname, age: e.Age}
 	c.path = k.path(&p, e.Match.Path)
 	if e.Match.Method != nil {
 		checkMethod(&p, *e.Match.Method)

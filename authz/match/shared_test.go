@@ -19,7 +19,7 @@ func TestARegularExpressionIsHeldOnceWhileAnyIndexHasIt(t *testing.T) {
 		return index
 	}
 	one, two := build(), build()
-	a, b := one.exact["a.example.test"].regex[0].path.regex, two.exact["a.example.test"].regex[0].path.regex
+	a, b := one.exact["a.example.test"].regex.live[0].path.regex, two.exact["a.example.test"].regex.live[0].path.regex
 	if a != b || shared.get(pattern) != a {
 		t.Errorf("expected one, got %p and %p", a, b)
 	}
