@@ -2,28 +2,42 @@ package work
 
 import (
 	"context"
-	"runtime"
+	"sync"
+	"time"
 )
+
+// short is how long a task in the slot that is kept may take.
+const short = 100 * time.Millisecond
 
 // Scheduler runs tasks. It owns no goroutine while idle and needs no Close. The
 // zero Scheduler, and a nil one, refuse everything with ErrOverloaded.
 type Scheduler struct {
-	slots chan struct{}
+	options Options
+
+	mu     sync.Mutex
+	free   int   // slots, without the one that is kept
+	spare  int   // 1 while the slot that is kept is free
+	memory int64 // bytes that are free
+	number uint64
+	all    share // its parts are the namespaces
+	means  map[string]*mean
 }
 
 // New makes a Scheduler.
 func New(o Options) *Scheduler {
-	if o.Slots < 1 {
-		o.Slots = runtime.GOMAXPROCS(0)
+	o = o.withDefaults()
+	spare := 0
+	if o.Slots > 1 {
+		spare = 1
 	}
-	return &Scheduler{slots: make(chan struct{}, o.Slots)}
+	return &Scheduler{options: o, free: o.Slots - spare, spare: spare, memory: o.Memory, means: map[string]*mean{}}
 }
 
 // Do runs fn on another goroutine once it is the turn of the task's owner, and
 // waits for it. Only after nil did fn run to its end and may its results be read.
 //
-//   - ErrOverloaded: the task found no place, made room for a newer one, or
-//     cannot end in its time. fn did not and will not run.
+//   - ErrOverloaded: the task found no place, made room for another, or cannot
+//     end in its time. fn did not and will not run.
 //   - ctx.Err(): ctx ended first. A function still waiting never runs. One that
 //     runs already keeps its slots until it ends, so giving up early buys no
 //     extra work; Do does not wait for it, and a panic of it is dropped.
@@ -32,37 +46,189 @@ func (s *Scheduler) Do(ctx context.Context, t Task, fn func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s == nil || s.slots == nil {
+	j := &job{Task: t, ctx: ctx, fn: fn, done: make(chan struct{})}
+	j.deadline, _ = ctx.Deadline()
+	if !s.admit(j) {
 		return ErrOverloaded
 	}
 	select {
-	case s.slots <- struct{}{}:
+	case <-j.done:
 	case <-ctx.Done():
-		return ctx.Err()
+		s.withdraw(j)
+		select {
+		case <-j.done: // both at once: what was finished counts
+		default:
+			return ctx.Err()
+		}
 	}
-	done, panicked := make(chan bool, 1), any(nil)
-	go func() {
-		ended := false
-		defer func() {
-			if !ended {
-				panicked = recover()
+	if j.panicked != nil {
+		panic(j.panicked)
+	}
+	return j.err
+}
+
+// admit starts or enqueues the job, or says no.
+func (s *Scheduler) admit(j *job) bool {
+	if s == nil || s.means == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.options.Memory > 0 && j.Memory > s.options.Memory {
+		return false
+	}
+	if s.means[j.Kind] == nil {
+		s.means[j.Kind] = &mean{anew: true}
+	}
+	j.mean, j.arrived = s.means[j.Kind], time.Now()
+	j.Threads = min(max(1, j.Threads), max(1, s.options.Slots-1))
+	j.hopeful = s.all.waiting == 0 && s.fits(j)
+	if j.hopeless(j.arrived) {
+		return false
+	}
+	s.number++
+	j.number = s.number
+	j.namespace = s.all.part(j.Owner.Namespace)
+	j.policy = j.namespace.part(j.Owner.Policy)
+	if !s.makeRoom(j) {
+		return false
+	}
+	s.enqueue(j)
+	s.begin(j.arrived)
+	return true
+}
+
+// makeRoom gives up a task that waits where too many do, or says no to the
+// newcomer: in its own policy if that is at its bound, else where most wait.
+func (s *Scheduler) makeRoom(j *job) bool {
+	crowded := j.policy
+	switch {
+	case j.policy.waiting >= s.options.MaxWaitingPerOwner:
+	case s.all.waiting >= s.options.MaxWaiting:
+		if namespace := s.all.fullest(j.namespace); namespace != j.namespace {
+			crowded = namespace.fullest(&share{})
+		} else {
+			crowded = namespace.fullest(j.policy)
+		}
+	default:
+		return true
+	}
+	if crowded.waiting == 0 {
+		return false
+	}
+	spoilt := crowded.spoilt()
+	if crowded == j.policy && spoilt.deadline.IsZero() {
+		return false // the newcomer is the newest
+	}
+	s.refuse(spoilt)
+	return true
+}
+
+func (s *Scheduler) refuse(j *job) {
+	s.dequeue(j)
+	j.err = ErrOverloaded
+	close(j.done)
+}
+
+// withdraw makes room for the living, if the job still waits.
+func (s *Scheduler) withdraw(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dequeue(j) {
+		s.begin(time.Now()) // others may have waited behind it
+	}
+}
+
+// begin starts what can be started now. The job whose turn it is may need more
+// than is free: then nothing overtakes it, but in the slot that is kept, and
+// without the memory that it waits for.
+func (s *Scheduler) begin(now time.Time) {
+	anyone := func(*job) bool { return true }
+	j := s.next(now, anyone)
+	for ; j != nil && s.fits(j); j = s.next(now, anyone) {
+		s.free -= j.Threads
+		s.start(j)
+	}
+	if s.spare == 0 || j == nil {
+		return
+	}
+	blocked := j.Memory
+	j = s.next(now, func(j *job) bool {
+		return j.namespace.running == 0 && j.Threads == 1 && j.mean.duration <= short &&
+			(j.Memory == 0 || s.has(blocked+j.Memory))
+	})
+	if j != nil {
+		s.spare, j.spare = 0, true
+		s.start(j)
+	}
+}
+
+// next is the job whose turn it is, of the namespaces whose next job may.
+func (s *Scheduler) next(now time.Time, may func(*job) bool) (best *job) {
+	for _, namespace := range s.all.parts {
+		var mine *job
+		for _, policy := range namespace.parts {
+			if j := s.nextOf(policy, now); j != nil && (mine == nil || j.before(mine)) {
+				mine = j
 			}
-			<-s.slots
-			done <- ended
-		}()
-		fn()
-		ended = true
-	}()
-	select {
-	case ended := <-done:
-		if panicked != nil {
-			panic(panicked)
 		}
-		if !ended {
-			return errUnfinished
+		if mine != nil && may(mine) && (best == nil || mine.before(best)) {
+			best = mine
 		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return best
+}
+
+// nextOf is the next job of a policy. Hopeless ones before it are refused.
+func (s *Scheduler) nextOf(policy *share, now time.Time) *job {
+	for policy.waiting > 0 {
+		j := policy.first(now)
+		if !j.hopeless(now) {
+			return j
+		}
+		s.refuse(j)
+	}
+	return nil
+}
+
+func (s *Scheduler) fits(j *job) bool { return s.free >= j.Threads && s.has(j.Memory) }
+
+func (s *Scheduler) has(bytes int64) bool { return s.options.Memory < 1 || s.memory >= bytes }
+
+func (s *Scheduler) start(j *job) {
+	s.dequeue(j)
+	s.memory -= j.Memory
+	s.all.turn = max(s.all.turn, j.namespace.used)
+	j.namespace.turn = max(j.namespace.turn, j.policy.used)
+	j.charge = j.mean.duration * time.Duration(j.Threads)
+	s.occupy(j, j.Threads, j.charge)
+	go s.run(j)
+}
+
+// run holds the job's slots. They are passed on before the caller hears of the
+// end, so that a caller's next Do finds them free.
+func (s *Scheduler) run(j *job) {
+	defer close(j.done)
+	ran, start := false, time.Now()
+	defer func() { s.end(j, time.Since(start), ran) }()
+	ran = j.call()
+}
+
+func (s *Scheduler) end(j *job, took time.Duration, ran bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.memory += j.Memory
+	if j.spare {
+		s.spare = 1
+	} else {
+		s.free += j.Threads
+	}
+	if ran {
+		j.mean.add(took, now)
+	}
+	s.occupy(j, -j.Threads, took*time.Duration(j.Threads)-j.charge)
+	s.begin(now)
+	j.namespace.forget()
+	s.all.forget()
 }
