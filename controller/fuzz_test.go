@@ -17,8 +17,8 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // nobody is a key set that is never fetched.
@@ -99,8 +99,8 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 			}
 			all[i].put(t, o)
 		}
-		slow := limit.New(1, 1)
-		e := engine.New(engine.Deps{Passwords: password.New(slow, password.Options{}), Slow: slow,
+		scheduler := work.New(work.Options{Slots: 1})
+		e := engine.New(engine.Deps{Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler,
 			Remote: engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return nobody{} }}}, engine.Options{})
 		snapshot, reports := e.Compile(inputOf(all...))
 		e.Swap(snapshot)

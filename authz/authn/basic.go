@@ -10,13 +10,15 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // Basic checks user names and passwords (RFC 7617).
 type Basic struct {
-	// Method is the method's name, Tenant whose queue its hashing waits in.
-	Method, Tenant string
-	Realm          string
+	// Method is the method's name, Owner whose turn its hashing waits for.
+	Method string
+	Owner  work.Owner
+	Realm  string
 	// AllowPlaintext accepts passwords that did not come over TLS.
 	AllowPlaintext bool
 	Users          *password.Users
@@ -59,14 +61,14 @@ func (b *Basic) Verify(ctx context.Context, p *Presented) (*Verified, error) {
 	if !ok {
 		return nil, reject(authz.CredentialMalformed, "expected base64 of user:password in UTF-8 (RFC 7617 2)")
 	}
-	err := b.Verifier.Verify(ctx, b.Tenant, b.Users, user, []byte(pass))
+	err := b.Verifier.Verify(ctx, b.Owner, b.Users, user, []byte(pass))
 	switch {
 	case err == nil:
 		return &Verified{Identity: authz.Identity{Method: b.Method, Subject: user}}, nil
 	case errors.Is(err, password.ErrUnknownUser), errors.Is(err, password.ErrMismatch):
 		return nil, reject(authz.PasswordMismatch, "the user name or the password is wrong")
 	case errors.Is(err, password.ErrOverloaded):
-		return nil, &Unavailable{Reason: authz.Overloaded, Detail: "too many passwords are waiting to be checked for this policy"}
+		return nil, &Unavailable{Reason: authz.Overloaded, Detail: "too many passwords are waiting to be checked, or this one takes longer than the time that is left"}
 	default:
 		return nil, &Unavailable{Reason: authz.Unavailable, Detail: "the password could not be checked in time"}
 	}

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 func staff() *Basic {
 	return &Basic{
-		Method: "staff", Tenant: "shop/orders", Users: password.Plain("alice", []byte("sesame:öpen")),
-		Verifier: password.New(limit.New(1, 1), password.Options{}),
+		Method: "staff", Owner: work.Owner{Namespace: "shop", Policy: "orders"}, Users: password.Plain("alice", []byte("sesame:öpen")),
+		Verifier: password.New(work.New(work.Options{Slots: 1}), password.Options{}),
 	}
 }
 

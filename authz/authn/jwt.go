@@ -7,17 +7,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/limit"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // JWT checks signed tokens (RFC 7519).
 type JWT struct {
-	// Method is the method's name, Tenant whose queue slow signatures wait in.
-	Method, Tenant string
+	// Method is the method's name, Owner whose turn slow signatures wait for.
+	Method string
+	Owner  work.Owner
 	// Issuer is what `iss` must be. With AnyIssuer the method owns every token
 	// that none of OtherIssuers names.
 	Issuer       string
@@ -42,8 +41,8 @@ type JWT struct {
 	// Missing says why there is neither key; the method is unavailable for the
 	// tokens it owns then.
 	Missing string
-	// Slow bounds how many expensive signatures are checked at once.
-	Slow *limit.Limiter
+	// Scheduler runs what costs more than a signature of ES256.
+	Scheduler *work.Scheduler
 
 	// Map makes subject, scopes and groups of the claims.
 	Map Mapper
@@ -252,29 +251,6 @@ func actor(v any) (*authz.Actor, bool) {
 	return a, true
 }
 
-// verify checks the signature with the policy's keys. Nothing of what
-// go-jose reads in the token is used: the claims are those of ParseToken.
-func (j *JWT) verify(ctx context.Context, t *Token) error {
-	keys, err := j.candidates(ctx, t)
-	if err != nil {
-		return err
-	}
-	if t.Algorithm != "ES384" && t.Algorithm != "ES512" {
-		return verifyWith(t, keys)
-	}
-	// These take a hundred times longer than ES256.
-	result := make(chan error, 1)
-	err = j.Slow.Do(ctx, j.Tenant, func() { result <- verifyWith(t, keys) })
-	switch {
-	case err == nil:
-		return <-result
-	case errors.Is(err, limit.ErrOverloaded):
-		return &Unavailable{Reason: authz.Overloaded, Detail: "too many slow signatures are waiting to be checked for this policy"}
-	default:
-		return &Unavailable{Reason: authz.Unavailable, Detail: "the signature could not be checked in time"}
-	}
-}
-
 func (j *JWT) candidates(ctx context.Context, t *Token) ([]any, error) {
 	if j.Secret != nil {
 		return []any{j.Secret}, nil
@@ -295,19 +271,4 @@ func (j *JWT) candidates(ctx context.Context, t *Token) ([]any, error) {
 		keys[i] = k.Public
 	}
 	return keys, nil
-}
-
-// verifyWith verifies the signature with the first key that fits. Only the
-// token's algorithm is admitted, and the policy accepts that one.
-func verifyWith(t *Token, keys []any) error {
-	algorithms := []jose.SignatureAlgorithm{jose.SignatureAlgorithm(t.Algorithm)}
-	jws, err := jose.ParseSignedCompact(t.Raw, algorithms)
-	if err == nil {
-		for _, key := range keys {
-			if _, err := jws.Verify(key); err == nil {
-				return nil
-			}
-		}
-	}
-	return reject(authz.SignatureInvalid, "no key of the issuer verifies the signature")
 }

@@ -21,7 +21,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/limit"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // clock is when requests of these tests come: 1800000000 seconds after 1970.
@@ -107,9 +107,9 @@ func claims(more ...string) string {
 // shared is a method for tokens signed with secret.
 func shared() *JWT {
 	return &JWT{
-		Method: "agents", Tenant: "shop/orders", Issuer: "https://idp.example.com", Audiences: []string{"orders"},
+		Method: "agents", Owner: work.Owner{Namespace: "shop", Policy: "orders"}, Issuer: "https://idp.example.com", Audiences: []string{"orders"},
 		Algorithms: []string{"HS256"}, TokenTypes: []string{"at+jwt", "jwt"}, NoType: true, ClockSkew: 30 * time.Second,
-		Secret: secret, Slow: limit.New(1, 1), Map: usual{},
+		Secret: secret, Scheduler: work.New(work.Options{}), Map: usual{},
 	}
 }
 

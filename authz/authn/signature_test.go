@@ -18,7 +18,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/limit"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 func TestEveryAlgorithmVerifiesWithItsKey(t *testing.T) {
@@ -284,7 +284,7 @@ func TestAnEmptyAnswerOfAKeySetVerifiesNothing(t *testing.T) {
 	}
 }
 
-func TestSlowSignaturesGoThroughTheLimiter(t *testing.T) {
+func TestSlowSignaturesGoThroughTheScheduler(t *testing.T) {
 	for alg, c := range map[jose.SignatureAlgorithm]struct {
 		kid  string
 		want authz.Reason
@@ -293,7 +293,7 @@ func TestSlowSignaturesGoThroughTheLimiter(t *testing.T) {
 		"ES256": {"ec", authz.Allowed}, "RS256": {"rsa", authz.Allowed}, "EdDSA": {"ed", authz.Allowed},
 	} {
 		j := public(t, map[string]string{c.kid: string(alg)})
-		j.Slow = nil // admits nothing
+		j.Scheduler = nil // admits nothing
 		if _, err := check(t, j, sign(t, alg, private()[c.kid], nil, claims()), clock); reason(err) != c.want {
 			t.Errorf("%s: expected %s, got %v", alg, c.want, err)
 		}
@@ -302,11 +302,11 @@ func TestSlowSignaturesGoThroughTheLimiter(t *testing.T) {
 
 func TestASlowSignatureThatCannotBeCheckedInTimeIsUnavailable(t *testing.T) {
 	j := public(t, map[string]string{"ec384": "ES384"})
-	j.Slow = limit.New(1, 1)
+	j.Scheduler = work.New(work.Options{Slots: 1})
 	release, started := make(chan struct{}), make(chan struct{})
 	done := make(chan error)
 	go func() {
-		done <- j.Slow.Do(context.Background(), "another", func() { close(started); <-release })
+		done <- j.Scheduler.Do(context.Background(), work.Task{}, func() { close(started); <-release })
 	}()
 	<-started
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)

@@ -25,6 +25,9 @@ type Token struct {
 	Type, Issuer       string // as sent, "" if there is none
 	HasType, HasIssuer bool
 	Claims             map[string]any
+
+	// attempts are the keys that the signature was checked with.
+	attempts []attempt
 }
 
 // ParseToken parses the compact form and nothing else: strict base64url, JSON

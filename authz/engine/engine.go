@@ -24,17 +24,17 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/expr"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policy"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // Deps is what the engine needs of the world.
 type Deps struct {
-	// Passwords checks passwords, Slow bounds expensive signatures.
+	// Passwords checks passwords, Scheduler runs whatever else is expensive.
 	Passwords *password.Verifier
-	Slow      *limit.Limiter
+	Scheduler *work.Scheduler
 	// Remote makes what is fetched or asked elsewhere.
 	Remote Remote
 	// Panicked is told of a panic in a check, with its stack.

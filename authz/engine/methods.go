@@ -13,6 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/expr"
 	"github.com/agentauth-dev/agentauth/authz/policy"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // methods compiles the authentication methods. Its switch is the one place,
@@ -39,10 +40,14 @@ func (b *building) methods(a v1alpha1.Authentication) []policy.Method {
 	return out
 }
 
+func (b *building) owner() work.Owner {
+	return work.Owner{Namespace: b.origin.name.Namespace, Policy: b.origin.name.Name}
+}
+
 func (b *building) basic(name string, src *v1alpha1.Basic, at *field.Path) authn.Authenticator {
 	users, missing := b.users(src.Users, at.Child("users", "secretRef"))
 	return &authn.Basic{
-		Method: name, Tenant: b.name, Realm: src.Realm, AllowPlaintext: src.AllowPlaintext,
+		Method: name, Owner: b.owner(), Realm: src.Realm, AllowPlaintext: src.AllowPlaintext,
 		Users: users, Missing: missing, Verifier: b.engine.deps.Passwords,
 	}
 }
@@ -59,11 +64,11 @@ func (b *building) apiKey(name string, src *v1alpha1.APIKey, at *field.Path) aut
 
 func (b *building) jwt(name string, src *v1alpha1.JWT, others []string, at *field.Path) authn.Authenticator {
 	auth := &authn.JWT{
-		Method: name, Tenant: b.name, From: places(src.From),
+		Method: name, Owner: b.owner(), From: places(src.From),
 		Issuer: src.Issuer, AnyIssuer: src.AnyIssuer, OtherIssuers: others,
 		Audiences: src.Audiences, AnyAudience: src.AnyAudience,
 		Algorithms: algorithms(src),
-		Slow:       b.engine.deps.Slow,
+		Scheduler:  b.engine.deps.Scheduler,
 		Map:        b.mapping(src.ClaimMappings, at.Child("claimMappings")),
 	}
 	if src.ClockSkew != nil {

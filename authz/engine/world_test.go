@@ -20,8 +20,8 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // clock is when requests of these tests come.
@@ -41,8 +41,8 @@ type world struct {
 func newWorld(options Options) (*Engine, *world) {
 	w := &world{}
 	e := New(Deps{
-		Passwords: password.New(limit.New(1, 10), password.Options{}),
-		Slow:      limit.New(1, 10),
+		Passwords: password.New(work.New(work.Options{Slots: 1}), password.Options{}),
+		Scheduler: work.New(work.Options{Slots: 1}),
 		Remote:    Remote{Keys: w.remote},
 		Panicked: func(v any, stack []byte) {
 			w.mu.Lock()

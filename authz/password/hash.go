@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/bits"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/go-crypt/crypt/algorithm/shacrypt"
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // hash is a password hash with its parameters.
@@ -21,6 +24,9 @@ type hash interface {
 	match(pass []byte) bool
 	// longest is the longest password in bytes for which match is right.
 	longest() int
+	// task describes match to the scheduler. Its kinds are few, whatever is in
+	// the files.
+	task() work.Task
 }
 
 // kinds are the hashes that htpasswd files hold, by prefix; the first that fits
@@ -89,6 +95,8 @@ var bcryptForm = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./0-9A-Za-z]{53}$`)
 
 type bcryptHash []byte
 
+func (h bcryptHash) task() work.Task { return work.Task{Kind: "bcrypt-" + string(h[4:6])} }
+
 func parseBcrypt(encoded string) (hash, error) {
 	form := bcryptForm.FindStringSubmatch(encoded)
 	if form == nil {
@@ -119,13 +127,15 @@ func Hash(password []byte) (string, error) {
 	return string(encoded), nil
 }
 
-// Each hash in progress holds its memory, one for each core. Memory times
-// passes is what takes time: 1 GiB is about a second.
+// MaxMemory is the most that one hash takes, in bytes: the second choice of
+// RFC 9106 section 4. A scheduler of hashes has a budget of at least as much.
+const MaxMemory = 64 << 20
+
+// Memory times passes is what takes time: these take about half a second.
 const (
-	maxArgonMemory = 256 << 10 // KiB
+	maxArgonMemory = MaxMemory >> 10 // KiB
 	maxArgonTime   = 10
 	maxArgonLanes  = 16
-	maxArgonWork   = 1 << 20 // KiB times passes
 
 	minArgonSalt, maxArgonSalt = 8, 64
 	minArgonTag, maxArgonTag   = 16, 64
@@ -155,11 +165,9 @@ func parseArgon2id(encoded string) (hash, error) {
 	case lanes > maxArgonLanes:
 		return nil, fmt.Errorf("expected argon2id parallelism (p) from 1 to %d, got %d", maxArgonLanes, lanes)
 	case memory < 8*lanes || memory > maxArgonMemory: // the minimum: RFC 9106 section 3.1
-		return nil, fmt.Errorf("expected argon2id memory (m) from %d (8 for each lane) to %d KiB, got %d", 8*lanes, maxArgonMemory, memory)
+		return nil, fmt.Errorf("expected argon2id memory (m) from %d (8 for each lane) to %d KiB, got %d; make the hash anew with m=%d,t=3,p=4 (RFC 9106) or less", 8*lanes, maxArgonMemory, memory, maxArgonMemory)
 	case time > maxArgonTime:
 		return nil, fmt.Errorf("expected argon2id passes (t) from 1 to %d, got %d", maxArgonTime, time)
-	case memory*time > maxArgonWork:
-		return nil, fmt.Errorf("expected argon2id memory times passes (m*t) of at most %d KiB, got %d", maxArgonWork, memory*time)
 	case errSalt != nil || len(salt) < minArgonSalt || len(salt) > maxArgonSalt:
 		return nil, fmt.Errorf("expected an argon2id salt of %d to %d bytes in base64 without padding, got %d characters", minArgonSalt, maxArgonSalt, len(form[4]))
 	case errTag != nil || len(tag) < minArgonTag || len(tag) > maxArgonTag:
@@ -175,6 +183,14 @@ func (h argonHash) match(pass []byte) bool {
 
 func (argonHash) longest() int { return MaxPassword }
 
+// task has a kind for each power of two of work: nobody makes many of them.
+func (h argonHash) task() work.Task {
+	return work.Task{
+		Kind:   fmt.Sprintf("argon2id-%d-%d", bits.Len32(h.memory*h.time), h.lanes),
+		Memory: int64(h.memory) << 10, Threads: int(h.lanes),
+	}
+}
+
 // A million rounds take a quarter of a second for usual passwords, and up to a
 // second for one of MaxPassword bytes.
 const (
@@ -186,15 +202,20 @@ const (
 // neither: only what both read alike is let in.
 var sha512Form = regexp.MustCompile(`^\$6\$(?:rounds=([1-9][0-9]{0,9})\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{86}$`)
 
-type sha512Hash struct{ digest algorithm.Digest }
+type sha512Hash struct {
+	digest algorithm.Digest
+	rounds int
+}
 
 func parseSHA512(encoded string) (hash, error) {
 	form := sha512Form.FindStringSubmatch(encoded)
 	if form == nil {
 		return nil, fmt.Errorf("expected a sha512-crypt hash like $6$salt$hash or $6$rounds=5000$salt$hash, with 1 to 16 characters of salt and 86 of hash from ./0-9A-Za-z, got %d characters of another form", len(encoded))
 	}
+	rounds := shacrypt.IterationsDefaultOmitted
 	if form[1] != "" {
-		rounds, err := strconv.Atoi(form[1])
+		var err error
+		rounds, err = strconv.Atoi(form[1])
 		if err != nil || rounds < minSHA512Rounds || rounds > maxSHA512Rounds {
 			return nil, fmt.Errorf("expected sha512-crypt rounds from %d to %d, got %s", minSHA512Rounds, maxSHA512Rounds, form[1])
 		}
@@ -204,9 +225,13 @@ func parseSHA512(encoded string) (hash, error) {
 		// The library's error may quote the hash.
 		return nil, errors.New("expected a sha512-crypt hash, got one that does not decode")
 	}
-	return sha512Hash{d}, nil
+	return sha512Hash{d, rounds}, nil
 }
 
 func (h sha512Hash) match(pass []byte) bool { return h.digest.MatchBytes(pass) }
 
 func (sha512Hash) longest() int { return MaxPassword }
+
+func (h sha512Hash) task() work.Task {
+	return work.Task{Kind: fmt.Sprintf("sha512-crypt-%d", bits.Len(uint(h.rounds)))}
+}

@@ -21,9 +21,8 @@ const (
 // comments whose first character is #. Hashes may be
 //
 //   - bcrypt: $2a$, $2b$, $2y$ of cost 4 to 14;
-//   - argon2id: a PHC string of version 19 with at most 256 MiB of memory, 10
-//     passes and 16 lanes, memory times passes at most 1 GiB, a salt of 8 to 64
-//     and a tag of 16 to 64 bytes;
+//   - argon2id: a PHC string of version 19 with at most 64 MiB of memory, 10
+//     passes and 16 lanes, a salt of 8 to 64 and a tag of 16 to 64 bytes;
 //   - sha512-crypt: $6$ with 1,000 to 1,000,000 rounds (5,000 if not given).
 //
 // The bounds keep each check within about a second of one core. A line with

@@ -69,13 +69,12 @@ func TestABadEntryIsRefusedByItself(t *testing.T) {
 		"argon2id with parameters reordered":  {strings.Replace(argon, "m=256,t=2", "t=2,m=256", 1), "another version"},
 		"argon2id with associated data":       {strings.Replace(argon, "p=1", "p=1,data=AAAA", 1), "another version"},
 		"argon2id with t=0":                   {strings.Replace(argon, "t=2", "t=0", 1), "another version"},
-		"argon2id with too much memory":       {argonWith("m=262145,t=1,p=1", b64(16), b64(43)), "to 262144 KiB, got 262145"},
+		"argon2id with too much memory":       {argonWith("m=65537,t=1,p=1", b64(16), b64(43)), "to 65536 KiB, got 65537; make the hash anew with m=65536,t=3,p=4"},
 		"argon2id with memory that overflows": {argonWith("m=4294967552,t=1,p=1", b64(16), b64(43)), "another version"},
 		"argon2id with too little memory":     {argonWith("m=31,t=1,p=4", b64(16), b64(43)), "from 32"},
 		"argon2id with too many passes":       {argonWith("m=256,t=11,p=1", b64(16), b64(43)), "from 1 to 10, got 11"},
 		"argon2id with too many lanes":        {argonWith("m=256,t=1,p=17", b64(16), b64(43)), "from 1 to 16, got 17"},
 		"argon2id with lanes that overflow":   {argonWith("m=256,t=1,p=257", b64(16), b64(43)), "from 1 to 16, got 257"},
-		"argon2id with too much work":         {argonWith("m=262144,t=5,p=1", b64(16), b64(43)), "at most 1048576 KiB"},
 		"argon2id with a short salt":          {argonWith("m=256,t=1,p=1", b64(10), b64(43)), "salt of 8 to 64"},
 		"argon2id with a long salt":           {argonWith("m=256,t=1,p=1", b64(87), b64(43)), "salt of 8 to 64"},
 		"argon2id with a short tag":           {argonWith("m=256,t=1,p=1", b64(16), b64(20)), "tag of 16 to 64"},
@@ -106,7 +105,7 @@ func TestTheBoundsThemselvesAreAccepted(t *testing.T) {
 	for name, encoded := range map[string]string{
 		"bcrypt 14":                   strings.Replace(horse, "$04$", "$14$", 1),
 		"a million rounds":            strings.Replace(sha512, "=1000", "=1000000", 1),
-		"256 MiB, 4 passes, 16 lanes": strings.Replace(argon, "m=256,t=2,p=1", "m=262144,t=4,p=16", 1),
+		"64 MiB, 10 passes, 16 lanes": strings.Replace(argon, "m=256,t=2,p=1", "m=65536,t=10,p=16", 1),
 		"10 passes":                   strings.Replace(argon, "t=2", "t=10", 1),
 		"8 KiB for each lane":         strings.Replace(argon, "m=256,t=2,p=1", "m=128,t=2,p=16", 1),
 	} {
@@ -241,7 +240,7 @@ func FuzzParseHtpasswd(f *testing.F) {
 			if refused[name] {
 				t.Fatalf("user %q is both refused and known", name)
 			}
-			if cheap(e.hash) && v.Verify(t.Context(), "t", users, name, []byte("7f0b1f3a-no-vector-has-this")) == nil {
+			if cheap(e.hash) && v.Verify(t.Context(), owner, users, name, []byte("7f0b1f3a-no-vector-has-this")) == nil {
 				t.Fatalf("user %q got in with a password of ours", name)
 			}
 		}

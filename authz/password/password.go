@@ -15,7 +15,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/agentauth-dev/agentauth/authz/limit"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // ErrUnknownUser says that the table has no such user. Answer it exactly like
@@ -26,9 +26,9 @@ var ErrUnknownUser = errors.New("password: unknown user")
 // that wraps it may describe the password's form, never its bytes.
 var ErrMismatch = errors.New("password: wrong password")
 
-// ErrOverloaded says that too many checks of this tenant wait already. Nothing
-// is known about the password: answer 503, not 401.
-var ErrOverloaded = limit.ErrOverloaded
+// ErrOverloaded says that the check found no place, or cannot end in its time.
+// Nothing is known about the password: answer 503, not 401.
+var ErrOverloaded = work.ErrOverloaded
 
 const (
 	// MaxPassword is the longest password in bytes. sha512-crypt works longer

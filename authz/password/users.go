@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/agentauth-dev/agentauth/authz/keyed"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // MaxName is the longest user name in bytes.
@@ -121,3 +122,5 @@ func (h plain) match(pass []byte) bool {
 }
 
 func (plain) longest() int { return MaxPassword }
+
+func (plain) task() work.Task { return work.Task{} } // it is not scheduled

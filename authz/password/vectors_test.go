@@ -53,7 +53,7 @@ func TestHashMakesABcryptOfCost10ThatVerifies(t *testing.T) {
 		t.Errorf("expected $2a$10$…, got %q", encoded)
 	}
 	v, users := newVerifier(t), parse(t, "alice:"+encoded)
-	if err := v.Verify(t.Context(), "t", users, "alice", []byte("correct horse")); err != nil {
+	if err := v.Verify(t.Context(), owner, users, "alice", []byte("correct horse")); err != nil {
 		t.Error(err)
 	}
 }

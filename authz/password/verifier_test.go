@@ -12,10 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/agentauth-dev/agentauth/authz/limit"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
-func newVerifier(testing.TB) *Verifier { return New(limit.New(0, 64), Options{}) }
+var owner = work.Owner{Namespace: "shop", Policy: "orders"}
+
+func newVerifier(testing.TB) *Verifier { return New(work.New(work.Options{}), Options{}) }
 
 // counted makes v note every hash it computes.
 func counted(v *Verifier) (hashes func() []hash) {
@@ -75,7 +77,7 @@ func TestVerifyTellsWhoIsWho(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v := newVerifier(t)
 			for range 2 { // the second time from memory, if at all
-				err := v.Verify(t.Context(), "t", c.users, c.user, []byte(c.pass))
+				err := v.Verify(t.Context(), owner, c.users, c.user, []byte(c.pass))
 				if !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
 					t.Fatalf("expected %v, got %v", c.want, err)
 				}
@@ -90,7 +92,7 @@ func TestARefusedFormIsExplainedWithoutThePassword(t *testing.T) {
 		strings.Repeat("Secret", 13)[:73]: "1 to 72 bytes, got 73",
 		"Secret\n":                        "trailing newline",
 	} {
-		err := v.Verify(t.Context(), "t", users, "alice", []byte(pass))
+		err := v.Verify(t.Context(), owner, users, "alice", []byte(pass))
 		if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Secret") {
 			t.Errorf("expected ErrMismatch with %q, got %v", want, err)
 		}
@@ -114,7 +116,7 @@ func TestEveryRefusalComputesOneHashLikeAWrongPassword(t *testing.T) {
 			v, users := newVerifier(t), parse(t, file)
 			hashes := counted(v)
 			for range 2 { // a failure is not remembered either
-				if err := v.Verify(t.Context(), "t", users, pair[0], []byte(pair[1])); err == nil {
+				if err := v.Verify(t.Context(), owner, users, pair[0], []byte(pair[1])); err == nil {
 					t.Fatal("expected an error")
 				}
 				if got := hashes(); len(got) != 1 || got[0].(bcryptHash)[5] != '4' {
@@ -130,7 +132,7 @@ func TestUnknownUsersOfAMixedTableCostWhatItsUsersCost(t *testing.T) {
 	hashes := counted(v)
 	kinds := map[string]int{}
 	kindOf := func(user string) string {
-		if err := v.Verify(t.Context(), "t", users, user, []byte("password")); err != ErrUnknownUser {
+		if err := v.Verify(t.Context(), owner, users, user, []byte("password")); err != ErrUnknownUser {
 			t.Fatalf("expected ErrUnknownUser, got %v", err)
 		}
 		got := hashes()
@@ -156,14 +158,14 @@ func TestUnknownUsersOfAMixedTableCostWhatItsUsersCost(t *testing.T) {
 
 func TestAVerifiedPasswordIsRememberedForItsTimeAndNotProlonged(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	v := New(limit.New(1, 0), Options{Now: func() time.Time { return now }})
+	v := New(work.New(work.Options{Slots: 1}), Options{Now: func() time.Time { return now }})
 	users, hashes := parse(t, "alice:"+horse), counted(v)
 	for _, step := range []struct {
 		after time.Duration
 		want  int
 	}{{0, 1}, {0, 0}, {30 * time.Second, 0}, {30*time.Second - 1, 0}, {1, 1}, {time.Second, 0}} {
 		now = now.Add(step.after)
-		if err := v.Verify(t.Context(), "t", users, "alice", []byte("correct horse")); err != nil {
+		if err := v.Verify(t.Context(), owner, users, "alice", []byte("correct horse")); err != nil {
 			t.Fatal(err)
 		}
 		if got := len(hashes()); got != step.want {
@@ -177,7 +179,7 @@ func TestWhatIsRememberedHelpsNobodyElse(t *testing.T) {
 	hashes := counted(v)
 	check := func(users *Users, user, pass string, want error, hashed int) {
 		t.Helper()
-		if err := v.Verify(t.Context(), "t", users, user, []byte(pass)); !errors.Is(err, want) || (want == nil) != (err == nil) {
+		if err := v.Verify(t.Context(), owner, users, user, []byte(pass)); !errors.Is(err, want) || (want == nil) != (err == nil) {
 			t.Errorf("expected %v, got %v", want, err)
 		}
 		if got := len(hashes()); got != hashed {
@@ -197,10 +199,10 @@ func TestWhatIsRememberedHelpsNobodyElse(t *testing.T) {
 }
 
 func TestWithoutRememberingEveryCheckIsHashed(t *testing.T) {
-	v := New(limit.New(1, 0), Options{Remember: -1})
+	v := New(work.New(work.Options{Slots: 1}), Options{Remember: -1})
 	users, hashes := parse(t, "alice:"+horse), counted(v)
 	for range 3 {
-		if err := v.Verify(t.Context(), "t", users, "alice", []byte("correct horse")); err != nil {
+		if err := v.Verify(t.Context(), owner, users, "alice", []byte("correct horse")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -210,20 +212,20 @@ func TestWithoutRememberingEveryCheckIsHashed(t *testing.T) {
 }
 
 func TestTheOldestIsForgottenWhenTheMemoryIsFull(t *testing.T) {
-	v := New(limit.New(1, 0), Options{Entries: 2})
+	v := New(work.New(work.Options{Slots: 1}), Options{Entries: 2})
 	users, hashes := parse(t, "a:"+horse+"\nb:"+horse+"\nc:"+horse), counted(v)
 	for _, step := range []struct {
 		user string
 		want int
 	}{{"a", 1}, {"b", 1}, {"a", 0}, {"c", 1}, {"b", 0}, {"c", 0}, {"a", 1}, {"c", 0}, {"b", 1}} {
-		if err := v.Verify(t.Context(), "t", users, step.user, []byte("correct horse")); err != nil {
+		if err := v.Verify(t.Context(), owner, users, step.user, []byte("correct horse")); err != nil {
 			t.Fatal(err)
 		}
 		if got := len(hashes()); got != step.want {
 			t.Fatalf("%s: expected %d hashes, got %d", step.user, step.want, got)
 		}
-		if len(v.good.until) > 2 || len(v.good.order) != len(v.good.until) {
-			t.Fatalf("expected at most 2 entries, each once, got %d and %d", len(v.good.until), len(v.good.order))
+		if v.good.len > 2 || len(v.good.namespaces["shop"].order) != v.good.len {
+			t.Fatalf("expected at most 2 entries, each once, got %d and %d", v.good.len, len(v.good.namespaces["shop"].order))
 		}
 	}
 }
@@ -231,10 +233,10 @@ func TestTheOldestIsForgottenWhenTheMemoryIsFull(t *testing.T) {
 func TestNoPasswordIsKeptInPlain(t *testing.T) {
 	v, users := newVerifier(t), Plain("dave", []byte("hunter2hunter2"))
 	table := parse(t, "alice:"+horse)
-	if err := v.Verify(t.Context(), "t", table, "alice", []byte("correct horse")); err != nil {
+	if err := v.Verify(t.Context(), owner, table, "alice", []byte("correct horse")); err != nil {
 		t.Fatal(err)
 	}
-	for _, held := range []string{fmt.Sprintf("%s", *users.entries[0]), fmt.Sprintf("%s", v.good.until)} {
+	for _, held := range []string{fmt.Sprintf("%s", *users.entries[0]), fmt.Sprintf("%s", v.good.namespaces["shop"].until)} {
 		if strings.Contains(held, "hunter2") || strings.Contains(held, "correct horse") {
 			t.Fatalf("expected digests only, got %s", held)
 		}
@@ -243,7 +245,7 @@ func TestNoPasswordIsKeptInPlain(t *testing.T) {
 
 func TestManyRequestsOfOneClientNeedOneHash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, users := New(limit.New(1, 64), Options{}), parse(t, "alice:"+horse)
+		v, users := New(work.New(work.Options{Slots: 1}), Options{}), parse(t, "alice:"+horse)
 		var n atomic.Int32
 		v.match = func(h hash, pass []byte) bool {
 			n.Add(1)
@@ -253,7 +255,7 @@ func TestManyRequestsOfOneClientNeedOneHash(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if err := v.Verify(t.Context(), "t", users, "alice", []byte("correct horse")); err != nil {
+				if err := v.Verify(t.Context(), owner, users, "alice", []byte("correct horse")); err != nil {
 					t.Error(err)
 				}
 			})
@@ -267,9 +269,9 @@ func TestManyRequestsOfOneClientNeedOneHash(t *testing.T) {
 
 func TestUnderAFloodTheRememberedGoOnAndTheTenantsOthersAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, users := New(limit.New(1, 0), Options{}), parse(t, "alice:"+horse)
+		v, users := New(work.New(work.Options{Slots: 1, MaxWaitingPerOwner: 1}), Options{}), parse(t, "alice:"+horse)
 		verify := func(user string) error {
-			return v.Verify(t.Context(), "t", users, user, []byte("correct horse"))
+			return v.Verify(t.Context(), owner, users, user, []byte("correct horse"))
 		}
 		if err := verify("alice"); err != nil {
 			t.Fatal(err)
@@ -284,6 +286,7 @@ func TestUnderAFloodTheRememberedGoOnAndTheTenantsOthersAreRefused(t *testing.T)
 		}
 		var flood sync.WaitGroup
 		flood.Go(func() { verify("mallory") })
+		flood.Go(func() { verify("mallory") }) // it waits
 		synctest.Wait()
 		if err := verify("alice"); err != nil {
 			t.Errorf("expected what is remembered not to queue, got %v", err)
@@ -291,7 +294,7 @@ func TestUnderAFloodTheRememberedGoOnAndTheTenantsOthersAreRefused(t *testing.T)
 		if err := verify("nobody"); !errors.Is(err, ErrOverloaded) {
 			t.Errorf("expected ErrOverloaded, got %v", err)
 		}
-		if err := v.Verify(t.Context(), "t", Plain("dave", []byte("pw")), "dave", []byte("pw")); err != nil {
+		if err := v.Verify(t.Context(), owner, Plain("dave", []byte("pw")), "dave", []byte("pw")); err != nil {
 			t.Errorf("expected a plain table not to queue, got %v", err)
 		}
 		close(gate)
@@ -301,7 +304,7 @@ func TestUnderAFloodTheRememberedGoOnAndTheTenantsOthersAreRefused(t *testing.T)
 
 func TestADeadlineDuringTheHashIsNoVerdictButItsResultHelpsTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, users := New(limit.New(1, 0), Options{}), parse(t, "alice:"+horse)
+		v, users := New(work.New(work.Options{Slots: 1}), Options{}), parse(t, "alice:"+horse)
 		var n atomic.Int32
 		v.match = func(h hash, pass []byte) bool {
 			n.Add(1)
@@ -311,13 +314,13 @@ func TestADeadlineDuringTheHashIsNoVerdictButItsResultHelpsTheNext(t *testing.T)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		pass := []byte("correct horse")
-		if err := v.Verify(ctx, "t", users, "alice", pass); err != context.DeadlineExceeded {
+		if err := v.Verify(ctx, owner, users, "alice", pass); err != context.DeadlineExceeded {
 			t.Fatalf("expected DeadlineExceeded, got %v", err)
 		}
 		clear(pass) // the caller drops the credential; the hash works on its own copy
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if err := v.Verify(t.Context(), "t", users, "alice", []byte("correct horse")); err != nil || n.Load() != 1 {
+		if err := v.Verify(t.Context(), owner, users, "alice", []byte("correct horse")); err != nil || n.Load() != 1 {
 			t.Fatalf("expected a yes from memory, got %v after %d hashes", err, n.Load())
 		}
 	})
@@ -327,7 +330,7 @@ func TestAnEndedContextIsNeverAYes(t *testing.T) {
 	v, users := newVerifier(t), Plain("dave", []byte("pw"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := v.Verify(ctx, "t", users, "dave", []byte("pw")); err != context.Canceled {
+	if err := v.Verify(ctx, owner, users, "dave", []byte("pw")); err != context.Canceled {
 		t.Fatalf("expected Canceled, got %v", err)
 	}
 }
@@ -335,7 +338,7 @@ func TestAnEndedContextIsNeverAYes(t *testing.T) {
 func TestThePasswordOfTheCallerIsLeftAlone(t *testing.T) {
 	v, users := newVerifier(t), parse(t, "alice:"+horse)
 	pass := []byte("correct horse")
-	if err := v.Verify(t.Context(), "t", users, "alice", pass); err != nil {
+	if err := v.Verify(t.Context(), owner, users, "alice", pass); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(pass, []byte("correct horse")) {
@@ -344,7 +347,7 @@ func TestThePasswordOfTheCallerIsLeftAlone(t *testing.T) {
 }
 
 func TestAPanicInAHashIsThePanicOfVerifyAndNothingIsRemembered(t *testing.T) {
-	v, users := New(limit.New(1, 0), Options{}), parse(t, "alice:"+horse)
+	v, users := New(work.New(work.Options{Slots: 1}), Options{}), parse(t, "alice:"+horse)
 	match := v.match
 	v.match = func(hash, []byte) bool { panic("boom") }
 	func() {
@@ -353,10 +356,10 @@ func TestAPanicInAHashIsThePanicOfVerifyAndNothingIsRemembered(t *testing.T) {
 				t.Errorf("expected boom, got %v", got)
 			}
 		}()
-		v.Verify(t.Context(), "t", users, "alice", []byte("wrong"))
+		v.Verify(t.Context(), owner, users, "alice", []byte("wrong"))
 	}()
 	v.match = match
-	if err := v.Verify(t.Context(), "t", users, "alice", []byte("wrong")); err != ErrMismatch {
+	if err := v.Verify(t.Context(), owner, users, "alice", []byte("wrong")); err != ErrMismatch {
 		t.Fatalf("expected ErrMismatch, got %v", err)
 	}
 }
@@ -364,7 +367,7 @@ func TestAPanicInAHashIsThePanicOfVerifyAndNothingIsRemembered(t *testing.T) {
 func TestTheZeroVerifierVerifiesNobody(t *testing.T) {
 	for name, v := range map[string]*Verifier{"zero": {}, "no limiter": New(nil, Options{})} {
 		for _, users := range []*Users{Plain("dave", []byte("pw")), parse(t, "dave:"+horse)} {
-			if err := v.Verify(t.Context(), "t", users, "dave", []byte("pw")); !errors.Is(err, ErrOverloaded) {
+			if err := v.Verify(t.Context(), owner, users, "dave", []byte("pw")); !errors.Is(err, ErrOverloaded) {
 				t.Errorf("%s: expected ErrOverloaded, got %v", name, err)
 			}
 		}
@@ -406,10 +409,10 @@ func BenchmarkVerify(b *testing.B) {
 		{"plain", Plain("alice", []byte("correct horse")), 0},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			v := New(limit.New(0, 64), Options{Remember: c.remember})
+			v := New(work.New(work.Options{}), Options{Remember: c.remember})
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := v.Verify(b.Context(), "t", c.users, "alice", []byte("correct horse")); err != nil {
+				if err := v.Verify(b.Context(), owner, c.users, "alice", []byte("correct horse")); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -132,6 +132,10 @@ func (m *method) mayCheck(mine *authn.Presented, c *credentials, out *result) bo
 }
 
 func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presented, out *result) {
+	if ctx.Err() != nil {
+		out.unavailable = &authn.Unavailable{Reason: authz.Unavailable, Detail: "the methods before this one took all of the time"}
+		return
+	}
 	verified, err := m.Authenticator.Verify(ctx, mine)
 	if err == nil && verified != nil {
 		if err = m.Authenticator.Check(r, verified); err == nil {

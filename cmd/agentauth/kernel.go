@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,8 +11,8 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/egress"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // egressFlags say what URLs in policies may reach beyond public https.
@@ -62,22 +61,12 @@ func remote(client *egress.Client) func(engine.RemoteSource) engine.RemoteKeys {
 	}
 }
 
-// How many expensive checks may wait for one policy. A password hash of the
-// usual cost takes 60 ms, a slow signature 1 ms: longer queues would outlast
-// every caller.
-const (
-	passwordQueue  = 32
-	signatureQueue = 256
-)
-
-// dependencies are what the kernel needs of the world. Passwords leave one
-// core to everything else, and have queues of their own, so that a flood of
-// them starves neither tokens nor other policies.
+// dependencies are what the kernel needs of the world.
 func dependencies(keys func(engine.RemoteSource) engine.RemoteKeys, checkURL func(string) error, panicked func(any, []byte)) engine.Deps {
-	cores := runtime.GOMAXPROCS(0)
+	scheduler := work.New(work.Options{Memory: hashMemory()})
 	return engine.Deps{
-		Passwords: password.New(limit.New(max(1, cores-1), passwordQueue), password.Options{}),
-		Slow:      limit.New(cores, signatureQueue),
+		Passwords: password.New(scheduler, password.Options{}),
+		Scheduler: scheduler,
 		Remote:    engine.Remote{Keys: keys, CheckURL: checkURL},
 		Panicked:  panicked,
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -81,6 +82,7 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	limitMemory(os.DirFS("/sys/fs/cgroup"))
 	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
 	metrics := telemetry.NewMetrics(readiness.Age)
 	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics}

@@ -14,7 +14,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
-	"github.com/agentauth-dev/agentauth/authz/limit"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // Path is where reviews are asked for.
@@ -44,13 +44,13 @@ type handler struct {
 	log      *slog.Logger
 	reviewed func(result string)
 	slots    chan struct{}
-	compiler *limit.Limiter
+	compiler *work.Scheduler
 }
 
 // newHandler compiles one policy at a time, in turns of namespaces, so that
 // what decides keeps the other cores.
 func newHandler(c *Config) http.Handler {
-	h := &handler{judge: &c.Judge, log: c.Log, reviewed: c.Reviewed, slots: make(chan struct{}, maxAtOnce), compiler: limit.New(1, queue)}
+	h := &handler{judge: &c.Judge, log: c.Log, reviewed: c.Reviewed, slots: make(chan struct{}, maxAtOnce), compiler: work.New(work.Options{Slots: 1, MaxWaitingPerOwner: queue})}
 	mux := http.NewServeMux()
 	mux.Handle("POST "+Path, h)
 	return mux
@@ -103,7 +103,7 @@ func (h *handler) review(ctx context.Context, r *request) (*admissionv1.Admissio
 	var v verdict
 	// A few bytes of JSON may become many in memory, so specs are read in turn
 	// too. What panics there panics here.
-	if err := h.compiler.Do(ctx, r.Namespace, func() {
+	if err := h.compiler.Do(ctx, work.Task{Owner: work.Owner{Namespace: r.Namespace}, Kind: "review"}, func() {
 		if r.unchanged() {
 			return
 		}

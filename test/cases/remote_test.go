@@ -8,8 +8,8 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // provider is a key set as if it had been fetched: that of
@@ -52,10 +52,10 @@ func remote(src engine.RemoteSource) engine.RemoteKeys {
 // newEngine is a kernel that decides by in.
 func newEngine(t testing.TB, f File, in engine.Input) *engine.Engine {
 	t.Helper()
-	slow := limit.New(0, 64)
+	scheduler := work.New(work.Options{})
 	e := engine.New(engine.Deps{
-		Passwords: password.New(slow, password.Options{}),
-		Slow:      slow,
+		Passwords: password.New(scheduler, password.Options{}),
+		Scheduler: scheduler,
 		Remote:    engine.Remote{Keys: remote},
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
 	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true})

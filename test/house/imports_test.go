@@ -23,7 +23,7 @@ var rank = []struct {
 	{"authz/attach", 25}, {"authz/policy", 25},
 	{"authz/authn", 20}, {"authz/expr", 20}, {"authz/listen", 20},
 	{"authz/apikey", 10}, {"authz/jwks", 10}, {"authz/egress", 10}, {"authz/password", 10}, {"authz/match", 10},
-	{"authz/limit", 5}, {"authz/work", 5}, {"authz/keyed", 5}, {"authz/certs", 5}, {"api/", 5}, {"config/crd", 5},
+	{"authz/work", 5}, {"authz/keyed", 5}, {"authz/certs", 5}, {"api/", 5}, {"config/crd", 5},
 	{"authz", 0},
 }
 
