@@ -9,7 +9,8 @@
 //     [Config.AllowCIDRs] admits others.
 //   - Proxy environment variables are not honoured: a proxy would dial for us.
 //   - At most three redirects of a GET, within its origin; none of a POST.
-//   - 1 MiB of body, 5 s altogether, 4 requests at once per origin.
+//   - 1 MiB of body, and 5 s from when a request has its place.
+//   - 4 requests at once per origin and 32 in all, in turns by tenant: see [Turn].
 //
 // Errors are texts of this package. They never hold the URL or anything that
 // the server sent, so a status may show them.
@@ -23,6 +24,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -53,7 +56,7 @@ type Client struct {
 	timeout    time.Duration
 	addresses  addresses
 	transports transports
-	origins    origins
+	origins    *origins
 	closing    context.Context
 	close      context.CancelFunc
 }
@@ -78,6 +81,9 @@ type Request struct {
 
 	// MaxBytes bounds the body of the answer. Default and maximum: 1 MiB.
 	MaxBytes int64
+
+	// Turn says which requests go first.
+	Turn Turn
 }
 
 // Response is a complete answer, of any status but a redirect.
@@ -94,6 +100,7 @@ func New(c Config) *Client {
 		allowHTTP: c.AllowHTTP,
 		timeout:   timeout,
 		addresses: newAddresses(c.AllowCIDRs),
+		origins:   newOrigins(),
 		closing:   closing,
 		close:     cancel,
 	}
@@ -102,9 +109,9 @@ func New(c Config) *Client {
 	return client
 }
 
-// Do sends r and reads the whole answer, within 5 s and the deadline of ctx. The
-// time includes the wait for other requests to the origin. An answer that is too
-// large, ends early or redirects to a refused URL is an error. The error wraps
+// Do sends r once it has a place, which can take as long as ctx, and reads the
+// whole answer within 5 s of that. An answer that is too large, ends early or
+// redirects to a refused URL is an error. The error wraps
 // context.DeadlineExceeded or context.Canceled if that is the reason.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	u, err := c.check(r.URL)
@@ -121,21 +128,37 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 		return nil, errors.New("the client is closed")
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.closing, cancel)()
 
-	release, err := c.origins.acquire(ctx, origin(u))
-	if err != nil {
-		return nil, fmt.Errorf("no free place among the %d requests at once to this origin: %w", maxPerOrigin, err)
+	var res *Response
+	var sent atomic.Bool
+	placed := c.origins.do(ctx, origin(u), r.Turn, func() {
+		sent.Store(true)
+		res, err = c.send(ctx, u, r)
+	})
+	switch {
+	case placed == nil:
+		return res, err
+	case sent.Load():
+		return nil, c.late(placed)
 	}
-	defer release()
+	return nil, fmt.Errorf("no free place among the %d requests at once to this origin: %w", maxPerOrigin, placed)
+}
 
+func (c *Client) send(ctx context.Context, u *url.URL, r Request) (*Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
 	res, err := c.follow(ctx, u, r)
 	if err != nil && ctx.Err() != nil {
-		return nil, fmt.Errorf("no complete answer in time (%s at most): %w", c.timeout, ctx.Err())
+		return nil, c.late(ctx.Err())
 	}
 	return res, err
+}
+
+func (c *Client) late(err error) error {
+	return fmt.Errorf("no complete answer in time (%s at most): %w", c.timeout, err)
 }
 
 // Close ends the requests under way, closes all connections and refuses later

@@ -20,12 +20,12 @@ import (
 // name exactly this issuer. The document is where OpenID Connect Discovery 1.0
 // section 4 puts it; if that answers 404, where RFC 8414 section 3 does. The
 // bounds of [Client.Do] hold for each request.
-func (c *Client) Discover(ctx context.Context, issuer string, roots *x509.CertPool) (jwksURI string, err error) {
+func (c *Client) Discover(ctx context.Context, issuer string, roots *x509.CertPool, turn Turn) (jwksURI string, err error) {
 	oauth, err := oauthURL(issuer)
 	if err != nil {
 		return "", err
 	}
-	documents := &http.Client{Transport: discovery{client: c, roots: roots, oauth: oauth}}
+	documents := &http.Client{Transport: discovery{client: c, roots: roots, turn: turn, oauth: oauth}}
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, documents), issuer)
 	if err != nil {
 		return "", explainDiscovery(err)
@@ -62,6 +62,7 @@ func oauthURL(issuer string) (string, error) {
 type discovery struct {
 	client *Client
 	roots  *x509.CertPool
+	turn   Turn
 	oauth  string // asked if the first URL answers 404
 }
 
@@ -84,7 +85,7 @@ func (d discovery) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (d discovery) get(ctx context.Context, url string) (*Response, error) {
-	return d.client.Do(ctx, Request{URL: url, Roots: d.roots, Header: http.Header{"Accept": {"application/json"}}})
+	return d.client.Do(ctx, Request{URL: url, Roots: d.roots, Turn: d.turn, Header: http.Header{"Accept": {"application/json"}}})
 }
 
 // metadata are the members of a discovery document that are used.

@@ -35,7 +35,7 @@ func TestTheDocumentIsAskedForWhereTheStandardsPutIt(t *testing.T) {
 			want[i] = "GET " + want[i] + " application/json agentauth"
 		}
 		asked = nil
-		_, err := client(t).Discover(t.Context(), url+path, nil)
+		_, err := client(t).Discover(t.Context(), url+path, nil, Turn{})
 		wantError(t, err, "answered 404, 200 was expected")
 		if !slices.Equal(asked, want) {
 			t.Errorf("%s: want %q, got %q", path, want, asked)
@@ -45,7 +45,7 @@ func TestTheDocumentIsAskedForWhereTheStandardsPutIt(t *testing.T) {
 
 func TestAnIssuerWithoutAPlaceForADocumentIsRefused(t *testing.T) {
 	for _, issuer := range []string{"idp", "https://", "https://u:p@idp.example.com", "https://idp.example.com?x=y", "https://idp.example.com/?", "https://idp.example.com/#", "%zz"} {
-		_, err := client(t).Discover(t.Context(), issuer, nil)
+		_, err := client(t).Discover(t.Context(), issuer, nil, Turn{})
 		wantError(t, err, "the issuer is no URL")
 	}
 	strict := New(Config{})
@@ -56,7 +56,7 @@ func TestAnIssuerWithoutAPlaceForADocumentIsRefused(t *testing.T) {
 		"https://10.0.0.5/secret": "address 10.0.0.5 is private",
 		"https://localhost:1":     "loopback",
 	} {
-		_, err := strict.Discover(t.Context(), issuer, nil)
+		_, err := strict.Discover(t.Context(), issuer, nil, Turn{})
 		wantError(t, err, want)
 	}
 }
@@ -112,7 +112,7 @@ func TestDiscoveryFindsTheKeySetOfTheIssuerAndOfNoOther(t *testing.T) {
 				body := strings.ReplaceAll(a.body, "issuer in capitals", "HTTP://"+r.Host+"/REALM")
 				_, _ = io.WriteString(w, strings.Replace(body, `:"ISSUER`, `:"http://`+r.Host+"/Realm", 2))
 			})
-			got, err := client(t).Discover(t.Context(), url+"/Realm", nil)
+			got, err := client(t).Discover(t.Context(), url+"/Realm", nil, Turn{})
 			switch {
 			case c.want != "":
 				wantError(t, err, c.want)
@@ -145,7 +145,7 @@ func TestDiscoveryHasTheBoundsOfEveryRequest(t *testing.T) {
 			_, _ = fmt.Fprint(w, `{"secret":`)
 		}, "ended early"},
 	} {
-		_, err := client(t).Discover(t.Context(), serve(t, c.handler), nil)
+		_, err := client(t).Discover(t.Context(), serve(t, c.handler), nil, Turn{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: want %q, got %v", name, c.want, err)
 		}
@@ -155,12 +155,12 @@ func TestDiscoveryHasTheBoundsOfEveryRequest(t *testing.T) {
 	c := client(t)
 	c.timeout = 20 * time.Millisecond
 	slow := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	if _, err := c.Discover(t.Context(), serve(t, slow), nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.Discover(t.Context(), serve(t, slow), nil, Turn{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("want it given up, got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancelled := func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }
-	if _, err := client(t).Discover(ctx, serve(t, cancelled), nil); !errors.Is(err, context.Canceled) {
+	if _, err := client(t).Discover(ctx, serve(t, cancelled), nil, Turn{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("want the caller's word to count, got %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestARedirectOfTheDocumentWithinItsOriginIsFollowed(t *testing.T) {
 		}
 		_, _ = fmt.Fprintf(w, `{"issuer":"http://%s","jwks_uri":"http://%s/keys"}`, r.Host, r.Host)
 	})
-	if got, err := client(t).Discover(t.Context(), url, nil); err != nil || got != url+"/keys" {
+	if got, err := client(t).Discover(t.Context(), url, nil, Turn{}); err != nil || got != url+"/keys" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -184,9 +184,9 @@ func TestDiscoveryVerifiesTheServerToTheRoots(t *testing.T) {
 	}))
 	defer s.Close()
 	s.Config.ErrorLog = quiet()
-	if got, err := client(t).Discover(t.Context(), s.URL, s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs); err != nil || got != s.URL+"/keys" {
+	if got, err := client(t).Discover(t.Context(), s.URL, s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, Turn{}); err != nil || got != s.URL+"/keys" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	_, err := client(t).Discover(t.Context(), s.URL, nil)
+	_, err := client(t).Discover(t.Context(), s.URL, nil, Turn{})
 	wantError(t, err, "no authority that is trusted")
 }

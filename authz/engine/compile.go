@@ -64,7 +64,7 @@ func (e *Engine) compile(in Input, compile func(*compiler, []*v1alpha1.AgentAuth
 	s.hasRoutes = s.attached.HasRoutes()
 	lost := buildIndex(s, e.options)
 	s.reserved = newReserved(s.policies, s.attached)
-	s.memo, s.used, s.behind = c.next, used(s.policies), c.behind
+	s.memo, s.used, s.tenants, s.behind = c.next, used(s.policies), c.tenants(), c.behind
 
 	reports := make([]Report, 0, len(s.policies))
 	for i, p := range s.policies {

@@ -87,7 +87,7 @@ func New(deps Deps, options Options) *Engine {
 // they began with.
 func (e *Engine) Swap(s *Snapshot) {
 	e.current.Store(s)
-	e.pool.retain(s.used)
+	e.pool.retain(s.used, s.tenants)
 	e.exprs.Sweep()
 }
 
@@ -130,7 +130,7 @@ func (e *Engine) Remotes() []RemoteStatus {
 }
 
 // Close ends what runs in the background. Decisions go on with what is held.
-func (e *Engine) Close() { e.pool.retain(nil) }
+func (e *Engine) Close() { e.pool.retain(nil, nil) }
 
 const (
 	// maxCheck is how long a check may take, whatever the caller's deadline.
@@ -228,6 +228,8 @@ type Snapshot struct {
 
 	// memo is what the next compile may take over.
 	memo memo
-	// used are the pooled things that this snapshot reads.
-	used map[poolKey]*pooled
+	// used are the pooled things that this snapshot reads; tenants says whose
+	// turns they take.
+	used    map[poolKey]*pooled
+	tenants map[poolKey]string
 }

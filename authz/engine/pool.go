@@ -1,10 +1,15 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/jwks"
@@ -31,6 +36,9 @@ type RemoteSource struct {
 	Issuer, URL string
 	// Roots verify the server; nil are the system's.
 	Roots *x509.CertPool
+	// Tenant is the namespace whose turn a fetch takes. It changes with the
+	// policies in force.
+	Tenant func() string
 }
 
 // remoteKeys is a RemoteKeys that knows its source.
@@ -42,7 +50,10 @@ type remoteKeys struct {
 // remoteKeys returns the key set of a source. caPEM is what Roots was made of.
 func (b *building) remoteKeys(src RemoteSource, caPEM []byte) RemoteKeys {
 	key := poolKeyOf("keys", []byte(src.Issuer), []byte(src.URL), caPEM)
-	t := b.engine.pool.get(key, func() Pooled { return remoteKeys{b.engine.deps.Remote.Keys(src), src} })
+	t := b.engine.pool.get(key, func(tenant func() string) Pooled {
+		src.Tenant = tenant
+		return remoteKeys{b.engine.deps.Remote.Keys(src), src}
+	})
 	b.origin.pooled[key] = t
 	return t.Pooled.(remoteKeys)
 }
@@ -68,18 +79,45 @@ func poolKeyOf(kind string, inputs ...[]byte) poolKey {
 
 type pooled struct {
 	Pooled
-	start sync.Once
+	start  sync.Once
+	tenant atomic.Pointer[string]
+}
+
+// tenants says whose turns each pooled thing takes. A thing that policies of
+// several namespaces share takes those of the namespace with the fewest things,
+// which come soonest: nobody's thing gets slower because others share it.
+func (c *compiler) tenants() map[poolKey]string {
+	things := map[string]map[poolKey]bool{}
+	for _, p := range c.next.policies {
+		for key := range p.origin.pooled {
+			if things[p.namespace] == nil {
+				things[p.namespace] = map[poolKey]bool{}
+			}
+			things[p.namespace][key] = true
+		}
+	}
+	tenants := map[poolKey]string{}
+	for _, namespace := range slices.SortedFunc(maps.Keys(things), func(a, b string) int {
+		return cmp.Or(len(things[b])-len(things[a]), strings.Compare(b, a))
+	}) { // the last one counts
+		for key := range things[namespace] {
+			tenants[key] = namespace
+		}
+	}
+	return tenants
 }
 
 func newPool() *pool { return &pool{things: map[poolKey]*pooled{}} }
 
 // get returns what is held for a key, or makes it.
-func (p *pool) get(key poolKey, build func() Pooled) *pooled {
+func (p *pool) get(key poolKey, build func(tenant func() string) Pooled) *pooled {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.things[key]
 	if t == nil {
-		t = &pooled{Pooled: build()}
+		t = &pooled{}
+		t.tenant.Store(new(string))
+		t.Pooled = build(func() string { return *t.tenant.Load() })
 		p.things[key] = t
 	}
 	return t
@@ -99,7 +137,7 @@ func (p *pool) holds(things map[poolKey]*pooled) bool {
 
 // retain starts what is used and closes everything else. A check that still reads
 // an older snapshot finds the things that this snapshot holds.
-func (p *pool) retain(used map[poolKey]*pooled) {
+func (p *pool) retain(used map[poolKey]*pooled, tenants map[poolKey]string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for key, t := range p.things {
@@ -108,7 +146,9 @@ func (p *pool) retain(used map[poolKey]*pooled) {
 			delete(p.things, key)
 		}
 	}
-	for _, t := range used {
+	for key, t := range used {
+		tenant := tenants[key]
+		t.tenant.Store(&tenant)
 		t.start.Do(t.Start)
 	}
 }

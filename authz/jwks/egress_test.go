@@ -24,9 +24,11 @@ import (
 func through(c *egress.Client, roots *x509.CertPool, issuer string) jwks.Config {
 	return jwks.Config{
 		Issuer:   issuer,
-		Discover: func(ctx context.Context, issuer string) (string, error) { return c.Discover(ctx, issuer, roots) },
-		Fetch: func(ctx context.Context, url string) (jwks.Answer, error) {
-			res, err := c.Do(ctx, egress.Request{URL: url, Roots: roots})
+		Discover: func(ctx context.Context, turn jwks.Turn, issuer string) (string, error) {
+			return c.Discover(ctx, issuer, roots, egress.Turn(turn))
+		},
+		Fetch: func(ctx context.Context, turn jwks.Turn, url string) (jwks.Answer, error) {
+			res, err := c.Do(ctx, egress.Request{URL: url, Roots: roots, Turn: egress.Turn(turn)})
 			if err != nil {
 				return jwks.Answer{}, err
 			}

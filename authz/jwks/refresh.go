@@ -1,97 +1,148 @@
 package jwks
 
 import (
-	"context"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 const (
-	refreshEvery    = 5 * time.Minute
-	refreshJitter   = 30 * time.Second
-	refreshSoonest  = time.Minute      // the least that Cache-Control can ask for; also after a failure
-	retryWithout    = 10 * time.Second // while no keys are held
-	askAgain        = 10 * time.Second // between refreshes for unknown keys
-	keepWithout     = 24 * time.Hour   // how long the last good keys serve
-	refreshDeadline = 5 * time.Second  // discovery and keys together
+	refreshEvery   = 5 * time.Minute
+	refreshJitter  = 30 * time.Second
+	refreshSoonest = time.Minute      // the least that Cache-Control can ask for; also after a failure
+	retryWithout   = 10 * time.Second // while no keys are held
+	retrySeldom    = 5 * time.Minute  // where no keys were ever held, after some failures
+	askAgain       = 10 * time.Second // between refreshes for unknown keys
+	keepWithout    = 24 * time.Hour   // how long the last good keys serve
+	missedLately   = 10 * time.Minute // how long a lookup keeps a set from being tried seldom
 )
 
-// run refreshes until Close: at once, then by the timer or for a lookup.
+// run refreshes until Close: at once, then when it is time or for a lookup.
 func (r *Remote) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		var due *refresh
 		select {
 		case <-r.closing.Done():
 			return
 		case <-timer.C:
-			due = r.dueRefresh(true)
 		case <-r.wake:
-			due = r.dueRefresh(false) // nil if the timer's refresh was the lookup's too
 		}
+		due, turn := r.begin()
 		if due != nil {
-			timer.Reset(r.do(due))
+			r.do(due, turn)
 		}
+		timer.Reset(time.Until(r.nextDue()))
 	}
 }
 
-// dueRefresh returns the refresh that lookups wait for. By the timer there is
-// one in any case.
-func (r *Remote) dueRefresh(byTimer bool) *refresh {
+// begin returns the refresh that is due; nil if none is.
+func (r *Remote) begin() (*refresh, Turn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closing.Err() != nil {
-		return nil
+	now := time.Now()
+	if r.closing.Err() != nil || r.refresh == nil && now.Before(r.dueAt()) {
+		return nil, Turn{}
 	}
-	if r.refresh == nil && byTimer {
-		r.refresh = &refresh{done: make(chan struct{})}
+	if r.refresh == nil {
+		r.refresh = newRefresh(r.wanted)
 	}
-	return r.refresh
+	r.wanted = false
+	never := r.held.Load() == nil
+	return r.refresh, Turn{Tenant: r.tenant(), Asked: now.Before(r.next), Last: never && r.failures > 0}
 }
 
-// do fetches the keys once and returns the time until the next refresh.
-func (r *Remote) do(due *refresh) time.Duration {
-	ctx, cancel := context.WithTimeout(r.closing, refreshDeadline)
-	defer cancel()
-	status := Status{}
-	answer, err := r.config.load(ctx)
-	if err == nil {
-		var keys []Key
-		if keys, status.Warnings, err = Parse(answer.Body); err == nil {
-			status.Keys, status.Success = len(keys), time.Now()
-			r.held.Store(&held{newIndex(keys), status.Success})
-		}
-	}
-	wait := r.wait(answer, err)
-	r.finish(due, status, wait, err)
-	return wait
-}
-
-func (r *Remote) wait(answer Answer, err error) time.Duration {
-	switch {
-	case err == nil:
-		return untilRefresh(answer.CacheControl)
-	case r.fresh() != nil:
-		return refreshSoonest
-	}
-	return retryWithout
-}
-
-// finish publishes the outcome before the waiting lookups go on.
-func (r *Remote) finish(due *refresh, status Status, wait time.Duration, err error) {
+func (r *Remote) nextDue() time.Time {
 	r.mu.Lock()
-	if err != nil { // the rest of the status describes the keys that are still held
-		status = r.status
-		status.Error = err.Error()
+	defer r.mu.Unlock()
+	return r.dueAt()
+}
+
+// dueAt is when the next refresh is due. It is called with mu held.
+func (r *Remote) dueAt() time.Time {
+	if r.wanted && r.askable.Before(r.next) {
+		return r.askable
 	}
-	status.Attempt = time.Now()
-	r.status, r.next, r.refresh = status, status.Attempt.Add(wait), nil
+	return r.next
+}
+
+// do fetches the keys once, and publishes the outcome before the waiting lookups
+// go on.
+func (r *Remote) do(due *refresh, turn Turn) {
+	got, err := r.fetch(turn)
+	r.mu.Lock()
+	now := time.Now()
+	if err == nil {
+		r.accept(got, now)
+	} else {
+		r.failures++
+		r.status.Error = err.Error() // the rest describes the keys that are still held
+		r.next = now.Add(r.untilRetry(now))
+	}
+	r.status.Attempt, r.refresh = now, nil
+	if turn.Asked || r.fresh() == nil {
+		r.askable = now.Add(askAgain)
+	}
 	r.mu.Unlock()
 	close(due.done)
 	r.markReady()
+}
+
+func (r *Remote) accept(got fetched, now time.Time) {
+	if r.fresh() == nil {
+		r.wanted = false // what lookups wanted was any keys
+	}
+	r.held.Store(&held{got.index, now})
+	r.failures, r.next = 0, now.Add(untilRefresh(got.cacheControl))
+	r.status = Status{Keys: got.keys, Success: now, Warnings: got.warnings}
+}
+
+// fetched is what one fetch brought.
+type fetched struct {
+	*index
+	keys         int
+	warnings     []authz.Problem
+	cacheControl string
+}
+
+// fetch gets and reads the key set. What panics over an answer of a provider ends
+// neither the process nor the set: it is a failed fetch. The value of the panic is
+// not told, since it may quote the answer.
+func (r *Remote) fetch(turn Turn) (got fetched, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("a defect of agentauth: the answer made it panic (%T)", v)
+		}
+	}()
+	known := r.known
+	r.known = ""
+	answer, url, err := r.config.load(r.closing, turn, known)
+	if err != nil {
+		return got, err
+	}
+	keys, warnings, err := Parse(answer.Body)
+	if err != nil {
+		return got, err
+	}
+	r.known = url
+	return fetched{newIndex(keys), len(keys), warnings, answer.CacheControl}, nil
+}
+
+// untilRetry is the time until the next attempt after one that failed. It is
+// called with mu held.
+func (r *Remote) untilRetry(now time.Time) time.Duration {
+	switch {
+	case r.fresh() != nil:
+		return refreshSoonest
+	case r.failures == 1, r.held.Load() != nil && now.Sub(r.lastMiss) < missedLately:
+		return retryWithout
+	}
+	wait := min(retryWithout<<min(r.failures-1, 5), retrySeldom)
+	return wait*4/5 + rand.N(wait*2/5) // #nosec G404 -- jitter
 }
 
 // untilRefresh is the time until good keys are fetched again. It is a little

@@ -2,7 +2,6 @@ package jwks
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,26 +15,33 @@ import (
 //
 //   - Keys are refreshed every 5 min, which Cache-Control can shorten to 1 min,
 //     and 1 min after a refresh that failed.
-//   - While no keys are held, they are fetched every 10 s. Lookups wait for the
-//     first attempt; later ones are unavailable at once.
-//   - An unknown kid makes a refresh at most once in 10 s. All lookups of unknown
-//     kids wait for that refresh. In between the answer is ErrUnknownKey.
+//   - A set without keys is fetched again after 10 s. If it never had any, the
+//     times grow from there to 5 min. Lookups wait for the first attempt; later
+//     ones are unavailable at once, and let the next attempt be after 10 s again.
+//   - A lookup of an unknown kid starts a refresh before its time, at most once in
+//     10 s, and waits for it. In between the answer is ErrUnknownKey at once, and
+//     the refresh follows when the 10 s are over.
+//   - A lookup waits for 1 s at most, and only if Waiters has a place for it.
 //   - The last good keys serve for 24 h after they were fetched.
 type Remote struct {
 	config  Config
 	held    atomic.Pointer[held]
 	start   sync.Once
-	wake    chan struct{} // a lookup asked for a refresh
+	wake    chan struct{} // a lookup wants a refresh
 	ready   chan struct{}
 	tried   sync.Once // closes ready
 	closing context.Context
 	close   context.CancelFunc
+	known   string // the URL of the key set, where the last fetch found it; only run uses it
 
-	mu      sync.Mutex // never held across I/O
-	refresh *refresh   // asked for or under way; nil if there is none
-	asked   time.Time  // when an unknown kid last asked for a refresh
-	next    time.Time  // when the timer starts the next refresh
-	status  Status
+	mu       sync.Mutex // never held across I/O
+	refresh  *refresh   // asked for or under way; nil if there is none
+	wanted   bool       // a lookup wants a refresh that begins after it
+	lastMiss time.Time  // when a lookup last found no keys at all
+	askable  time.Time  // when a lookup may start the next refresh
+	next     time.Time  // when the next refresh starts in any case
+	failures int        // attempts that failed, one after the other
+	status   Status
 }
 
 // Status is the state of a Remote, for an operator.
@@ -43,6 +49,7 @@ type Status struct {
 	Keys    int       // how many are held, whatever their age
 	Success time.Time // when they were fetched; zero if never
 	Attempt time.Time // when the last attempt ended; zero if there was none
+	Next    time.Time // when the next one is due; zero if there was no attempt
 
 	// Error is why the last attempt failed, "" if it succeeded. It holds nothing
 	// that was fetched.
@@ -64,8 +71,13 @@ type refresh struct {
 	done  chan struct{}
 }
 
+func newRefresh(asked bool) *refresh { return &refresh{asked, make(chan struct{})} }
+
 // NewRemote returns a set that does nothing before Start or the first Lookup.
 func NewRemote(c Config) *Remote {
+	if c.Waiters == nil {
+		c.Waiters = &Waiters{}
+	}
 	closing, cancel := context.WithCancel(context.Background())
 	return &Remote{
 		config:  c,
@@ -95,75 +107,18 @@ func (r *Remote) markReady() { r.tried.Do(func() { close(r.ready) }) }
 func (r *Remote) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.status
+	s := r.status
+	if !s.Attempt.IsZero() {
+		s.Next = r.dueAt()
+	}
+	return s
 }
 
-// Lookup implements Set.
-func (r *Remote) Lookup(ctx context.Context, kid, alg string) ([]Key, error) {
-	r.Start()
-	now := r.fresh()
-	if now == nil {
-		select {
-		case <-r.ready:
-		case <-ctx.Done():
-			return nil, r.unavailable(ctx.Err())
-		}
-		if now = r.fresh(); now == nil {
-			return nil, r.unavailable(nil)
-		}
+func (r *Remote) tenant() string {
+	if r.config.Tenant == nil {
+		return ""
 	}
-	if keys := now.find(kid, alg); len(keys) > 0 {
-		return keys, nil
-	}
-	return r.lookupRefreshed(ctx, kid, alg)
-}
-
-// lookupRefreshed looks for a key that is not held. It waits for the refresh
-// under way, if any, and then for one of its own, if one is due.
-func (r *Remote) lookupRefreshed(ctx context.Context, kid, alg string) ([]Key, error) {
-	for {
-		due := r.joinRefresh()
-		if due == nil {
-			return nil, ErrUnknownKey
-		}
-		select {
-		case <-due.done:
-		case <-ctx.Done():
-			return nil, r.unavailable(ctx.Err())
-		case <-r.closing.Done():
-			return nil, ErrUnknownKey
-		}
-		now := r.fresh()
-		if now == nil {
-			return nil, r.unavailable(nil)
-		}
-		if keys := now.find(kid, alg); len(keys) > 0 {
-			return keys, nil
-		}
-		if due.asked {
-			return nil, ErrUnknownKey
-		}
-	}
-}
-
-// joinRefresh returns the refresh that is asked for or under way. If there is
-// none, joinRefresh asks for one, at most once in askAgain; else it returns nil.
-func (r *Remote) joinRefresh() *refresh {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.refresh != nil {
-		return r.refresh
-	}
-	if r.closing.Err() != nil || !r.asked.IsZero() && time.Since(r.asked) < askAgain {
-		return nil
-	}
-	r.asked = time.Now()
-	r.refresh = &refresh{asked: true, done: make(chan struct{})}
-	select {
-	case r.wake <- struct{}{}:
-	default: // run is about to look for r.refresh anyway
-	}
-	return r.refresh
+	return r.config.Tenant()
 }
 
 // fresh returns the held keys unless they are too old; nil if there are none.
@@ -173,21 +128,4 @@ func (r *Remote) fresh() *held {
 		return nil
 	}
 	return now
-}
-
-var errNotFetched = errors.New("no keys were fetched yet")
-
-// unavailable is the error of a lookup. Without a reason it tells why the last
-// attempt failed.
-func (r *Remote) unavailable(reason error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if reason == nil {
-		reason = errNotFetched
-		if r.status.Error != "" {
-			reason = errors.New(r.status.Error)
-		}
-	}
-	wait := time.Until(r.next).Round(time.Second)
-	return &UnavailableError{RetryAfter: min(max(wait, time.Second), retryWithout), Err: reason}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Config says where keys come from: an issuer or a URL.
+// Config says where keys come from, an issuer or a URL, and how they are fetched.
 type Config struct {
 	// Issuer is where discovery finds the URL of the key set.
 	Issuer string
@@ -16,10 +16,30 @@ type Config struct {
 
 	// Discover returns the URL of an issuer's key set. It is needed with Issuer.
 	// Its error must hold nothing that was fetched.
-	Discover func(ctx context.Context, issuer string) (url string, err error)
+	Discover func(ctx context.Context, turn Turn, issuer string) (url string, err error)
 
-	// Fetch gets a URL. Its error must hold nothing that was fetched.
-	Fetch func(ctx context.Context, url string) (Answer, error)
+	// Fetch gets a URL. Its error must hold nothing that was fetched. Discover and
+	// Fetch wait for their turn as long as it takes, and bound the time after that.
+	Fetch func(ctx context.Context, turn Turn, url string) (Answer, error)
+
+	// Tenant returns whose turn a fetch takes; nil: nobody's in particular.
+	Tenant func() string
+
+	// Waiters bounds the lookups that wait, of all sets that share it; nil: this
+	// set's only.
+	Waiters *Waiters
+}
+
+// Turn says which fetches a fetch goes before.
+type Turn struct {
+	// Tenant is whose fetch it is: turns go round the tenants.
+	Tenant string
+
+	// Asked says that a request of a stranger started the fetch, before its time.
+	Asked bool
+
+	// Last says that the set never had keys and was tried before.
+	Last bool
 }
 
 // Answer is the answer to a request, of any status.
@@ -29,28 +49,34 @@ type Answer struct {
 	Body         []byte
 }
 
-// load fetches the key set. An issuer's is discovered anew each time: a provider
-// may move it.
-func (c Config) load(ctx context.Context) (Answer, error) {
+// load fetches the key set, and returns the URL that it was found at. An issuer's
+// is discovered anew for each scheduled fetch, since a provider may move it. A
+// fetch that a request started takes the URL that is known: the request waits.
+func (c Config) load(ctx context.Context, turn Turn, known string) (answer Answer, url string, err error) {
 	if c.Fetch == nil || (c.Issuer == "") == (c.URL == "") || (c.Issuer != "" && c.Discover == nil) {
-		return Answer{}, errors.New("exactly one of an issuer and a URL is needed to fetch keys")
+		return answer, "", errors.New("exactly one of an issuer and a URL is needed to fetch keys")
 	}
-	from, what := c.URL, "key set"
+	url, what := c.URL, "key set"
 	if c.Issuer != "" {
-		var err error
-		if from, err = c.Discover(ctx, c.Issuer); err != nil {
-			return Answer{}, fmt.Errorf("discovery: %w", err)
+		if url, err = c.locate(ctx, turn, known); err != nil {
+			return answer, "", fmt.Errorf("discovery: %w", err)
 		}
 		what = "key set named by discovery"
 	}
-	answer, err := c.Fetch(ctx, from)
-	if err == nil {
+	if answer, err = c.Fetch(ctx, turn, url); err == nil {
 		err = answer.ok()
 	}
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s: %w", what, err)
+		return Answer{}, "", fmt.Errorf("%s: %w", what, err)
 	}
-	return answer, nil
+	return answer, url, nil
+}
+
+func (c Config) locate(ctx context.Context, turn Turn, known string) (url string, err error) {
+	if turn.Asked && known != "" {
+		return known, nil
+	}
+	return c.Discover(ctx, turn, c.Issuer)
 }
 
 func (a Answer) ok() error {

@@ -10,7 +10,7 @@ import (
 // site answers by URL, 404 for what it has not.
 type site map[string]Answer
 
-func (s site) fetch(_ context.Context, url string) (Answer, error) {
+func (s site) fetch(_ context.Context, _ Turn, url string) (Answer, error) {
 	if a, ok := s[url]; ok {
 		return a, nil
 	}
@@ -33,13 +33,13 @@ func TestKeysAreFetchedWhereDiscoverySays(t *testing.T) {
 		"another good status":  {site{url: {Status: 203, Body: []byte("the keys")}}, nil, "answered 203, 200 was expected"},
 		"a redirect of a kind": {site{url: {Status: 304}}, nil, "answered 304, 200 was expected"},
 	} {
-		discover := func(_ context.Context, asked string) (string, error) {
+		discover := func(_ context.Context, _ Turn, asked string) (string, error) {
 			if asked != issuer {
 				t.Errorf("%s: asked for %s", name, asked)
 			}
 			return url, c.discovered
 		}
-		got, err := Config{Issuer: issuer, Discover: discover, Fetch: c.site.fetch}.load(t.Context())
+		got, _, err := Config{Issuer: issuer, Discover: discover, Fetch: c.site.fetch}.load(t.Context(), Turn{}, "")
 		switch {
 		case c.want == "" && (err != nil || string(got.Body) != "the keys"):
 			t.Errorf("%s: got %v, %v", name, got, err)
@@ -50,7 +50,7 @@ func TestKeysAreFetchedWhereDiscoverySays(t *testing.T) {
 }
 
 func TestExactlyOneSourceIsNeeded(t *testing.T) {
-	discover := func(context.Context, string) (string, error) { return "u", nil }
+	discover := func(context.Context, Turn, string) (string, error) { return "u", nil }
 	for _, c := range []Config{
 		{}, {Fetch: site{}.fetch}, {URL: "u"},
 		{URL: "u", Issuer: "i", Discover: discover, Fetch: site{}.fetch},

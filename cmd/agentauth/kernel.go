@@ -40,14 +40,15 @@ func (f *egressFlags) client() (*egress.Client, error) {
 
 // remote makes key sets that are fetched through client.
 func remote(client *egress.Client) func(engine.RemoteSource) engine.RemoteKeys {
+	waiters := &jwks.Waiters{}
 	return func(src engine.RemoteSource) engine.RemoteKeys {
 		return jwks.NewRemote(jwks.Config{
-			Issuer: src.Issuer, URL: src.URL,
-			Discover: func(ctx context.Context, issuer string) (string, error) {
-				return client.Discover(ctx, issuer, src.Roots)
+			Issuer: src.Issuer, URL: src.URL, Tenant: src.Tenant, Waiters: waiters,
+			Discover: func(ctx context.Context, turn jwks.Turn, issuer string) (string, error) {
+				return client.Discover(ctx, issuer, src.Roots, egress.Turn(turn))
 			},
-			Fetch: func(ctx context.Context, url string) (jwks.Answer, error) {
-				answer, err := client.Do(ctx, egress.Request{URL: url, Roots: src.Roots, Header: http.Header{"Accept": {"application/json"}}})
+			Fetch: func(ctx context.Context, turn jwks.Turn, url string) (jwks.Answer, error) {
+				answer, err := client.Do(ctx, egress.Request{URL: url, Roots: src.Roots, Turn: egress.Turn(turn), Header: http.Header{"Accept": {"application/json"}}})
 				if err != nil {
 					return jwks.Answer{}, err
 				}
