@@ -29,6 +29,8 @@ const (
 	UseJWKS   = "jwks"
 	UseCA     = "ca"
 	UseAPIKey = "api-key"
+	// UseHostnameGrants is of ConfigMaps of the operator: package hostgrant reads them.
+	UseHostnameGrants = "hostname-grants"
 )
 
 // Annotations of the Secrets that hold API keys.

@@ -5,6 +5,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/hostgrant"
 )
 
 // Objects are the objects of Gateway API that say which route serves which
@@ -33,6 +34,18 @@ type Policy struct {
 
 func (p Policy) String() string { return p.Namespace + "/" + p.Name }
 
+// Tenancy keeps the namespaces of a cluster apart, by the operator's word. With the
+// zero value all namespaces are one tenant: every Gateway counts, and no grants are
+// in force.
+type Tenancy struct {
+	// Counts says whether the Gateways of a GatewayClass count; nil: those of every
+	// class do. A Gateway that does not count has no listeners here.
+	Counts func(class string) bool
+	// Grants bind the hostnames of routes too. A host that was granted is looked up
+	// among the routes of the namespaces that it was granted to.
+	Grants *hostgrant.Table
+}
+
 // Attachments are the routes of Gateway API and the policies attached to them.
 // They never change.
 type Attachments struct {
@@ -40,6 +53,10 @@ type Attachments struct {
 	routes []*route // the older first
 	byKey  map[routeKey]*route
 	ports  []*port
+	// grants are nil where none are in force. regions are the hosts of grants: see
+	// makeRegions.
+	grants  *hostgrant.Table
+	regions map[string]*region
 
 	holders map[target]Holder
 	// lostRules are the holders of rules that a route does not have (any more).
@@ -61,9 +78,9 @@ type Attachments struct {
 }
 
 // New attaches policies to the routes of Gateway API.
-func New(objects Objects, policies []Policy) *Attachments {
+func New(objects Objects, policies []Policy, tenancy Tenancy) *Attachments {
 	a := &Attachments{
-		listeners: newListeners(objects), routes: allRoutes(objects), byKey: map[routeKey]*route{},
+		listeners: newListeners(objects, tenancy.Counts), routes: allRoutes(objects), byKey: map[routeKey]*route{}, grants: tenancy.Grants,
 		holders: map[target]Holder{}, lostRules: map[*route]Holder{},
 		routeNamespaces: map[string]bool{}, namespaces: map[string]map[string]bool{}, hostnames: map[string][]string{},
 		hosts: make([]map[HostUse]bool, len(policies)), statuses: make([]*Status, len(policies)),
@@ -75,14 +92,16 @@ func New(objects Objects, policies []Policy) *Attachments {
 	for number := range policies {
 		a.holdTargets(number, policies)
 	}
-	for _, r := range a.routes { // after the policies, which may add listeners
+	for _, r := range a.routes { // after the policies, which may name listeners that are gone
 		a.attachRoute(r)
 		for _, at := range r.attached {
 			a.noteHostnames(r.key.namespace, at.hostnames)
 		}
 	}
 	a.boundRoutes()
-	a.makePorts()
+	attached := a.attachedRoutes()
+	a.ports = a.makePorts(a.permitted(attached))
+	a.makeRegions(attached)
 	a.judgeTargets(policies)
 	a.judgeOverlaps()
 	return a
@@ -116,10 +135,8 @@ func (a *Attachments) holdTargets(number int, policies []Policy) {
 func (a *Attachments) findListener(t *targetStatus, key target) {
 	gateway := nameIn(key.namespace, key.name)
 	t.missing = a.known[gateway] == nil
+	t.uncounted = a.uncounted[gateway]
 	t.gone = !t.missing && key.section != "" && !a.has(gateway, key.section)
-	if t.gone {
-		a.addGone(gateway, key.section)
-	}
 }
 
 func (a *Attachments) findRule(t *targetStatus, key target, number int) {

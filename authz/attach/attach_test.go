@@ -33,7 +33,7 @@ func TestTheMostSpecificTargetDecidesUnlessAGatewayOverrides(t *testing.T) {
 	for first := range all {
 		policies := slices.Clone(all[first:])
 		slices.Reverse(policies) // no target is held for being named first
-		a := attach.New(edge(), policies)
+		a := attach.New(edge(), policies, attach.Tenancy{})
 		deciding(t, a, policies, "api.example.com", get("/r"), all[first].Name)
 		for _, r := range a.Serve("api.example.com", get("/r")).Rules {
 			if _, ok := a.Holder(r); ok != (first < 4) {
@@ -41,12 +41,12 @@ func TestTheMostSpecificTargetDecidesUnlessAGatewayOverrides(t *testing.T) {
 			}
 		}
 	}
-	deciding(t, attach.New(edge(), nil), nil, "api.example.com", get("/r"), "none")
+	deciding(t, attach.New(edge(), nil, attach.Tenancy{}), nil, "api.example.com", get("/r"), "none")
 }
 
 func TestOfTwoPoliciesTheOlderHoldsATarget(t *testing.T) {
 	policies := []attach.Policy{on("older", "HTTPRoute", "api", ""), on("younger", "HTTPRoute", "api", "")}
-	a := attach.New(edge(), policies)
+	a := attach.New(edge(), policies, attach.Tenancy{})
 	deciding(t, a, policies, "api.example.com", get("/"), "older")
 	if got := a.Status(0); got.Reason() != v1alpha1.ReasonAccepted || got.Problems() != nil {
 		t.Errorf("the older: got %s %v", got.Reason(), got.Problems())
@@ -60,26 +60,30 @@ func TestOfTwoPoliciesTheOlderHoldsATarget(t *testing.T) {
 
 func TestAPolicyWhoseSectionIsGoneAnswersWhereItMayBeMeant(t *testing.T) {
 	rule := []attach.Policy{on("rule", "HTTPRoute", "api", "gone"), on("route", "HTTPRoute", "api", "")}
-	a := attach.New(edge(), rule)
+	a := attach.New(edge(), rule, attach.Tenancy{})
 	deciding(t, a, rule, "api.example.com", get("/"), "rule (gone)")
 	if st := a.Status(0); st.Reason() != v1alpha1.ReasonTargetNotFound || len(st.Problems()) != 1 || st.Problems()[0].Severity != authz.Unattached {
 		t.Errorf("the rule's: got %s %v", st.Reason(), st.Problems())
 	}
 
 	listener := []attach.Policy{on("listener", "Gateway", "edge", "gone")}
-	a = attach.New(edge(), listener)
+	a = attach.New(edge(), listener, attach.Tenancy{})
 	deciding(t, a, listener, "api.example.com", get("/"), "none")
 	objects := edge()
 	objects.HTTPRoutes[0].Spec.ParentRefs[0].SectionName = new(gatewayv1.SectionName("gone"))
-	a = attach.New(objects, listener)
-	deciding(t, a, listener, "api.example.com", get("/"), "listener (gone)")
+	a = attach.New(objects, listener, attach.Tenancy{})
+	deciding(t, a, listener, "api.example.com", get("/")) // it has no hostname
+	rules, _ := a.Named(&authz.RouteRef{Kind: "HTTPRoute", Namespace: "shop", Name: "api"}, "api.example.com")
+	if got := deciders(a, listener, rules); !slices.Equal(got, []string{"listener (gone)"}) {
+		t.Errorf("the proxy names a route of the listener: got %q", got)
+	}
 }
 
 func TestTheProxysWordLeavesTheRulesOfItsRouteOnly(t *testing.T) {
 	objects := edge()
 	objects.HTTPRoutes = append(objects.HTTPRoutes, httpRoute("shop", "stray", "stray.example.org", "edge"))
 	policies := []attach.Policy{on("rule", "HTTPRoute", "api", "r"), on("gateway", "Gateway", "edge", "")}
-	a := attach.New(objects, policies)
+	a := attach.New(objects, policies, attach.Tenancy{})
 	for name, c := range map[string]struct {
 		ref  authz.RouteRef
 		host string
@@ -118,11 +122,11 @@ func TestTwoRulesOfOnePolicyAreOneOutcome(t *testing.T) {
 	one := on("one", "HTTPRoute", "api", "")
 	one.TargetRefs = append(one.TargetRefs, on("", "HTTPRoute", "api", "r").TargetRefs...)
 	policies := []attach.Policy{one}
-	deciding(t, attach.New(objects, policies), policies, "api.example.com", twice, "one")
-	deciding(t, attach.New(objects, nil), nil, "api.example.com", twice, "none")
+	deciding(t, attach.New(objects, policies, attach.Tenancy{}), policies, "api.example.com", twice, "one")
+	deciding(t, attach.New(objects, nil, attach.Tenancy{}), nil, "api.example.com", twice, "none")
 
 	two := []attach.Policy{on("route", "HTTPRoute", "api", ""), on("rule", "HTTPRoute", "api", "r")}
-	if got := attach.New(objects, two).Serve("api.example.com", twice); got.Cause != "query" {
+	if got := attach.New(objects, two, attach.Tenancy{}).Serve("api.example.com", twice); got.Cause != "query" {
 		t.Errorf("two policies: expected the query as the cause, got %+v", got)
 	}
 }
@@ -130,7 +134,7 @@ func TestTwoRulesOfOnePolicyAreOneOutcome(t *testing.T) {
 func TestHostnamesBelongToTheNamespacesOfTheirRoutes(t *testing.T) {
 	objects := edge()
 	objects.HTTPRoutes = append(objects.HTTPRoutes, httpRoute("other", "wide", "*.other.example.com", "edge"), httpRoute("lost", "stray", "stray.example.org", "edge"))
-	a := attach.New(objects, nil)
+	a := attach.New(objects, nil, attach.Tenancy{})
 	for _, c := range []struct {
 		host        string
 		namespaces  []string
@@ -163,12 +167,12 @@ func TestAHostIsGuardedIfAPolicyTargetsItsListener(t *testing.T) {
 		"a Gateway": on("p", "Gateway", "edge", ""), "a listener": on("p", "Gateway", "edge", "http"),
 		"by Override": overriding(on("p", "Gateway", "edge", "")),
 	} {
-		a := attach.New(edge(), []attach.Policy{p})
+		a := attach.New(edge(), []attach.Policy{p}, attach.Tenancy{})
 		if !a.Guards("other.example.com") || a.Guards("example.org") {
 			t.Errorf("%s: expected hosts of the listener to be guarded, and no others", name)
 		}
 	}
-	if attach.New(edge(), []attach.Policy{on("p", "HTTPRoute", "api", "")}).Guards("other.example.com") {
+	if attach.New(edge(), []attach.Policy{on("p", "HTTPRoute", "api", "")}, attach.Tenancy{}).Guards("other.example.com") {
 		t.Error("a policy of a route guards a host that no route has")
 	}
 }
@@ -176,7 +180,7 @@ func TestAHostIsGuardedIfAPolicyTargetsItsListener(t *testing.T) {
 func TestAPolicyDecidesOnTheHostsOfItsTargets(t *testing.T) {
 	objects := edge()
 	objects.HTTPRoutes = append(objects.HTTPRoutes, httpRoute("other", "wide", "*.example.com", "edge"))
-	a := attach.New(objects, []attach.Policy{on("route", "HTTPRoute", "api", ""), on("gateway", "Gateway", "edge", ""), on("missing", "Gateway", "none", "")})
+	a := attach.New(objects, []attach.Policy{on("route", "HTTPRoute", "api", ""), on("gateway", "Gateway", "edge", ""), on("missing", "Gateway", "none", "")}, attach.Tenancy{})
 	for i, want := range [][]attach.HostUse{
 		{{Pattern: "api.example.com", Namespace: "shop"}},
 		{{Pattern: "*.example.com", Namespace: "other"}, {Pattern: "*.example.com", Namespace: "shop"}, {Pattern: "api.example.com", Namespace: "shop"}},
@@ -199,7 +203,7 @@ func TestTheStatusOfAPolicyIsTheOutcomeOfItsTargets(t *testing.T) {
 		overriding(on("strict", "Gateway", "strict", "")), on("route", "HTTPRoute", "api", ""),
 		on("weak", "Gateway", "strict", ""), on("missing", "GRPCRoute", "api", ""), {Namespace: "shop", Name: "plain"},
 	}
-	a := attach.New(objects, policies)
+	a := attach.New(objects, policies, attach.Tenancy{})
 	for i, want := range []struct{ reason, ancestors, problem string }{
 		{v1alpha1.ReasonAccepted, "shop/strict", ""},
 		{v1alpha1.ReasonAccepted, "shop/edge shop/strict:overridden", ""},
@@ -230,7 +234,7 @@ func TestTheStatusOfAPolicyIsTheOutcomeOfItsTargets(t *testing.T) {
 }
 
 func TestWithoutRoutesAPolicyStillHasAStatus(t *testing.T) {
-	a := attach.New(attach.Objects{}, []attach.Policy{on("p", "Gateway", "edge", "")})
+	a := attach.New(attach.Objects{}, []attach.Policy{on("p", "Gateway", "edge", "")}, attach.Tenancy{})
 	if a.HasRoutes() || a.Status(0).Reason() != v1alpha1.ReasonTargetNotFound || a.Guards("api.example.com") {
 		t.Errorf("expected no routes and a target that is not found, got %s", a.Status(0).Reason())
 	}

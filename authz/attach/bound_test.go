@@ -45,7 +45,7 @@ func TestANamespaceHasNoMoreOfTheTablesThanItsShare(t *testing.T) {
 		last, within := fmt.Sprint("r", n), fmt.Sprint("r", n-1)
 		policies := []attach.Policy{on("first", "HTTPRoute", "r0", ""), on("within", "HTTPRoute", within, "rule0"),
 			on("over-0", "HTTPRoute", last, "rule0"), on("over-1", "HTTPRoute", last, "rule1")}
-		a := attach.New(objects, policies)
+		a := attach.New(objects, policies, attach.Tenancy{})
 		deciding(t, a, policies, "h3.r0.example.com", get("/0/0"), "first")
 		deciding(t, a, policies, "h3."+within+".example.com", get(fmt.Sprint("/0/", 1000*(n-1))), "within")
 		deciding(t, a, policies, "h3."+within+".example.com", get("/nothing"))
@@ -75,7 +75,7 @@ func TestRoutesOverTheBoundEnd(t *testing.T) {
 	}
 	policies := []attach.Policy{on("edge", "Gateway", "edge", "")}
 	began := time.Now()
-	a := attach.New(objects, policies)
+	a := attach.New(objects, policies, attach.Tenancy{})
 	deciding(t, a, policies, "h3.r999.example.com", get("/nothing"), "edge")
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("took %s", took)

@@ -16,7 +16,7 @@ func ExampleNew() {
 		HTTPRoutes: []*gatewayv1.HTTPRoute{httpRoute("shop", "orders", "orders.example.com", "edge"), httpRoute("shop", "users", "users.example.com", "edge")},
 	}
 	policies := []attach.Policy{on("default", "Gateway", "edge", ""), on("orders", "HTTPRoute", "orders", "")}
-	a := attach.New(objects, policies)
+	a := attach.New(objects, policies, attach.Tenancy{})
 	for _, host := range []string{"orders.example.com", "users.example.com", "other.example.com"} {
 		served := a.Serve(host, match.View{Method: "GET", Path: "/"})
 		if len(served.Rules) == 0 {

@@ -37,7 +37,7 @@ func (a *Attachments) Namespaces(host string) []string {
 	var out []string
 	for pattern := range match.Covering(host) {
 		for ns := range a.namespaces[pattern] {
-			if !slices.Contains(out, ns) {
+			if a.grants.Permits(ns, host) && !slices.Contains(out, ns) {
 				out = append(out, ns)
 			}
 		}
@@ -49,8 +49,10 @@ func (a *Attachments) Namespaces(host string) []string {
 // Owned says whether routes of any namespace have all hosts of a pattern.
 func (a *Attachments) Owned(pattern string) bool {
 	for wider := range match.Covering(pattern) {
-		if len(a.namespaces[wider]) > 0 {
-			return true
+		for ns := range a.namespaces[wider] {
+			if a.grants.Permits(ns, pattern) {
+				return true
+			}
 		}
 	}
 	return false
@@ -60,7 +62,7 @@ func (a *Attachments) Owned(pattern string) bool {
 func (a *Attachments) Owns(namespace, pattern string) bool {
 	for wider := range match.Covering(pattern) {
 		if a.namespaces[wider][namespace] {
-			return true
+			return a.grants.Permits(namespace, pattern)
 		}
 	}
 	return false
@@ -68,7 +70,9 @@ func (a *Attachments) Owns(namespace, pattern string) bool {
 
 // OwnsPart says whether routes of a namespace have some host of a pattern.
 func (a *Attachments) OwnsPart(namespace, pattern string) bool {
-	return slices.ContainsFunc(a.hostnames[namespace], func(h string) bool { return match.Overlap(h, pattern) })
+	return slices.ContainsFunc(a.hostnames[namespace], func(h string) bool {
+		return match.Overlap(h, pattern) && a.grants.Permits(namespace, narrower(h, pattern))
+	})
 }
 
 // Guards says whether a policy targets a Gateway, or a listener, on which a

@@ -26,24 +26,24 @@ type listener struct {
 	hostname string // "*" for every host
 	protocol gatewayv1.ProtocolType
 	allowed  *gatewayv1.AllowedRoutes
-	// gone: a policy targets the listener, and no spec has it (any more).
-	gone bool
 }
 
 // listeners are the listeners of all Gateways and ListenerSets.
 type listeners struct {
 	labels map[string]labels.Set // of each namespace
-	// known are the Gateways that exist.
-	known map[types.NamespacedName]*gatewayv1.Gateway
+	// known are the Gateways that exist and count. uncounted has the GatewayClass of
+	// each of the others, which are as if they were not there.
+	known     map[types.NamespacedName]*gatewayv1.Gateway
+	uncounted map[types.NamespacedName]string
 	// own are the listeners of each Gateway, sets those of each ListenerSet.
 	own, sets map[types.NamespacedName][]*listener
 	parent    map[types.NamespacedName]types.NamespacedName // the Gateway of a ListenerSet
 }
 
-func newListeners(objects Objects) *listeners {
+func newListeners(objects Objects, counts func(class string) bool) *listeners {
 	l := &listeners{
 		labels: map[string]labels.Set{},
-		known:  map[types.NamespacedName]*gatewayv1.Gateway{},
+		known:  map[types.NamespacedName]*gatewayv1.Gateway{}, uncounted: map[types.NamespacedName]string{},
 		own:    map[types.NamespacedName][]*listener{},
 		sets:   map[types.NamespacedName][]*listener{},
 		parent: map[types.NamespacedName]types.NamespacedName{},
@@ -57,6 +57,10 @@ func newListeners(objects Objects) *listeners {
 	}
 	for _, g := range objects.Gateways {
 		key := nameIn(g.Namespace, g.Name)
+		if class := string(g.Spec.GatewayClassName); counts != nil && !counts(class) {
+			l.uncounted[key] = class
+			continue
+		}
 		l.known[key] = g
 		for i := range g.Spec.Listeners {
 			s := &g.Spec.Listeners[i]
@@ -97,31 +101,25 @@ func (l *listeners) addSet(set *gatewayv1.ListenerSet) {
 // has says whether a Gateway, or a ListenerSet of it, has a listener of this
 // name.
 func (l *listeners) has(gateway types.NamespacedName, name string) bool {
-	named := func(one *listener) bool { return one.name == name && !one.gone }
-	if slices.ContainsFunc(l.own[gateway], named) {
+	return l.any(gateway, func(one *listener) bool { return one.name == name })
+}
+
+// any says whether some listener of a Gateway, or of a ListenerSet of it, is as
+// wanted.
+func (l *listeners) any(gateway types.NamespacedName, wanted func(*listener) bool) bool {
+	if slices.ContainsFunc(l.own[gateway], wanted) {
 		return true
 	}
 	for set, parent := range l.parent {
-		if parent == gateway && slices.ContainsFunc(l.sets[set], named) {
+		if parent == gateway && slices.ContainsFunc(l.sets[set], wanted) {
 			return true
 		}
 	}
 	return false
 }
 
-// addGone adds a listener that a policy targets and no spec has: routes that
-// name it are the policy's.
-func (l *listeners) addGone(gateway types.NamespacedName, name string) {
-	if !slices.ContainsFunc(l.own[gateway], func(one *listener) bool { return one.name == name }) {
-		l.own[gateway] = append(l.own[gateway], &listener{gateway: gateway, owner: gateway.Namespace, name: name, hostname: "*", gone: true})
-	}
-}
-
 // admits says whether a listener's spec lets a route attach.
 func (l *listeners) admits(at *listener, kind, namespace string) bool {
-	if at.gone {
-		return true
-	}
 	kinds := at.allowed != nil && len(at.allowed.Kinds) > 0
 	switch {
 	case kinds && !slices.ContainsFunc(at.allowed.Kinds, func(k gatewayv1.RouteGroupKind) bool {

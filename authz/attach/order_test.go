@@ -50,7 +50,7 @@ func TestWhereEnvoyGatewayHasItsOwnOrderNothingIsDecidedWithoutItsWord(t *testin
 				r.Spec.Rules = []gatewayv1.HTTPRouteRule{{Matches: []gatewayv1.HTTPRouteMatch{m}}}
 				objects.HTTPRoutes = append(objects.HTTPRoutes, r)
 			}
-			a := attach.New(objects, policies)
+			a := attach.New(objects, policies, attach.Tenancy{})
 			view := match.View{Method: "GET", Path: "/a", Query: "q=1&r=1", Headers: fields{"x-a": "1", "x-b": "1"}}
 			if !c.ambiguous {
 				deciding(t, a, policies, "api.example.com", view, "a-older")
@@ -82,7 +82,7 @@ func TestAMethodOfAnyServiceMayServeEveryPathThatEndsInIt(t *testing.T) {
 			objects.HTTPRoutes = []*gatewayv1.HTTPRoute{httpRoute("shop", "http", "api.example.com", "edge")}
 			want = []string{"grpc", "http"}
 		}
-		a := attach.New(objects, policies)
+		a := attach.New(objects, policies, attach.Tenancy{})
 		for _, path := range []string{"/Get", "/service/Get", "/a/b/Get"} {
 			deciding(t, a, policies, "api.example.com", get(path), want...)
 		}

@@ -42,8 +42,18 @@ func (a *Attachments) judgeOverlaps() {
 			}
 		}
 	}
+	a.judgePorts(a.ports)
+	for _, r := range a.regions {
+		if r != nil {
+			a.judgePorts(r.ports)
+		}
+	}
+}
+
+// judgePorts warns the policies of routes that are looked up together.
+func (a *Attachments) judgePorts(ports []*port) {
 	all, from := []match.Entry{}, []policySet{}
-	for _, p := range a.ports {
+	for _, p := range ports {
 		a.judgePort(p)
 		t := &p.behaviours[0].merged
 		for i, e := range t.entries {
@@ -55,7 +65,7 @@ func (a *Attachments) judgeOverlaps() {
 			b.forget()
 		}
 	}
-	if len(a.ports) < 2 {
+	if len(ports) < 2 {
 		return
 	}
 	_, equal := build(all, match.Options{})

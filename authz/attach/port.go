@@ -46,32 +46,43 @@ func (r attachedRoute) grpc() bool { return r.route.grpc() }
 // none.
 type leftOut func(attachedRoute, gatewayv1.HTTPRouteMatch) bool
 
-// makePorts makes the tables of all ports.
-func (a *Attachments) makePorts() {
+// attachedRoutes are all routes on all listeners that admit them, the older first.
+func (a *Attachments) attachedRoutes() []attachedRoute {
+	var out []attachedRoute
+	for owner, r := range a.routes {
+		for _, at := range r.attached {
+			out = append(out, attachedRoute{r, owner, at})
+		}
+	}
+	return out
+}
+
+// makePorts makes the tables of the ports that have routes.
+func (a *Attachments) makePorts(all []attachedRoute) []*port {
 	type portKey struct {
 		gateway string
 		number  int32
 	}
+	var out []*port
 	ports := map[portKey]*port{}
 	attached := map[*port][]attachedRoute{}
-	for owner, r := range a.routes {
-		for _, at := range r.attached {
-			key := portKey{at.on.gateway.String(), at.on.port}
-			p := ports[key]
-			if p == nil {
-				p = &port{}
-				ports[key] = p
-				a.ports = append(a.ports, p)
-			}
-			if !slices.Contains(p.listeners, at.on) {
-				p.listeners = append(p.listeners, at.on)
-			}
-			attached[p] = append(attached[p], attachedRoute{r, owner, at})
+	for _, r := range all {
+		key := portKey{r.at.on.gateway.String(), r.at.on.port}
+		p := ports[key]
+		if p == nil {
+			p = &port{}
+			ports[key] = p
+			out = append(out, p)
 		}
+		if !slices.Contains(p.listeners, r.at.on) {
+			p.listeners = append(p.listeners, r.at.on)
+		}
+		attached[p] = append(attached[p], r)
 	}
-	for _, p := range a.ports {
+	for _, p := range out {
 		p.behaviours = append([]*behaviour{a.behaviour(p, attached[p], nil)}, a.grpcBehaviours(p, attached[p])...)
 	}
+	return out
 }
 
 // behaviour makes the tables of some routes.
@@ -130,7 +141,7 @@ type Served struct {
 // Serve finds the rules that may serve a request, on any port of any Gateway.
 func (a *Attachments) Serve(host string, v match.View) Served {
 	var s Served
-	for _, p := range a.ports {
+	for _, p := range a.portsOf(host) {
 		for _, b := range p.behaviours {
 			if b.when != nil && !b.when(v) {
 				continue

@@ -28,13 +28,18 @@ type route struct {
 	byDefault bool // attaches to default Gateways
 
 	attached []attachment
-	// gateways are the Gateways among the parents that exist, in order.
+	// gateways are the Gateways among the parents that exist, in order. Those of
+	// other namespaces are here only if they admit the route: a route does not tell
+	// its author which Gateways others have.
 	gateways []types.NamespacedName
 	// named are the listeners that the parents name, whether they admit the route
 	// or not. A proxy that serves the route all the same does so on one of these.
 	named []*listener
 	// over: the route is over a bound of its namespace.
 	over bool
+	// gone are the listeners that the parents name, a policy targets and no spec has
+	// (any more). Such a listener has no hostname. It admits whom its Gateway admits.
+	gone []*listener
 }
 
 // rule is a rule of a route; the matches of a GRPCRoute are written as those of
@@ -159,6 +164,9 @@ func (a *Attachments) Named(ref *authz.RouteRef, host string) ([]ServingRule, bo
 	if len(rules) == 0 {
 		rules = r.on(ref.SectionName, func(attachment) bool { return true })
 	}
+	for _, on := range r.gone {
+		rules = append(rules, ServingRule{r, ref.SectionName, on})
+	}
 	if len(rules) == 0 { // no listener admits the route, and the proxy serves it
 		for _, on := range r.named {
 			rules = append(rules, ServingRule{r, ref.SectionName, on})
@@ -171,7 +179,7 @@ func (a *Attachments) Named(ref *authz.RouteRef, host string) ([]ServingRule, bo
 }
 
 // attachRoute finds the listeners that admit a route.
-func (l *listeners) attachRoute(r *route) {
+func (a *Attachments) attachRoute(r *route) {
 	for _, ref := range r.parents {
 		if ptr.Deref(ref.Group, v1alpha1.GatewayGroup) != v1alpha1.GatewayGroup {
 			continue
@@ -180,44 +188,63 @@ func (l *listeners) attachRoute(r *route) {
 		section := string(ptr.Deref(ref.SectionName, ""))
 		switch ptr.Deref(ref.Kind, "Gateway") {
 		case "Gateway":
-			l.attachTo(r, key, l.own[key], section, ptr.Deref(ref.Port, 0))
+			a.attachTo(r, key, a.own[key], section, ptr.Deref(ref.Port, 0))
 		case "ListenerSet":
-			if parent, ok := l.parent[key]; ok {
-				l.attachTo(r, parent, l.sets[key], section, ptr.Deref(ref.Port, 0))
+			if parent, ok := a.parent[key]; ok {
+				a.attachTo(r, parent, a.sets[key], section, ptr.Deref(ref.Port, 0))
 			}
 		}
 	}
 	if r.byDefault {
-		for key, gateway := range l.known {
+		for key, gateway := range a.known {
 			if gateway.Spec.DefaultScope == gatewayv1.GatewayDefaultScopeAll {
-				l.attachTo(r, key, l.own[key], "", 0)
+				a.attachTo(r, key, a.own[key], "", 0)
 			}
 		}
 	}
 	slices.SortFunc(r.gateways, byName)
 }
 
-func (l *listeners) attachTo(r *route, gateway types.NamespacedName, list []*listener, section string, number int32) {
-	if l.known[gateway] != nil && !slices.Contains(r.gateways, gateway) {
-		r.gateways = append(r.gateways, gateway)
-	}
-	named := false
+func (a *Attachments) attachTo(r *route, gateway types.NamespacedName, list []*listener, section string, number int32) {
+	admitted, named := gateway.Namespace == r.key.namespace, false
 	for _, on := range list {
-		if section != "" && on.name != section || section == "" && on.gone || number != 0 && on.port != number && !on.gone {
+		if section != "" && on.name != section || number != 0 && on.port != number {
 			continue
 		}
 		named = true
 		r.named = append(r.named, on)
-		if !l.admits(on, r.key.kind, r.key.namespace) {
+		if !a.admits(on, r.key.kind, r.key.namespace) {
 			continue
 		}
-		if hosts, own := sharedHostnames(r.hostnames, on.hostname); len(hosts) > 0 && !slices.ContainsFunc(r.attached, func(a attachment) bool { return a.on == on }) {
+		admitted = true
+		if hosts, own := sharedHostnames(r.hostnames, on.hostname); len(hosts) > 0 && !slices.ContainsFunc(r.attached, func(at attachment) bool { return at.on == on }) {
 			r.attached = append(r.attached, attachment{on, hosts, own})
 		}
 	}
 	if !named {
-		r.named = append(r.named, &listener{gateway: gateway, name: section})
+		on := &listener{gateway: gateway, name: section}
+		r.named = append(r.named, on)
+		if a.isGone(on) && a.admitsElsewhere(r, gateway) {
+			r.gone = append(r.gone, on)
+		}
 	}
+	if admitted && a.known[gateway] != nil && !slices.Contains(r.gateways, gateway) {
+		r.gateways = append(r.gateways, gateway)
+	}
+}
+
+// isGone says whether a policy targets a listener that a Gateway lacks.
+func (a *Attachments) isGone(on *listener) bool {
+	override, _ := a.onListener(on, true)
+	fallback, _ := a.onListener(on, false)
+	return a.known[on.gateway] != nil && (override.TargetGone || fallback.TargetGone)
+}
+
+// admitsElsewhere says whether a Gateway admits a route to any of its listeners.
+func (a *Attachments) admitsElsewhere(r *route, gateway types.NamespacedName) bool {
+	return r.key.namespace == gateway.Namespace || a.any(gateway, func(on *listener) bool {
+		return a.admits(on, r.key.kind, r.key.namespace)
+	})
 }
 
 func byName(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -26,9 +27,13 @@ type Status struct {
 type targetStatus struct {
 	ref        v1alpha1.TargetReference
 	missing    bool   // there is no such route or Gateway
+	uncounted  string // the class of a Gateway that does not count
 	gone       bool   // it lacks the rule or listener
 	lostTo     string // the older policy
 	overridden bool
+	// ungranted are hostnames of the route that were granted to other namespaces, and
+	// not to the route's.
+	ungranted []string
 }
 
 // Ancestor is a Gateway of a policy's targets.
@@ -96,6 +101,11 @@ func (a *Attachments) judgeRoute(number int, p Policy, t *targetStatus, r *route
 		}
 		overridden[at.on.gateway] = theirs
 		a.decidesOn(number, p, r, at.hostnames)
+		for _, h := range at.hostnames {
+			if !a.grants.Permits(r.key.namespace, h) && !slices.Contains(t.ungranted, h) {
+				t.ungranted = append(t.ungranted, h)
+			}
+		}
 	}
 	t.overridden = !free
 	for _, key := range r.gateways {
@@ -131,10 +141,12 @@ func (st *Status) Problems() []authz.Problem {
 			out = append(out, authz.Problem{Severity: severity, Field: fmt.Sprintf("spec.targetRefs[%d]", i), Message: fmt.Sprintf(format, args...)})
 		}
 		switch {
+		case t.uncounted != "":
+			say(authz.Unattached, "Gateway %s is of GatewayClass %s, which does not count, so the Gateway admits nothing; the operator must name the class (--gateway-classes) or, without that flag, its controller must accept it", t.ref.Name, t.uncounted)
 		case t.missing:
 			say(authz.Unattached, "expected %s %s in this namespace, and there is none (yet)", t.ref.Kind, t.ref.Name)
 		case t.gone && t.ref.Kind == v1alpha1.TargetGateway:
-			say(authz.Unattached, "%s %s has no listener %s, so what is attached by that name answers 503; correct the name, or remove the target", t.ref.Kind, t.ref.Name, t.ref.SectionName)
+			say(authz.Unattached, "%s %s has no listener %s, so a route that names it is answered 503 where the proxy says that it took that route; correct the name, or remove the target", t.ref.Kind, t.ref.Name, t.ref.SectionName)
 		case t.gone:
 			say(authz.Unattached, "%s %s has no rule %s, so all of the route answers 503; correct the name, or remove the target", t.ref.Kind, t.ref.Name, t.ref.SectionName)
 		}
@@ -143,6 +155,9 @@ func (st *Status) Problems() []authz.Problem {
 		} else if t.overridden {
 			say(authz.Overridden, "a policy of the Gateway with precedence Override decides instead")
 		}
+		if len(t.ungranted) > 0 {
+			say(authz.Conflicting, "the operator granted hostname %s to other namespaces (--hostnames), so this policy decides there only where the proxy says that it took this route", listed(t.ungranted))
+		}
 	}
 	for _, m := range st.ambiguous {
 		out = append(out, authz.Problem{Severity: authz.Ambiguous, Field: "spec.targetRefs", Message: m})
@@ -150,10 +165,21 @@ func (st *Status) Problems() []authz.Problem {
 	return out
 }
 
+// listed are the first of some hostnames, and how many more there are.
+func listed(hostnames []string) string {
+	const most = 3
+	if more := len(hostnames) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(hostnames[:most], ", "), more)
+	}
+	return strings.Join(hostnames, ", ")
+}
+
 // Reason is the reason of the condition Accepted, for a policy that is valid.
 func (st *Status) Reason() string {
 	var lost, overridden, inForce int
+	ungranted := false
 	for _, t := range st.targets {
+		ungranted = ungranted || len(t.ungranted) > 0
 		switch {
 		case t.lostTo != "":
 			lost++
@@ -165,7 +191,7 @@ func (st *Status) Reason() string {
 		}
 	}
 	switch {
-	case inForce > 0 && lost > 0:
+	case inForce > 0 && (lost > 0 || ungranted):
 		return v1alpha1.ReasonPartiallyConflicted
 	case inForce > 0:
 		return v1alpha1.ReasonAccepted

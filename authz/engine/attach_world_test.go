@@ -23,6 +23,6 @@ func overriding(p *v1alpha1.AgentAuthPolicy) *v1alpha1.AgentAuthPolicy {
 func gatewayOf(name string, hostname gatewayv1.Hostname) *gatewayv1.Gateway {
 	return &gatewayv1.Gateway{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
-		Spec:       gatewayv1.GatewaySpec{Listeners: []gatewayv1.Listener{{Name: "http", Port: 80, Protocol: gatewayv1.HTTPProtocolType, Hostname: &hostname}}},
+		Spec:       gatewayv1.GatewaySpec{GatewayClassName: class, Listeners: []gatewayv1.Listener{{Name: "http", Port: 80, Protocol: gatewayv1.HTTPProtocolType, Hostname: &hostname}}},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/hostgrant"
 	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/validate"
 )
@@ -60,10 +61,12 @@ func (e *Engine) compile(in Input, compile func(*compiler, []*v1alpha1.AgentAuth
 		s.byName[p.origin.name] = i
 	}
 	s.over = boundNamespaces(s.policies, prev.over)
-	s.attached = attach.New(in.Objects, attachedPolicies(s.policies))
+	tenancy, problems := e.tenancy(&in)
+	s.problems, s.closed = problems, tenancy.Counts != nil && in.NoGatewayClasses && len(e.options.GatewayClasses) == 0
+	s.attached = attach.New(in.Objects, attachedPolicies(s.policies), tenancy)
 	s.hasRoutes = s.attached.HasRoutes()
-	lost := buildIndex(s, e.options)
-	s.reserved = newReserved(s.policies, s.attached)
+	lost := buildIndex(s, e.options, tenancy.Grants)
+	s.reserved = newReserved(s.policies, s.attached, tenancy.Grants, !e.options.OneTenant)
 	s.memo, s.used, s.tenants, s.behind = c.next, used(s.policies), c.tenants(), c.behind
 
 	reports := make([]Report, 0, len(s.policies))
@@ -105,7 +108,7 @@ type conflicts struct {
 
 // buildIndex makes the indexes of the `routes` of policies. An invalid policy
 // keeps its routes too: they answer 503.
-func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
+func buildIndex(s *Snapshot, options Options, grants *hostgrant.Table) map[int]*conflicts {
 	var refused []match.Entry
 	count := 0
 	for _, p := range s.policies {
@@ -121,7 +124,7 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 	}
 	var verdicts map[tenantHost]verdict
 	if !options.OneTenant {
-		verdicts = options.HostnameGrants.judge(s.policies, s.attached)
+		verdicts = judge(grants, s.policies, s.attached)
 	}
 	byNamespace := map[string][]match.Entry{}
 	for owner, p := range s.policies {
@@ -136,7 +139,9 @@ func buildIndex(s *Snapshot, options Options) map[int]*conflicts {
 				byNamespace[p.namespace] = append(byNamespace[p.namespace], own)
 			}
 			switch v {
-			case ungranted, beaten:
+			case ungranted:
+				continue
+			case beaten:
 				refused = append(refused, e)
 				continue
 			case disputed:

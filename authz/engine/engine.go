@@ -61,7 +61,12 @@ type Options struct {
 	// them apart, and the context extension agentauth.dev/policy names one.
 	OneTenant bool
 	// HostnameGrants, without OneTenant, say which namespace may use which hosts.
+	// Those of an Input are added.
 	HostnameGrants HostnameGrants
+	// GatewayClasses are those whose Gateways count. Without any, the Gateways of
+	// all classes count that the Input says are accepted; with OneTenant those of
+	// every class.
+	GatewayClasses []string
 	// ContextPolicy reads the context extension also without OneTenant: where
 	// no tenant writes the configuration of proxies.
 	ContextPolicy bool
@@ -214,11 +219,16 @@ type Snapshot struct {
 	// namespaceIndex has the `routes` of the policies of one namespace, for each
 	// namespace that has routes of Gateway API.
 	namespaceIndex map[string]*match.Index
-	// refused has the `routes` for hosts that their tenant may not use. A request
-	// that matches one of these is never let through unmatched.
+	// refused has the `routes` for hosts that Gateway API routes of another
+	// namespace have. A request that matches one of these is never let through
+	// unmatched. What was not granted is not here.
 	refused *match.Index
-	// reserved are the reserved headers of each hostname pattern.
-	reserved map[string][]policy.Reserved
+	// reserved are the reserved headers.
+	reserved reserved
+	// closed: no request is let through unmatched.
+	closed bool
+	// problems are those of no policy.
+	problems []authz.Problem
 
 	// behind is since when the oldest change waits to be compiled; zero: none does.
 	behind time.Time
@@ -233,3 +243,7 @@ type Snapshot struct {
 	used    map[poolKey]*pooled
 	tenants map[poolKey]string
 }
+
+// Problems are what is wrong with the Input besides its policies: with the objects
+// by which the operator keeps tenants apart.
+func (s *Snapshot) Problems() []authz.Problem { return s.problems }

@@ -59,7 +59,7 @@ func tooLate() found {
 }
 
 func hostDisputed() found {
-	return answerWith(policy.Unavailable(authz.HostDisputed, "two namespaces claim the host, or one that may not use it; see the conditions of their policies", 0))
+	return answerWith(policy.Unavailable(authz.HostDisputed, "two namespaces claim the host; see the conditions of their policies", 0))
 }
 
 // find returns the policy of a request, or the answer to it if no policy
@@ -84,8 +84,8 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, trace 
 		return hostDisputed()
 	}
 	trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepNone, Read: asked(trace, r)})
-	if e.options.AllowUnmatched && (!s.hasRoutes || f.served || !s.attached.Guards(r.Host)) {
-		return answerWith(policy.Unmatched(r, s.reservedFor(r.Host)))
+	if e.options.AllowUnmatched && !s.closed && (!s.hasRoutes || f.served || !s.attached.Guards(r.Host)) {
+		return answerWith(policy.Unmatched(r, s.reserved.unmatched(r, f.namespaces)))
 	}
 	return answerWith(policy.NoPolicy())
 }

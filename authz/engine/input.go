@@ -18,6 +18,16 @@ type Input struct {
 	// Objects are those of Gateway API that say which route serves a request.
 	attach.Objects
 
+	// HostnameGrants are the ConfigMaps of hostname grants, of agentauth's own
+	// namespace alone: nobody else grants anything. Once there is one, grants are in
+	// force, whatever it holds.
+	HostnameGrants []*Object
+
+	// GatewayClasses say whose Gateways count. NoGatewayClasses says that there are
+	// Gateways and no kind of GatewayClasses, so that nothing is known of any class.
+	GatewayClasses   []GatewayClass
+	NoGatewayClasses bool
+
 	// ReferenceGrants let policies refer to Secrets and ConfigMaps of the
 	// namespaces that the grants are in.
 	ReferenceGrants []*gatewayv1.ReferenceGrant
@@ -44,6 +54,12 @@ func (in *Input) AddGateway(o any) {
 
 // Namespace is a namespace and the labels by which listeners select it.
 type Namespace = attach.Namespace
+
+// GatewayClass is a GatewayClass, and whether its controller accepted it.
+type GatewayClass struct {
+	Name     string
+	Accepted bool
+}
 
 // Object is a Secret or a ConfigMap. It holds digests instead of API keys
 // ([apikey.Digest]): no source keeps the keys.

@@ -4,42 +4,61 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/hostgrant"
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
-// HostnameGrants say which namespace may use which hostnames in the `routes` of
-// policies (--hostnames). They are for tenants: people who do not trust each
-// other, each with a namespace. No tenant can take a host from another: neither
-// by an older policy (an old policy can be edited, a new one waits) nor by a more
-// specific match.
+// HostnameGrants say which namespace may use which hostnames. They are for
+// tenants: people who do not trust each other, each with a namespace. No tenant can
+// take a host from another: neither by an older policy (an old policy can be
+// edited, a new one waits) nor by a more specific match, nor by a route of Gateway
+// API.
 //
-// With any grant, a hostname without a grant is in force nowhere. Namespaces with
-// grants for the same hosts share them, as policies of one namespace do.
+// With any grant, a hostname without a grant is in force in no `routes`, and claims
+// nothing: neither requests nor names of headers. Namespaces with grants for the
+// same hosts share them, as policies of one namespace do.
 //
 // Without grants, a hostname that two namespaces use, or two that overlap, are in
 // force for neither. A bare "*" always needs a grant, or one policy could take
 // every host.
 type HostnameGrants []HostnameGrant
 
-// HostnameGrant lets policies of a namespace use the hostnames that a pattern
-// covers.
-type HostnameGrant struct {
-	Namespace string
-	// Hostname is as in routes: exact, "*." and a suffix, or "*".
-	Hostname string
+// HostnameGrant lets a namespace use the hostnames that a pattern covers.
+type HostnameGrant = hostgrant.Grant
+
+// tenancy is what keeps the tenants of an Input apart. problems are those of the
+// objects that say so.
+func (e *Engine) tenancy(in *Input) (t attach.Tenancy, problems []authz.Problem) {
+	if classes := e.options.GatewayClasses; len(classes) > 0 {
+		t.Counts = func(class string) bool { return slices.Contains(classes, class) }
+	} else if !e.options.OneTenant {
+		accepted := map[string]bool{}
+		for _, c := range in.GatewayClasses {
+			accepted[c.Name] = c.Accepted
+		}
+		t.Counts = func(class string) bool { return accepted[class] }
+		if in.NoGatewayClasses {
+			problems = append(problems, authz.Problem{Severity: authz.Warning, Message: noGatewayClasses})
+		}
+	}
+	if e.options.OneTenant {
+		return t, problems
+	}
+	lists := [][]HostnameGrant{e.options.HostnameGrants}
+	for _, o := range in.HostnameGrants {
+		grants, wrong := hostgrant.Parse("ConfigMap "+o.Namespace+"/"+o.Name, o.Data)
+		lists, problems = append(lists, grants), append(problems, wrong...)
+	}
+	if len(e.options.HostnameGrants)+len(in.HostnameGrants) > 0 {
+		t.Grants = hostgrant.NewTable(lists...)
+	}
+	return t, problems
 }
 
-// Check returns the problem of a grant, if it has one.
-func (g HostnameGrant) Check() error {
-	if g.Namespace == "" {
-		return fmt.Errorf("expected a namespace, got none")
-	}
-	if problems := match.Check(match.Entry{Hostname: g.Hostname}); problems != nil {
-		return fmt.Errorf("hostname %q: %s", g.Hostname, problems[0].Message)
-	}
-	return nil
-}
+const noGatewayClasses = "no GatewayClass can be read, since their CRD is not installed: no Gateway counts, and no request is let through unmatched; " +
+	"install gatewayclasses.gateway.networking.k8s.io, or name the classes whose Gateways count (--gateway-classes)"
 
 // tenantHost is a hostname in the `routes` of policies of a namespace.
 type tenantHost struct{ namespace, hostname string }
@@ -50,7 +69,7 @@ const (
 	inForce verdict = iota
 	// disputed: two namespaces use it. It answers 503.
 	disputed
-	// ungranted: it answers 503 if no other policy decides.
+	// ungranted: it claims nothing.
 	ungranted
 	// beaten: Gateway API routes of another namespace have it.
 	beaten
@@ -67,14 +86,23 @@ func (v verdict) String() string {
 	return "another namespace claims it, or a hostname that overlaps, so it is in force for neither and its requests are answered 503; the operator says by --hostnames who may use it"
 }
 
+// mayUse says whether `routes` of a namespace may use a hostname, as far as grants
+// say.
+func mayUse(grants *hostgrant.Table, namespace, hostname string) bool {
+	if grants == nil {
+		return hostname != "*"
+	}
+	return grants.Granted(namespace, hostname)
+}
+
 // judge decides which hostnames are in force. A hostname without a verdict is.
-func (g HostnameGrants) judge(policies []*compiled, attached *attach.Attachments) map[tenantHost]verdict {
+func judge(grants *hostgrant.Table, policies []*compiled, attached *attach.Attachments) map[tenantHost]verdict {
 	out := map[tenantHost]verdict{}
 	users := map[string][]string{} // hostname -> namespaces
 	for _, p := range policies {
 		for _, h := range p.hostnames {
 			switch {
-			case len(g) > 0 && !g.cover(p.namespace, h), len(g) == 0 && h == "*":
+			case !mayUse(grants, p.namespace, h):
 				out[tenantHost{p.namespace, h}] = ungranted
 			case attached.Owned(h) && !attached.Owns(p.namespace, h):
 				out[tenantHost{p.namespace, h}] = beaten
@@ -83,7 +111,7 @@ func (g HostnameGrants) judge(policies []*compiled, attached *attach.Attachments
 			}
 		}
 	}
-	if len(g) > 0 {
+	if grants != nil {
 		return out
 	}
 	for h, mine := range users {
@@ -98,15 +126,6 @@ func (g HostnameGrants) judge(policies []*compiled, attached *attach.Attachments
 		}
 	}
 	return out
-}
-
-func (g HostnameGrants) cover(namespace, hostname string) bool {
-	for pattern := range match.Covering(hostname) {
-		if slices.Contains(g, HostnameGrant{namespace, pattern}) {
-			return true
-		}
-	}
-	return false
 }
 
 // lose records that the policy may not use a hostname, once per hostname. A

@@ -40,6 +40,9 @@ type world struct {
 
 func newWorld(options Options) (*Engine, *world) {
 	w := &world{}
+	if options.GatewayClasses == nil {
+		options.GatewayClasses = []string{class, ""} // for worlds that are about something else
+	}
 	e := New(Deps{
 		Passwords: password.New(work.New(work.Options{Slots: 1}), password.Options{}),
 		Scheduler: work.New(work.Options{Slots: 1}),
@@ -97,6 +100,9 @@ var signingKey = sync.OnceValue(func() *ecdsa.PrivateKey {
 	}
 	return k
 })
+
+// class is the GatewayClass of Gateways.
+const class = "proxy"
 
 // tokenOf is a token of an issuer that every key set verifies.
 func tokenOf(t testing.TB, issuer string) string {

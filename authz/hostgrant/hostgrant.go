@@ -92,6 +92,20 @@ func (t *Table) look(namespace, pattern string) (granted, others bool) {
 	return granted, others
 }
 
+// Namespaces are those that were granted all hosts of a pattern. One of them may come
+// twice.
+func (t *Table) Namespaces(pattern string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for wider := range match.Covering(pattern) {
+			for _, ns := range t.granted[wider] {
+				if !yield(ns) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Patterns are the patterns of all grants, in no order.
 func (t *Table) Patterns() iter.Seq[string] {
 	if t == nil {

@@ -1,4 +1,4 @@
-package hostgrant_test
+package hostgrant
 
 import (
 	"fmt"
@@ -7,16 +7,15 @@ import (
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/hostgrant"
 )
 
 func TestAGrantIsANamespaceAndAHostname(t *testing.T) {
-	for _, g := range []hostgrant.Grant{{"", "a.test"}, {"Shop", "a.test"}, {"a.b", "a.test"}, {"shop", ""}, {"shop", "A.test"}, {"shop", "a.*.test"}, {"shop", strings.Repeat("a", 300)}} {
+	for _, g := range []Grant{{"", "a.test"}, {"Shop", "a.test"}, {"a.b", "a.test"}, {"shop", ""}, {"shop", "A.test"}, {"shop", "a.*.test"}, {"shop", strings.Repeat("a", 300)}} {
 		if err := g.Check(); err == nil || len(err.Error()) > 400 {
 			t.Errorf("expected %+v to be refused in few words, got %v", g, err)
 		}
 	}
-	for _, g := range []hostgrant.Grant{{"shop", "*"}, {"shop", "*.a.test"}, {"shop", "a.test"}} {
+	for _, g := range []Grant{{"shop", "*"}, {"shop", "*.a.test"}, {"shop", "a.test"}} {
 		if err := g.Check(); err != nil {
 			t.Errorf("%+v: %v", g, err)
 		}
@@ -24,7 +23,7 @@ func TestAGrantIsANamespaceAndAHostname(t *testing.T) {
 }
 
 func TestAHostIsOfTheNamespacesThatWereGrantedIt(t *testing.T) {
-	table := hostgrant.NewTable([]hostgrant.Grant{{"bank", "*.bank.test"}, {"shop", "api.bank.test"}}, []hostgrant.Grant{{"bank", "*.bank.test"}})
+	table := NewTable([]Grant{{"bank", "*.bank.test"}, {"shop", "api.bank.test"}}, []Grant{{"bank", "*.bank.test"}})
 	for _, c := range []struct {
 		namespace, pattern string
 		granted, permitted bool
@@ -45,7 +44,7 @@ func TestAHostIsOfTheNamespacesThatWereGrantedIt(t *testing.T) {
 }
 
 func TestWithoutGrantsEveryRouteIsPermittedAndNothingIsGranted(t *testing.T) {
-	for _, table := range []*hostgrant.Table{nil, hostgrant.NewTable()} {
+	for _, table := range []*Table{nil, NewTable()} {
 		if table.Granted("shop", "a.test") || !table.Permits("shop", "a.test") || len(slices.Collect(table.Patterns())) != 0 {
 			t.Errorf("%v: expected nothing to be granted and everything permitted", table)
 		}
@@ -53,7 +52,7 @@ func TestWithoutGrantsEveryRouteIsPermittedAndNothingIsGranted(t *testing.T) {
 }
 
 func TestAnEntryOfAConfigMapIsANamespaceAndItsHostnames(t *testing.T) {
-	grants, problems := hostgrant.Parse("ConfigMap agentauth/grants", map[string][]byte{
+	grants, problems := Parse("ConfigMap agentauth/grants", map[string][]byte{
 		"shop": []byte("*.shop.test\n  shop.test\t*.more.test"), "bank": []byte("bank.test"), "empty": nil,
 		"typo":     []byte("good.test Bad.test"),
 		"no.dots":  []byte("a.test"),
@@ -63,7 +62,7 @@ func TestAnEntryOfAConfigMapIsANamespaceAndItsHostnames(t *testing.T) {
 		"a-yaml":   []byte("[a.test]"),
 		"with-key": []byte("hostname: a.test"),
 	})
-	want := []hostgrant.Grant{{"bank", "bank.test"}, {"shop", "*.shop.test"}, {"shop", "shop.test"}, {"shop", "*.more.test"}}
+	want := []Grant{{"bank", "bank.test"}, {"shop", "*.shop.test"}, {"shop", "shop.test"}, {"shop", "*.more.test"}}
 	if !slices.Equal(grants, want) {
 		t.Errorf("expected %v, got %v", want, grants)
 	}
@@ -82,7 +81,7 @@ func TestTheProblemsOfAConfigMapAreBounded(t *testing.T) {
 	for i := range 10_000 {
 		entries[fmt.Sprint("N", i)] = []byte("a.test")
 	}
-	grants, problems := hostgrant.Parse("ConfigMap agentauth/grants", entries)
+	grants, problems := Parse("ConfigMap agentauth/grants", entries)
 	if len(grants) != 1 || len(problems) != 21 || !strings.Contains(problems[20].Message, "9980 more") {
 		t.Errorf("expected one grant and 21 problems, got %d and %v", len(grants), problems)
 	}

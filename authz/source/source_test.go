@@ -14,10 +14,10 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/limit"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/source"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 const (
@@ -275,7 +275,7 @@ func TestOnlyADirectoryWaitsForKeySets(t *testing.T) {
 
 func engineWithPasswords(t *testing.T) *engine.Engine {
 	t.Helper()
-	e := engine.New(engine.Deps{Passwords: password.New(limit.New(2, 10), password.Options{})}, engine.Options{OneTenant: true})
+	e := engine.New(engine.Deps{Passwords: password.New(work.New(work.Options{Slots: 2}), password.Options{})}, engine.Options{OneTenant: true})
 	t.Cleanup(e.Close)
 	return e
 }
