@@ -19,7 +19,7 @@ import (
 func namespaces(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		kubectl(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {
+		kubectl(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %q, labels: {
 			pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted}}}`, name), "apply", "-f", "-")
 	}
 }

@@ -84,7 +84,13 @@ const chartDir = "charts/agentauth"
 // render is `helm template` with values in YAML.
 func render(t *testing.T, values string) (string, error) {
 	t.Helper()
-	return parts.Helm(t.Context(), suite.Dir, "", values, "template", "agentauth", chartDir, "-n", "agentauth-system", "-f", "-")
+	return renderWith(t, values)
+}
+
+func renderWith(t *testing.T, values string, args ...string) (string, error) {
+	t.Helper()
+	args = append([]string{"template", "agentauth", chartDir, "-n", "agentauth-system"}, args...)
+	return parts.Helm(t.Context(), suite.Dir, "", values, append(args, "-f", "-")...)
 }
 
 // object is a manifest.

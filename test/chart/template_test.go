@@ -114,6 +114,14 @@ func closed(schema map[string]any, path []string, visit func(path []string, prop
 	}
 }
 
+// at is the schema of a value.
+func at(schema map[string]any, path []string) map[string]any {
+	for _, step := range path {
+		schema = schema["properties"].(map[string]any)[step].(map[string]any)
+	}
+	return schema
+}
+
 func TestEveryValueIsInTheSchemaAndNoOtherIsTaken(t *testing.T) {
 	var schema map[string]any
 	data, err := os.ReadFile("../../charts/agentauth/values.schema.json")
@@ -131,7 +139,11 @@ func TestEveryValueIsInTheSchemaAndNoOtherIsTaken(t *testing.T) {
 		if len(path) > 0 {
 			in = defaults.at(strings.Join(path, "."))
 		}
+		required, _ := at(schema, path)["required"].([]any)
 		for name := range properties {
+			if name != "global" && !slices.Contains(required, any(name)) {
+				t.Errorf("%q: expected the schema to require it, or null turns it off", append(path, name))
+			}
 			if _, there := in.(map[string]any)[name]; !there && name != "global" {
 				t.Errorf("the schema has %q, values.yaml has not", append(path, name))
 			}
@@ -253,6 +265,9 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "Deployment", "", pod + "tolerations", "[{key: edge, operator: Exists, effect: NoSchedule}]"},
 		{everything, "Deployment", "", pod + "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms.0.matchExpressions.0.key", "gpu"},
 		{everything, "Deployment", "", pod + "topologySpreadConstraints", "[{topologyKey: rack, maxSkew: 2, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app.kubernetes.io/name: agentauth, app.kubernetes.io/instance: agentauth}}}]"},
+		{trusting + "topologySpreadConstraints: [{topologyKey: rack, labelSelector: {matchLabels: {x: y}}}, {topologyKey: row, labelSelector: {}}, {topologyKey: room, labelSelector: null}]",
+			"Deployment", "", pod + "topologySpreadConstraints", `[{topologyKey: rack, labelSelector: {matchLabels: {x: y}}}, {topologyKey: row, labelSelector: {}},
+			{topologyKey: room, labelSelector: {matchLabels: {app.kubernetes.io/name: agentauth, app.kubernetes.io/instance: agentauth}}}]`},
 		{everything, "Deployment", "", "spec.template.metadata.labels.team", "platform"},
 		{everything, "Deployment", "", "spec.template.metadata.annotations", "{note: '1'}"},
 		{everything, "Service", "", "metadata.annotations", "{a: b}"},

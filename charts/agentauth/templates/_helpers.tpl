@@ -14,15 +14,15 @@
 {{- end }}
 
 {{- define "agentauth.selector" -}}
-app.kubernetes.io/name: {{ include "agentauth.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "agentauth.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "agentauth.labels" -}}
 {{ include "agentauth.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end }}
 
 {{- define "agentauth.account" -}}
@@ -30,6 +30,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (include "agentauth.fullname" .) .Values.serviceAccount.name }}
 {{- else }}
 {{- required "serviceAccount.name: expected the name of the account to use, because serviceAccount.create is false" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- /* How many pods there are to be. An autoscaler says so once there is one: the Deployment keeps what it has, so that
+       turning autoscaling on takes no pod away. Where the cluster cannot be asked (helm template) nothing is said. */}}
+{{- define "agentauth.replicas" -}}
+{{- if not .Values.autoscaling.enabled }}
+{{- .Values.replicas }}
+{{- else if $deployments := lookup "apps/v1" "Deployment" .Release.Namespace "" }}
+{{- $replicas := 0 }}
+{{- range $deployments.items }}
+{{- if eq .metadata.name (include "agentauth.fullname" $) }}{{ $replicas = int .spec.replicas }}{{ end }}
+{{- end }}
+{{- $replicas | default .Values.autoscaling.minReplicas }}
 {{- end }}
 {{- end }}
 
