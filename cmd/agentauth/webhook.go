@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	registration "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	core "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/controller/servingcert"
@@ -101,17 +102,20 @@ func (s *service) webhookCertificate() (show showCertificate, keep func(context.
 		}
 		return certs.Certificate, certs.Watch, nil
 	}
-	secrets, err := core.NewForConfig(c.rest)
+	config, clock := rest.CopyConfig(c.rest), &servingcert.ServerClock{}
+	config.Wrap(clock.Wrap)
+	secrets, err := core.NewForConfig(config)
 	if err != nil {
 		return nil, nil, usage("the cluster cannot be used: %v", err)
 	}
-	configurations, err := registration.NewForConfig(c.rest)
+	configurations, err := registration.NewForConfig(config)
 	if err != nil {
 		return nil, nil, usage("the cluster cannot be used: %v", err)
 	}
 	keeper := servingcert.New(servingcert.Config{
 		Secrets:        secrets.Secrets(c.namespace),
-		Configurations: configurations.ValidatingWebhookConfigurations(), Configuration: f.configuration, Log: s.log,
+		Configurations: configurations.ValidatingWebhookConfigurations(), Configuration: f.configuration,
+		Clock: clock.Now, Log: s.log,
 	})
 	return keeper.Certificate, keeper.Run, nil
 }

@@ -22,7 +22,7 @@ func (k *Keeper) settled(c *registrationv1.ValidatingWebhookConfiguration, m *ma
 			return false
 		}
 	}
-	if !m.next.equal(k.waiting) {
+	if !m.next.equal(k.waiting) || now.Before(k.since) { // a clock that was set back
 		k.waiting, k.since = m.next, now
 	}
 	return !now.Before(k.since.Add(k.Settle))

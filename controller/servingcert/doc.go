@@ -14,4 +14,7 @@
 //	                         configuration trusts both
 //	Settle after that        the next one is served by whoever reads the Secret
 //	once the old one expired the configuration trusts the new one alone
+//
+// The time is that of the API servers, [ServerClock]. Clocks of replicas that are
+// wrong all the same make no certificate that others have to wait for, or replace.
 package servingcert

@@ -15,8 +15,10 @@ import (
 	"time"
 )
 
-// backdated is how far the clock of an API server may be behind.
-const backdated = time.Hour
+// backdated is how long before it is made a certificate begins. What a clock makes
+// that is ahead is so valid for API servers at once, and what others make is valid
+// for a clock that is behind.
+const backdated = 2 * 365 * 24 * time.Hour
 
 // pair is a certificate with its authority behind it, and its key.
 type pair struct {
@@ -27,7 +29,7 @@ type pair struct {
 
 // issue makes a pair for a server of these DNS names and addresses. The
 // authority's key signs this once and is gone.
-func issue(names []string, now time.Time, validity time.Duration) (*pair, error) {
+func issue(names []string, now, until time.Time) (*pair, error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -36,7 +38,7 @@ func issue(names []string, now time.Time, validity time.Duration) (*pair, error)
 	if err != nil {
 		return nil, err
 	}
-	ca, err := template(now, validity)
+	ca, err := template(now, until)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func issue(names []string, now time.Time, validity time.Duration) (*pair, error)
 	if ca, err = x509.ParseCertificate(caDER); err != nil {
 		return nil, err
 	}
-	leaf, err := template(now, validity)
+	leaf, err := template(now, until)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +74,9 @@ func issue(names []string, now time.Time, validity time.Duration) (*pair, error)
 	return readPair(append(encode(der), encode(caDER)...), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
-func template(now time.Time, validity time.Duration) (*x509.Certificate, error) {
+func template(now, until time.Time) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	return &x509.Certificate{SerialNumber: serial, NotBefore: now.Add(-backdated), NotAfter: now.Add(validity)}, err
+	return &x509.Certificate{SerialNumber: serial, NotBefore: now.Add(-backdated), NotAfter: until}, err
 }
 
 func encode(der []byte) []byte {
@@ -103,7 +105,7 @@ func (p *pair) equal(o *pair) bool {
 
 // serves says whether a client that looks for these names takes it now.
 func (p *pair) serves(names []string, now time.Time) bool {
-	if p == nil || !now.Before(p.Leaf.NotAfter) {
+	if p == nil || !now.Before(p.Leaf.NotAfter) || p.early(now) {
 		return false
 	}
 	for _, name := range names {
@@ -113,6 +115,9 @@ func (p *pair) serves(names []string, now time.Time) bool {
 	}
 	return true
 }
+
+// early says whether it is not valid yet.
+func (p *pair) early(now time.Time) bool { return p != nil && now.Before(p.Leaf.NotBefore) }
 
 // due says whether the next should be made.
 func (p *pair) due(now time.Time) bool {

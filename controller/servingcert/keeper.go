@@ -51,7 +51,7 @@ type Configurations interface {
 }
 
 // Config says what to keep. Zero durations are the defaults, and Clock is
-// time.Now; all else is needed.
+// time.Now, where [ServerClock] is better; all else is needed.
 type Config struct {
 	Secrets        Secrets
 	Configurations Configurations

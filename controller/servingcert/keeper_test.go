@@ -103,7 +103,7 @@ func TestWhatOfTheSecretCannotBeUsedIsMadeAnew(t *testing.T) {
 
 func other(t *testing.T) *pair {
 	t.Helper()
-	p, err := issue([]string{"other.test"}, noon, time.Hour)
+	p, err := issue([]string{"other.test"}, noon, noon.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,8 +82,17 @@ func (m *material) bundle() []byte {
 // advance is the next step, if it is time for one. settled: whoever verifies
 // has trusted the next certificate for long enough.
 func (m material) advance(names []string, now time.Time, validity time.Duration, settled bool) (material, error) {
+	// Of two clocks that are far apart one is wrong, and none can tell which: what
+	// replaces a certificate that is not valid yet ends no earlier, so that both
+	// take it and neither makes another.
+	until := now.Add(validity)
+	for _, p := range []*pair{m.current, m.next} {
+		if p.early(now) && p.Leaf.NotAfter.After(until) {
+			until = p.Leaf.NotAfter
+		}
+	}
 	fresh := func() (*pair, error) {
-		p, err := issue(names, now, validity)
+		p, err := issue(names, now, until)
 		if err == nil {
 			m.trust(p.authority)
 		}
@@ -92,7 +101,7 @@ func (m material) advance(names []string, now time.Time, validity time.Duration,
 	var err error
 	m.authorities = slices.DeleteFunc(slices.Clone(m.authorities), func(ca *x509.Certificate) bool { return !now.Before(ca.NotAfter) })
 	switch {
-	case !m.current.serves(names, now): // the first, or of other names: nothing better is to be had
+	case !m.current.serves(names, now): // the first, or of other names or another time: nothing better is to be had
 		if m.next.serves(names, now) {
 			m.current, m.next = m.next, nil
 		} else {
