@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/json"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -26,6 +28,25 @@ func ours(gateway string, since metav1.Time) gatewayv1.PolicyAncestorStatus {
 	return ancestor(v1alpha1.ControllerName, gateway, since)
 }
 
+// entries are ancestors as the API server sends them.
+func entries(list ...gatewayv1.PolicyAncestorStatus) (out []jsontext.Value) {
+	for _, a := range list {
+		out = append(out, entryOf(a))
+	}
+	return out
+}
+
+func typed(t *testing.T, list []jsontext.Value) []gatewayv1.PolicyAncestorStatus {
+	t.Helper()
+	out := make([]gatewayv1.PolicyAncestorStatus, len(list))
+	for i, a := range list {
+		if err := json.UnmarshalCaseSensitivePreserveInts(a, &out[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
 // listed lists ancestors as controller/gateway.
 func listed(list []gatewayv1.PolicyAncestorStatus) string {
 	var out []string
@@ -39,20 +60,21 @@ func listed(list []gatewayv1.PolicyAncestorStatus) string {
 func TestAncestorsOfOthersStayAsTheyAreAndOursAreReplaced(t *testing.T) {
 	before := metav1.NewTime(noon.Add(-time.Hour))
 	theirs := ancestor("other.example/controller", "a", before)
-	current := []gatewayv1.PolicyAncestorStatus{ours("gone", before), ours("kept", before), theirs}
+	current := entries(ours("gone", before), ours("kept", before), theirs)
 	r := &engine.Report{Ancestors: []gatewayv1.PolicyAncestorStatus{ours("new", metav1.Time{}), ours("kept", metav1.Time{})}, Conditions: report(1)[0].Conditions}
-	got, conditions := mergeAncestors(current, r, noon)
-	if listed(got) != "agentauth/kept other/a agentauth/new" {
+	sent, changed, conditions := mergeAncestors(current, r, noon)
+	got := typed(t, sent)
+	if !changed || listed(got) != "agentauth/kept other/a agentauth/new" {
 		t.Errorf("got %s", listed(got))
 	}
-	if got[0].Conditions[0].LastTransitionTime != before || got[2].Conditions[0].LastTransitionTime != noon {
+	if !got[0].Conditions[0].LastTransitionTime.Equal(&before) || !got[2].Conditions[0].LastTransitionTime.Equal(&noon) {
 		t.Errorf("expected the time of the last change, got %v", got)
 	}
 	if conditions[0].Message != "m" || r.Ancestors[0].AncestorRef.Name != "new" {
 		t.Errorf("the report changed: %v", conditions)
 	}
-	again, _ := mergeAncestors(got, r, metav1.NewTime(noon.Add(time.Hour)))
-	if fmt.Sprint(again) != fmt.Sprint(got) {
+	again, changed, _ := mergeAncestors(sent, r, metav1.NewTime(noon.Add(time.Hour)))
+	if changed || fmt.Sprint(again) != fmt.Sprint(sent) {
 		t.Errorf("expected what is there already to stay, got %v", again)
 	}
 }
@@ -63,7 +85,8 @@ func TestAncestorsForWhichThereIsNoRoomAreTold(t *testing.T) {
 		current = append(current, ancestor("other.example/controller", fmt.Sprint("g", i), noon))
 	}
 	r := &engine.Report{Ancestors: []gatewayv1.PolicyAncestorStatus{ours("a", noon), ours("b", noon)}, Conditions: report(1)[0].Conditions}
-	got, conditions := mergeAncestors(current, r, noon)
+	sent, _, conditions := mergeAncestors(entries(current...), r, noon)
+	got := typed(t, sent)
 	if len(got) != 16 || !strings.HasSuffix(listed(got), "agentauth/a") {
 		t.Errorf("expected 16, got %s", listed(got))
 	}

@@ -11,8 +11,11 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +37,7 @@ import (
 )
 
 // Config is a cluster and what to do with its policies. All of it is needed,
-// but for Namespaces, Again and Schema.
+// but for Namespaces, Again, Schema and Behind.
 type Config struct {
 	REST *rest.Config
 	// Namespaces are those to watch; none is all.
@@ -52,6 +55,8 @@ type Config struct {
 	// Schema is called with how the CRD of policies differs from the one that this
 	// binary is built for: when it is first seen, and once per change.
 	Schema func(Schema)
+	// Behind, if not nil, says since when a change that Load took is not in force.
+	Behind func() (since time.Time, behind bool)
 }
 
 // Cluster loads what the API server says, whenever that changes.
@@ -82,14 +87,10 @@ func New(config Config) (*Cluster, error) {
 	if c.lease, err = newLease(rc, config); err != nil {
 		return nil, err
 	}
-	written := runtime.NewScheme() // where policies are policies, and not what was received
-	if err := v1alpha1.AddToScheme(written); err != nil {
-		return nil, err
-	}
 	// The kind is known: no discovery, and no waiting for it.
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), meta.RESTScopeNamespace)
-	writer, err := client.New(rc, client.Options{HTTPClient: connections, Scheme: written, Mapper: mapper})
+	writer, err := client.New(rc, client.Options{HTTPClient: connections, Mapper: mapper})
 	if err != nil {
 		return nil, err
 	}
@@ -99,33 +100,91 @@ func New(config Config) (*Cluster, error) {
 
 // newReader reads kinds from the API server.
 func newReader(rc *rest.Config, connections *http.Client) (reader, error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), crdv1.AddToScheme(scheme), gatewayv1.Install(scheme), gatewayv1beta1.Install(scheme)); err != nil {
+	types, sent := runtime.NewScheme(), runtime.NewScheme()
+	err := errors.Join(corev1.AddToScheme(types), crdv1.AddToScheme(types), gatewayv1.Install(types), gatewayv1beta1.Install(types),
+		v1alpha1.AddToScheme(types), corev1.AddToScheme(sent))
+	if err != nil {
 		return nil, err
 	}
-	addReceived(scheme)
-	codecs := serializer.NewCodecFactory(scheme)
+	for _, v := range versions() {
+		if gvk, err := apiutil.GVKForObject(v.object, types); err != nil {
+			return nil, err
+		} else if gvk.Group != corev1.GroupName {
+			addReceived(sent, gvk)
+		}
+	}
+	codecs := serializer.NewCodecFactory(sent)
 	return func(resource string, kind client.Object, namespace string) (*toolscache.ListWatch, error) {
-		gvk, err := apiutil.GVKForObject(kind, scheme)
+		gvk, err := apiutil.GVKForObject(kind, types)
 		if err != nil {
 			return nil, err
 		}
-		from, err := apiutil.RESTClientForGVK(gvk, false, false, rc, codecs, connections)
+		from, err := apiutil.RESTClientForGVK(gvk, gvk.Group != corev1.GroupName, false, rc, codecs, connections)
 		if err != nil {
 			return nil, err
 		}
 		return toolscache.NewFilteredListWatchFromClient(from, resource, namespace, func(o *metav1.ListOptions) {
-			switch kind.(type) {
-			case *corev1.Secret, *corev1.ConfigMap:
-				o.LabelSelector = v1alpha1.LabelUse // that it is there
-			}
+			o.LabelSelector = labelled(kind)
 		}), nil
 	}, nil
 }
 
+// labelled selects the objects of a kind that are of use: of Secrets and
+// ConfigMaps those that their owners labelled for a use that there is.
+func labelled(kind client.Object) string {
+	var uses []string
+	switch kind.(type) {
+	case *corev1.Secret:
+		uses = []string{v1alpha1.UseAPIKey, v1alpha1.UseBasic, v1alpha1.UseCA, v1alpha1.UseHMAC, v1alpha1.UseJWKS}
+	case *corev1.ConfigMap:
+		uses = []string{v1alpha1.UseCA, "hostname-grants", v1alpha1.UseJWKS}
+	default:
+		return ""
+	}
+	return v1alpha1.LabelUse + " in (" + strings.Join(uses, ",") + ")"
+}
+
 // Age is for how long what is in force may not have been what the API server
-// says: 0 while it is watched.
-func (c *Cluster) Age() time.Duration { return c.kinds.age() }
+// says: since the oldest change that is not in force, and since anything was not
+// watched. It is 0 while all is well, and never because of a try that failed.
+func (c *Cluster) Age() time.Duration {
+	return max(c.kinds.age(), c.kinds.pending.age(), c.behind())
+}
+
+// behind is since when what was loaded is not in force, as Config.Behind says.
+func (c *Cluster) behind() time.Duration {
+	if c.config.Behind == nil {
+		return 0
+	}
+	since, behind := c.config.Behind()
+	if !behind {
+		return 0
+	}
+	return time.Since(since)
+}
+
+// Problems are what keeps what is in force from being all that the API server
+// says, and what is left out of it: a line each, at most 20 of the latter.
+func (c *Cluster) Problems() (lines []string) {
+	lags := append(c.kinds.lags(), lag{"", "a change is not in force", c.kinds.pending.age()}, lag{"", "a policy is not compiled", c.behind()})
+	for _, l := range lags {
+		if l.age >= time.Second {
+			lines = append(lines, fmt.Sprintf("%s for %s; what was known before is in force", strings.TrimSpace(l.kind+" "+l.what), l.age.Round(time.Second)))
+		}
+	}
+	slices.Sort(lines)
+	odd := c.kinds.unreadable()
+	if more := len(odd) - maxUnreadable; more > 0 {
+		odd = append(odd[:maxUnreadable:maxUnreadable], fmt.Sprintf("and %d more objects cannot be read", more))
+	}
+	return append(lines, odd...)
+}
+
+// maxUnreadable bounds the objects that are named.
+const maxUnreadable = 20
+
+// Unreadable is how many objects are left out because they cannot be read.
+func (c *Cluster) Unreadable() int { return len(c.kinds.unreadable()) }
 
 // Run follows the cluster until ctx ends. It returns an error only where
 // nothing can be followed at all.
@@ -165,7 +224,9 @@ func (c *Cluster) follow(ctx context.Context) {
 }
 
 func (c *Cluster) load(ctx context.Context) {
+	c.kinds.pending.begin()
 	if reports, inForce := c.config.Load(ctx, c.kinds.input()); inForce {
+		c.kinds.pending.inForce()
 		c.status.report(reports)
 	}
 }

@@ -98,8 +98,8 @@ func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
 	}
 	want := []string{
 		"/api/v1/namespaces labels= initial=true",
-		"/api/v1/namespaces/shop/configmaps labels=agentauth.dev/use initial=true",
-		"/api/v1/namespaces/shop/secrets labels=agentauth.dev/use initial=true",
+		"/api/v1/namespaces/shop/configmaps labels=agentauth.dev/use in (ca,hostname-grants,jwks) initial=true",
+		"/api/v1/namespaces/shop/secrets labels=agentauth.dev/use in (api-key,basic,ca,hmac,jwks) initial=true",
 		"/apis/agentauth.dev/v1alpha1/namespaces/shop/agentauthpolicies labels= initial=true",
 		"/apis/apiextensions.k8s.io/v1/customresourcedefinitions labels= initial=true",
 		"/apis/" + gateway + "/v1/namespaces/shop/httproutes labels= initial=true",

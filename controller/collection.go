@@ -2,35 +2,40 @@ package controller
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/flowcontrol"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // collection holds the objects of one kind in one namespace, as items: the only
 // copy that a replica has. It is the store of a reflector of client-go.
 type collection struct {
+	kind  client.Object    // an object of the kind, without content
+	name  string           // of the kind, for people
 	items toolscache.Store // of *item, by namespace and name
 	from  *toolscache.ListWatch
+	log   *slog.Logger
 	// changed is signalled when the engine would make something else of the
 	// items. updated, if not nil, is signalled at every event, also where only a
-	// status changed.
+	// status changed. arrives, if not nil, is called before changed is signalled.
 	changed, updated chan struct{}
-	pace             flowcontrol.RateLimiter
+	arrives          func()
+	pace, tell       flowcontrol.RateLimiter
 
 	writing sync.Mutex // while items are compared and stored
 
-	mu       sync.Mutex
-	synced   bool // everything was read once
-	watching *openWatch
-	initial  bool      // the watch still delivers what there was before it
-	lost     time.Time // when the last watch ended
+	mu     sync.Mutex
+	synced bool // everything was read once
+	watch  watchState
 }
 
 // How often the watch of a collection is begun: at most watchBurst times at
@@ -42,21 +47,41 @@ const (
 	watchesPerSecond = 0.5
 )
 
-func newCollection(from *toolscache.ListWatch, changed, updated chan struct{}) *collection {
+// How many objects that cannot be read are logged one by one: oddBurst, and then
+// oddPerSecond.
+const (
+	oddBurst     = 20
+	oddPerSecond = 0.1
+)
+
+func newCollection(kind client.Object, from *toolscache.ListWatch, changed, updated chan struct{}) *collection {
 	return &collection{
-		items: toolscache.NewStore(toolscache.MetaNamespaceKeyFunc), from: from, changed: changed, updated: updated,
-		pace: flowcontrol.NewTokenBucketRateLimiter(watchesPerSecond, watchBurst), lost: time.Now(),
+		kind: kind, items: toolscache.NewStore(toolscache.MetaNamespaceKeyFunc), from: from, changed: changed, updated: updated,
+		log:  slog.New(slog.DiscardHandler),
+		pace: flowcontrol.NewTokenBucketRateLimiter(watchesPerSecond, watchBurst), tell: flowcontrol.NewTokenBucketRateLimiter(oddPerSecond, oddBurst),
+		watch: watchState{current: time.Now()},
 	}
 }
 
-// run reads and watches until ctx ends. kind is an object of the kind.
-func (c *collection) run(ctx context.Context, name string, kind any) {
-	lw := &toolscache.ListWatch{ListWithContextFunc: c.from.ListWithContextFunc, WatchFuncWithContext: c.watch}
-	toolscache.NewReflectorWithOptions(lw, kind, c, toolscache.ReflectorOptions{Name: name}).RunWithContext(ctx)
+// run reads and watches until ctx ends.
+func (c *collection) run(ctx context.Context) {
+	lw := &toolscache.ListWatch{ListWithContextFunc: c.list, WatchFuncWithContext: c.beginWatch}
+	// No type is expected of objects: what cannot be an item is an error of newItem.
+	toolscache.NewReflectorWithOptions(lw, nil, c, toolscache.ReflectorOptions{Name: c.name, TypeDescription: c.name}).RunWithContext(ctx)
 }
 
-// watch begins a watch, in its time.
-func (c *collection) watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+// list lists everything.
+func (c *collection) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+	if o.Continue == "" {
+		c.mu.Lock()
+		c.watch.lists()
+		c.mu.Unlock()
+	}
+	return c.from.ListWithContextFunc(ctx, o)
+}
+
+// beginWatch begins a watch, in its time.
+func (c *collection) beginWatch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 	if err := c.pace.Wait(ctx); err != nil {
 		return nil, err
 	}
@@ -64,11 +89,11 @@ func (c *collection) watch(ctx context.Context, o metav1.ListOptions) (watch.Int
 	if err != nil {
 		return nil, err
 	}
+	opened := &openWatch{w, c}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watching = &openWatch{w, c}
-	c.initial = o.SendInitialEvents != nil // until Replace; other watches continue from what was read
-	return c.watching, nil
+	c.watch.opens(opened, o.SendInitialEvents != nil)
+	return opened, nil
 }
 
 // openWatch notes when the watch ends: a reflector stops each of its watches,
@@ -83,22 +108,22 @@ func (w *openWatch) Stop() {
 	w.Interface.Stop()
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
-	if w.of.watching != w {
-		return
-	}
-	if w.of.watching = nil; !w.of.initial {
-		w.of.lost = time.Now()
-	}
+	w.of.watch.ends(w)
 }
 
-// age is for how long the collection has not been watched, 0 while it is.
+// UpdateResourceVersion is called after each event that was taken, bookmarks too.
+func (c *collection) UpdateResourceVersion(string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch.delivers()
+}
+
+// age is for how long the collection may not have been what the API server has;
+// 0 while it is watched.
 func (c *collection) age() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.watching != nil && !c.initial {
-		return 0
-	}
-	return time.Since(c.lost)
+	return c.watch.age()
 }
 
 // hasSynced reports whether everything was read.
@@ -117,26 +142,35 @@ func (c *collection) get(key string) *item {
 
 // Transformer makes items of objects as soon as they are decoded: no API key
 // is held until everything is read.
-func (c *collection) Transformer() toolscache.TransformFunc { return newItem }
+func (c *collection) Transformer() toolscache.TransformFunc {
+	return func(o any) (any, error) { return newItem(c.kind, o) }
+}
 
-// Replace stores everything there is.
+// Replace stores everything there is. What cannot be an item is left out.
 func (c *collection) Replace(list []any, _ string) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	changed := len(list) != len(c.items.ListKeys())
+	items := make([]any, 0, len(list))
+	changed := false
 	for n, o := range list {
+		list[n] = nil // an item is the only copy
 		i, differs, err := c.intern(o)
 		if err != nil {
 			return err
 		}
-		list[n], changed = i, changed || differs
+		if i.isGone() {
+			continue
+		}
+		items, changed = append(items, i), changed || differs
 	}
-	if err := c.items.Replace(list, ""); err != nil {
+	changed = changed || len(items) != len(c.items.ListKeys())
+	if err := c.items.Replace(items, ""); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	first := !c.synced
-	c.synced, c.initial = true, false
+	c.synced = true
+	c.watch.reads()
 	c.mu.Unlock()
 	c.notify(changed || first)
 	return nil
@@ -146,17 +180,47 @@ func (c *collection) Replace(list []any, _ string) error {
 // name if the engine would make the same of both: the engine knows a value by
 // its pointer.
 func (c *collection) intern(o any) (i *item, differs bool, err error) {
-	made, err := newItem(o)
+	made, err := newItem(c.kind, o)
 	if err != nil {
 		return nil, false, err
 	}
 	i = made.(*item)
-	old, ok, _ := c.items.Get(i)
-	if !ok || !i.means(old.(*item)) {
+	found, ok, _ := c.items.Get(i)
+	if !ok {
+		c.left(i)
 		return i, true, nil
 	}
-	i.value = old.(*item).value
+	old := found.(*item)
+	if i.UID == old.UID && isOlder(i.ResourceVersion, old.written) {
+		i.status, i.written = old.status, old.written
+	}
+	if i.unreadable != old.unreadable {
+		c.left(i)
+	}
+	if !i.means(old) {
+		return i, true, nil
+	}
+	i.value = old.value
 	return i, false, nil
+}
+
+// left says that an object is left out, if it is.
+func (c *collection) left(i *item) {
+	if i.unreadable != "" && c.tell.TryAccept() {
+		c.log.Warn("an object cannot be read and is left out; the others are not affected. Repair it, or remove it", "object", c.nameOf(i), "problem", i.unreadable)
+	}
+}
+
+func (c *collection) nameOf(i *item) string { return c.name + " " + nameOf(i).String() }
+
+// unreadable are the objects that are left out, with why.
+func (c *collection) unreadable() (out []string) {
+	for _, o := range c.items.List() {
+		if i := o.(*item); i.unreadable != "" {
+			out = append(out, c.nameOf(i)+" cannot be read and is left out: "+i.unreadable)
+		}
+	}
+	return out
 }
 
 // Add stores a new object.
@@ -174,17 +238,38 @@ func (c *collection) update(o any) error {
 	if err != nil {
 		return err
 	}
+	if i.isGone() {
+		_, was, _ := c.items.Get(i)
+		defer c.notify(was)
+		return c.items.Delete(i)
+	}
 	defer c.notify(differs)
 	return c.items.Update(i)
 }
 
-// swap stores an item in place of the one that it was made of.
+// swap stores an item with a status that was written in place of the one that
+// it was made of. Of an item that the watch brought meanwhile it replaces the
+// status, if that is the older one.
 func (c *collection) swap(old, now *item) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if found, _, _ := c.items.Get(now); found == any(old) {
+	found, _, _ := c.items.Get(now)
+	i, _ := found.(*item)
+	switch {
+	case i == nil:
+	case i == old:
 		_ = c.items.Update(now)
+	case i.UID == now.UID && isOlder(i.ResourceVersion, now.written) && !isOlder(now.written, i.written):
+		merged := *i
+		merged.status, merged.written = now.status, now.written
+		_ = c.items.Update(&merged)
 	}
+}
+
+// isOlder reports whether a version is known to be older than another.
+func isOlder(version, than string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, than)
+	return err == nil && order < 0
 }
 
 // Delete removes an object.
@@ -219,6 +304,9 @@ func (c *collection) reread(ctx context.Context) error {
 func (c *collection) notify(changed bool) {
 	signal(c.updated)
 	if changed {
+		if c.arrives != nil {
+			c.arrives()
+		}
 		signal(c.changed)
 	}
 }

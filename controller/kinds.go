@@ -2,7 +2,9 @@ package controller
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +30,7 @@ type version struct {
 
 // required are the kinds that are always followed, by resource and group.
 var required = map[string]version{
-	policiesCRD:  {v1alpha1.GroupVersion.Version, &received{}},
+	policiesCRD:  {v1alpha1.GroupVersion.Version, &v1alpha1.AgentAuthPolicy{}},
 	"secrets":    {"v1", &corev1.Secret{}},
 	"configmaps": {"v1", &corev1.ConfigMap{}},
 	allCRDs:      {"v1", &crdv1.CustomResourceDefinition{}},
@@ -51,13 +53,22 @@ var optional = map[string][]version{
 	"referencegrants.gateway.networking.k8s.io": {{"v1", &gatewayv1.ReferenceGrant{}}, {"v1beta1", &gatewayv1beta1.ReferenceGrant{}}},
 }
 
+// versions are all versions of all kinds that are read.
+func versions() []version {
+	out := slices.Collect(maps.Values(required))
+	for _, read := range optional {
+		out = append(out, read...)
+	}
+	return append(out, version{"v1", &corev1.Namespace{}})
+}
+
 // expiry is for how long the items of an old version stay in force. That
 // version is not watched any more, so that no removal would be noticed.
 const expiry = 2 * time.Minute
 
-// rereadAfter are the waits between lists of policies after their CRD changed.
-// Specs then change without a new generation, and for up to two minutes a watch
-// may deliver policies in the old schema, which no later watch corrects.
+// rereadAfter are the waits between lists of a kind after its CRD changed. Specs
+// then change without a new generation, and for up to two minutes a watch may
+// deliver objects in the old schema, which no later watch corrects.
 var rereadAfter = []time.Duration{0, time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute}
 
 // reader lists and watches a kind in a namespace; "" is all.
@@ -75,8 +86,9 @@ type kinds struct {
 	begun      time.Time
 
 	// changed: compile again. policyUpdated: a policy or its status changed.
-	// installed: a CRD changed. schemaChanged: that of policies did.
-	changed, policyUpdated, installed, schemaChanged chan struct{}
+	// installed: a CRD changed.
+	changed, policyUpdated, installed chan struct{}
+	pending                           pending
 
 	mu       sync.Mutex
 	followed map[string]*followed // by resource and group
@@ -86,17 +98,25 @@ type kinds struct {
 type followed struct {
 	version     string
 	collections []*collection // one for each namespace
+	ctx         context.Context
 	stop        context.CancelFunc
 	// old are the collections of the version before. They stay in force until
 	// everything of this version was read.
 	old []*collection
+
+	// spec is the digest of the CRD of the kind as it was seen last.
+	spec [sha256.Size]byte
+	// endReread ends reading the kind again after an older change of its CRD.
+	endReread context.CancelFunc
+	// changed is when the CRD changed, until the kind was read again.
+	changed time.Time
 }
 
 func newKinds(config Config, read reader) (*kinds, error) {
 	schemas, err := newSchemas(config.Schema)
 	return &kinds{
 		read: read, namespaces: slices.Compact(slices.Sorted(slices.Values(config.Namespaces))), schemas: schemas, log: config.Log, begun: time.Now(),
-		changed: make(chan struct{}, 1), policyUpdated: make(chan struct{}, 1), installed: make(chan struct{}, 1), schemaChanged: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), policyUpdated: make(chan struct{}, 1), installed: make(chan struct{}, 1),
 		followed: map[string]*followed{},
 	}, err
 }
@@ -116,49 +136,85 @@ func (k *kinds) begin(ctx context.Context, running *sync.WaitGroup) error {
 
 // run follows what is installed until ctx ends.
 func (k *kinds) run() {
-	k.running.Go(k.rereadPolicies) // an API server that does not answer holds up nothing else
 	for {
 		select {
 		case <-k.ctx.Done():
 			return
 		case <-k.installed:
-			if k.update() {
-				signal(k.schemaChanged)
-			}
+			k.update()
 		}
 	}
 }
 
-// rereadPolicies lists policies again after each change of their CRD.
-func (k *kinds) rereadPolicies() {
-	var due <-chan time.Time
-	var left []time.Duration
-	for {
-		select {
-		case <-k.ctx.Done():
+// reread lists a kind again after its CRD changed. An API server that does not
+// answer holds up nothing else.
+func (k *kinds) reread(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f := k.followed[name]
+	if f == nil {
+		return
+	}
+	if f.endReread != nil {
+		f.endReread()
+	}
+	var ctx context.Context
+	ctx, f.endReread = context.WithCancel(f.ctx)
+	if f.changed.IsZero() {
+		f.changed = time.Now()
+	}
+	k.running.Go(func() {
+		for _, wait := range rereadAfter {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+				k.rereadNow(ctx, name, f)
+			}
+		}
+	})
+}
+
+func (k *kinds) rereadNow(ctx context.Context, name string, f *followed) {
+	for _, c := range k.inForce(name) {
+		if err := c.reread(ctx); err != nil {
+			if ctx.Err() == nil {
+				k.log.Warn("a kind could not be read again after a change of its CRD", "kind", name, "error", err.Error())
+			}
 			return
-		case <-k.schemaChanged:
-			left, due = rereadAfter, time.After(rereadAfter[0])
-		case <-due:
-			for _, c := range k.inForce(policiesCRD) {
-				if err := c.reread(k.ctx); err != nil && k.ctx.Err() == nil {
-					k.log.Warn("policies could not be read again after a change of their CRD", "error", err.Error())
-				}
-			}
-			if left = left[1:]; len(left) > 0 {
-				due = time.After(left[0])
-			}
 		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f.changed = time.Time{}
+}
+
+// update follows what is installed, and reads kinds again of which the CRD
+// changed.
+func (k *kinds) update() {
+	for name, read := range optional {
+		crd := k.crd(name)
+		k.updateKind(name, served(crd.CustomResourceDefinition, read))
+		if k.sees(name, crd) {
+			k.reread(name)
+		}
+	}
+	if k.schemas.see(k.crd(policiesCRD).CustomResourceDefinition) {
+		k.reread(policiesCRD)
 	}
 }
 
-// update follows what is installed, and reports whether the CRD of policies
-// changed.
-func (k *kinds) update() (changed bool) {
-	for name, read := range optional {
-		k.updateKind(name, served(k.crd(name), read))
+// sees reports whether a kind was read by another CRD before.
+func (k *kinds) sees(name string, crd definition) (changed bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f := k.followed[name]
+	if f == nil || f.spec == crd.spec {
+		return false
 	}
-	return k.schemas.see(k.crd(policiesCRD))
+	changed = f.spec != [sha256.Size]byte{}
+	f.spec = crd.spec
+	return changed
 }
 
 // updateKind follows a kind in a version that is served, the best first.
@@ -172,7 +228,7 @@ func (k *kinds) updateKind(name string, versions []version) {
 	case len(versions) == 0:
 		now.stop()
 		delete(k.followed, name)
-		signal(k.changed)
+		k.change()
 		k.log.Info("a kind of Gateway API is gone", "kind", name)
 		return
 	case now != nil && slices.ContainsFunc(versions, func(v version) bool { return v.name == now.version }):
@@ -215,14 +271,17 @@ func (k *kinds) follow(name string, v version) error {
 		return nil
 	}
 	ctx, stop := context.WithCancel(k.ctx)
-	now := &followed{version: v.name, stop: stop}
+	now := &followed{version: v.name, ctx: ctx, stop: stop}
+	if old != nil {
+		now.spec = old.spec
+	}
 	var updated chan struct{}
-	changed, namespaces := k.changed, k.namespaces
+	changed, arrives, namespaces := k.changed, k.pending.arrives, k.namespaces
 	switch name {
 	case policiesCRD:
 		updated = k.policyUpdated
 	case allCRDs:
-		changed = k.installed
+		changed, arrives = k.installed, nil
 	}
 	if len(namespaces) == 0 || name == allCRDs || name == allNamespaces {
 		namespaces = []string{""}
@@ -234,10 +293,12 @@ func (k *kinds) follow(name string, v version) error {
 			stop()
 			return err
 		}
-		now.collections = append(now.collections, newCollection(from, changed, updated))
+		c := newCollection(v.object, from, changed, updated)
+		c.name, c.log, c.arrives = resource, k.log, arrives
+		now.collections = append(now.collections, c)
 	}
 	for _, c := range now.collections {
-		k.running.Go(func() { c.run(ctx, resource, v.object) })
+		k.running.Go(func() { c.run(ctx) })
 	}
 	k.followed[name] = now
 	if old != nil {
@@ -257,6 +318,12 @@ func (k *kinds) expire(name string, f *followed) {
 	}
 	k.log.Warn("a version of a kind cannot be read, and what the one before said is not in force any more", "kind", name, "version", f.version)
 	f.old = nil
+	k.change()
+}
+
+// change says that something else is to be compiled.
+func (k *kinds) change() {
+	k.pending.arrives()
 	signal(k.changed)
 }
 
@@ -308,12 +375,13 @@ func (k *kinds) find(kind, key string) (*item, *collection) {
 	return nil, nil
 }
 
-// crd is a CRD as it is installed, or nil.
-func (k *kinds) crd(name string) *crdv1.CustomResourceDefinition {
+// crd is a CRD as it is installed; without one it holds nil.
+func (k *kinds) crd(name string) definition {
 	if i, _ := k.find(allCRDs, name); i != nil {
-		return i.value.(*crdv1.CustomResourceDefinition)
+		d, _ := i.value.(definition)
+		return d
 	}
-	return nil
+	return definition{}
 }
 
 // policy is a policy with its newest status, or nil.
@@ -330,18 +398,51 @@ func (k *kinds) wrote(over, now *item) {
 	}
 }
 
-// age is the age of the collection that was not watched for the longest time.
-// Each check may ask for it.
+// age is for how long something of what is in force may not have been what the
+// API server has. Each check may ask for it.
 func (k *kinds) age() (age time.Duration) {
+	for _, l := range k.lags() {
+		age = max(age, l.age)
+	}
+	return age
+}
+
+// lag is one reason for which what is in force may be old.
+type lag struct {
+	kind, what string
+	age        time.Duration
+}
+
+// lags are all reasons.
+func (k *kinds) lags() (out []lag) {
+	add := func(kind, what string, age time.Duration) {
+		if age > 0 {
+			out = append(out, lag{kind, what, age})
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.followed) == 0 {
-		return time.Since(k.begun)
+		add("", "nothing is watched yet", time.Since(k.begun))
 	}
-	for _, f := range k.followed {
+	for name, f := range k.followed {
+		var age time.Duration
 		for _, c := range f.collections {
 			age = max(age, c.age())
 		}
+		add(name, "are not watched", age)
+		if !f.changed.IsZero() {
+			add(name, "were not read again after a change of their CRD", time.Since(f.changed))
+		}
 	}
-	return age
+	return out
+}
+
+// unreadable are the objects that are left out, with why.
+func (k *kinds) unreadable() (out []string) {
+	for _, c := range k.inForce() {
+		out = append(out, c.unreadable()...)
+	}
+	slices.Sort(out)
+	return out
 }

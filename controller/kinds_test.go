@@ -21,6 +21,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 )
 
 // crd has versions that are served, and others, which begin with "-".
@@ -52,7 +54,7 @@ func TestAKindIsFollowedOnceItIsEstablishedAndServedAsItIsRead(t *testing.T) {
 		"another kind":                   {crd("udproutes", "True", "v1"), ""},
 	} {
 		var got []string
-		for _, v := range served(slimCRD(c.crd), optional[c.crd.Name]) {
+		for _, v := range served(slimCRD(c.crd).CustomResourceDefinition, optional[c.crd.Name]) {
 			got = append(got, v.name)
 		}
 		if got := strings.Join(got, " "); got != c.want {
@@ -69,6 +71,7 @@ func TestOnlyWhatChangesWhoServesWhatIsCompiled(t *testing.T) {
 	var all []objects
 	for _, v := range append(slices.Concat(slices.Collect(maps.Values(optional))...), version{"v1", &corev1.Namespace{}}) {
 		o := newObjects()
+		o.kind = v.object
 		kinds[reflect.TypeOf(v.object)] = o
 		all = append(all, o)
 	}
@@ -216,7 +219,7 @@ func TestAGrantOfAVersionThatIsGoneIsNotInForceForEver(t *testing.T) {
 }
 
 func TestPoliciesAreReadAgainAndAgainAfterTheirCRDChanged(t *testing.T) {
-	policies := &apiServer{streams: true, kind: &received{}}
+	policies := &apiServer{streams: true, kind: &v1alpha1.AgentAuthPolicy{}}
 	inCluster(t, apiServers{"agentauthpolicies": policies}, func(k *kinds) {
 		own, older := builtFor(t), builtFor(t)
 		delete(spec(older).Properties, "response")

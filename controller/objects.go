@@ -1,9 +1,11 @@
 package controller
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"reflect"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/apikey"
@@ -24,76 +27,123 @@ type item struct {
 	// value is what the engine takes. It stays the same pointer until the engine
 	// would make something else of it.
 	value any
+	// unreadable says why an object has no value: it is left out.
+	unreadable string
 	// status is the newest one of a policy.
-	status v1alpha1.PolicyStatus
+	status policyStatus
+	// written is the resourceVersion that the policy got when its status was
+	// written from here, if that is newer than what the watch has delivered.
+	written string
 }
 
 // configMapObject is the value of a ConfigMap; that of a Secret is the object.
 type configMapObject struct{ *engine.Object }
 
-// newItem makes an item of an object, and leaves an item as it is. API keys
-// become digests. What kubectl remembers of a manifest goes, because it may hold
-// them too.
-func newItem(obj any) (any, error) {
-	if r, ok := obj.(*received); ok {
-		obj = &r.AgentAuthPolicy
+// definition is the value of a CRD.
+type definition struct {
+	*crdv1.CustomResourceDefinition
+	// spec is the digest of all that it says of the kind.
+	spec [sha256.Size]byte
+}
+
+// newItem makes an item of an object of a kind, and leaves an item as it is. API
+// keys become digests. What kubectl remembers of a manifest goes, because it may
+// hold them too.
+func newItem(kind client.Object, obj any) (any, error) {
+	switch o := obj.(type) {
+	case *item:
+		return o, nil
+	case *received:
+		return o.item(kind), nil
+	case client.Object:
+		i := &item{ObjectMeta: nameAndState(o)}
+		i.value = valueOf(o)
+		return i, nil
 	}
-	o, ok := obj.(client.Object)
-	if !ok {
-		if _, done := obj.(*item); done {
-			return obj, nil
+	return nil, fmt.Errorf("expected an object, got %T", obj)
+}
+
+// maxReason bounds what is said of an object that cannot be read.
+const maxReason = 200
+
+func (r *received) item(kind client.Object) *item {
+	i := &item{ObjectMeta: nameAndState(r), unreadable: r.unreadable}
+	if r.unreadable == "" {
+		o, err := r.as(kind)
+		if err != nil {
+			i.unreadable = "spec: " + err.Error()
+		} else if i.value = valueOf(o); isRead(r.Name) {
+			if d, ok := i.value.(definition); ok {
+				d.spec = sha256.Sum256(r.spec)
+				i.value = d
+			}
 		}
-		return nil, fmt.Errorf("expected an object, got %T", obj)
 	}
-	o.SetManagedFields(nil)
-	if a := o.GetAnnotations(); a[corev1.LastAppliedConfigAnnotation] != "" {
-		a = maps.Clone(a)
-		delete(a, corev1.LastAppliedConfigAnnotation)
-		o.SetAnnotations(a)
+	if len(i.unreadable) > maxReason {
+		i.unreadable = strings.ToValidUTF8(i.unreadable[:maxReason], "") + " …"
 	}
-	i := &item{value: o, ObjectMeta: metav1.ObjectMeta{
+	if _, policy := i.value.(*v1alpha1.AgentAuthPolicy); policy {
+		i.status = readStatus(r.status)
+	}
+	return i
+}
+
+func nameAndState(o metav1.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
 		Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion(), Generation: o.GetGeneration(),
-	}}
+		CreationTimestamp: o.GetCreationTimestamp(), DeletionTimestamp: o.GetDeletionTimestamp(),
+	}
+}
+
+// valueOf is what the engine takes of an object.
+func valueOf(o client.Object) any {
 	switch o := o.(type) {
-	case *v1alpha1.AgentAuthPolicy:
-		i.status = o.Status
 	case *corev1.Secret:
 		if o.Labels[v1alpha1.LabelUse] == v1alpha1.UseAPIKey {
 			o.Data = apikey.Digest(o.Data)
 		}
-		i.value = manifest.Secret(o)
+		s := manifest.Secret(o)
+		s.Annotations = withoutManifest(s.Annotations)
+		return s
 	case *corev1.ConfigMap:
-		i.value = configMapObject{manifest.ConfigMap(o)}
+		c := manifest.ConfigMap(o)
+		c.Annotations = withoutManifest(c.Annotations)
+		return configMapObject{c}
 	case *corev1.Namespace:
-		i.value = &engine.Namespace{Name: o.Name, Labels: o.Labels}
+		return &engine.Namespace{Name: o.Name, Labels: o.Labels}
 	case *crdv1.CustomResourceDefinition:
-		i.value = slimCRD(o)
-	case *gatewayv1.HTTPRoute:
-		o.Status = gatewayv1.HTTPRouteStatus{}
-	case *gatewayv1.GRPCRoute:
-		o.Status = gatewayv1.GRPCRouteStatus{}
-	case *gatewayv1.Gateway:
-		o.Status = gatewayv1.GatewayStatus{}
-	case *gatewayv1.ListenerSet:
-		o.Status = gatewayv1.ListenerSetStatus{}
+		return slimCRD(o)
 	}
-	return i, nil
+	return o
+}
+
+// withoutManifest are annotations without what kubectl remembers.
+func withoutManifest(annotations map[string]string) map[string]string {
+	if annotations[corev1.LastAppliedConfigAnnotation] == "" {
+		return annotations
+	}
+	out := maps.Clone(annotations)
+	delete(out, corev1.LastAppliedConfigAnnotation)
+	return out
 }
 
 // means reports whether the engine would treat both items alike. An object that
 // was deleted and created again has another UID. A spec can change in one
-// generation: when the CRD of policies was replaced.
+// generation: when the CRD of its kind was replaced.
 func (i *item) means(old *item) bool {
-	if i.UID != old.UID || i.Generation != old.Generation {
-		return false
+	return i.UID == old.UID && i.Generation == old.Generation && i.unreadable == old.unreadable && reflect.DeepEqual(i.value, old.value)
+}
+
+// isGone reports whether the object counts as deleted. What lends a right is gone
+// as soon as its owner deletes it, whoever still has to finish something. A
+// policy or a route stays until it is really gone: without it another policy may
+// decide.
+func (i *item) isGone() bool {
+	switch i.value.(type) {
+	case *engine.Object, configMapObject, *gatewayv1.ReferenceGrant, *gatewayv1beta1.ReferenceGrant:
+		return i.DeletionTimestamp != nil
 	}
-	switch v := i.value.(type) {
-	case *v1alpha1.AgentAuthPolicy:
-		return reflect.DeepEqual(&v.Spec, &old.value.(*v1alpha1.AgentAuthPolicy).Spec)
-	case *engine.Object, configMapObject, *engine.Namespace, *crdv1.CustomResourceDefinition:
-		return reflect.DeepEqual(v, old.value)
-	}
-	return true
+	return false
 }
 
 // addTo adds the item to what is compiled.
@@ -107,6 +157,7 @@ func (i *item) addTo(in *engine.Input) {
 		in.ConfigMaps = append(in.ConfigMaps, v.Object)
 	case *engine.Namespace:
 		in.Namespaces = append(in.Namespaces, *v)
+	case definition, nil: // nothing for the engine
 	default:
 		in.AddGateway(v)
 	}
@@ -116,20 +167,21 @@ func nameOf(o metav1.Object) types.NamespacedName {
 	return types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
+// isRead reports whether the CRD of this name is of a kind that is read.
+func isRead(name string) bool { return name == policiesCRD || optional[name] != nil }
+
 // slimCRD keeps of a CRD which versions are served: its schemas are large, and
 // only that of policies is looked at.
-func slimCRD(o *crdv1.CustomResourceDefinition) *crdv1.CustomResourceDefinition {
-	out := &crdv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion}}
-	if o.Name == policiesCRD {
+func slimCRD(o *crdv1.CustomResourceDefinition) definition {
+	out := &crdv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: o.Name, UID: o.UID}}
+	switch {
+	case o.Name == policiesCRD:
 		out.Spec.Versions = o.Spec.Versions
-		return out
+	case isRead(o.Name):
+		out.Status.Conditions = o.Status.Conditions
+		for _, v := range o.Spec.Versions {
+			out.Spec.Versions = append(out.Spec.Versions, crdv1.CustomResourceDefinitionVersion{Name: v.Name, Served: v.Served})
+		}
 	}
-	if optional[o.Name] == nil {
-		return out
-	}
-	out.Status.Conditions = o.Status.Conditions
-	for _, v := range o.Spec.Versions {
-		out.Spec.Versions = append(out.Spec.Versions, crdv1.CustomResourceDefinitionVersion{Name: v.Name, Served: v.Served})
-	}
-	return out
+	return definition{CustomResourceDefinition: out}
 }

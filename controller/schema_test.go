@@ -41,7 +41,7 @@ func TestTheDigestOfWhatAnAPIServerMakesOfTheCRDIsThatOfTheCRD(t *testing.T) {
 	if err := scheme.Convert(internal, served, nil); err != nil {
 		t.Fatal(err)
 	}
-	if s := compare(own, slimCRD(served)); !s.Matches() || s.Dropped != nil || s.Unknown != nil {
+	if s := compare(own, slimCRD(served).CustomResourceDefinition); !s.Matches() || s.Dropped != nil || s.Unknown != nil {
 		t.Errorf("got %s", s)
 	}
 }
@@ -141,7 +141,7 @@ func TestEachChangeOfTheCRDIsToldOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, older := slimCRD(s.own), builtFor(t)
+	own, older := slimCRD(s.own).CustomResourceDefinition, builtFor(t)
 	delete(spec(older).Properties, "response")
 	for i, step := range []struct {
 		installed *crdv1.CustomResourceDefinition

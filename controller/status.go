@@ -3,11 +3,11 @@ package controller
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -55,10 +55,14 @@ type status struct {
 	// resourceVersion. They wait for their time or for another version, whatever
 	// else there is to write.
 	failed map[types.NamespacedName]string
+
+	// written is what was written last of each policy.
+	written map[types.NamespacedName]*contest
 }
 
 func newStatus(writer client.SubResourceWriter, policies policies, updated chan struct{}, log *slog.Logger) *status {
-	return &status{writer: writer, policies: policies, updated: updated, log: log, clock: time.Now, changed: make(chan struct{}, 1), failed: map[types.NamespacedName]string{}}
+	return &status{writer: writer, policies: policies, updated: updated, log: log, clock: time.Now, changed: make(chan struct{}, 1),
+		failed: map[types.NamespacedName]string{}, written: map[types.NamespacedName]*contest{}}
 }
 
 // report replaces the reports. It never waits for the API server.
@@ -93,6 +97,7 @@ func (s *status) run(ctx context.Context) {
 			return
 		case <-s.changed:
 		case <-s.updated:
+		case <-s.contested():
 		case <-again:
 			again = nil
 			clear(s.failed)
@@ -106,6 +111,7 @@ func (s *status) writeAll(ctx context.Context) (failed error) {
 	s.mu.Lock()
 	reports := s.reports
 	s.mu.Unlock()
+	s.forget(reports)
 	for i := range reports {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -115,6 +121,19 @@ func (s *status) writeAll(ctx context.Context) (failed error) {
 		}
 	}
 	return failed
+}
+
+// forget drops what is kept of policies that are gone.
+func (s *status) forget(reports []engine.Report) {
+	if len(s.written) <= len(reports) {
+		return
+	}
+	there := make(map[types.NamespacedName]bool, len(reports))
+	for i := range reports {
+		there[reports[i].Policy] = true
+	}
+	maps.DeleteFunc(s.written, func(name types.NamespacedName, _ *contest) bool { return !there[name] })
+	maps.DeleteFunc(s.failed, func(name types.NamespacedName, _ string) bool { return !there[name] })
 }
 
 func (s *status) write(ctx context.Context, r *engine.Report) error {
@@ -135,31 +154,33 @@ func (s *status) write(ctx context.Context, r *engine.Report) error {
 
 // writeOne writes the conditions or, once these are written, the ancestors.
 func (s *status) writeOne(ctx context.Context, policy *item, r *engine.Report) (err error) {
-	at := metav1.NewTime(s.clock())
-	ancestors, wanted := mergeAncestors(policy.status.Ancestors, r, at)
-	conditions, changed := merge(policy.status.Conditions, wanted, at)
-	now := *policy
-	switch {
-	case changed:
-		now.status.Conditions = conditions
-		err = s.writeConditions(ctx, policy, conditions)
-	case !equality.Semantic.DeepEqual(policy.status.Ancestors, ancestors):
-		now.status.Ancestors = ancestors
-		now.ResourceVersion, err = s.writeAncestors(ctx, policy, ancestors)
-	default:
+	at := s.clock()
+	ancestors, differ, wanted := mergeAncestors(policy.status.Ancestors, r, metav1.NewTime(at))
+	conditions, changed := merge(policy.status.Conditions, wanted, metav1.NewTime(at))
+	if !changed && !differ || s.written[r.Policy].waits(r, at) {
 		return nil
+	}
+	now := *policy
+	if changed {
+		now.status.Conditions = conditions
+		now.written, err = s.writeConditions(ctx, policy, conditions)
+	} else {
+		now.status.Ancestors = ancestors
+		now.written, err = s.writeAncestors(ctx, policy, ancestors)
 	}
 	if err != nil {
 		return client.IgnoreNotFound(err) // the watch delivers its removal
 	}
+	s.written[r.Policy] = s.written[r.Policy].writes(r, at)
 	s.policies.wrote(policy, &now)
 	return nil
 }
 
-func (s *status) writeConditions(ctx context.Context, policy *item, conditions []metav1.Condition) error {
+// writeConditions returns the resourceVersion that the policy then has.
+func (s *status) writeConditions(ctx context.Context, policy *item, conditions []metav1.Condition) (string, error) {
 	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1alpha1.PolicyStatus{Conditions: conditions})
 	if err != nil {
-		return err
+		return "", err
 	}
 	apply := &unstructured.Unstructured{Object: map[string]any{"status": u}}
 	apply.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))
@@ -168,7 +189,8 @@ func (s *status) writeConditions(ctx context.Context, policy *item, conditions [
 	apply.SetUID(policy.UID) // a policy that was created again is another one
 	ctx, cancel := context.WithTimeout(ctx, writeWithin)
 	defer cancel()
-	return s.writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(apply), client.FieldOwner(FieldOwner), client.ForceOwnership)
+	err = s.writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(apply), client.FieldOwner(FieldOwner), client.ForceOwnership)
+	return apply.GetResourceVersion(), err
 }
 
 // merge returns our conditions as they should be, and whether they differ. The time of a condition is when its status last changed.

@@ -114,7 +114,7 @@ func (s *service) cluster(d door) (follow func(context.Context) error, err error
 	keeper := s.keeper(d, telemetry.LoadLog{Line: statusLine, Often: true})
 	cluster, err := controller.New(controller.Config{
 		REST: f.rest, Namespaces: f.namespaces, Log: s.log, Schema: s.schema,
-		Load: keeper.Cluster, Again: keeper.Again(),
+		Load: keeper.Cluster, Again: keeper.Again(), Behind: keeper.Behind,
 		LeaseNamespace: f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
 	})
 	if err != nil {
