@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // gate holds up the compile of policies whose issuer has "slow" in its name, and
@@ -87,7 +88,7 @@ func TestAPolicyWhoseCompileDoesNotEndHoldsUpNobody(t *testing.T) {
 		}
 		loadApart(e, apartIn("slow", "b", "c"))
 		expect("after other changes", map[string]authz.Reason{"a": authz.NoPolicy, "b": authz.NoCredential, "c": authz.NoCredential, "slow": authz.PolicyInvalid})
-		time.Sleep(2 * maxCompile) // its turn is over
+		time.Sleep(2 * work.MaxJob) // its turn is over
 		loadApart(e, apartIn("slow", "d"))
 		expect("given up", map[string]authz.Reason{"b": authz.NoPolicy, "d": authz.NoCredential, "slow": authz.PolicyInvalid})
 
@@ -156,16 +157,16 @@ func TestTenantsThatCompileForEverLeaveTurnsToOthers(t *testing.T) {
 		e, _ := newWorld(Options{})
 		g := gated(e)
 		var hostile Input
-		for i := range 2 * maxLost {
+		for i := range 2 * work.MaxLost {
 			p := issuers(fmt.Sprintf("slow%d", i)).Policies[0]
 			p.Namespace = "evil"
 			hostile.Policies = append(hostile.Policies, p)
 		}
 		loadApart(e, hostile)
 		hostile.Policies = append(hostile.Policies, issuers("a").Policies...)
-		for range maxLost + 1 {
+		for range work.MaxLost + 1 {
 			loadApart(e, hostile)
-			time.Sleep(maxCompile)
+			time.Sleep(work.MaxJob)
 		}
 		loadApart(e, hostile)
 		if got := reasonOn(e, "a"); got != authz.NoCredential {
@@ -185,8 +186,12 @@ func TestTheResultOfAPolicyThatIsGoneIsForgotten(t *testing.T) {
 		close(g.open)
 		synctest.Wait()
 		loadApart(e, issuers("a"))
-		if n := len(e.apart.jobs); n != 0 {
-			t.Errorf("expected no job, got %d", n)
+		if n := len(e.apart.claims); n != 0 {
+			t.Errorf("expected no claim, got %d", n)
+		}
+		loadApart(e, issuers("a", "slow"))
+		if g.count("slow") != 2 {
+			t.Errorf("expected it to be compiled anew, got %d times", g.count("slow"))
 		}
 		e.Close()
 	})

@@ -25,7 +25,7 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 	return e.compile(in, func(c *compiler, changed []*v1alpha1.AgentAuthPolicy) []*compiled {
 		out := make([]*compiled, len(changed))
 		for i, source := range changed {
-			out[i] = c.compile(nameOf(source), source)
+			out[i] = c.compile(source)
 		}
 		return out
 	})
@@ -42,7 +42,7 @@ func (e *Engine) CompileApart(in Input, patience time.Duration) (*Snapshot, []Re
 
 // Late is signalled when a policy was compiled that a CompileApart did not wait
 // for.
-func (e *Engine) Late() <-chan struct{} { return e.apart.ended }
+func (e *Engine) Late() <-chan struct{} { return e.apart.jobs.Ended() }
 
 func (e *Engine) compile(in Input, compile func(*compiler, []*v1alpha1.AgentAuthPolicy) []*compiled) (*Snapshot, []Report) {
 	prev := e.current.Load()

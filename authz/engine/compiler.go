@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
@@ -70,8 +69,8 @@ func (c *compiler) policies(sources []*v1alpha1.AgentAuthPolicy, compile func(*c
 	return out
 }
 
-func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuthPolicy) *compiled {
-	b, full := c.begin(name, source)
+func (c *compiler) compile(source *v1alpha1.AgentAuthPolicy) *compiled {
+	b, full := c.begin(source)
 	// The rest of a policy that breaks a rule of the API is not looked at: it
 	// may rely on every one of them.
 	for _, p := range validate.Policy(full) {
@@ -90,16 +89,17 @@ func (c *compiler) compile(name types.NamespacedName, source *v1alpha1.AgentAuth
 
 // claim stands for a policy that cannot be in force: it is invalid, and keeps
 // its routes.
-func (c *compiler) claim(name types.NamespacedName, source *v1alpha1.AgentAuthPolicy, why string) *compiled {
-	b, _ := c.begin(name, source)
+func (c *compiler) claim(source *v1alpha1.AgentAuthPolicy, why string) *compiled {
+	b, _ := c.begin(source)
 	b.reject("spec", why)
 	b.routes(b.origin.spec.Routes)
 	b.Policy = policy.Invalid(b.name)
 	return b.compiled
 }
 
-func (c *compiler) begin(name types.NamespacedName, source *v1alpha1.AgentAuthPolicy) (b building, full *v1alpha1.AgentAuthPolicy) {
+func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1alpha1.AgentAuthPolicy) {
 	full = validate.Default(source)
+	name := nameOf(source)
 	b = building{compiler: c, compiled: &compiled{name: name.String(), namespace: name.Namespace}}
 	b.origin = origin{name: name, source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
 	for _, r := range full.Spec.Routes {

@@ -85,7 +85,7 @@ type Engine struct {
 
 // New makes an engine with nothing in force.
 func New(deps Deps, options Options) *Engine {
-	return &Engine{deps: deps, options: options, pool: newPool(), exprs: expr.NewMemo(), apart: newApart()}
+	return &Engine{deps: deps, options: options, pool: newPool(), exprs: expr.NewMemo(), apart: &apart{jobs: work.NewJobs[compiled]()}}
 }
 
 // Swap puts a snapshot in force at once. Checks under way end with the one
