@@ -5,20 +5,17 @@ import (
 	"time"
 )
 
-// job is one function on its way through a Scheduler. err and panicked are read
-// only after done is closed.
+// job is a task on its way through a Scheduler. refused is read only after ready
+// is closed: the job has its slots then, or is refused.
 type job struct {
 	Task
-	ctx      context.Context
-	fn       func()
-	done     chan struct{}
-	err      error
-	panicked any
+	ready   chan struct{}
+	refused bool
 
-	arrived, deadline time.Time // a zero deadline: none
-	number            uint64    // in the order of arrival
-	namespace, policy *share
-	mean              *mean
+	arrived, deadline, started time.Time // a zero deadline: none
+	number                     uint64    // in the order of arrival
+	namespace, policy          *share
+	mean                       *mean
 	// hopeful says that the job runs even if the mean says that it cannot end in
 	// its time: a slot was idle when it arrived, or the mean is put to the test.
 	hopeful bool
@@ -67,21 +64,28 @@ func (j *job) before(other *job) bool {
 	return j.number < other.number
 }
 
-// call runs the function unless its caller gave up meanwhile. No end of it but a
-// plain return (a panic, runtime.Goexit) counts as success. ran says that its
-// duration is one of its kind.
-func (j *job) call() (ran bool) {
-	if j.err = j.ctx.Err(); j.err != nil {
-		return false
+// run is a function that has its slots. What it leaves is read only after done is
+// closed. No end of it but a plain return (a panic, runtime.Goexit) is a success.
+type run struct {
+	fn       func()
+	needless func() bool
+	done     chan struct{}
+	ran      bool // its duration is one of its kind
+	err      error
+	panicked any
+}
+
+func (r *run) call(ctx context.Context) {
+	if r.err = ctx.Err(); r.err != nil {
+		return
 	}
-	j.err = errUnfinished
-	defer func() { j.panicked = recover() }()
-	if j.Needless == nil || !j.Needless() {
-		j.fn()
-		ran = true
+	r.err = errUnfinished
+	defer func() { r.panicked = recover() }()
+	if r.needless == nil || !r.needless() {
+		r.fn()
+		r.ran = true
 	}
-	j.err = nil
-	return ran
+	r.err = nil
 }
 
 // mean is the running mean of the durations of a kind, and of their deviation,

@@ -43,6 +43,8 @@ func offer(ctx context.Context, s *Scheduler, l load, during time.Duration) (c c
 		time.Sleep(gap)
 	}
 	all.Wait()
+	time.Sleep(l.takes) // some went on after their callers had left
+	synctest.Wait()
 	return c
 }
 

@@ -43,28 +43,66 @@ func New(o Options) *Scheduler {
 //     extra work; Do does not wait for it, and a panic of it is dropped.
 //   - A panic of fn is raised again here with the same value.
 func (s *Scheduler) Do(ctx context.Context, t Task, fn func()) error {
-	if err := ctx.Err(); err != nil {
+	j, err := s.wait(ctx, t)
+	if err != nil {
 		return err
 	}
-	j := &job{Task: t, ctx: ctx, fn: fn, done: make(chan struct{})}
-	j.deadline, _ = ctx.Deadline()
-	if !s.admit(j) {
-		return ErrOverloaded
-	}
+	r := &run{fn: fn, needless: t.Needless, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		// The slots are passed on before the caller hears of the end, so that a
+		// caller's next Do finds them free.
+		defer func() { s.end(j, r.ran) }()
+		r.call(ctx)
+	}()
 	select {
-	case <-j.done:
+	case <-r.done:
 	case <-ctx.Done():
-		s.withdraw(j)
 		select {
-		case <-j.done: // both at once: what was finished counts
+		case <-r.done: // both at once: what was finished counts
 		default:
 			return ctx.Err()
 		}
 	}
-	if j.panicked != nil {
-		panic(j.panicked)
+	if r.panicked != nil {
+		panic(r.panicked)
 	}
-	return j.err
+	return r.err
+}
+
+// Turn waits for the turn of the task's owner. The caller has the task's slots
+// then, until it calls end once. It must not wait for another turn meanwhile. The
+// errors are those of Do.
+//
+// It is for work that looks at its context: work that cannot be ended is for Do.
+func (s *Scheduler) Turn(ctx context.Context, t Task) (end func(), err error) {
+	j, err := s.wait(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return func() { s.end(j, true) }, nil
+}
+
+// wait returns a job that has its slots.
+func (s *Scheduler) wait(ctx context.Context, t Task) (*job, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	j := &job{Task: t, ready: make(chan struct{})}
+	j.deadline, _ = ctx.Deadline()
+	if !s.admit(j) {
+		return nil, ErrOverloaded
+	}
+	select {
+	case <-j.ready:
+	case <-ctx.Done():
+		s.withdraw(j)
+		return nil, ctx.Err()
+	}
+	if j.refused {
+		return nil, ErrOverloaded
+	}
+	return j, nil
 }
 
 // admit starts or enqueues the job, or says no.
@@ -126,16 +164,20 @@ func (s *Scheduler) makeRoom(j *job) bool {
 
 func (s *Scheduler) refuse(j *job) {
 	s.dequeue(j)
-	j.err = ErrOverloaded
-	close(j.done)
+	j.refused = true
+	close(j.ready)
 }
 
-// withdraw makes room for the living, if the job still waits.
+// withdraw takes back a job whose caller gave up, and makes room for the living.
 func (s *Scheduler) withdraw(j *job) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dequeue(j) {
+	waits := s.dequeue(j)
+	if waits {
 		s.begin(time.Now()) // others may have waited behind it
+	}
+	s.mu.Unlock()
+	if !waits && !j.refused { // its turn came at the same time
+		s.end(j, false)
 	}
 }
 
@@ -147,7 +189,7 @@ func (s *Scheduler) begin(now time.Time) {
 	j := s.next(now, anyone)
 	for ; j != nil && s.fits(j); j = s.next(now, anyone) {
 		s.free -= j.Threads
-		s.start(j)
+		s.start(j, now)
 	}
 	if s.spare == 0 || j == nil {
 		return
@@ -159,7 +201,7 @@ func (s *Scheduler) begin(now time.Time) {
 	})
 	if j != nil {
 		s.spare, j.spare = 0, true
-		s.start(j)
+		s.start(j, now)
 	}
 }
 
@@ -195,29 +237,24 @@ func (s *Scheduler) fits(j *job) bool { return s.free >= j.Threads && s.has(j.Me
 
 func (s *Scheduler) has(bytes int64) bool { return s.options.Memory < 1 || s.memory >= bytes }
 
-func (s *Scheduler) start(j *job) {
+func (s *Scheduler) start(j *job, now time.Time) {
 	s.dequeue(j)
 	s.memory -= j.Memory
 	s.all.turn = max(s.all.turn, j.namespace.used)
 	j.namespace.turn = max(j.namespace.turn, j.policy.used)
 	j.charge = j.mean.duration * time.Duration(j.Threads)
 	s.occupy(j, j.Threads, j.charge)
-	go s.run(j)
+	j.started = now
+	close(j.ready)
 }
 
-// run holds the job's slots. They are passed on before the caller hears of the
-// end, so that a caller's next Do finds them free.
-func (s *Scheduler) run(j *job) {
-	defer close(j.done)
-	ran, start := false, time.Now()
-	defer func() { s.end(j, time.Since(start), ran) }()
-	ran = j.call()
-}
-
-func (s *Scheduler) end(j *job, took time.Duration, ran bool) {
+// end gives the job's slots back and charges the time. With ran its duration is
+// one of its kind.
+func (s *Scheduler) end(j *job, ran bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	took := now.Sub(j.started)
 	s.memory += j.Memory
 	if j.spare {
 		s.spare = 1

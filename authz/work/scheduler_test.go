@@ -199,16 +199,45 @@ func TestAFunctionWhoseDeadlinePassedWhileItWaitedNeverRuns(t *testing.T) {
 	})
 }
 
-func TestAFunctionWhoseTurnCameAfterItsCallerGaveUpDoesNotRun(t *testing.T) {
+func TestAFunctionWhoseCallerGaveUpBeforehandDoesNotRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	j := &job{ctx: ctx, fn: func() { t.Error("it ran") }}
-	if ran := j.call(); ran || !errors.Is(j.err, context.Canceled) {
-		t.Fatalf("expected Canceled and no run, got %v", j.err)
-	}
-	if err := New(Options{}).Do(ctx, of("a"), func() { t.Error("it ran") }); !errors.Is(err, context.Canceled) {
+	s := New(Options{})
+	if err := s.Do(ctx, of("a"), func() { t.Error("it ran") }); !errors.Is(err, context.Canceled) {
 		t.Fatalf("expected Canceled, got %v", err)
 	}
+	wantClean(t, s)
+}
+
+func TestATurnThatCameWhenItsCallerGaveUpIsPassedOn(t *testing.T) {
+	s := New(Options{Slots: 1})
+	j := &job{Task: of("a"), ready: make(chan struct{})}
+	if !s.admit(j) || s.free != 0 {
+		t.Fatal("expected the job to have the slot")
+	}
+	s.withdraw(j)
+	wantClean(t, s)
+}
+
+func TestATurnIsHeldUntilItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{Slots: 1})
+		end, err := s.Turn(t.Context(), of("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var second sync.WaitGroup
+		start := time.Now()
+		second.Go(func() {
+			if err := s.Do(t.Context(), of("b"), nothing); err != nil || time.Since(start) != time.Second {
+				t.Errorf("expected a turn after 1s, got %v after %v", err, time.Since(start))
+			}
+		})
+		time.Sleep(time.Second)
+		end()
+		second.Wait()
+		wantClean(t, s)
+	})
 }
 
 func TestGivingUpWhileItRunsReturnsAtOnceButKeepsTheSlot(t *testing.T) {

@@ -1,0 +1,86 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"math/bits"
+	"time"
+)
+
+// free is how long one decision may compute at once.
+const free = time.Millisecond
+
+// Budget is what one decision may still compute at once. What is heavier waits
+// for the turn of its owner. A Budget is for one goroutine. A nil one, and one
+// without a Scheduler, refuse what is heavier.
+type Budget struct {
+	scheduler *Scheduler
+	left      time.Duration
+	end       func() // nil, or the end of the turn that is held
+	since     time.Time
+}
+
+// Run runs fn, which takes at most atMost, at once or when it is the turn of the
+// owner. The turn is held for what is run next, until Done. The errors are those
+// of [Scheduler.Turn]; fn did not run then.
+func (b *Budget) Run(ctx context.Context, o Owner, atMost time.Duration, fn func()) error {
+	if b == nil {
+		b = &Budget{left: free}
+	}
+	start := time.Now()
+	if b.end != nil && start.Sub(b.since) > short {
+		b.Done() // others wait too
+	}
+	if b.end == nil && atMost > b.left {
+		end, err := b.scheduler.Turn(ctx, Task{Owner: o, Kind: evaluation(atMost)})
+		if err != nil {
+			return err
+		}
+		start = time.Now()
+		b.end, b.since = end, start
+	}
+	fn()
+	b.left -= time.Since(start)
+	return nil
+}
+
+// Done ends the turn that is held, if any. It is called before the decision waits
+// for anything else, and at its end.
+func (b *Budget) Done() {
+	if b != nil && b.end != nil {
+		b.end()
+		b.end = nil
+	}
+}
+
+// evaluation is the kind of what takes at most so long: one for each power of two.
+func evaluation(atMost time.Duration) string {
+	return fmt.Sprintf("evaluation-%d", bits.Len64(uint64(atMost/time.Microsecond)))
+}
+
+type budgetKey struct{}
+
+// budgeted is a context with a Budget, in one allocation.
+type budgeted struct {
+	context.Context
+	budget Budget
+}
+
+func (c *budgeted) Value(key any) any {
+	if key == (budgetKey{}) {
+		return &c.budget
+	}
+	return c.Context.Value(key)
+}
+
+// WithBudget gives a decision its Budget.
+func WithBudget(ctx context.Context, s *Scheduler) (context.Context, *Budget) {
+	c := &budgeted{ctx, Budget{scheduler: s, left: free}}
+	return c, &c.budget
+}
+
+// BudgetOf is the Budget of the decision; nil if it has none.
+func BudgetOf(ctx context.Context) *Budget {
+	b, _ := ctx.Value(budgetKey{}).(*Budget)
+	return b
+}

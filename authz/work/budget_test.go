@@ -1,0 +1,93 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestASmallShareOfADecisionRunsAtOnceAndTheRestInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{Slots: 1})
+		release := hold(t, s, of("other"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		ctx, b := WithBudget(ctx, s)
+		if BudgetOf(ctx) != b {
+			t.Fatal("expected the context to have the budget")
+		}
+		for range 10 { // what is quick is no matter, however long it might have taken
+			if err := b.Run(ctx, Owner{}, free, nothing); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Run(ctx, Owner{}, free, func() { time.Sleep(free / 2) }); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		err := b.Run(ctx, Owner{}, free, func() { t.Error("it ran without a turn") })
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) < 900*time.Millisecond {
+			t.Errorf("expected it to wait until the deadline, got %v after %v", err, time.Since(start))
+		}
+		release()
+		synctest.Wait()
+		b.Done()
+		wantClean(t, s)
+	})
+}
+
+// A decision holds its turn for what it computes next, and not for long.
+func TestATurnOfADecisionIsGivenBackAfterAWhileAndAtItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{Slots: 1})
+		ctx, b := WithBudget(t.Context(), s)
+		var all sync.WaitGroup
+		var waited time.Duration
+		for i := range 10 {
+			if err := b.Run(ctx, Owner{Namespace: "heavy"}, time.Minute, func() { time.Sleep(30 * time.Millisecond) }); err != nil {
+				t.Fatal(err)
+			}
+			if i == 0 {
+				start := time.Now()
+				all.Go(func() {
+					if err := s.Do(t.Context(), of("other"), nothing); err != nil {
+						t.Error(err)
+					}
+					waited = time.Since(start)
+				})
+			}
+		}
+		all.Wait()
+		if waited > short {
+			t.Errorf("expected the other to wait for at most %v, got %v", short, waited)
+		}
+		b.Done()
+		b.Done()
+		wantClean(t, s)
+	})
+}
+
+func TestWithoutABudgetWhatIsHeavyIsRefused(t *testing.T) {
+	for name, b := range map[string]*Budget{"nil": BudgetOf(t.Context()), "no scheduler": {}} {
+		if err := b.Run(t.Context(), Owner{}, time.Second, func() { t.Error("it ran") }); !errors.Is(err, ErrOverloaded) {
+			t.Errorf("%s: expected ErrOverloaded, got %v", name, err)
+		}
+		b.Done()
+	}
+}
+
+func TestAContextWithABudgetEndsAsItsParent(t *testing.T) {
+	parent, cancel := context.WithCancelCause(t.Context())
+	ctx, _ := WithBudget(parent, New(Options{}))
+	child, stop := context.WithTimeout(ctx, time.Hour)
+	defer stop()
+	cause := errors.New("enough")
+	cancel(cause)
+	<-child.Done()
+	if context.Cause(ctx) != cause || context.Cause(child) != cause {
+		t.Errorf("expected the parent's cause, got %v and %v", context.Cause(ctx), context.Cause(child))
+	}
+}
