@@ -139,6 +139,9 @@ func (s *Readiness) writeKeySets(w io.Writer) {
 		fmt.Fprintf(w, "keys of %s: %d held", cmp.Or(k.Issuer, k.URL), k.Keys)
 		if k.Error != "" {
 			fmt.Fprintf(w, "; the last attempt failed: %s", k.Error)
+			if wait := time.Until(k.Next); wait > 0 {
+				fmt.Fprintf(w, "; the next one is in %s", wait.Round(time.Second))
+			}
 		}
 		fmt.Fprintln(w)
 	}

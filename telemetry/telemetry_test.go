@@ -172,7 +172,10 @@ func TestWhatIsTooOldIsNotReady(t *testing.T) {
 
 func TestOnlyVerboseReadinessShowsProblems(t *testing.T) {
 	r := telemetry.Readiness{KeySets: func() []engine.RemoteStatus {
-		return []engine.RemoteStatus{{RemoteSource: engine.RemoteSource{URL: "https://keys.example"}, Status: jwks.Status{Keys: 1, Error: "refused"}}}
+		return []engine.RemoteStatus{
+			{RemoteSource: engine.RemoteSource{URL: "https://keys.example"}, Status: jwks.Status{Keys: 1, Error: "refused"}},
+			{RemoteSource: engine.RemoteSource{URL: "https://later.example"}, Status: jwks.Status{Error: "refused", Next: time.Now().Add(90 * time.Second)}},
+		}
 	}}
 	r.Ready()
 	r.InForce([]string{"a warning"})
@@ -185,7 +188,8 @@ func TestOnlyVerboseReadinessShowsProblems(t *testing.T) {
 		t.Errorf("expected to stay ready, and an age; got %d and %v", status, r.Age())
 	}
 	expect(t, all, "the last load was refused 0s ago; what was loaded before is in force:\nan error\n", "in force, with problems:\na warning\n",
-		"another CRD\n", "keys of https://keys.example: 1 held; the last attempt failed: refused\n")
+		"another CRD\n", "keys of https://keys.example: 1 held; the last attempt failed: refused\n",
+		"keys of https://later.example: 0 held; the last attempt failed: refused; the next one is in 1m30s\n")
 	r.InForce(nil)
 	_, all = get(&r, "/readyz?verbose")
 	expectNot(t, all, "an error", "a warning")

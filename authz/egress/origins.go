@@ -13,7 +13,7 @@ type Turn struct {
 	Tenant string
 
 	// Asked says that a stranger started the request. Requests of this kind never
-	// have all places of an origin.
+	// have all turns of an origin.
 	Asked bool
 
 	// Last puts the request after all others of its tenant.
@@ -59,15 +59,13 @@ func newTurns(slots int) *work.Scheduler {
 	return work.New(work.Options{Slots: slots, MaxWaiting: noBound, MaxWaitingPerOwner: noBound})
 }
 
-// do calls send once there is a place for a request to origin. The error is that
-// of ctx, if ctx ended first.
+// do calls send once there is a place for a request to origin, and returns when
+// send did. The error is that of ctx, if ctx ended first.
 func (o *origins) do(ctx context.Context, origin string, turn Turn, send func()) error {
 	p := o.join(origin)
 	defer o.leave(origin, p)
 	task := work.Task{Owner: work.Owner{Namespace: turn.Tenant}, Last: turn.Last}
 	inTurn := func() error {
-		o.hold(p)
-		defer o.leave(origin, p)
 		select {
 		case p.free <- struct{}{}:
 			defer func() { <-p.free }()
@@ -103,17 +101,10 @@ func (o *origins) join(origin string) *places {
 	return p
 }
 
-// hold keeps the places while a request is under way that nobody waits for.
-func (o *origins) hold(p *places) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	p.users++
-}
-
 func (o *origins) leave(origin string, p *places) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if p.users--; p.users == 0 && o.all[origin] == p {
+	if p.users--; p.users == 0 {
 		delete(o.all, origin)
 	}
 }

@@ -60,6 +60,7 @@ func (t *transports) newTransport(roots *x509.CertPool) *http.Transport {
 		TLSHandshakeTimeout:    timeout,
 		Protocols:              &protocols,
 		DisableCompression:     true, // the limit of a body counts bytes as they were sent
+		MaxIdleConns:           maxAtOnce,
 		MaxIdleConnsPerHost:    maxPerOrigin,
 		MaxResponseHeaderBytes: maxHeader,
 		IdleConnTimeout:        90 * time.Second,

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -83,6 +84,42 @@ func TestPoliciesShareAKeySetOfOneSource(t *testing.T) {
 	}
 	if n := len(e.Remotes()); n != 3 {
 		t.Errorf("expected three to be listed, got %d", n)
+	}
+}
+
+func TestASharedKeySetTakesTheTurnsOfTheTenantWithTheFewestSets(t *testing.T) {
+	shared, many := partners(idp), func(namespace string, n int) (out []*v1alpha1.AgentAuthPolicy) {
+		for i := range n {
+			name := fmt.Sprint(namespace, i)
+			out = append(out, of(namespace, onHost(name, name+".example.com", partners("https://"+name+".example.com"))))
+		}
+		return out
+	}
+	hostile := of("a-hostile", onHost("shared", "a.example.com", shared))
+	victim := of("victim", onHost("shared", "b.example.com", shared))
+	other := of("other", onHost("shared", "c.example.com", shared))
+	e, w := newWorld(Options{})
+	turnsOf := func() string {
+		for _, f := range w.made {
+			if f.src.Issuer == idp {
+				return f.src.Tenant()
+			}
+		}
+		return "nobody"
+	}
+	for _, step := range []struct {
+		want     string
+		policies []*v1alpha1.AgentAuthPolicy
+	}{
+		{"a-hostile", append(many("a-hostile", 9), hostile)},
+		{"victim", append(many("a-hostile", 9), hostile, victim)},
+		{"other", append(many("a-hostile", 9), hostile, victim, other)}, // as few, and first by name
+		{"victim", append(many("other", 9), victim, other)},
+	} {
+		load(t, e, Input{Policies: step.policies})
+		if got := turnsOf(); got != step.want {
+			t.Errorf("expected the turns of %s, got %s", step.want, got)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 // through finds and fetches an issuer's keys by way of egress.
 func through(c *egress.Client, roots *x509.CertPool, issuer string) jwks.Config {
 	return jwks.Config{
-		Issuer:   issuer,
+		Issuer: issuer,
 		Discover: func(ctx context.Context, turn jwks.Turn, issuer string) (string, error) {
 			return c.Discover(ctx, issuer, roots, egress.Turn(turn))
 		},

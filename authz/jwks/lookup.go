@@ -3,6 +3,7 @@ package jwks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -11,7 +12,7 @@ const maxWait = time.Second
 
 var (
 	errNotFetched = errors.New("no keys were fetched yet")
-	errCrowded    = errors.New("no keys were fetched yet, and too many requests wait for keys")
+	errCrowded    = fmt.Errorf("%w, and as many requests wait for them as may: %d for one set, %d for all sets", errNotFetched, maxWaitersPerSet, maxWaiters)
 )
 
 // Lookup implements Set.

@@ -22,8 +22,8 @@ const maxCandidates = 16
 type Set interface {
 	// Lookup returns the keys with this `kid` that may verify alg, or all keys
 	// that may verify alg if kid is "". They are at least 1 and at most 16, in
-	// the set's order. Lookup waits for a key that is not held, until ctx ends.
-	// The error is ErrUnknownKey or an *UnavailableError.
+	// the set's order. Lookup may wait for a key that is not held, for a second at
+	// most. The error is ErrUnknownKey or an *UnavailableError.
 	Lookup(ctx context.Context, kid, alg string) ([]Key, error)
 }
 

@@ -131,6 +131,7 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 	kernel.Swap(snapshot)
 	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 	defer cancel()
+	kernel.Wait(ctx) // longer than a request waits for keys
 	if f.explain {
 		d, steps := kernel.Explain(ctx, raw)
 		return d, steps, nil

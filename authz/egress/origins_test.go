@@ -1,0 +1,142 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const idp = "https://idp.example.com 443"
+
+func TestTheTimeOfARequestStartsWithItsPlace(t *testing.T) {
+	inBubble(t, 4900*time.Millisecond, func(h *herd) {
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if _, err := h.client.Do(context.Background(), Request{URL: host + "/realm/keys"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		began := time.Now()
+		all.Wait()
+		if took := time.Since(began); took != 5*4900*time.Millisecond {
+			t.Errorf("took %s", took)
+		}
+		h.setLatency(5100 * time.Millisecond)
+		if _, err := h.client.Do(context.Background(), Request{URL: host}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// crowd keeps n requests of each of some tenants under way or waiting, each 4.9 s.
+func crowd(t *testing.T, o *origins, n, tenants int, asked bool) {
+	for i := range n * tenants {
+		go func() {
+			turn := Turn{Tenant: fmt.Sprint("tenant-", i%tenants), Asked: asked}
+			_ = o.do(t.Context(), idp, turn, func() { sleep(t.Context(), 4900*time.Millisecond) })
+		}()
+	}
+	synctest.Wait()
+}
+
+// waits returns how long a request waits for its place.
+func waits(t *testing.T, o *origins, turn Turn) time.Duration {
+	began, placed := time.Now(), time.Time{}
+	if err := o.do(t.Context(), idp, turn, func() { placed = time.Now() }); err != nil {
+		t.Error(err)
+	}
+	return placed.Sub(began)
+}
+
+func TestWhatStrangersAskForLeavesAPlaceFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrigins()
+		crowd(t, o, 1000, 1, true)
+		if d := waits(t, o, Turn{Tenant: "tenant-0"}); d != 0 {
+			t.Errorf("the same tenant's waited %s", d)
+		}
+		if d := waits(t, o, Turn{Tenant: "another"}); d != 0 {
+			t.Errorf("another tenant's waited %s", d)
+		}
+	})
+}
+
+func TestAnotherTenantIsNext(t *testing.T) {
+	for name, turn := range map[string]Turn{"scheduled": {Tenant: "another"}, "asked for": {Tenant: "another", Asked: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := newOrigins()
+				crowd(t, o, 1000, 1, turn.Asked)
+				if d := waits(t, o, turn); d > 4900*time.Millisecond {
+					t.Errorf("waited %s", d)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatNeverWorkedIsLastOfItsTenant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrigins()
+		for range 100 {
+			go func() {
+				_ = o.do(t.Context(), idp, Turn{Last: true}, func() { sleep(t.Context(), time.Second) })
+			}()
+		}
+		synctest.Wait()
+		if d := waits(t, o, Turn{}); d > time.Second {
+			t.Errorf("waited %s", d)
+		}
+	})
+}
+
+func TestAnOriginIsForgottenWhenNothingIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrigins()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		for i := range 100 {
+			go func() {
+				_ = o.do(ctx, idp, Turn{Asked: i%2 == 0}, func() { sleep(ctx, time.Second) })
+			}()
+		}
+		time.Sleep(1500 * time.Millisecond)
+		if p := o.all[idp]; p == nil || p.users != 96 {
+			t.Errorf("of 100 requests 4 ended, and now there is %+v", p)
+		}
+		time.Sleep(time.Second)
+		if len(o.all) != 0 {
+			t.Error("the places of an origin are left behind")
+		}
+	})
+}
+
+func TestAPanicOfARequestReachesItsCallerAndFreesThePlace(t *testing.T) {
+	o := newOrigins()
+	for range 10 {
+		func() {
+			defer func() {
+				if v := recover(); v != "broken" {
+					t.Errorf("got %v", v)
+				}
+			}()
+			_ = o.do(t.Context(), idp, Turn{Asked: true}, func() { panic("broken") })
+		}()
+	}
+	if len(o.all) != 0 {
+		t.Error("the places of an origin are left behind")
+	}
+}
