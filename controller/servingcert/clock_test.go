@@ -97,6 +97,9 @@ func TestTwoReplicasWhoseClocksAreApartForEverServeOneCertificate(t *testing.T) 
 				t.Errorf("apart %s: expected them to agree, got %d writes at one time", apart, most)
 			}
 			converged(t, a, one, two)
+			if t.Failed() {
+				t.Fatalf("apart %s, the wrong one first: %v", apart, wrongFirst)
+			}
 		}
 	}
 }

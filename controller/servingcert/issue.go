@@ -119,8 +119,9 @@ func (p *pair) serves(names []string, now time.Time) bool {
 // early says whether it is not valid yet.
 func (p *pair) early(now time.Time) bool { return p != nil && now.Before(p.Leaf.NotBefore) }
 
-// due says whether the next should be made.
+// due says whether the next should be made: for the last third of its validity,
+// or of the default where clocks that are apart made it longer.
 func (p *pair) due(now time.Time) bool {
 	made := p.Leaf.NotBefore.Add(backdated)
-	return !now.Before(made.Add(p.Leaf.NotAfter.Sub(made) * 2 / 3))
+	return !now.Before(p.Leaf.NotAfter.Add(-min(p.Leaf.NotAfter.Sub(made), DefaultValidity) / 3))
 }
