@@ -3,6 +3,7 @@ package telemetry
 import (
 	"cmp"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,8 +29,14 @@ type Metrics struct {
 	reviews  *prometheus.CounterVec
 	expiry   prometheus.Gauge
 
+	mu    sync.Mutex
 	names map[string]bool // of the policies in force
 }
+
+// goneAfter is for how long counters of a policy that is gone are still shown:
+// the last decisions are to be seen by a scrape, and a check that is under way
+// may still be decided by it.
+const goneAfter = 10 * time.Minute
 
 // NewMetrics makes the metrics of a process. age is for how long what is in
 // force has not been what its source says: [Readiness.Age].
@@ -101,8 +108,8 @@ func (m *Metrics) decided(d *authz.Decision, took time.Duration) {
 }
 
 // InForce counts a load that came in force: the names of its policies, and how
-// many problems they have. It drops when policies were asked that are gone; what
-// was counted of them stays. Loads come one after the other.
+// many problems they have. When a policy is gone, so is the time at which it was
+// asked, and a while later what was counted of it. Loads come one after the other.
 func (m *Metrics) InForce(policies []string, problems int) {
 	m.reloads.WithLabelValues("ok").Inc()
 	m.good.Set(1)
@@ -112,12 +119,36 @@ func (m *Metrics) InForce(policies []string, problems int) {
 	for _, name := range policies {
 		names[name] = true
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var gone []string
 	for name := range m.names {
 		if !names[name] {
+			gone = append(gone, name)
 			m.asked.DeleteLabelValues(name)
 		}
 	}
 	m.names = names
+	if len(gone) > 0 {
+		time.AfterFunc(goneAfter, func() { m.forget(gone) })
+	}
+}
+
+// forget drops what was counted of policies, unless they are there again.
+func (m *Metrics) forget(policies []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range policies {
+		if m.names[name] {
+			continue
+		}
+		m.asked.DeleteLabelValues(name)
+		for _, outcome := range []authz.Outcome{authz.Deny, authz.Allow, authz.Error, authz.Respond} {
+			for _, reason := range append(authz.Reasons(), "") {
+				m.decision.DeleteLabelValues(name, outcome.String(), string(reason))
+			}
+		}
+	}
 }
 
 // Refused counts a load that did not come in force.
@@ -129,6 +160,15 @@ func (m *Metrics) Refused() {
 // RegisterSchema adds the metric of the CRD of policies, which a directory does
 // not have.
 func (m *Metrics) RegisterSchema() { m.registry.MustRegister(m.schema) }
+
+// RegisterUnreadable adds the metric of the objects of a cluster that are left
+// out.
+func (m *Metrics) RegisterUnreadable(objects func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "agentauth_unreadable_objects",
+		Help: "Objects of the cluster that cannot be read and are left out; /readyz?verbose names them.",
+	}, func() float64 { return float64(objects()) }))
+}
 
 // SchemaMatches says whether the CRD is the one that this agentauth is built
 // for.

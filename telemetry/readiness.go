@@ -18,8 +18,10 @@ import (
 type Readiness struct {
 	// KeySets lists the key sets that policies name.
 	KeySets func() []engine.RemoteStatus
-	// Behind, in a cluster, is for how long the API server was not watched.
+	// Behind, in a cluster, is for how long what is in force may not have been all
+	// that the API server says. Causes, if not nil, are why, and what is left out.
 	Behind func() time.Duration
+	Causes func() []string
 	// MaxAge is how much of Behind is too much to decide by; 0 is no limit.
 	MaxAge time.Duration
 
@@ -117,7 +119,12 @@ func (s *Readiness) word() (status int, word string) {
 
 func (s *Readiness) writeProblems(w io.Writer) {
 	if s.Behind != nil && s.Behind() > time.Second {
-		fmt.Fprintf(w, "the API server has not been watched for %s; what was known before is in force\n", s.Behind().Round(time.Second))
+		fmt.Fprintf(w, "what is in force is %s behind the API server\n", s.Behind().Round(time.Second))
+	}
+	if s.Causes != nil {
+		for _, cause := range s.Causes() {
+			fmt.Fprintln(w, cause)
+		}
 	}
 	if s.schema != "" {
 		fmt.Fprintln(w, s.schema)

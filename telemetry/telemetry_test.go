@@ -3,11 +3,13 @@ package telemetry_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -118,6 +120,42 @@ func TestAPolicyThatIsGoneHasNoLastDecision(t *testing.T) {
 	expect(t, metrics, "agentauth_schema_matches 0")
 }
 
+func TestWhatWasCountedOfAPolicyThatIsGoneIsForgottenUnlessItComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := telemetry.NewMetrics(never)
+		_, logger := logTo(slog.LevelError)
+		ask := func(policy string) {
+			(&telemetry.DecisionLog{Log: logger, Metrics: m}).Observe(decides{Policy: policy}).Decide(t.Context(), authz.Raw{})
+		}
+		m.InForce([]string{"shop/a", "shop/b", "shop/c"}, 0)
+		for _, policy := range []string{"shop/a", "shop/b", "shop/c", ""} {
+			ask(policy)
+		}
+		m.InForce([]string{"shop/c"}, 0)
+		ask("shop/a") // by the snapshot before
+		m.InForce([]string{"shop/b", "shop/c"}, 0)
+		_, metrics := get(m.Handler(), "/metrics")
+		expectNot(t, metrics, `last_decision_timestamp_seconds{policy="shop/b"}`)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		_, metrics = get(m.Handler(), "/metrics")
+		expectNot(t, metrics, "shop/a")
+		expect(t, metrics, `policy="shop/b"`, `policy="shop/c"`, `policy=""`, `last_decision_timestamp_seconds{policy="shop/c"}`)
+		for n := range 1000 { // churn
+			name := fmt.Sprint("shop/", n)
+			m.InForce([]string{name}, 0)
+			ask(name)
+		}
+		m.InForce(nil, 0)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		_, metrics = get(m.Handler(), "/metrics")
+		if expectNot(t, metrics, "shop/"); strings.Count(metrics, "agentauth_decisions_total{") != 1 {
+			t.Errorf("got %s", metrics)
+		}
+	})
+}
+
 func TestOfKeySetsWithOneSourceTheBestIsShown(t *testing.T) {
 	m := telemetry.NewMetrics(never)
 	set := func(issuer, url string, status jwks.Status) engine.RemoteStatus {
@@ -153,7 +191,7 @@ func TestTheZeroReadinessIsNotReady(t *testing.T) {
 
 func TestWhatIsTooOldIsNotReady(t *testing.T) {
 	behind := time.Minute
-	r := telemetry.Readiness{MaxAge: time.Minute, Behind: func() time.Duration { return behind }}
+	r := telemetry.Readiness{MaxAge: time.Minute, Behind: func() time.Duration { return behind }, Causes: func() []string { return []string{"gateways are not watched"} }}
 	r.Ready()
 	if !r.Serving() || r.Stale() || r.Age() != behind {
 		t.Error("expected an age of MaxAge to be served")
@@ -163,7 +201,7 @@ func TestWhatIsTooOldIsNotReady(t *testing.T) {
 	if status != 503 || r.Serving() || !r.Stale() {
 		t.Errorf("got %d", status)
 	}
-	expect(t, body, "not ready: what is in force is older than --max-config-age", "the API server has not been watched for 1m0s")
+	expect(t, body, "not ready: what is in force is older than --max-config-age", "what is in force is 1m0s behind the API server\ngateways are not watched\n")
 	r.MaxAge = 0
 	if !r.Serving() || r.Stale() {
 		t.Error("expected no limit")

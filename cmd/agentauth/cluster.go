@@ -120,8 +120,9 @@ func (s *service) cluster(d door) (follow func(context.Context) error, err error
 	if err != nil {
 		return nil, usage("the cluster cannot be used: %v", err)
 	}
-	s.readiness.Behind = cluster.Age
+	s.readiness.Behind, s.readiness.Causes = cluster.Age, cluster.Problems
 	s.metrics.RegisterSchema()
+	s.metrics.RegisterUnreadable(cluster.Unreadable)
 	return func(ctx context.Context) error {
 		if f.maxConfigAge > 0 {
 			go s.keepHealth(ctx, d)
