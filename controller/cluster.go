@@ -37,15 +37,19 @@ import (
 )
 
 // Config is a cluster and what to do with its policies. All of it is needed,
-// but for Namespaces, Again, Schema and Behind.
+// but for Namespaces, GatewayClassesNamed, Again, Schema and Behind.
 type Config struct {
 	REST *rest.Config
 	// Namespaces are those to watch; none is all.
 	Namespaces []string
-	// LeaseNamespace has the Lease of the replica that writes status, and
-	// Identity is this replica's name in it.
+	// LeaseNamespace is agentauth's own. It has the Lease of the replica that writes
+	// status, in which Identity is this replica's name, and the ConfigMaps of
+	// hostname grants.
 	LeaseNamespace, Identity string
-	Log                      *slog.Logger
+	// GatewayClassesNamed says that the operator names the GatewayClasses whose
+	// Gateways count. No GatewayClass is read then.
+	GatewayClassesNamed bool
+	Log                 *slog.Logger
 	// Load puts an Input in force: first when everything there is was read, then
 	// after every change. It is called by one goroutine. Its reports become the
 	// status of the policies, if the Input is in force.
@@ -115,6 +119,10 @@ func newReader(rc *rest.Config, connections *http.Client) (reader, error) {
 	}
 	codecs := serializer.NewCodecFactory(sent)
 	return func(resource string, kind client.Object, namespace string) (*toolscache.ListWatch, error) {
+		grants, ofGrants := kind.(grantsMap)
+		if ofGrants {
+			kind = grants.ConfigMap
+		}
 		gvk, err := apiutil.GVKForObject(kind, types)
 		if err != nil {
 			return nil, err
@@ -124,7 +132,9 @@ func newReader(rc *rest.Config, connections *http.Client) (reader, error) {
 			return nil, err
 		}
 		return toolscache.NewFilteredListWatchFromClient(from, resource, namespace, func(o *metav1.ListOptions) {
-			o.LabelSelector = labelled(kind)
+			if o.LabelSelector = labelled(kind); ofGrants {
+				o.LabelSelector = v1alpha1.LabelUse + "=" + v1alpha1.UseHostnameGrants
+			}
 		}), nil
 	}, nil
 }
@@ -137,7 +147,7 @@ func labelled(kind client.Object) string {
 	case *corev1.Secret:
 		uses = []string{v1alpha1.UseAPIKey, v1alpha1.UseBasic, v1alpha1.UseCA, v1alpha1.UseHMAC, v1alpha1.UseJWKS}
 	case *corev1.ConfigMap:
-		uses = []string{v1alpha1.UseCA, "hostname-grants", v1alpha1.UseJWKS}
+		uses = []string{v1alpha1.UseCA, v1alpha1.UseJWKS}
 	default:
 		return ""
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -53,9 +54,13 @@ func kindOf(apiVersion, kind string, objects ...string) []string {
 
 func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
 	const gateway = "gateway.networking.k8s.io"
-	routes, err := json.Marshal(crd("httproutes", "True", "v1"))
-	if err != nil {
-		t.Fatal(err)
+	var crds []string
+	for _, kind := range []string{"httproutes", "gatewayclasses"} {
+		data, err := json.Marshal(crd(kind, "True", "v1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		crds = append(crds, string(data[1:len(data)-1]))
 	}
 	url, asked := serveAPI(t, map[string][]string{
 		"/apis/agentauth.dev/v1alpha1/namespaces/shop/agentauthpolicies": kindOf("agentauth.dev/v1alpha1", "AgentAuthPolicy",
@@ -63,14 +68,20 @@ func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
 		"/api/v1/namespaces/shop/secrets": kindOf("v1", "Secret",
 			`"metadata":{"name":"s","namespace":"shop","resourceVersion":"4","labels":{"agentauth.dev/use":"api-key"}},"data":{"a":"c2VjcmV0"}`),
 		"/api/v1/namespaces/shop/configmaps":                      kindOf("v1", "ConfigMap", `"metadata":{"name":"c","namespace":"shop"}`),
-		"/apis/apiextensions.k8s.io/v1/customresourcedefinitions": kindOf("apiextensions.k8s.io/v1", "CustomResourceDefinition", string(routes[1:len(routes)-1])),
-		"/apis/" + gateway + "/v1/namespaces/shop/httproutes":     kindOf(gateway+"/v1", "HTTPRoute", `"metadata":{"name":"r","namespace":"shop"}`),
-		"/api/v1/namespaces":                                      kindOf("v1", "Namespace", `"metadata":{"name":"shop","labels":{"a":"b"}}`),
+		"/apis/apiextensions.k8s.io/v1/customresourcedefinitions": kindOf("apiextensions.k8s.io/v1", "CustomResourceDefinition", crds...),
+		"/api/v1/namespaces/agentauth-system/configmaps": kindOf("v1", "ConfigMap",
+			`"metadata":{"name":"grants","namespace":"agentauth-system"},"data":{"shop":"*.shop.test"}`),
+		"/apis/" + gateway + "/v1/gatewayclasses": kindOf(gateway+"/v1", "GatewayClass",
+			`"metadata":{"name":"yes"},"status":{"conditions":[{"type":"Accepted","status":"True"}]}`,
+			`"metadata":{"name":"no"},"status":{"conditions":[{"type":"Accepted","status":"False"},{"type":"SupportedVersion","status":"True"}]}`,
+			`"metadata":{"name":"new"}`),
+		"/apis/" + gateway + "/v1/namespaces/shop/httproutes": kindOf(gateway+"/v1", "HTTPRoute", `"metadata":{"name":"r","namespace":"shop"}`),
+		"/api/v1/namespaces": kindOf("v1", "Namespace", `"metadata":{"name":"shop","labels":{"a":"b"}}`),
 	})
 	loaded := make(chan engine.Input, 100)
 	c, err := New(Config{
 		REST: &rest.Config{Host: url}, Namespaces: []string{"shop", "shop"},
-		LeaseNamespace: "default", Identity: "one", Log: slog.New(slog.DiscardHandler),
+		LeaseNamespace: "agentauth-system", Identity: "one", Log: slog.New(slog.DiscardHandler),
 		Load: func(_ context.Context, in engine.Input) ([]engine.Report, bool) { loaded <- in; return nil, true },
 	})
 	if err != nil {
@@ -90,6 +101,16 @@ func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
 		} else if !slices.Equal(in.Policies[0].Spec.Unread, []string{"spec.quota"}) || in.Namespaces[0].Labels["a"] != "b" {
 			t.Errorf("got %+v and %+v", in.Policies[0], in.Namespaces[0])
 		}
+		classes := map[engine.GatewayClass]bool{}
+		for _, c := range in.GatewayClasses {
+			classes[c] = true
+		}
+		if !reflect.DeepEqual(classes, map[engine.GatewayClass]bool{{Name: "yes", Accepted: true}: true, {Name: "no"}: true, {Name: "new"}: true}) {
+			t.Errorf("got classes %v", classes)
+		}
+		if len(in.HostnameGrants) != 1 || string(in.HostnameGrants[0].Data["shop"]) != "*.shop.test" {
+			t.Errorf("got grants %v", in.HostnameGrants)
+		}
 	case <-ctx.Done():
 		t.Fatalf("nothing was loaded; asked for: %q", asked())
 	}
@@ -98,10 +119,12 @@ func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
 	}
 	want := []string{
 		"/api/v1/namespaces labels= initial=true",
-		"/api/v1/namespaces/shop/configmaps labels=agentauth.dev/use in (ca,hostname-grants,jwks) initial=true",
+		"/api/v1/namespaces/agentauth-system/configmaps labels=agentauth.dev/use=hostname-grants initial=true",
+		"/api/v1/namespaces/shop/configmaps labels=agentauth.dev/use in (ca,jwks) initial=true",
 		"/api/v1/namespaces/shop/secrets labels=agentauth.dev/use in (api-key,basic,ca,hmac,jwks) initial=true",
 		"/apis/agentauth.dev/v1alpha1/namespaces/shop/agentauthpolicies labels= initial=true",
 		"/apis/apiextensions.k8s.io/v1/customresourcedefinitions labels= initial=true",
+		"/apis/" + gateway + "/v1/gatewayclasses labels= initial=true",
 		"/apis/" + gateway + "/v1/namespaces/shop/httproutes labels= initial=true",
 	}
 	if got := asked(); !slices.Equal(got, want) {

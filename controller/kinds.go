@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -34,12 +33,21 @@ var required = map[string]version{
 	"secrets":    {"v1", &corev1.Secret{}},
 	"configmaps": {"v1", &corev1.ConfigMap{}},
 	allCRDs:      {"v1", &crdv1.CustomResourceDefinition{}},
+	hostGrants:   {"v1", grantsMap{&corev1.ConfigMap{}}},
 }
 
 const (
 	allCRDs       = "customresourcedefinitions.apiextensions.k8s.io"
 	allNamespaces = "namespaces"
+	// hostGrants are the ConfigMaps of hostname grants, of agentauth's own namespace.
+	hostGrants = "configmaps.hostname-grants"
+
+	gateways       = "gateways.gateway.networking.k8s.io"
+	gatewayClasses = "gatewayclasses.gateway.networking.k8s.io"
 )
+
+// grantsMap is a ConfigMap of hostname grants: a reader asks for no others.
+type grantsMap struct{ *corev1.ConfigMap }
 
 // optional are the kinds that need not be installed, by the names of their
 // CRDs, in the versions that are read, the best first. A watch on what is not
@@ -47,7 +55,8 @@ const (
 var optional = map[string][]version{
 	"httproutes.gateway.networking.k8s.io":   {{"v1", &gatewayv1.HTTPRoute{}}},
 	"grpcroutes.gateway.networking.k8s.io":   {{"v1", &gatewayv1.GRPCRoute{}}},
-	"gateways.gateway.networking.k8s.io":     {{"v1", &gatewayv1.Gateway{}}},
+	gateways:                                 {{"v1", &gatewayv1.Gateway{}}},
+	gatewayClasses:                           {{"v1", &gatewayv1.GatewayClass{}}},
 	"listenersets.gateway.networking.k8s.io": {{"v1", &gatewayv1.ListenerSet{}}},
 	// Older releases of Gateway API have only v1beta1.
 	"referencegrants.gateway.networking.k8s.io": {{"v1", &gatewayv1.ReferenceGrant{}}, {"v1beta1", &gatewayv1beta1.ReferenceGrant{}}},
@@ -55,7 +64,12 @@ var optional = map[string][]version{
 
 // versions are all versions of all kinds that are read.
 func versions() []version {
-	out := slices.Collect(maps.Values(required))
+	var out []version
+	for name, v := range required {
+		if name != hostGrants { // a ConfigMap as others
+			out = append(out, v)
+		}
+	}
 	for _, read := range optional {
 		out = append(out, read...)
 	}
@@ -81,9 +95,12 @@ type kinds struct {
 	running    *sync.WaitGroup // the reflectors, which end with ctx
 	read       reader
 	namespaces []string
-	schemas    *schemas
-	log        *slog.Logger
-	begun      time.Time
+	own        string // agentauth's namespace
+	// classesNamed: the operator names the GatewayClasses, and none is read.
+	classesNamed bool
+	schemas      *schemas
+	log          *slog.Logger
+	begun        time.Time
 
 	// changed: compile again. policyUpdated: a policy or its status changed.
 	// installed: a CRD changed.
@@ -115,7 +132,7 @@ type followed struct {
 func newKinds(config Config, read reader) (*kinds, error) {
 	schemas, err := newSchemas(config.Schema)
 	return &kinds{
-		read: read, namespaces: slices.Compact(slices.Sorted(slices.Values(config.Namespaces))), schemas: schemas, log: config.Log, begun: time.Now(),
+		read: read, namespaces: slices.Compact(slices.Sorted(slices.Values(config.Namespaces))), own: config.LeaseNamespace, classesNamed: config.GatewayClassesNamed, schemas: schemas, log: config.Log, begun: time.Now(),
 		changed: make(chan struct{}, 1), policyUpdated: make(chan struct{}, 1), installed: make(chan struct{}, 1),
 		followed: map[string]*followed{},
 	}, err
@@ -193,6 +210,9 @@ func (k *kinds) rereadNow(ctx context.Context, name string, f *followed) {
 // changed.
 func (k *kinds) update() {
 	for name, read := range optional {
+		if name == gatewayClasses && k.classesNamed {
+			continue
+		}
 		crd := k.crd(name)
 		k.updateKind(name, served(crd.CustomResourceDefinition, read))
 		if k.sees(name, crd) {
@@ -283,8 +303,15 @@ func (k *kinds) follow(name string, v version) error {
 	case allCRDs:
 		changed, arrives = k.installed, nil
 	}
-	if len(namespaces) == 0 || name == allCRDs || name == allNamespaces {
+	if len(namespaces) == 0 || name == allCRDs || name == allNamespaces || name == gatewayClasses {
 		namespaces = []string{""}
+	}
+	if name == hostGrants {
+		namespaces = []string{k.own}
+	}
+	received := v.object
+	if grants, ok := v.object.(grantsMap); ok {
+		received = grants.ConfigMap
 	}
 	resource, _, _ := strings.Cut(name, ".")
 	for _, namespace := range namespaces {
@@ -293,7 +320,7 @@ func (k *kinds) follow(name string, v version) error {
 			stop()
 			return err
 		}
-		c := newCollection(v.object, from, changed, updated)
+		c := newCollection(received, from, changed, updated)
 		c.name, c.log, c.arrives = resource, k.log, arrives
 		now.collections = append(now.collections, c)
 	}
@@ -357,11 +384,20 @@ func (k *kinds) inForce(of ...string) (out []*collection) {
 
 // input is everything that is in force.
 func (k *kinds) input() (in engine.Input) {
-	for _, c := range k.inForce() {
-		for _, i := range c.items.List() {
-			i.(*item).addTo(&in)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for name, f := range k.followed {
+		for _, c := range f.inForce() {
+			for _, i := range c.items.List() {
+				if i := i.(*item); name == hostGrants {
+					in.HostnameGrants = append(in.HostnameGrants, i.value.(configMapObject).Object)
+				} else {
+					i.addTo(&in)
+				}
+			}
 		}
 	}
+	in.NoGatewayClasses = k.followed[gateways] != nil && k.followed[gatewayClasses] == nil && !k.classesNamed
 	return in
 }
 

@@ -23,6 +23,7 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
 // crd has versions that are served, and others, which begin with "-".
@@ -78,6 +79,10 @@ func TestOnlyWhatChangesWhoServesWhatIsCompiled(t *testing.T) {
 	route := func(uid types.UID, generation int64) *gatewayv1.HTTPRoute {
 		return &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders", UID: uid, Generation: generation}}
 	}
+	class := func(accepted metav1.ConditionStatus) *gatewayv1.GatewayClass {
+		return &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "proxy"}, Status: gatewayv1.GatewayClassStatus{
+			Conditions: []metav1.Condition{{Type: "Accepted", Status: accepted}}}}
+	}
 	namespace := func(labels map[string]string) *corev1.Namespace {
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: labels}}
 	}
@@ -86,6 +91,7 @@ func TestOnlyWhatChangesWhoServesWhatIsCompiled(t *testing.T) {
 		want   bool
 	}{
 		{route("1", 1), true}, {route("1", 1), false}, {route("1", 2), true}, {route("2", 2), true},
+		{class("True"), true}, {class("True"), false}, {class("False"), true}, {class("True"), true},
 		{namespace(nil), true}, {namespace(nil), false}, {namespace(map[string]string{"team": "a"}), true},
 		{&gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Name: "edge"}}, true}, {&gatewayv1.GRPCRoute{}, true}, {&gatewayv1.ListenerSet{}, true},
 		{&gatewayv1.ReferenceGrant{}, true}, {&gatewayv1.ReferenceGrant{}, false}, {&gatewayv1beta1.ReferenceGrant{}, true},
@@ -96,7 +102,7 @@ func TestOnlyWhatChangesWhoServesWhatIsCompiled(t *testing.T) {
 			t.Errorf("step %d: expected a signal: %t", i, step.want)
 		}
 	}
-	if in := inputOf(all...); len(in.HTTPRoutes) != 1 || len(in.GRPCRoutes) != 1 || len(in.Gateways) != 1 || len(in.ListenerSets) != 1 || len(in.ReferenceGrants) != 2 || in.Namespaces[0].Labels["team"] != "a" {
+	if in := inputOf(all...); len(in.HTTPRoutes) != 1 || len(in.GRPCRoutes) != 1 || len(in.Gateways) != 1 || len(in.ListenerSets) != 1 || len(in.ReferenceGrants) != 2 || !slices.Equal(in.GatewayClasses, []engine.GatewayClass{{Name: "proxy", Accepted: true}}) || in.Namespaces[0].Labels["team"] != "a" {
 		t.Errorf("got %+v", in)
 	}
 	routes := kinds[reflect.TypeOf(route("2", 2))]
@@ -112,6 +118,9 @@ func (a apiServers) read(resource string, kind client.Object, _ string) (*toolsc
 	name := resource
 	if _, beta := kind.(*gatewayv1beta1.ReferenceGrant); beta {
 		name += "/v1beta1"
+	}
+	if grants, ok := kind.(grantsMap); ok {
+		name, kind = hostGrants, grants.ConfigMap
 	}
 	if a[name] == nil {
 		a[name] = &apiServer{streams: true, kind: kind}
@@ -239,6 +248,64 @@ func TestPoliciesAreReadAgainAndAgainAfterTheirCRDChanged(t *testing.T) {
 		const s = time.Second
 		if want := []time.Duration{0, s, 6 * s, 36 * s, 156 * s}; !slices.Equal(after, want) {
 			t.Errorf("expected policies to be read after %v, got %v", want, after)
+		}
+	})
+}
+
+func TestWithoutTheKindOfGatewayClassesTheInputSaysSoWhereThereAreGateways(t *testing.T) {
+	inCluster(t, apiServers{}, func(k *kinds) {
+		wants := func(when string, want bool) {
+			t.Helper()
+			if got := k.input().NoGatewayClasses; got != want {
+				t.Errorf("%s: expected %t, got %t", when, want, got)
+			}
+		}
+		wants("without Gateway API", false)
+		k.install(t, crd("gateways", "True", "v1"))
+		wants("with Gateways alone", true)
+		k.install(t, crd("gatewayclasses", "True", "v1beta1"))
+		wants("with classes of an older version", true)
+		k.install(t, crd("gatewayclasses", "True", "v1"))
+		wants("with both", false)
+		k.install(t, crd("gatewayclasses", "False", "v1"))
+		wants("with classes that are gone", true)
+	})
+}
+
+func TestWhereTheOperatorNamesClassesNoneIsRead(t *testing.T) {
+	a := apiServers{}
+	inCluster(t, a, func(k *kinds) {
+		k.classesNamed = true
+		k.install(t, crd("gateways", "True", "v1"))
+		k.install(t, crd("gatewayclasses", "True", "v1"))
+		if k.input().NoGatewayClasses || a["gatewayclasses"] != nil || a["gateways"] == nil {
+			t.Error("expected Gateways to be read and no classes")
+		}
+	})
+}
+
+// Whoever may write ConfigMaps elsewhere grants nothing.
+func TestOnlyConfigMapsOfItsOwnNamespaceGrantHostnames(t *testing.T) {
+	grants := func(namespace string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "grants",
+			Labels: map[string]string{v1alpha1.LabelUse: v1alpha1.UseHostnameGrants}}, Data: map[string]string{"shop": "*"}}
+	}
+	inCluster(t, apiServers{}, func(k *kinds) {
+		if err := k.inForce("configmaps")[0].Update(grants("evil")); err != nil || len(k.input().HostnameGrants) != 0 {
+			t.Errorf("a ConfigMap of another namespace grants %v, error %v", k.input().HostnameGrants, err)
+		}
+		own := k.inForce(hostGrants)
+		told(k.changed)
+		if err := own[0].Update(grants("agentauth-system")); err != nil || len(own) != 1 || len(k.input().HostnameGrants) != 1 || !told(k.changed) {
+			t.Errorf("expected one ConfigMap of grants at once, got %v, error %v", k.input().HostnameGrants, err)
+		}
+		changed := grants("agentauth-system")
+		changed.Data["shop"] = "shop.test"
+		if err := own[0].Update(changed); err != nil || !told(k.changed) || string(k.input().HostnameGrants[0].Data["shop"]) != "shop.test" {
+			t.Errorf("expected the change, got %v, error %v", k.input().HostnameGrants, err)
+		}
+		if err := own[0].Delete(changed); err != nil || !told(k.changed) || len(k.input().HostnameGrants) != 0 {
+			t.Errorf("expected the grants to go, got %v, error %v", k.input().HostnameGrants, err)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -113,6 +114,8 @@ func valueOf(o client.Object) any {
 		return &engine.Namespace{Name: o.Name, Labels: o.Labels}
 	case *crdv1.CustomResourceDefinition:
 		return slimCRD(o)
+	case *gatewayv1.GatewayClass:
+		return &engine.GatewayClass{Name: o.Name, Accepted: meta.IsStatusConditionTrue(o.Status.Conditions, string(gatewayv1.GatewayClassConditionStatusAccepted))}
 	}
 	return o
 }
@@ -157,6 +160,8 @@ func (i *item) addTo(in *engine.Input) {
 		in.ConfigMaps = append(in.ConfigMaps, v.Object)
 	case *engine.Namespace:
 		in.Namespaces = append(in.Namespaces, *v)
+	case *engine.GatewayClass:
+		in.GatewayClasses = append(in.GatewayClasses, *v)
 	case definition, nil: // nothing for the engine
 	default:
 		in.AddGateway(v)

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/json"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
@@ -97,6 +98,8 @@ func (r *received) as(kind client.Object) (client.Object, error) {
 			parts = part(parts, "spec", r.spec)
 			o.Status.Conditions = definitionConditions(r.status)
 		}
+	case *gatewayv1.GatewayClass:
+		o.Status.Conditions = classConditions(r.status)
 	default:
 		parts = part(parts, "spec", r.spec)
 	}

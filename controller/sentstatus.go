@@ -43,6 +43,14 @@ func definitionConditions(data jsontext.Value) (out []crdv1.CustomResourceDefini
 	return out
 }
 
+// classConditions are the conditions of a GatewayClass that can be read.
+func classConditions(data jsontext.Value) (out []metav1.Condition) {
+	for _, c := range definitionConditions(data) {
+		out = append(out, metav1.Condition{Type: string(c.Type), Status: metav1.ConditionStatus(c.Status)})
+	}
+	return out
+}
+
 // listIn is the list that a field of a status holds; nil if there is none.
 func listIn(data jsontext.Value, name string) (list []jsontext.Value) {
 	var fields map[string]jsontext.Value

@@ -62,7 +62,8 @@ func (e *Engine) compile(in Input, compile func(*compiler, []*v1alpha1.AgentAuth
 	}
 	s.over = boundNamespaces(s.policies, prev.over)
 	tenancy, problems := e.tenancy(&in)
-	s.problems, s.closed = problems, tenancy.Counts != nil && in.NoGatewayClasses && len(e.options.GatewayClasses) == 0
+	s.problems, s.hostnameGrants = problems, in.HostnameGrants
+	s.closed = tenancy.Counts != nil && in.NoGatewayClasses && len(e.options.GatewayClasses) == 0
 	s.attached = attach.New(in.Objects, attachedPolicies(s.policies), tenancy)
 	s.hasRoutes = s.attached.HasRoutes()
 	lost := buildIndex(s, e.options, tenancy.Grants)

@@ -113,6 +113,14 @@ func (e *Engine) Behind() time.Time {
 	return time.Time{}
 }
 
+// HostnameGrants are the ConfigMaps of hostname grants in force.
+func (e *Engine) HostnameGrants() []*Object {
+	if s := e.current.Load(); s != nil {
+		return s.hostnameGrants
+	}
+	return nil
+}
+
 // RemoteStatus is how a key set that is fetched is doing.
 type RemoteStatus struct {
 	RemoteSource
@@ -229,6 +237,8 @@ type Snapshot struct {
 	closed bool
 	// problems are those of no policy.
 	problems []authz.Problem
+	// hostnameGrants are those of the Input.
+	hostnameGrants []*Object
 
 	// behind is since when the oldest change waits to be compiled; zero: none does.
 	behind time.Time

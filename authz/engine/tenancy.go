@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -47,7 +48,8 @@ func (e *Engine) tenancy(in *Input) (t attach.Tenancy, problems []authz.Problem)
 		return t, problems
 	}
 	lists := [][]HostnameGrant{e.options.HostnameGrants}
-	for _, o := range in.HostnameGrants {
+	byName := func(a, b *Object) int { return cmp.Compare(a.Name, b.Name) }
+	for _, o := range slices.SortedFunc(slices.Values(in.HostnameGrants), byName) {
 		grants, wrong := hostgrant.Parse("ConfigMap "+o.Namespace+"/"+o.Name, o.Data)
 		lists, problems = append(lists, grants), append(problems, wrong...)
 	}

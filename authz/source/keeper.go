@@ -113,7 +113,7 @@ func (k *Keeper) Cluster(ctx context.Context, in engine.Input) (reports []engine
 	load := k.load(func() (snapshot *engine.Snapshot, l Load) {
 		snapshot, reports = k.Engine.CompileApart(in, wait)
 		k.input = in
-		return snapshot, loadOf(in, problemsOf(reports, nil))
+		return snapshot, loadOf(in, append(slices.Clip(snapshot.Problems()), problemsOf(reports, nil)...))
 	})
 	if !load.InForce {
 		now := objectsOf(in)

@@ -32,7 +32,7 @@ type clusterFlags struct {
 	maxConfigAge       time.Duration
 
 	rest      *rest.Config
-	namespace string // of the lease
+	namespace string // of the lease, and of the ConfigMaps of hostname grants
 	given     func() []string
 }
 
@@ -40,7 +40,7 @@ func (f *clusterFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster (default $KUBECONFIG, then the account of this pod)")
 	flags.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces of the cluster to take policies from; default all (repeatable)")
-	flags.StringSliceVar(&f.hostnames, "hostnames", nil, "NAMESPACE=PATTERN: routes of the namespace may use these hosts; once given, no others (repeatable)")
+	flags.StringSliceVar(&f.hostnames, "hostnames", nil, "NAMESPACE=PATTERN: the namespace may use these hosts; once given, hosts of policies need a grant (repeatable; ConfigMaps grant more)")
 	flags.BoolVar(&f.trustContextPolicy, "trust-context-policy", false, "let proxies name the policy in a cluster too: only where no tenant writes their configuration")
 	flags.DurationVar(&f.maxConfigAge, "max-config-age", 0, "not ready, and every answer 503, once the cluster was not watched for so long; 0 is never")
 	f.given = func() []string {
@@ -115,7 +115,8 @@ func (s *service) cluster(d door) (follow func(context.Context) error, err error
 	cluster, err := controller.New(controller.Config{
 		REST: f.rest, Namespaces: f.namespaces, Log: s.log, Schema: s.schema,
 		Load: keeper.Cluster, Again: keeper.Again(), Behind: keeper.Behind,
-		LeaseNamespace: f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
+		GatewayClassesNamed: len(s.options.GatewayClasses) > 0,
+		LeaseNamespace:      f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
 	})
 	if err != nil {
 		return nil, usage("the cluster cannot be used: %v", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ type serveFlags struct {
 	clientNames                           []string
 	trustNetwork                          bool
 	unmatched                             string
+	gatewayClasses                        []string
 	egress                                egressFlags
 	logFormat, logLevel                   string
 	drain                                 time.Duration
@@ -63,6 +65,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags.BoolVar(&f.trustNetwork, "trust-network", false, "the network lets only proxies reach the door: no client certificates are needed")
 	flags.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", `address of /metrics, /healthz and /readyz; "" turns it off`)
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "what becomes of requests that no policy claims: deny, or allow-unauthenticated")
+	flags.StringSliceVar(&f.gatewayClasses, "gateway-classes", nil, "GatewayClasses whose Gateways count; default those that their controller accepted, from files all (repeatable)")
 	f.egress.register(cmd)
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
 	flags.StringVar(&f.logLevel, "log-level", "info", "error, warn, info (adds refusals) or debug (adds allowances)")
@@ -90,9 +93,12 @@ func (f *serveFlags) logger(cmd *cobra.Command) (*slog.Logger, error) {
 
 // options checks the flags that the engine takes.
 func (f *serveFlags) options() (engine.Options, error) {
-	options := engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: f.policies != ""}
+	options := engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: f.policies != "", GatewayClasses: f.gatewayClasses}
 	if !options.AllowUnmatched && f.unmatched != "deny" {
 		return engine.Options{}, usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
+	}
+	if f.gatewayClasses != nil && len(f.gatewayClasses) == 0 || slices.Contains(f.gatewayClasses, "") {
+		return engine.Options{}, usage("--gateway-classes: expected names of GatewayClasses, got an empty one; leave the flag out to let all count that their controller accepted")
 	}
 	if err := f.webhook.check(f.policies == ""); err != nil {
 		return engine.Options{}, err

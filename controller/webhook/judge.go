@@ -12,6 +12,9 @@ import (
 type Judge struct {
 	// Options are those of the engine that will decide by the policy.
 	Options engine.Options
+	// HostnameGrants are the ConfigMaps of hostname grants in force; nil: there are
+	// none.
+	HostnameGrants func() []*engine.Object
 	// CheckURL says why a URL will never be fetched; nil: that is not told.
 	CheckURL func(url string) error
 }
@@ -36,7 +39,11 @@ func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) (v verdict) {
 	e := engine.New(engine.Deps{
 		Remote: engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return noKeys{} }, CheckURL: j.CheckURL},
 	}, j.Options)
-	_, reports := e.Compile(engine.Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
+	in := engine.Input{Policies: []*v1alpha1.AgentAuthPolicy{p}}
+	if j.HostnameGrants != nil {
+		in.HostnameGrants = j.HostnameGrants()
+	}
+	_, reports := e.Compile(in)
 	for _, problem := range reports[0].Problems {
 		switch problem.Severity {
 		case authz.Invalid:

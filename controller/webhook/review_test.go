@@ -183,6 +183,18 @@ func TestAPolicyThatIsInvalidAlreadyCanBeGivenUp(t *testing.T) {
 	}
 }
 
+func TestGrantsOfConfigMapsAreThoseInForceWhenThePolicyIsApplied(t *testing.T) {
+	grants := []*engine.Object{{Namespace: "agentauth-system", Name: "g", Data: map[string][]byte{"shop": []byte("other.example.com")}}}
+	a := askedOf(Judge{HostnameGrants: func() []*engine.Object { return grants }})
+	if r := a.answer(t, reviewOf(t, nil, policy(public, ""), "")); len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "hostname orders.example.com") {
+		t.Errorf("expected a warning of the hostname, got %q", r.Warnings)
+	}
+	grants = append(grants, &engine.Object{Namespace: "agentauth-system", Name: "h", Data: map[string][]byte{"shop": []byte("*.example.com")}})
+	if r := a.answer(t, reviewOf(t, nil, policy(public, ""), "")); len(r.Warnings) != 0 {
+		t.Errorf("granted: expected no warning, got %q", r.Warnings)
+	}
+}
+
 func targets(kind, name, section string) string {
 	return strings.Replace(policy(public, ""), "routes: [{hostnames: [orders.example.com]}]",
 		fmt.Sprintf("targetRefs: [{group: gateway.networking.k8s.io, kind: %s, name: %s, sectionName: %q}]", kind, name, section), 1)
