@@ -114,6 +114,7 @@ func NewTable(secrets []*Secret) (Table, []authz.Problem) {
 	var problems []authz.Problem
 	for _, s := range secrets {
 		problems = append(problems, s.problems...)
+		first := len(problems)
 		for sum, key := range s.keys {
 			other := owner[sum]
 			if other == nil {
@@ -124,6 +125,7 @@ func NewTable(secrets []*Secret) (Table, []authz.Problem) {
 			problems = append(problems, s.problem(key.Identity.CredentialID,
 				"the same key is in "+other.ref+"; it is refused in both: a key belongs to one owner"))
 		}
+		slices.SortFunc(problems[first:], func(a, b authz.Problem) int { return strings.Compare(a.Key, b.Key) })
 	}
 	return t, problems
 }

@@ -20,10 +20,11 @@ const (
 // boundNamespaces replaces the policies that are over a bound of their
 // namespace, the older policies first. It returns the replacements, and takes
 // over those of the last compile.
-func boundNamespaces(policies []*compiled, prev map[*compiled]*compiled) map[*compiled]*compiled {
+func boundNamespaces(policies []*compiled, order []int, prev map[*compiled]*compiled) map[*compiled]*compiled {
 	var over map[*compiled]*compiled
 	shares := map[string]*share{}
-	for i, p := range policies {
+	for _, n := range order {
+		p := policies[n]
 		if shares[p.namespace] == nil {
 			shares[p.namespace] = &share{}
 		}
@@ -38,7 +39,7 @@ func boundNamespaces(policies []*compiled, prev map[*compiled]*compiled) map[*co
 		if over == nil {
 			over = map[*compiled]*compiled{}
 		}
-		policies[i], over[p] = instead, instead
+		policies[n], over[p] = instead, instead
 	}
 	return over
 }

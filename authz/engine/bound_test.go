@@ -53,11 +53,11 @@ func TestAPolicyHasNoMoreEntriesThanItsShare(t *testing.T) {
 }
 
 // entriesHeld counts the entries of all policies.
-func entriesHeld(s *Snapshot) (n int) {
-	for _, p := range s.policies {
-		n += len(p.entries)
+func entriesHeld(s *Snapshot) (held int) {
+	for _, n := range s.order {
+		held += len(s.policies[n].entries)
 	}
-	return n
+	return held
 }
 
 // A namespace fills the index of every replica with no more than its share, also

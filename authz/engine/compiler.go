@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"maps"
 	"strings"
 	"time"
 
@@ -166,13 +165,4 @@ func (b *building) expression(kind expr.Kind, src v1alpha1.Expression, path *fie
 		b.reject(path.String(), err.Error())
 	}
 	return program
-}
-
-// used collects the pooled things of policies.
-func used(policies []*compiled) map[poolKey]*pooled {
-	out := map[poolKey]*pooled{}
-	for _, p := range policies {
-		maps.Copy(out, p.origin.pooled)
-	}
-	return out
 }

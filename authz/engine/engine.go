@@ -21,7 +21,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/expr"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/match"
@@ -212,17 +211,20 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, trace *authz.Trace) 
 // Snapshot is a compiled Input: everything that a decision reads. It never
 // changes, so a check ends with the snapshot that it began with.
 type Snapshot struct {
-	// policies are in order of age. A policy is known by its index here; byName
-	// has the index.
+	// policies are by number, by which a policy is known here, and nil where no
+	// policy has the number. The next snapshot has the same number for a policy of
+	// the same name. byName has the numbers, order has them by age.
 	policies []*compiled
+	created  []time.Time // of each policy
 	byName   map[types.NamespacedName]int
+	order    []int
 
 	// attached are the routes of Gateway API and the policies that target them;
 	// hasRoutes says that there are routes.
-	attached  *attach.Attachments
+	attached  *attached
 	hasRoutes bool
 	// index has the `routes` of policies. Its owners are policies, or
-	// len(policies) where two tenants dispute a host.
+	// disputedOwner where two tenants dispute a host.
 	index *match.Index
 	// namespaceIndex has the `routes` of the policies of one namespace, for each
 	// namespace that has routes of Gateway API.
@@ -239,6 +241,14 @@ type Snapshot struct {
 	problems []authz.Problem
 	// hostnameGrants are those of the Input.
 	hostnameGrants []*Object
+
+	// tenancy is what keeps the tenants apart.
+	tenancy tenancy
+	// verdicts are those on hostnames; placed are the policies in the indexes, and
+	// reports what is said of them, by number.
+	verdicts map[tenantHost]verdict
+	placed   []*placed
+	reports  []Report
 
 	// behind is since when the oldest change waits to be compiled; zero: none does.
 	behind time.Time

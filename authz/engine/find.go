@@ -31,7 +31,7 @@ const (
 // found is what decides a request.
 type found struct {
 	outcome outcome
-	// policy is the index in Snapshot.policies of the policy that decides, or
+	// policy is the number of the policy that decides, or
 	// whose target is gone.
 	policy int
 	// answer is nil unless the outcome is answered.
@@ -117,7 +117,7 @@ func (s *Snapshot) foundBy(r match.Result) found {
 		return ambiguousRequest(r.Cause)
 	case !ok:
 		return found{}
-	case owner == len(s.policies): // see buildIndex
+	case owner == disputedOwner:
 		return hostDisputed()
 	}
 	return decidedBy(owner)

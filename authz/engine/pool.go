@@ -83,12 +83,13 @@ type pooled struct {
 	tenant atomic.Pointer[string]
 }
 
-// tenants says whose turns each pooled thing takes. A thing that policies of
+// tenantsOfPooled says whose turns each pooled thing takes. A thing that policies of
 // several namespaces share takes those of the namespace with the fewest things,
 // which come soonest: nobody's thing gets slower because others share it.
-func (c *compiler) tenants() map[poolKey]string {
+func (u *update) tenantsOfPooled() map[poolKey]string {
 	things := map[string]map[poolKey]bool{}
-	for _, p := range c.next.policies {
+	for _, n := range u.order {
+		p := u.policies[n]
 		for key := range p.origin.pooled {
 			if things[p.namespace] == nil {
 				things[p.namespace] = map[poolKey]bool{}

@@ -27,6 +27,23 @@ type Report struct {
 	Problems []authz.Problem
 }
 
+// report makes the Reports of all policies, the older first. It takes over those
+// of policies of which nothing changed.
+func (u *update) report() []Report {
+	u.reports = make([]Report, len(u.policies))
+	out := make([]Report, 0, len(u.order))
+	for _, n := range u.order {
+		st := u.attached.Status(n)
+		if n < len(u.prev.placed) && u.prev.placed[n] == u.placed[n] && (st == nil || u.prev.attached == u.attached) {
+			u.reports[n] = u.prev.reports[n]
+		} else {
+			u.reports[n] = u.policies[n].report(u.conflicts(n), st)
+		}
+		out = append(out, u.reports[n])
+	}
+	return out
+}
+
 // report makes the Report of a policy.
 func (p *compiled) report(lost *conflicts, st *attach.Status) Report {
 	r := Report{Policy: p.origin.name, Generation: p.origin.generation, Problems: slices.Clone(p.origin.problems)}

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/attach"
-	"github.com/agentauth-dev/agentauth/authz/hostgrant"
 	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 )
@@ -65,27 +68,54 @@ func reservedAt(of map[string][]policy.Reserved, host string) []policy.Reserved 
 	return out
 }
 
-// newReserved collects what policies reserve.
-func newReserved(policies []*compiled, attached *attach.Attachments, grants *hostgrant.Table, tenants bool) reserved {
+// reserve collects what policies reserve, unless that is what it was before.
+func (u *update) reserve() {
+	same := u.prev.attached != nil && u.tenancy.grants == u.prev.tenancy.grants
+	for n := range u.numbers() {
+		before, now, changed := u.changed(n)
+		if !same || !changed && u.attached == u.prev.attached {
+			continue
+		}
+		same = slices.Equal(u.prev.uses(n, before), u.uses(n, now)) && (before == nil || now == nil || maps.Equal(before.names, now.names))
+	}
+	if u.reserved = u.prev.reserved; same {
+		return
+	}
 	granted, rest := policy.Reservations{}, policy.Reservations{}
-	for i, p := range policies {
+	for _, n := range u.order {
+		p := u.policies[n]
 		if len(p.names) == 0 {
 			continue
 		}
-		for use := range attached.Hosts(i) {
+		for use := range u.attached.Hosts(n) {
 			granted.Add(use.Pattern, use.Namespace, p.names) // what is not permitted is left out below
 		}
 		for _, h := range p.hostnames {
 			to := granted
-			if tenants && !mayUse(grants, p.namespace, h) {
+			if !u.options.OneTenant && !mayUse(u.tenancy.grants, p.namespace, h) {
 				to = rest
 			}
 			to.Add(h, p.namespace, p.names)
 		}
 	}
-	v := reserved{all: granted.And(rest).Covering(nil)}
-	if v.permitted = v.all; grants != nil || len(rest) > 0 {
-		v.permitted = granted.Covering(grants)
+	u.reserved = reserved{all: granted.And(rest).Covering(nil)}
+	if u.reserved.permitted = u.reserved.all; u.tenancy.grants != nil || len(rest) > 0 {
+		u.reserved.permitted = granted.Covering(u.tenancy.grants)
 	}
-	return v
+}
+
+// uses are the hostname patterns on which a policy reserves its headers, in
+// order.
+func (s *Snapshot) uses(n int, p *compiled) []attach.HostUse {
+	if p == nil || len(p.names) == 0 {
+		return nil
+	}
+	out := slices.Collect(s.attached.Hosts(n))
+	for _, h := range p.hostnames {
+		out = append(out, attach.HostUse{Pattern: h, Namespace: p.namespace})
+	}
+	slices.SortFunc(out, func(a, b attach.HostUse) int {
+		return cmp.Or(cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Namespace, b.Namespace))
+	})
+	return out
 }

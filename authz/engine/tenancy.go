@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -29,34 +28,53 @@ type HostnameGrants []HostnameGrant
 // HostnameGrant lets a namespace use the hostnames that a pattern covers.
 type HostnameGrant = hostgrant.Grant
 
-// tenancy is what keeps the tenants of an Input apart. problems are those of the
-// objects that say so.
-func (e *Engine) tenancy(in *Input) (t attach.Tenancy, problems []authz.Problem) {
-	if classes := e.options.GatewayClasses; len(classes) > 0 {
-		t.Counts = func(class string) bool { return slices.Contains(classes, class) }
-	} else if !e.options.OneTenant {
-		accepted := map[string]bool{}
+// tenancy is what keeps the tenants of an Input apart.
+type tenancy struct {
+	// classes are the GatewayClasses that count, in order; all do if anyClass.
+	classes  []string
+	anyClass bool
+	// grants are those in force; nil if there are none.
+	grants *hostgrant.Table
+}
+
+func (t tenancy) same(o tenancy) bool {
+	return t.anyClass == o.anyClass && t.grants == o.grants && slices.Equal(t.classes, o.classes)
+}
+
+func (t tenancy) attach() attach.Tenancy {
+	out := attach.Tenancy{Grants: t.grants}
+	if !t.anyClass {
+		out.Counts = func(class string) bool { _, counts := slices.BinarySearch(t.classes, class); return counts }
+	}
+	return out
+}
+
+// separate reads the tenancy of an Input, and the problems of the objects that say
+// it.
+func (u *update) separate(in *Input) {
+	u.tenancy.anyClass = u.options.OneTenant && len(u.options.GatewayClasses) == 0
+	if u.tenancy.classes = slices.Sorted(slices.Values(u.options.GatewayClasses)); len(u.tenancy.classes) == 0 && !u.options.OneTenant {
 		for _, c := range in.GatewayClasses {
-			accepted[c.Name] = c.Accepted
+			if c.Accepted {
+				u.tenancy.classes = append(u.tenancy.classes, c.Name)
+			}
 		}
-		t.Counts = func(class string) bool { return accepted[class] }
-		if in.NoGatewayClasses {
-			problems = append(problems, authz.Problem{Severity: authz.Warning, Message: noGatewayClasses})
+		slices.Sort(u.tenancy.classes)
+		if u.closed = in.NoGatewayClasses; u.closed {
+			u.problems = append(u.problems, authz.Problem{Severity: authz.Warning, Message: noGatewayClasses})
 		}
 	}
-	if e.options.OneTenant {
-		return t, problems
+	if u.options.OneTenant || len(u.options.HostnameGrants)+len(in.HostnameGrants) == 0 {
+		return
 	}
-	lists := [][]HostnameGrant{e.options.HostnameGrants}
-	byName := func(a, b *Object) int { return cmp.Compare(a.Name, b.Name) }
-	for _, o := range slices.SortedFunc(slices.Values(in.HostnameGrants), byName) {
+	lists := [][]HostnameGrant{u.options.HostnameGrants}
+	for _, o := range in.HostnameGrants {
 		grants, wrong := hostgrant.Parse("ConfigMap "+o.Namespace+"/"+o.Name, o.Data)
-		lists, problems = append(lists, grants), append(problems, wrong...)
+		lists, u.problems = append(lists, grants), append(u.problems, wrong...)
 	}
-	if len(e.options.HostnameGrants)+len(in.HostnameGrants) > 0 {
-		t.Grants = hostgrant.NewTable(lists...)
+	if u.tenancy.grants = hostgrant.NewTable(lists...); u.tenancy.grants.Equal(u.prev.tenancy.grants) {
+		u.tenancy.grants = u.prev.tenancy.grants
 	}
-	return t, problems
 }
 
 const noGatewayClasses = "no GatewayClass can be read, since their CRD is not installed: no Gateway counts, and no request is let through unmatched; " +

@@ -66,6 +66,13 @@ func NewTable(grants ...[]Grant) *Table {
 	return t
 }
 
+// Equal says whether two tables have the same grants.
+func (t *Table) Equal(o *Table) bool {
+	return t != nil && o != nil && maps.EqualFunc(t.granted, o.granted, func(a, b []string) bool {
+		return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+	})
+}
+
 // Granted says whether a namespace was granted all hosts of a pattern.
 func (t *Table) Granted(namespace, pattern string) bool {
 	granted, _ := t.look(namespace, pattern)

@@ -17,6 +17,9 @@ type Index struct {
 // New makes an index without entries.
 func New(opts Options) *Index { return &Index{opts: opts} }
 
+// Empty says whether no entry is in force.
+func (x *Index) Empty() bool { return len(x.exact) == 0 && len(x.wildcard) == 0 && x.any == nil }
+
 // Loss says that an entry is equal to an older one of another owner, and not in
 // force; or, without Winner, that it is no longer.
 type Loss struct{ Loser, Winner *Candidate }
@@ -29,7 +32,7 @@ func (x *Index) Update(remove, add []*Candidate) (*Index, []Loss) {
 	if len(remove)+len(add) == 0 {
 		return x, nil
 	}
-	u := update{next: &Index{opts: x.opts, exact: maps.Clone(x.exact), wildcard: maps.Clone(x.wildcard), suffixes: slices.Clone(x.suffixes), any: x.any},
+	u := &update{next: &Index{opts: x.opts, exact: maps.Clone(x.exact), wildcard: maps.Clone(x.wildcard), suffixes: slices.Clone(x.suffixes), any: x.any},
 		edits: make(map[place]*edit, len(add)), own: map[*host]bool{}}
 	for _, c := range remove {
 		e := u.edit(c)
@@ -42,8 +45,8 @@ func (x *Index) Update(remove, add []*Candidate) (*Index, []Loss) {
 		e := u.edit(c)
 		e.add = append(e.add, c)
 	}
-	for at, e := range u.edits {
-		u.apply(at, e)
+	for _, e := range u.order {
+		u.apply(e)
 	}
 	slices.SortFunc(u.losses, func(a, b Loss) int { return older(a.Loser, b.Loser) })
 	return u.next, u.losses
@@ -71,6 +74,7 @@ func placeOf(c *Candidate) place {
 
 // edit is the change of a bucket.
 type edit struct {
+	at     place
 	remove map[*Candidate]bool
 	add    []*Candidate
 }
@@ -80,6 +84,7 @@ type update struct {
 	next   *Index
 	own    map[*host]bool
 	edits  map[place]*edit
+	order  []*edit
 	losses []Loss
 }
 
@@ -87,13 +92,15 @@ func (u *update) edit(c *Candidate) *edit {
 	at := placeOf(c)
 	e := u.edits[at]
 	if e == nil {
-		e = &edit{}
+		e = &edit{at: at}
 		u.edits[at] = e
+		u.order = append(u.order, e)
 	}
 	return e
 }
 
-func (u *update) apply(at place, e *edit) {
+func (u *update) apply(e *edit) {
+	at := e.at
 	h := u.host(at.hostname)
 	before := h.bucket(at)
 	after := before.with(e, u.next.opts)
