@@ -41,7 +41,14 @@ func Compile(kind Kind, src string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	checked, issues := env.Compile(src)
+	parsed, issues := env.Parse(src)
+	if err := firstOf(issues); err != nil {
+		return nil, err
+	}
+	if err := boundTypes(parsed.NativeRep(), env.Functions()); err != nil {
+		return nil, err
+	}
+	checked, issues := env.Check(parsed)
 	if err := firstOf(issues); err != nil {
 		return nil, err
 	}
@@ -68,7 +75,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), e.regexOption()}
 	if e.countCost {
-		options = append(options, e.costOptions()...)
+		options = append(options, append(e.costOptions(), guardOption())...)
 	}
 	if e.loops {
 		options = append(options, cel.InterruptCheckFrequency(interruptEvery))

@@ -60,7 +60,7 @@ func (e estimator) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint
 // callCost is estimateCall at run time, with the values.
 func (e estimator) callCost(function string, args []ref.Val) (uint64, bool) {
 	switch {
-	case function == "matches" && len(args) == 2:
+	case function == compiledMatches && len(args) == 2:
 		pattern, _ := args[1].(types.String)
 		return e.regexCost(lengthOf(args[0]), string(pattern)), true
 	case function == overloads.Size && len(args) == 1:
@@ -195,8 +195,12 @@ func membershipCost(v, in ref.Val) uint64 {
 	case isContainer(v):
 		return weight(list)
 	}
-	return 1 + lengthOf(list)
+	return 1 + cost.SafeMultiply(lengthOf(list), 1+lengthOf(v)/comparedAtOnce)
 }
+
+// comparedAtOnce is how many bytes of two texts are compared in the time of one
+// unit.
+const comparedAtOnce = 1 << 10
 
 // setsCost is the cost of finding each entry of one list in another.
 func setsCost(a, b ref.Val) uint64 {

@@ -1,8 +1,6 @@
 package expr
 
 import (
-	"fmt"
-	"regexp"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -10,7 +8,6 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
-	"cel.dev/cel-go/interpreter"
 )
 
 const pathPrefixID = "path_prefix_string_string"
@@ -85,9 +82,8 @@ func set(name, id string, of func(a, b traits.Lister) ref.Val) cel.EnvOption {
 			switch {
 			case !ok1 || !ok2:
 				return types.NoSuchOverloadErr()
-			case setsCost(a, b) > MaxCost:
-				return types.WrapErr(errTooCostly)
 			}
+			affordable(setsCost(a, b))
 			return of(first, second)
 		})))
 }
@@ -103,39 +99,3 @@ var searchCost = func() cel.EnvOption {
 	}
 	return cel.CostModel(models...)
 }()
-
-// regexFactor is the cost of one instruction of a compiled pattern on one byte,
-// about 10 ns. CEL's own model uses the length of the pattern, but a pattern of
-// ten characters can have a thousand instructions.
-const regexFactor = 0.1
-
-func (e estimator) regexCost(length uint64, pattern string) uint64 {
-	return cost.SafeMultiplyByFactor(cost.SafeMultiply(cost.SafeAdd(length, 1), e.regexes[pattern]), regexFactor)
-}
-
-// regexOption evaluates matches() with a pattern that was compiled before, and
-// refuses a text that alone would cost too much.
-func (e estimator) regexOption() cel.ProgramOption {
-	return cel.OptimizeRegex(&interpreter.RegexOptimization{
-		Function: "matches", RegexIndex: 1,
-		Factory: func(call interpreter.InterpretableCall, pattern string) (interpreter.InterpretableCall, error) {
-			compiled, err := regexp.Compile(pattern)
-			if err != nil {
-				return nil, fmt.Errorf("matches() expects a regular expression in RE2 syntax: %w", err)
-			}
-			return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(values ...ref.Val) ref.Val {
-				if len(values) != 2 {
-					return types.NoSuchOverloadErr()
-				}
-				text, ok := values[0].(types.String)
-				switch {
-				case !ok:
-					return types.MaybeNoSuchOverloadErr(values[0])
-				case e.regexCost(uint64(len(text)), pattern) > MaxCost:
-					return types.WrapErr(errTooCostly)
-				}
-				return types.Bool(compiled.MatchString(string(text)))
-			}), nil
-		},
-	})
-}

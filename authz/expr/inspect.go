@@ -2,7 +2,6 @@ package expr
 
 import (
 	"fmt"
-	"regexp/syntax"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
@@ -24,8 +23,10 @@ type inspection struct {
 	names map[string]bool
 	// selects is the number of fields that the expression reads.
 	selects int
-	// regexes are the sizes of compiled regular expressions, by pattern.
-	regexes map[string]uint64
+	// regexes are the regular expressions by pattern, instructions is the sum of
+	// their sizes and classes that of their wideClasses.
+	regexes               map[string]regex
+	instructions, classes int
 	// lists are the nodes that are used as lists, also if their type is dyn.
 	lists map[int64]bool
 	err   error
@@ -33,7 +34,7 @@ type inspection struct {
 
 // inspect applies the rules that the type check does not have.
 func inspect(a *ast.AST) *inspection {
-	i := &inspection{info: a.SourceInfo(), types: a.GetType, names: map[string]bool{}, regexes: map[string]uint64{}, lists: map[int64]bool{}}
+	i := &inspection{info: a.SourceInfo(), types: a.GetType, names: map[string]bool{}, regexes: map[string]regex{}, lists: map[int64]bool{}}
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(i.visit))
 	return i
 }
@@ -111,31 +112,6 @@ func (i *inspection) checkInserted(e ast.Expr, function string) {
 	if s, ok := literal(e); !ok || len(s) > maxInserted {
 		i.refuse(e, fmt.Sprintf("%s() expects a literal of at most %d bytes to put in", function, maxInserted))
 	}
-}
-
-// checkRegex bounds the size of the compiled pattern: the time of a match is
-// linear in that size.
-func (i *inspection) checkRegex(e ast.Expr) {
-	pattern, ok := literal(e)
-	if !ok {
-		i.refuse(e, "matches() expects its regular expression as a literal")
-		return
-	}
-	tree, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		i.refuse(e, "matches() expects a regular expression in RE2 syntax: "+err.Error())
-		return
-	}
-	program, err := syntax.Compile(tree.Simplify())
-	if err != nil {
-		i.refuse(e, "matches() expects a regular expression in RE2 syntax: "+err.Error())
-		return
-	}
-	if n := len(program.Inst); n > MaxRegex {
-		i.refuse(e, fmt.Sprintf("matches() expects a regular expression of at most %d instructions when compiled, got %d: use smaller repeat counts, or + and *", MaxRegex, n))
-		return
-	}
-	i.regexes[pattern] = uint64(len(program.Inst))
 }
 
 func (i *inspection) refuse(e ast.Expr, message string) {

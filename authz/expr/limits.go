@@ -12,11 +12,17 @@ const (
 	// MaxRegex is the largest regular expression, in instructions of the
 	// compiled program; "[a-z]{1,63}" has about 130.
 	MaxRegex = 1024
+	// maxRegexes is the largest sum of the sizes of regular expressions.
+	maxRegexes = 4 * MaxRegex
+	// maxClasses is the largest number of Unicode classes in regular expressions.
+	maxClasses = 32
 	// maxNodes is the largest number of nodes after macros are expanded.
 	maxNodes = 20_000
-	// maxDepth is the deepest nesting. The type check of lists within lists takes
-	// the third power of the depth: 15 seconds at 240.
+	// maxDepth is the deepest nesting.
 	maxDepth = 50
+	// maxTypeSize is the largest type, in parts; list(map(string, dyn)) has four.
+	// The type check takes the third power of it.
+	maxTypeSize = 32
 	// maxUncachedSelects is how many fields an expression may read without a
 	// cache. A cache costs more than a few reads.
 	maxUncachedSelects = 24
@@ -38,6 +44,8 @@ const (
 	MaxValue = 8 << 10
 	// MaxBody is the longest body that can be read, in bytes.
 	MaxBody = 64 << 10
+	// maxText is the longest text that an expression makes, in bytes.
+	maxText = 4 * MaxBody
 	// MaxClaim is the longest text in claims, metadata and context, in bytes.
 	MaxClaim = 16 << 10
 	// MaxEntry is the longest entry of a list in a loop, name of a header or
