@@ -214,6 +214,8 @@ func (j *JWT) complete(ctx context.Context, id *authz.Identity) error {
 		}
 	}
 	switch {
+	case errors.Is(err, work.ErrOverloaded):
+		return &Unavailable{Reason: authz.Overloaded, Detail: "too many heavy claim mappings are waiting, or this one takes longer than the time that is left"}
 	case err != nil && ctx.Err() != nil:
 		return &Unavailable{Reason: authz.Unavailable, Detail: "the claims could not be mapped in time"}
 	case err != nil:

@@ -111,7 +111,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 
 // stages compiles what decides.
 func (b *building) stages(spec *v1alpha1.PolicySpec) {
-	c := policy.Config{Name: b.name, Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
+	c := policy.Config{Name: b.name, Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
 	b.response(&c, spec.Response)
 	if b.names = policy.NamesOf(c.Headers); !b.invalid {
 		b.Policy = policy.New(c)

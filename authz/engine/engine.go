@@ -186,19 +186,32 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, trace *authz.Trace) 
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	ctx, budget := work.WithBudget(ctx, e.deps.Scheduler)
+	defer budget.Done()
+	d = e.answer(ctx, s, raw, trace)
+	if d.Outcome == authz.Allow && !time.Now().Before(deadline) {
+		late := policy.Unavailable(authz.Unavailable, "the decision took longer than its time", 0)
+		late.Policy = d.Policy
+		return late
+	}
+	return d
+}
 
+// answer decides within the deadline and the budget of ctx.
+func (e *Engine) answer(ctx context.Context, s *Snapshot, raw authz.Raw, trace *authz.Trace) authz.Decision {
 	r, err := authz.NewRequest(raw)
 	if err != nil {
 		trace.Add(authz.Step{Stage: authz.StageRequest, Outcome: authz.StepRefused, Detail: err.Error()})
 		return policy.BadRequest(err)
 	}
 	f := e.find(ctx, s, r, trace)
+	work.BudgetOf(ctx).Done() // the policy may wait for another turn
 	switch f.outcome {
 	case policyFound:
 		p := s.policies[f.policy]
 		return p.Decide(ctx, r, s.host(r, p, f), trace)
 	case targetGone:
-		d = policy.Unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
+		d := policy.Unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
 		d.Policy = s.policies[f.policy].name
 		return d
 	case answered:

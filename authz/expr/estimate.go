@@ -34,6 +34,7 @@ func (e estimator) bound(env *cel.Env, a *cel.Ast) error {
 	if err != nil {
 		return fmt.Errorf("the cost of the expression cannot be estimated: %w", err)
 	}
+	e.cost = estimate.Max
 	if estimate.Max <= MaxCost {
 		return nil
 	}

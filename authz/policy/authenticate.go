@@ -10,6 +10,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // authenticate asks every method for its own credential, and applies their
@@ -140,6 +141,7 @@ func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presen
 	if err == nil && verified != nil {
 		if err = m.Authenticator.Check(r, verified); err == nil {
 			err = verified.Complete(ctx)
+			work.BudgetOf(ctx).Done() // the next method may wait for a turn
 		}
 	}
 	switch {

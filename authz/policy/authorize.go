@@ -57,7 +57,7 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 	for i := range s.rules {
 		rule := &s.rules[i]
 		if rule.When != nil {
-			applies, err := rule.When.Bool(ctx, in)
+			applies, err := evalBool(ctx, rule.When, in)
 			if err != nil {
 				return x.decide(s.failed(ctx, x, rule.Name, "when", err))
 			}
@@ -66,7 +66,7 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 				continue
 			}
 		}
-		holds, err := rule.Require.Bool(ctx, in)
+		holds, err := evalBool(ctx, rule.Require, in)
 		if err != nil {
 			return x.decide(s.failed(ctx, x, rule.Name, "require", err))
 		}
@@ -84,8 +84,7 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 func (s *rules) failed(ctx context.Context, x *exchange, name, part string, err error) authz.Decision {
 	detail := part + " failed: " + err.Error()
 	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: name, Outcome: authz.StepError, Detail: detail})
-	if ctx.Err() != nil {
-		d := Unavailable(authz.Unavailable, "the rules could not be evaluated in time", 0)
+	if d, late := notEvaluated(ctx, err); late {
 		d.Rule = name
 		return d
 	}

@@ -20,7 +20,7 @@ var _ authn.Mapper = Mapping{}
 // Subject implements authn.Mapper.
 func (m Mapping) Subject(ctx context.Context, claims map[string]any) (string, error) {
 	if m.SubjectBy != nil {
-		return m.SubjectBy.ClaimString(ctx, claims)
+		return mapped(ctx, m.SubjectBy, claims, m.SubjectBy.ClaimString)
 	}
 	return textClaim("sub", claims["sub"])
 }
@@ -28,7 +28,7 @@ func (m Mapping) Subject(ctx context.Context, claims map[string]any) (string, er
 // Scopes implements authn.Mapper.
 func (m Mapping) Scopes(ctx context.Context, claims map[string]any) ([]string, error) {
 	if m.ScopesBy != nil {
-		return m.ScopesBy.ClaimScopes(ctx, claims)
+		return mapped(ctx, m.ScopesBy, claims, m.ScopesBy.ClaimScopes)
 	}
 	switch scope := claims["scope"].(type) {
 	case string:
@@ -46,9 +46,19 @@ func (m Mapping) Scopes(ctx context.Context, claims map[string]any) ([]string, e
 // Groups implements authn.Mapper.
 func (m Mapping) Groups(ctx context.Context, claims map[string]any) ([]string, error) {
 	if m.GroupsBy != nil {
-		return m.GroupsBy.ClaimStrings(ctx, claims)
+		return mapped(ctx, m.GroupsBy, claims, m.GroupsBy.ClaimStrings)
 	}
 	return listClaim("groups", claims["groups"])
+}
+
+// mapped evaluates an expression on claims within the budget of the decision.
+func mapped[T any](ctx context.Context, p *expr.Program, claims map[string]any, eval func(context.Context, map[string]any) (T, error)) (v T, err error) {
+	late := evaluate(ctx, p, func() { v, err = eval(ctx, claims) })
+	if late != nil {
+		var none T
+		return none, late
+	}
+	return v, err
 }
 
 // textClaim is a string, or a whole number in decimal; an absent claim is "".

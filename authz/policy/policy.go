@@ -17,12 +17,15 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // Config is what a policy is made of, every reference resolved.
 type Config struct {
 	// Name is namespace/name.
-	Name    string
+	Name string
+	// Owner is whose turn heavy expressions wait for.
+	Owner   work.Owner
 	Methods []Method
 	Rules   []Rule
 	// Forward leaves a credential that succeeded in the request.
@@ -60,6 +63,7 @@ type Value struct {
 // request.
 type Policy struct {
 	name   string
+	owner  work.Owner
 	stages []stage
 }
 
@@ -96,7 +100,7 @@ func (x *exchange) input() *expr.Input {
 // New makes a policy.
 func New(c Config) *Policy {
 	a := newAuthenticate(c)
-	return &Policy{name: c.Name, stages: []stage{
+	return &Policy{name: c.Name, owner: c.Owner, stages: []stage{
 		a,
 		&scopes{methods: a.methods, denial: c.Unauthorized},
 		&rules{rules: c.Rules, denial: c.Unauthorized},
@@ -120,6 +124,10 @@ func (s invalid) run(_ context.Context, x *exchange) bool {
 // Decide decides a request, of which the policy's host knows host.
 func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace *authz.Trace) authz.Decision {
 	x := &exchange{request: r, host: host, trace: trace}
+	if b := work.BudgetOf(ctx); b != nil {
+		b.Owner = p.owner
+		defer b.Done()
+	}
 	if !p.run(ctx, x) {
 		x.decision = Unavailable(authz.Internal, "a defect of agentauth: a policy without a decision", 0)
 	}

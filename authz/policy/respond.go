@@ -24,10 +24,10 @@ func newRespond(headers, metadata []Value) *respond {
 func (s *respond) run(ctx context.Context, x *exchange) bool {
 	d, in := &x.decision, x.input()
 	for _, h := range s.headers {
-		v, present, err := h.Program.String(ctx, in)
+		v, present, err := evalString(ctx, h.Program, in)
 		switch {
 		case err != nil:
-			return x.cannotRespond(h.Name, "header "+h.Name+" failed: "+err.Error())
+			return x.failed(ctx, h.Name, "header "+h.Name, err)
 		case present && !authz.ValidFieldValue(v):
 			return x.cannotRespond(h.Name, "header "+h.Name+" has a value that no header can have")
 		case present:
@@ -35,9 +35,9 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 		}
 	}
 	for _, m := range s.metadata {
-		v, present, err := m.Program.String(ctx, in)
+		v, present, err := evalString(ctx, m.Program, in)
 		if err != nil {
-			return x.cannotRespond(m.Name, "metadata "+m.Name+" failed: "+err.Error())
+			return x.failed(ctx, m.Name, "metadata "+m.Name, err)
 		}
 		if present {
 			if d.Metadata == nil {
@@ -54,6 +54,16 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 			Detail: fmt.Sprintf("sets %d headers, removes %s", len(d.Set), strings.Join(d.Remove, ", "))})
 	}
 	return true
+}
+
+// failed ends the decision where an expression has no value.
+func (x *exchange) failed(ctx context.Context, name, what string, err error) bool {
+	detail := what + " failed: " + err.Error()
+	if d, late := notEvaluated(ctx, err); late {
+		x.trace.Add(authz.Step{Stage: authz.StageRespond, Name: name, Outcome: authz.StepError, Detail: detail})
+		return x.decide(d)
+	}
+	return x.cannotRespond(name, detail)
 }
 
 func (x *exchange) cannotRespond(name, detail string) bool {

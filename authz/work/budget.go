@@ -14,16 +14,19 @@ const free = time.Millisecond
 // for the turn of its owner. A Budget is for one goroutine. A nil one, and one
 // without a Scheduler, refuse what is heavier.
 type Budget struct {
+	// Owner is whose turn is waited for.
+	Owner Owner
+
 	scheduler *Scheduler
 	left      time.Duration
 	end       func() // nil, or the end of the turn that is held
 	since     time.Time
 }
 
-// Run runs fn, which takes at most atMost, at once or when it is the turn of the
-// owner. The turn is held for what is run next, until Done. The errors are those
+// Run runs fn, which takes at most atMost, at once or when it is the owner's turn.
+// The turn is held for what is run next, until Done. The errors are those
 // of [Scheduler.Turn]; fn did not run then.
-func (b *Budget) Run(ctx context.Context, o Owner, atMost time.Duration, fn func()) error {
+func (b *Budget) Run(ctx context.Context, atMost time.Duration, fn func()) error {
 	if b == nil {
 		b = &Budget{left: free}
 	}
@@ -32,7 +35,7 @@ func (b *Budget) Run(ctx context.Context, o Owner, atMost time.Duration, fn func
 		b.Done() // others wait too
 	}
 	if b.end == nil && atMost > b.left {
-		end, err := b.scheduler.Turn(ctx, Task{Owner: o, Kind: evaluation(atMost)})
+		end, err := b.scheduler.Turn(ctx, Task{Owner: b.Owner, Kind: evaluation(atMost)})
 		if err != nil {
 			return err
 		}
@@ -75,7 +78,7 @@ func (c *budgeted) Value(key any) any {
 
 // WithBudget gives a decision its Budget.
 func WithBudget(ctx context.Context, s *Scheduler) (context.Context, *Budget) {
-	c := &budgeted{ctx, Budget{scheduler: s, left: free}}
+	c := &budgeted{Context: ctx, budget: Budget{scheduler: s, left: free}}
 	return c, &c.budget
 }
 

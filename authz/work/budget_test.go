@@ -20,15 +20,15 @@ func TestASmallShareOfADecisionRunsAtOnceAndTheRestInTurn(t *testing.T) {
 			t.Fatal("expected the context to have the budget")
 		}
 		for range 10 { // what is quick is no matter, however long it might have taken
-			if err := b.Run(ctx, Owner{}, free, nothing); err != nil {
+			if err := b.Run(ctx, free, nothing); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := b.Run(ctx, Owner{}, free, func() { time.Sleep(free / 2) }); err != nil {
+		if err := b.Run(ctx, free, func() { time.Sleep(free / 2) }); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		err := b.Run(ctx, Owner{}, free, func() { t.Error("it ran without a turn") })
+		err := b.Run(ctx, free, func() { t.Error("it ran without a turn") })
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) < 900*time.Millisecond {
 			t.Errorf("expected it to wait until the deadline, got %v after %v", err, time.Since(start))
 		}
@@ -44,10 +44,11 @@ func TestATurnOfADecisionIsGivenBackAfterAWhileAndAtItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{Slots: 1})
 		ctx, b := WithBudget(t.Context(), s)
+		b.Owner.Namespace = "heavy"
 		var all sync.WaitGroup
 		var waited time.Duration
 		for i := range 10 {
-			if err := b.Run(ctx, Owner{Namespace: "heavy"}, time.Minute, func() { time.Sleep(30 * time.Millisecond) }); err != nil {
+			if err := b.Run(ctx, time.Minute, func() { time.Sleep(30 * time.Millisecond) }); err != nil {
 				t.Fatal(err)
 			}
 			if i == 0 {
@@ -72,7 +73,7 @@ func TestATurnOfADecisionIsGivenBackAfterAWhileAndAtItsEnd(t *testing.T) {
 
 func TestWithoutABudgetWhatIsHeavyIsRefused(t *testing.T) {
 	for name, b := range map[string]*Budget{"nil": BudgetOf(t.Context()), "no scheduler": {}} {
-		if err := b.Run(t.Context(), Owner{}, time.Second, func() { t.Error("it ran") }); !errors.Is(err, ErrOverloaded) {
+		if err := b.Run(t.Context(), time.Second, func() { t.Error("it ran") }); !errors.Is(err, ErrOverloaded) {
 			t.Errorf("%s: expected ErrOverloaded, got %v", name, err)
 		}
 		b.Done()
