@@ -1,9 +1,6 @@
 package match
 
-import (
-	"encoding/binary"
-	"regexp"
-)
+import "encoding/binary"
 
 // Candidate is an entry, ready for an [Index]: see [Prepare]. It never changes.
 type Candidate struct {
@@ -36,20 +33,20 @@ func (c *Candidate) Hostname() string { return c.hostname }
 type path struct {
 	value string
 	exact bool
-	slash bool           // the prefix had a final slash
-	regex *regexp.Regexp // matches the whole path
+	slash bool     // the prefix had a final slash
+	regex *program // matches the whole path
 }
 
 // condition requires one named value to be equal, or to match as a whole.
 type condition struct {
 	name  string
 	value string // the pattern, if there is a regex
-	regex *regexp.Regexp
+	regex *program
 }
 
-func (c *condition) holds(value string) bool {
+func (c *condition) holds(v *View, value string) bool {
 	if c.regex != nil {
-		return c.regex.MatchString(value)
+		return c.regex.holds(v, value)
 	}
 	return c.value == value
 }
@@ -84,7 +81,7 @@ func (c *Candidate) matches(v *View) verdict {
 			result = maybe
 			continue
 		}
-		if !ok || !h.holds(value) {
+		if !ok || !h.holds(v, value) {
 			return no
 		}
 	}
@@ -92,11 +89,11 @@ func (c *Candidate) matches(v *View) verdict {
 	case c.path.regex == nil:
 	case len(v.Path) > maxText:
 		result = maybe
-	case !c.path.regex.MatchString(v.Path):
+	case !c.path.regex.holds(v, v.Path):
 		return no
 	}
 	for i := range c.query {
-		result = min(result, c.query[i].inQuery(v.Query))
+		result = min(result, c.query[i].inQuery(v))
 	}
 	return result
 }

@@ -18,8 +18,12 @@ type View struct {
 	Query string
 	// Headers may be nil, which is none.
 	Headers Headers
-	// Ctx ends a lookup that takes too long; nil ends none.
+	// Ctx ends a lookup that takes too long; nil ends none. Regular expressions
+	// are matched within its [work.Budget].
 	Ctx context.Context
+
+	owner int  // of the candidate that is tried
+	late  bool // a regular expression found no time
 }
 
 // Headers returns the value of a header by its name in lower case. The values of
@@ -40,7 +44,8 @@ type Result struct {
 	// Cause is the part of the request that can be read in two ways, "path" or
 	// "query"; empty unless Ambiguous.
 	Cause string
-	// Late says that Ctx ended before the lookup did; no entry is given then.
+	// Late says that Ctx ended before the lookup did, or that a heavy regular
+	// expression found no turn; no entry is given then.
 	Late bool
 }
 
@@ -139,7 +144,11 @@ func (s *search) try(v *View, list []*Candidate) bool {
 		if s.late = c.asks && v.Ctx != nil && v.Ctx.Err() != nil; s.late {
 			return true
 		}
+		v.owner = c.owner
 		verdict := c.matches(v)
+		if s.late = v.late; s.late {
+			return true
+		}
 		if verdict == no {
 			continue
 		}

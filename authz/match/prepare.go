@@ -2,7 +2,6 @@ package match
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,7 +9,7 @@ import (
 )
 
 // compiler makes candidates. It compiles each regular expression once.
-type compiler map[string]*regexp.Regexp
+type compiler map[string]*program
 
 // prepare returns the candidate of an entry, without the number of the entry. A
 // candidate with problems is of no use.
@@ -87,7 +86,7 @@ func (k compiler) query(p *Problems, list []gatewayv1.HTTPQueryParamMatch) []con
 }
 
 // valueRegex is nil for an Exact value.
-func (k compiler) valueRegex(p *Problems, field, kind, value string) *regexp.Regexp {
+func (k compiler) valueRegex(p *Problems, field, kind, value string) *program {
 	switch kind {
 	case string(gatewayv1.HeaderMatchExact):
 	case string(gatewayv1.HeaderMatchRegularExpression):
@@ -98,7 +97,7 @@ func (k compiler) valueRegex(p *Problems, field, kind, value string) *regexp.Reg
 	return nil
 }
 
-func (k compiler) regex(p *Problems, field, pattern string) *regexp.Regexp {
+func (k compiler) regex(p *Problems, field, pattern string) *program {
 	if re := k[pattern]; re != nil {
 		return re
 	}

@@ -12,16 +12,17 @@ import (
 // for all values of its name or for none, decoded and undecoded.
 //
 // Some readers split the query at ";" as well.
-func (c *condition) inQuery(query string) verdict {
-	v := c.splitAt(query, "&")
-	if strings.Contains(query, ";") && v != c.splitAt(query, "&;") {
+func (c *condition) inQuery(v *View) verdict {
+	result := c.splitAt(v, "&")
+	if strings.Contains(v.Query, ";") && result != c.splitAt(v, "&;") {
 		return maybe
 	}
-	return v
+	return result
 }
 
-func (c *condition) splitAt(query, separators string) verdict {
+func (c *condition) splitAt(v *View, separators string) verdict {
 	var raw, decoded tally
+	query := v.Query
 	for query != "" {
 		pair := query
 		if i := strings.IndexAny(query, separators); i >= 0 {
@@ -37,13 +38,17 @@ func (c *condition) splitAt(query, separators string) verdict {
 		if c.regex != nil && len(value) > maxText {
 			return maybe
 		}
+		holds := c.holds(v, value)
 		if sent {
-			raw.count(c.holds(value))
+			raw.count(holds)
 		}
-		decoded.count(c.holds(decode(value)))
+		if d := decode(value); d != value {
+			holds = c.holds(v, d)
+		}
+		decoded.count(holds)
 	}
-	if v := raw.verdict(); v == decoded.verdict() {
-		return v
+	if result := raw.verdict(); result == decoded.verdict() {
+		return result
 	}
 	return maybe
 }

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"regexp"
 	"runtime"
 	"sync"
 	"weak"
@@ -10,15 +9,15 @@ import (
 // shared has every regular expression that some index holds, so that an index
 // compiles and holds no second copy: there is an index for each listener of a
 // route, and a new one after every change. shared itself keeps none alive.
-var shared = patterns{held: map[string]weak.Pointer[regexp.Regexp]{}}
+var shared = patterns{held: map[string]weak.Pointer[program]{}}
 
 type patterns struct {
 	mu   sync.Mutex
-	held map[string]weak.Pointer[regexp.Regexp]
+	held map[string]weak.Pointer[program]
 }
 
 // compile returns the regular expression that is held, or compiles it.
-func (s *patterns) compile(pattern string) (*regexp.Regexp, error) {
+func (s *patterns) compile(pattern string) (*program, error) {
 	if re := s.get(pattern); re != nil {
 		return re, nil
 	}
@@ -36,7 +35,7 @@ func (s *patterns) compile(pattern string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-func (s *patterns) get(pattern string) *regexp.Regexp {
+func (s *patterns) get(pattern string) *program {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.held[pattern].Value()
