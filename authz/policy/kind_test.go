@@ -133,6 +133,34 @@ func TestAPolicyNeedsToKnowNothingOfAKindOfCredential(t *testing.T) {
 	}
 }
 
+// ending is a kind whose check takes all of the time.
+type ending struct {
+	badge
+	end func()
+}
+
+func (e *ending) Verify(ctx context.Context, p *authn.Presented) (*authn.Verified, error) {
+	e.end()
+	return e.badge.Verify(ctx, p)
+}
+
+func TestMethodsBehindTheDeadlineAreNotAsked(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	methods := []policy.Method{{Name: "first", Authenticator: &ending{end: cancel}}}
+	for range 15 {
+		methods = append(methods, policy.Method{Name: "late", Authenticator: &ending{end: func() { t.Error("a method was asked after the deadline") }}})
+	}
+	r, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "https", TLS: true, Host: "a.example.com", Path: "/", Headers: []authz.Header{{Name: "x-badge", Value: "eve:x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := policy.New(policy.Config{Name: "shop/p", Methods: methods}).Decide(ctx, r, policy.Host{}, nil)
+	if d.Outcome != authz.Error || d.Reason != authz.Unavailable || d.Status != 503 {
+		t.Errorf("expected 503, got %+v", d)
+	}
+}
+
 func TestAPolicyThatNobodyMadeAllowsNothing(t *testing.T) {
 	r, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "https", Host: "a.example.com", Path: "/"})
 	if err != nil {
