@@ -155,6 +155,8 @@ func (k *jwk) rsa() (*rsa.PublicKey, error) {
 		return nil, errors.New("the RSA modulus is even")
 	case e.Cmp(big.NewInt(3)) < 0 || e.Cmp(big.NewInt(math.MaxInt32)) > 0 || e.Bit(0) == 0:
 		return nil, errors.New("the RSA exponent is even or not between 3 and 2147483647")
+	case n.BitLen() > 4096 && e.Cmp(big.NewInt(65537)) > 0: // its signatures would take twice as long
+		return nil, errors.New("an RSA key of more than 4096 bits whose exponent is over 65537")
 	}
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 }

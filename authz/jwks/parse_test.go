@@ -66,6 +66,8 @@ func TestEveryKindOfKeyVerifiesWhatFitsIt(t *testing.T) {
 	}{
 		{jwk: jwkOf("a", &rsa2048().PublicKey), want: []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}},
 		{jwk: jwkOf("a", oddRSA(8192, 3)), want: rsaAlgorithms},
+		{jwk: jwkOf("a", oddRSA(8192, 65537)), want: rsaAlgorithms},
+		{jwk: jwkOf("a", oddRSA(4096, 2147483647)), want: rsaAlgorithms},
 		{jwk: jwkOf("a", &rsa2048().PublicKey, `,"alg":"PS384","use":"sig","key_ops":["verify"]`), want: []string{"PS384"}},
 		{jwk: jwkOf("a", &p256().PublicKey), want: []string{"ES256"}},
 		{jwk: jwkOf("a", &p384.PublicKey), want: []string{"ES384"}},
@@ -116,6 +118,8 @@ func TestOneUnusableKeySpoilsNothing(t *testing.T) {
 		jwkOf("bad", oddRSA(1024, 65537)):                                                   "less than 2048",
 		jwkOf("bad", oddRSA(8193, 65537)):                                                   "more than 8192",
 		jwkOf("bad", oddRSA(2048, 1)):                                                       "exponent",
+		jwkOf("bad", oddRSA(4104, 65539)):                                                   "exponent is over 65537",
+		jwkOf("bad", oddRSA(8192, 2147483647)):                                              "exponent is over 65537",
 		jwkOf("bad", oddRSA(2048, 65536)):                                                   "exponent",
 		`{"kty":"RSA","kid":"bad","e":"AQAB"}`:                                              "n or e is missing",
 		jwkOf("bad", &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 3}):        "even",
