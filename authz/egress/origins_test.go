@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,6 +100,27 @@ func TestWhatNeverWorkedIsLastOfItsTenant(t *testing.T) {
 		synctest.Wait()
 		if d := waits(t, o, Turn{}); d > time.Second {
 			t.Errorf("waited %s", d)
+		}
+	})
+}
+
+func TestRequestsToAllOriginsAreBoundedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, underWay := newOrigins(), atomic.Int64{}
+		for i := range 1000 {
+			go func() {
+				_ = o.do(t.Context(), fmt.Sprint("https://idp-", i%500), Turn{Tenant: fmt.Sprint("tenant-", i%3)}, func() {
+					if n := underWay.Add(1); n > maxAtOnce {
+						t.Errorf("%d at once", n)
+					}
+					sleep(t.Context(), time.Second)
+					underWay.Add(-1)
+				})
+			}()
+		}
+		synctest.Wait()
+		if d := waits(t, o, Turn{Tenant: "another"}); d > time.Second {
+			t.Errorf("another tenant waited %s", d)
 		}
 	})
 }

@@ -86,6 +86,7 @@ func TestFetchesSayWhoseTurnTheyTake(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		tenant = "two"
 		want(t, r, "a", "ok")
+		time.Sleep(10 * time.Second)
 		want(t, r, "b", "unknown")
 		time.Sleep(5*time.Minute + time.Second)
 	})
