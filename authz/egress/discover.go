@@ -16,28 +16,28 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// A discovery document is smaller than other answers. Its members and elements,
+// told by its commas, cost more to read than bytes do.
+const (
+	maxDocument = 256 << 10
+	maxMembers  = 4096
+)
+
 // Discover returns the `jwks_uri` of an issuer, whose discovery document must
 // name exactly this issuer. The document is where OpenID Connect Discovery 1.0
 // section 4 puts it; if that answers 404, where RFC 8414 section 3 does. The
-// bounds of [Client.Do] hold for each request.
+// bounds of [Client.Do] hold for each request; a document has at most 256 KiB.
 func (c *Client) Discover(ctx context.Context, issuer string, roots *x509.CertPool, turn Turn) (jwksURI string, err error) {
 	oauth, err := oauthURL(issuer)
 	if err != nil {
 		return "", err
 	}
-	documents := &http.Client{Transport: discovery{client: c, roots: roots, turn: turn, oauth: oauth}}
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, documents), issuer)
-	if err != nil {
+	d := &discovery{client: c, roots: roots, turn: turn, oauth: oauth}
+	if _, err := oidc.NewProvider(oidc.ClientContext(ctx, &http.Client{Transport: d}), issuer); err != nil {
 		return "", explainDiscovery(err)
 	}
-	var document jsontext.Value
-	if err := provider.Claims(&document); err != nil {
-		return "", explainDiscovery(err)
-	}
-	m, err := parseMetadata(document)
+	m := d.found
 	switch {
-	case err != nil:
-		return "", err
 	case m.Issuer != issuer: // go-oidc accepts a member "ISSUER" too
 		return "", otherIssuer(issuer, m.Issuer)
 	case m.JWKSURI == "":
@@ -63,11 +63,12 @@ type discovery struct {
 	client *Client
 	roots  *x509.CertPool
 	turn   Turn
-	oauth  string // asked if the first URL answers 404
+	oauth  string   // asked if the first URL answers 404
+	found  metadata // of the document that go-oidc was handed
 }
 
 // RoundTrip implements http.RoundTripper.
-func (d discovery) RoundTrip(r *http.Request) (*http.Response, error) {
+func (d *discovery) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := d.get(r.Context(), r.URL.String())
 	if err == nil && res.Status == http.StatusNotFound {
 		res, err = d.get(r.Context(), d.oauth)
@@ -78,14 +79,14 @@ func (d discovery) RoundTrip(r *http.Request) (*http.Response, error) {
 	if res.Status != http.StatusOK {
 		return nil, fmt.Errorf("answered %d, 200 was expected", res.Status)
 	}
-	if _, err := parseMetadata(res.Body); err != nil {
+	if d.found, err = parseMetadata(res.Body); err != nil {
 		return nil, err
 	}
 	return &http.Response{StatusCode: res.Status, Header: res.Header, Body: io.NopCloser(bytes.NewReader(res.Body)), Request: r}, nil
 }
 
-func (d discovery) get(ctx context.Context, url string) (*Response, error) {
-	return d.client.Do(ctx, Request{URL: url, Roots: d.roots, Turn: d.turn, Header: http.Header{"Accept": {"application/json"}}})
+func (d *discovery) get(ctx context.Context, url string) (*Response, error) {
+	return d.client.Do(ctx, Request{URL: url, Roots: d.roots, Turn: d.turn, MaxBytes: maxDocument, Header: http.Header{"Accept": {"application/json"}}})
 }
 
 // metadata are the members of a discovery document that are used.
@@ -95,6 +96,9 @@ type metadata struct {
 }
 
 func parseMetadata(document []byte) (m metadata, err error) {
+	if n := bytes.Count(document, []byte{','}); n > maxMembers {
+		return m, fmt.Errorf("the discovery document has some %d members and elements, at most %d are read", n, maxMembers)
+	}
 	err = json.Unmarshal(document, &m)
 	var syntax *jsontext.SyntacticError
 	switch {

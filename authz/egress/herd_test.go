@@ -26,7 +26,7 @@ import (
 type herd struct {
 	t       *testing.T
 	client  *Client
-	waiters *jwks.Waiters
+	shared  *jwks.Shared
 	latency time.Duration
 	sets    []*jwks.Remote
 
@@ -50,7 +50,7 @@ const host = "http://idp.example.com"
 func inBubble(t *testing.T, latency time.Duration, test func(h *herd)) {
 	publicKey() // not on the fake clock
 	synctest.Test(t, func(t *testing.T) {
-		h := &herd{t: t, client: New(Config{AllowHTTP: true}), waiters: &jwks.Waiters{}, latency: latency, kids: map[string]string{}}
+		h := &herd{t: t, client: New(Config{AllowHTTP: true}), shared: jwks.NewShared(), latency: latency, kids: map[string]string{}}
 		l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 		h.client.transports.dial = l.dial
 		server := &http.Server{Handler: h}
@@ -165,7 +165,7 @@ func (h *herd) dead(n int, tenant func(int) string) (sets []*jwks.Remote) {
 // set makes a key set as cmd/agentauth does.
 func (h *herd) set(c jwks.Config, tenant string) *jwks.Remote {
 	c.Tenant = func() string { return tenant }
-	c.Waiters = h.waiters
+	c.Shared = h.shared
 	c.Discover = func(ctx context.Context, turn jwks.Turn, issuer string) (string, error) {
 		return h.client.Discover(ctx, issuer, nil, Turn(turn))
 	}

@@ -34,11 +34,11 @@ func (r *Remote) lookupMissing(ctx context.Context, kid, alg string) ([]Key, err
 		return nil, r.missing(nil)
 	}
 	tenant := r.tenant()
-	if !r.config.Waiters.enter(r, tenant) {
+	if !r.config.Shared.enter(r, tenant) {
 		r.giveUp(due)
 		return nil, r.missing(errCrowded)
 	}
-	defer r.config.Waiters.leave(r, tenant)
+	defer r.config.Shared.leave(r, tenant)
 	patience := time.NewTimer(maxWait)
 	defer patience.Stop()
 	for ; due != nil; due = r.want() {

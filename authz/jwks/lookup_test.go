@@ -56,9 +56,9 @@ func TestALookupWaitsASecondAtMost(t *testing.T) {
 func TestWaitingLookupsAreBoundedInSumAndLeaveRoomForAnotherTenant(t *testing.T) {
 	p := &provider{delay: 4 * time.Second}
 	synctest.Test(t, func(t *testing.T) {
-		waiters := &Waiters{}
+		shared := NewShared()
 		set := func(tenant string) *Remote {
-			r := NewRemote(Config{URL: "https://idp.example.com/keys", Fetch: p.fetch, Waiters: waiters, Tenant: func() string { return tenant }})
+			r := NewRemote(Config{URL: "https://idp.example.com/keys", Fetch: p.fetch, Shared: shared, Tenant: func() string { return tenant }})
 			t.Cleanup(r.Close)
 			return r
 		}
@@ -76,8 +76,8 @@ func TestWaitingLookupsAreBoundedInSumAndLeaveRoomForAnotherTenant(t *testing.T)
 		if n := waited.Load(); n < 128 || n > maxWaiters-maxWaitersPerSet {
 			t.Errorf("%d waited", n)
 		}
-		if waiters.waiting+len(waiters.sets)+len(waiters.tenants) != 0 {
-			t.Errorf("left behind: %+v", waiters)
+		if shared.waiting+len(shared.sets)+len(shared.tenants) != 0 {
+			t.Error("places are left behind")
 		}
 	})
 }

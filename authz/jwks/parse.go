@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -13,15 +14,22 @@ import (
 const (
 	maxBytes = 1 << 20
 	maxKeys  = 256
+
+	// maxMembers bounds the members and elements of a set, told by its commas. They
+	// cost more to read than bytes do.
+	maxMembers = 32 * maxKeys
 )
 
-// Parse reads a JWK Set: at most 1 MiB and 256 keys, no duplicate names at any
-// depth, nothing after it. A key that cannot verify a signature here is not
+// Parse reads a JWK Set: at most 1 MiB, 256 keys and 8,192 members and elements,
+// no duplicate names at any depth, nothing after it. A key that cannot verify a signature here is not
 // used, and a Warning with Field "keys[3]" says why; a set without a usable key
 // is an error. No error and no warning repeats what was read.
 func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 	if len(data) > maxBytes {
 		return nil, nil, fmt.Errorf("the key set is %d bytes, at most %d are read", len(data), maxBytes)
+	}
+	if n := bytes.Count(data, []byte{','}); n > maxMembers {
+		return nil, nil, fmt.Errorf("the key set has some %d members and elements, at most %d are read", n, maxMembers)
 	}
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`

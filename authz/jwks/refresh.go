@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 const (
@@ -124,12 +125,31 @@ func (r *Remote) fetch(turn Turn) (got fetched, err error) {
 	if err != nil {
 		return got, err
 	}
-	keys, warnings, err := Parse(answer.Body)
-	if err != nil {
+	if got, err = r.read(turn, answer); err != nil {
 		return got, err
 	}
 	r.known = url
-	return fetched{newIndex(keys), len(keys), warnings, answer.CacheControl}, nil
+	return got, nil
+}
+
+// read reads a key set in its turn: answers are large, and come at times that
+// providers choose.
+func (r *Remote) read(turn Turn, answer Answer) (got fetched, err error) {
+	task := work.Task{Owner: work.Owner{Namespace: turn.Tenant}, Last: turn.Last}
+	var keys []Key
+	var bad error
+	err = r.config.Shared.reading.Do(r.closing, task, func() {
+		keys, got.warnings, bad = Parse(answer.Body)
+		got.index = newIndex(keys)
+	})
+	switch {
+	case err != nil:
+		return fetched{}, fmt.Errorf("the answer was not read: %w", err)
+	case bad != nil:
+		return fetched{}, bad
+	}
+	got.keys, got.cacheControl = len(keys), answer.CacheControl
+	return got, nil
 }
 
 // untilRetry is the time until the next attempt after one that failed. It is

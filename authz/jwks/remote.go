@@ -21,7 +21,7 @@ import (
 //   - A lookup of an unknown kid starts a refresh before its time, at most once in
 //     10 s, and waits for it. In between the answer is ErrUnknownKey at once, and
 //     the refresh follows when the 10 s are over.
-//   - A lookup waits for 1 s at most, and only if Waiters has a place for it.
+//   - A lookup waits for 1 s at most, and only if there is a place for it.
 //   - The last good keys serve for 24 h after they were fetched.
 type Remote struct {
 	config  Config
@@ -75,8 +75,8 @@ func newRefresh(asked bool) *refresh { return &refresh{asked, make(chan struct{}
 
 // NewRemote returns a set that does nothing before Start or the first Lookup.
 func NewRemote(c Config) *Remote {
-	if c.Waiters == nil {
-		c.Waiters = &Waiters{}
+	if c.Shared == nil {
+		c.Shared = NewShared()
 	}
 	closing, cancel := context.WithCancel(context.Background())
 	return &Remote{

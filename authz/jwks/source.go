@@ -25,9 +25,8 @@ type Config struct {
 	// Tenant returns whose turn a fetch takes; nil: nobody's in particular.
 	Tenant func() string
 
-	// Waiters bounds the lookups that wait, of all sets that share it; nil: this
-	// set's only.
-	Waiters *Waiters
+	// Shared is one for all sets of a process; nil: one of this set's own.
+	Shared *Shared
 }
 
 // Turn says which fetches a fetch goes before.

@@ -40,10 +40,10 @@ func (f *egressFlags) client() (*egress.Client, error) {
 
 // remote makes key sets that are fetched through client.
 func remote(client *egress.Client) func(engine.RemoteSource) engine.RemoteKeys {
-	waiters := &jwks.Waiters{}
+	shared := jwks.NewShared()
 	return func(src engine.RemoteSource) engine.RemoteKeys {
 		return jwks.NewRemote(jwks.Config{
-			Issuer: src.Issuer, URL: src.URL, Tenant: src.Tenant, Waiters: waiters,
+			Issuer: src.Issuer, URL: src.URL, Tenant: src.Tenant, Shared: shared,
 			Discover: func(ctx context.Context, turn jwks.Turn, issuer string) (string, error) {
 				return client.Discover(ctx, issuer, src.Roots, egress.Turn(turn))
 			},
