@@ -31,6 +31,7 @@ networkPolicy: {gatewayNamespaces: [gateways, ingress], metricsNamespaces: [moni
 webhook: {enabled: true, failurePolicy: Fail, port: 9444, certManager: {issuerRef: {name: inner, kind: ClusterIssuer}}}
 watchNamespaces: [shop, bank]
 hostnames: {shop: ["*.shop.example.com", shop.example.com], bank: ["*"]}
+gatewayClasses: [envoy, gateways.example.com]
 unmatched: allow-unauthenticated
 trustContextPolicy: true
 maxConfigAge: 1h30m
@@ -83,6 +84,8 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "maxConfigAge: 5":                                                                              "maxConfigAge",
 		trusting + "hostnames: {shop: [UPPER.example.com]}":                                                       "hostnames",
 		trusting + "hostnames: {shop: []}":                                                                        "hostnames",
+		trusting + "gatewayClasses: ['']":                                                                         "gatewayClasses",
+		trusting + "gatewayClasses: envoy":                                                                        "gatewayClasses",
 		trusting + "watchNamespaces: ['']":                                                                        "watchNamespaces",
 		trusting + "image: {digest: sha256:12}":                                                                   "digest",
 		trusting + "replicas: two":                                                                                "replicas",
@@ -189,7 +192,13 @@ func TestWhatAValueRenders(t *testing.T) {
 			{apiGroups: [agentauth.dev], resources: [agentauthpolicies/status], verbs: [patch]},
 			{apiGroups: [""], resources: [secrets, configmaps], verbs: [list, watch]},
 			{apiGroups: [gateway.networking.k8s.io], resources: [httproutes, grpcroutes, gateways, listenersets, referencegrants], verbs: [list, watch]}]`},
+		{trusting, "ClusterRole", "agentauth-cluster:agentauth-system", "rules", `[{apiGroups: [""], resources: [namespaces], verbs: [list, watch]},
+			{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [list, watch]},
+			{apiGroups: [gateway.networking.k8s.io], resources: [gatewayclasses], verbs: [list, watch]}]`},
 		{trusting, "Role", "agentauth-status", "metadata.namespace", "agentauth-system"},
+		{trusting, "Role", "agentauth-status", "rules", `[{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]},
+			{apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [agentauth-status], verbs: [get, update]},
+			{apiGroups: [""], resources: [configmaps], verbs: [list, watch]}]`},
 		{trusting, "CustomResourceDefinition", "", "metadata.annotations.helm~sh/resource-policy", "keep"},
 		{trusting + "replicas: 3", "Deployment", "", "spec.replicas", "3"},
 		{trusting + "crds: {enabled: false}", "CustomResourceDefinition", "", "kind", ""},
@@ -251,7 +260,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "Deployment", "", container + "args", `[serve, '--grpc-address=:9001', '--metrics-address=:8080', --tls-cert=/etc/agentauth/door/tls.crt,
 			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com,
 			--unmatched=allow-unauthenticated, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
-			--hostnames=shop=shop.example.com, --trust-context-policy, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
+			--hostnames=shop=shop.example.com, --gateway-classes=envoy, --gateway-classes=gateways.example.com, --trust-context-policy, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
 			'--egress-allow-cidr=fd00::/8', '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --log-level=debug, --log-format=text, --drain=20s]`},
 		{everything, "Deployment", "", "spec.replicas", ""},
 		{everything, "Deployment", "", pod + "terminationGracePeriodSeconds", "32"},
@@ -283,7 +292,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "NetworkPolicy", "agentauth", "spec.ingress", `[{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [gateways, ingress]}]}}], ports: [{port: grpc}]},
 			{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [monitoring]}]}}], ports: [{port: metrics}]}]`},
 		{everything, "NetworkPolicy", "agentauth-webhook", "spec.ingress", "[{from: [{ipBlock: {cidr: 10.0.0.0/28}}, {ipBlock: {cidr: 'fd00::/64'}}], ports: [{port: webhook}]}]"},
-		// Narrowed to namespaces there is only what they do not have.
+		// Narrowed to namespaces there is only what they do not have. Where classes are named, none is read.
 		{everything, "ClusterRole", "", "rules", `[{apiGroups: [""], resources: [namespaces], verbs: [list, watch]},
 			{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [list, watch]}]`},
 		{everything, "ClusterRoleBinding", "", "roleRef.kind", "ClusterRole"},
