@@ -51,17 +51,25 @@ spec: {parentRefs: [{name: edge}], hostnames: [api.attached.test]}
 	k.has(t, ns, "api", "Accepted", "False", "TargetNotFound")
 }
 
-// gatewayAPI installs two of its kinds until the test ends.
+// gatewayAPI installs three of its kinds until the test ends, and a GatewayClass that its controller accepted.
 func (k *kube) gatewayAPI(t *testing.T) {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
 	must(t, err)
-	for _, kind := range []string{"gateways", "httproutes"} {
+	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes"} {
 		k.kubectl(t, "", "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(dir)), "config/crd/standard/gateway.networking.k8s.io_"+kind+".yaml"))
 		k.kubectl(t, "", "wait", "--for=condition=Established", "--timeout=30s", "crd/"+kind+".gateway.networking.k8s.io")
 	}
+	k.apply(t, `
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: any}
+spec: {controllerName: example.com/any}
+`)
+	k.kubectl(t, "", "patch", "gatewayclass", "any", "--subresource=status", "--type=merge", "-p", `{"status": {"conditions": [{"type": "Accepted",
+		"status": "True", "reason": "Accepted", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}`)
 	t.Cleanup(func() {
-		if _, err := k.Kubectl(outliving{t, &suite}.Context(), "", "delete", "crd", "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"); err != nil {
+		if _, err := k.Kubectl(outliving{t, &suite}.Context(), "", "delete", "crd", "gatewayclasses.gateway.networking.k8s.io", "gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -103,9 +103,16 @@ func TestOfTwoNamespacesNeitherGetsAHostThatBothClaim(t *testing.T) {
 
 	granted := k.agentauth(t, "granted", "--hostnames", mine+"=*.tenants.test,"+yours+"=*.yours.test")
 	answers(t, soon, granted, "api.tenants.test", "", 0)
-	answers(t, soon, granted, "other.tenants.test", "", 503)
+	answers(t, soon, granted, "other.tenants.test", "", 403)
 	k.has(t, mine, "first", "Accepted", "True", "Accepted")
 	k.has(t, yours, "second", "Accepted", "False", "NotPermitted")
+
+	// More is granted, and taken away, while it runs: by a ConfigMap of its own namespace, and by no other.
+	k.apply(t, grantsIn(yours, yours+": '*.tenants.test'"))
+	k.apply(t, grantsIn("agentauth-system", yours+": '*.tenants.test'"))
+	answers(t, soon, granted, "other.tenants.test", "", 0)
+	k.kubectl(t, "", "delete", "configmap", "grants", "-n", "agentauth-system")
+	answers(t, soon, granted, "other.tenants.test", "", 403)
 }
 
 func TestANamespaceThatIsNotWatchedDecidesNothing(t *testing.T) {
@@ -122,4 +129,14 @@ func TestANamespaceThatIsNotWatchedDecidesNothing(t *testing.T) {
 	answers(t, soon, a, "in.watched.test", "", 0)
 	answers(t, soon, a, "out.watched.test", "", 403)
 	k.wait(t, in, "in", "Programmed")
+}
+
+// grantsIn is a ConfigMap of hostname grants.
+func grantsIn(namespace, entry string) string {
+	return `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: grants, namespace: ` + namespace + `, labels: {agentauth.dev/use: hostname-grants}}
+data: {` + entry + `}
+`
 }
