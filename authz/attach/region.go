@@ -80,8 +80,8 @@ func (a *Attachments) makeRegions(all []attachedRoute) {
 		var routes []attachedRoute
 		for _, n := range slices.Compact(numbers) {
 			ns := all[n].route.key.namespace
-			routes = all[n].appendTo(routes, func(h string) bool {
-				return match.Overlap(h, pattern) && a.grants.Permits(ns, narrower(h, pattern))
+			routes = all[n].appendTo(routes, func(h string) bool { // elsewhere too: see exclusive
+				return a.grants.Permits(ns, narrower(h, pattern))
 			})
 		}
 		r.ports = a.makePorts(routes)
@@ -118,10 +118,10 @@ func (a *Attachments) byRegion(all []attachedRoute) (within map[string][]int, ha
 	return within, having
 }
 
-// narrower is the narrower one of two patterns that overlap.
-func narrower(a, b string) string {
-	if match.Within(a, b) {
-		return a
+// narrower is a hostname, or a pattern that the hostname covers.
+func narrower(hostname, pattern string) string {
+	if match.Within(pattern, hostname) {
+		return pattern
 	}
-	return b
+	return hostname
 }
