@@ -14,7 +14,7 @@ import (
 type fingerprint = keyed.Digest
 
 func fingerprintOf(kind string, o *Object) fingerprint {
-	parts := [][]byte{[]byte(o.Namespace), []byte(o.Name), []byte(o.Type)}
+	parts := [][]byte{[]byte(o.Namespace), []byte(o.Name), []byte(o.Type), []byte(o.Omitted)}
 	parts = appendMap(parts, o.Labels)
 	parts = appendMap(parts, o.Annotations)
 	return keyed.Of(kind, appendMap(parts, o.Data)...)

@@ -69,6 +69,9 @@ type Object struct {
 	// Type is the type of a Secret.
 	Type string
 	Data map[string][]byte
+	// Omitted says why the source holds no Data of the object, and what to do; ""
+	// is the normal case.
+	Omitted string
 }
 
 // Use is the use that the owner labelled the object for; "" if there is none.

@@ -39,6 +39,12 @@ func (c *compiler) table(namespace string, labels map[string]v1alpha1.LabelValue
 		t = old
 	} else {
 		t.keys, t.problems = apikey.NewTable(secrets)
+		for _, o := range selected {
+			if o.Omitted != "" {
+				t.problems = append(t.problems, authz.Problem{
+					Severity: authz.Unresolved, Ref: "Secret " + o.Namespace + "/" + o.Name, Message: o.Omitted, Reason: v1alpha1.ReasonRefInvalid})
+			}
+		}
 	}
 	c.next.tables[id] = t
 	return t

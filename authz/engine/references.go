@@ -39,6 +39,10 @@ func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string
 	case o.Use() != use:
 		p.Message = fmt.Sprintf("labelled %s: %s, and wanted is %s; its owner must change the label", v1alpha1.LabelUse, o.Use(), use)
 		p.Reason = v1alpha1.ReasonRefNotPermitted
+	case o.Omitted != "":
+		p.Message, p.Reason = o.Omitted, v1alpha1.ReasonRefInvalid
+		b.problem(p)
+		return nil, key.String() + " is not held: its namespace has too much"
 	default:
 		return o, ""
 	}
