@@ -32,10 +32,14 @@ type collection struct {
 	pace, tell       flowcontrol.RateLimiter
 
 	writing sync.Mutex // while items are compared and stored
+	held    held
+	wanting []*item // of which the content is to be fetched
+	fetch   chan struct{}
 
 	mu     sync.Mutex
 	synced bool // everything was read once
 	watch  watchState
+	stream held // what the watch has delivered of what there was before it
 }
 
 // How often the watch of a collection is begun: at most watchBurst times at
@@ -57,7 +61,7 @@ const (
 func newCollection(kind client.Object, from *toolscache.ListWatch, changed, updated chan struct{}) *collection {
 	return &collection{
 		kind: kind, items: toolscache.NewStore(toolscache.MetaNamespaceKeyFunc), from: from, changed: changed, updated: updated,
-		log:  slog.New(slog.DiscardHandler),
+		log: slog.New(slog.DiscardHandler), fetch: make(chan struct{}, 1),
 		pace: flowcontrol.NewTokenBucketRateLimiter(watchesPerSecond, watchBurst), tell: flowcontrol.NewTokenBucketRateLimiter(oddPerSecond, oddBurst),
 		watch: watchState{current: time.Now()},
 	}
@@ -65,6 +69,9 @@ func newCollection(kind client.Object, from *toolscache.ListWatch, changed, upda
 
 // run reads and watches until ctx ends.
 func (c *collection) run(ctx context.Context) {
+	var fetching sync.WaitGroup
+	defer fetching.Wait()
+	fetching.Go(func() { c.fetchContent(ctx) })
 	lw := &toolscache.ListWatch{ListWithContextFunc: c.list, WatchFuncWithContext: c.beginWatch}
 	// No type is expected of objects: what cannot be an item is an error of newItem.
 	toolscache.NewReflectorWithOptions(lw, nil, c, toolscache.ReflectorOptions{Name: c.name, TypeDescription: c.name}).RunWithContext(ctx)
@@ -93,6 +100,7 @@ func (c *collection) beginWatch(ctx context.Context, o metav1.ListOptions) (watc
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watch.opens(opened, o.SendInitialEvents != nil)
+	c.stream = held{}
 	return opened, nil
 }
 
@@ -142,9 +150,7 @@ func (c *collection) get(key string) *item {
 
 // Transformer makes items of objects as soon as they are decoded: no API key
 // is held until everything is read.
-func (c *collection) Transformer() toolscache.TransformFunc {
-	return func(o any) (any, error) { return newItem(c.kind, o) }
-}
+func (c *collection) Transformer() toolscache.TransformFunc { return c.streamed }
 
 // Replace stores everything there is. What cannot be an item is left out.
 func (c *collection) Replace(list []any, _ string) error {
@@ -166,6 +172,16 @@ func (c *collection) Replace(list []any, _ string) error {
 	changed = changed || len(items) != len(c.items.ListKeys())
 	if err := c.items.Replace(items, ""); err != nil {
 		return err
+	}
+	c.held = held{}
+	for _, i := range items {
+		c.held.add(i.(*item), 1)
+	}
+	for namespace := range c.held.of {
+		if !c.held.fits(namespace) {
+			changed = c.balance(namespace) || changed
+			break // that was of all namespaces
+		}
 	}
 	c.mu.Lock()
 	first := !c.synced
@@ -196,6 +212,9 @@ func (c *collection) intern(o any) (i *item, differs bool, err error) {
 	}
 	if i.unreadable != old.unreadable {
 		c.left(i)
+	}
+	if i.omitted && !old.omitted && i.UID == old.UID && i.ResourceVersion == old.ResourceVersion {
+		i.value, i.omitted = old.value, false // the content is held already
 	}
 	if !i.means(old) {
 		return i, true, nil
@@ -239,12 +258,11 @@ func (c *collection) update(o any) error {
 		return err
 	}
 	if i.isGone() {
-		_, was, _ := c.items.Get(i)
-		defer c.notify(was)
-		return c.items.Delete(i)
+		return c.remove(i)
 	}
-	defer c.notify(differs)
-	return c.items.Update(i)
+	c.store(i)
+	c.notify(c.balance(i.Namespace) || differs)
+	return nil
 }
 
 // swap stores an item with a status that was written in place of the one that
@@ -276,8 +294,20 @@ func isOlder(version, than string) bool {
 func (c *collection) Delete(o any) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	defer c.notify(true)
-	return c.items.Delete(o)
+	return c.remove(o)
+}
+
+func (c *collection) remove(o any) error {
+	found, there, err := c.items.Get(o)
+	if err != nil || !there {
+		return err
+	}
+	i := found.(*item)
+	c.held.add(i, -1)
+	err = c.items.Delete(i)
+	c.balance(i.Namespace)
+	c.notify(true)
+	return err
 }
 
 // Resync has nothing to do: nothing is held elsewhere.
@@ -286,7 +316,11 @@ func (c *collection) Resync() error { return nil }
 // reread lists everything and updates the items that have the same
 // resourceVersion in the list. Older and newer ones are left to the watch.
 func (c *collection) reread(ctx context.Context) error {
-	list, err := c.from.ListWithContextFunc(ctx, metav1.ListOptions{})
+	return c.readAgain(ctx, metav1.ListOptions{})
+}
+
+func (c *collection) readAgain(ctx context.Context, of metav1.ListOptions) error {
+	list, err := c.from.ListWithContextFunc(ctx, of)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,10 @@ type item struct {
 	value any
 	// unreadable says why an object has no value: it is left out.
 	unreadable string
+	// size is about how many bytes a labelled object has, also where its content
+	// was omitted.
+	size    int
+	omitted bool
 	// status is the newest one of a policy.
 	status policyStatus
 	// written is the resourceVersion that the policy got when its status was
@@ -59,6 +63,9 @@ func newItem(kind client.Object, obj any) (any, error) {
 	case client.Object:
 		i := &item{ObjectMeta: nameAndState(o)}
 		i.value = valueOf(o)
+		if labelled := i.labelledObject(); labelled != nil {
+			i.size = sizeOf(labelled)
+		}
 		return i, nil
 	}
 	return nil, fmt.Errorf("expected an object, got %T", obj)
