@@ -68,13 +68,13 @@ func (o objects) put(t testing.TB, object any) {
 	}
 }
 
-// asSent is a policy as the API server sends it; other objects are as they are.
+// asSent is an object as the API server sends it.
 func asSent(object any) any {
-	p, ok := object.(*v1alpha1.AgentAuthPolicy)
-	if !ok {
+	switch object.(type) {
+	case *corev1.Secret, *corev1.ConfigMap, *corev1.Namespace, *received:
 		return object
 	}
-	data, err := json.Marshal(p)
+	data, err := json.Marshal(object)
 	if err != nil {
 		panic(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
@@ -97,6 +98,7 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 				}
 				continue
 			}
+			all[i].kind = o.(client.Object)
 			all[i].put(t, o)
 		}
 		scheduler := work.New(work.Options{Slots: 1})
