@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -235,5 +239,26 @@ func TestAStatusOfOursThatCannotBeReadIsWrittenAnew(t *testing.T) {
 	out, changed, _ := mergeAncestors(readStatus([]byte(`{"ancestors":[`+broken+`]}`)).Ancestors, &engine.Report{Ancestors: r[0].Ancestors, Conditions: r[0].Conditions}, noon)
 	if got := typed(t, out); !changed || len(got) != 1 || !got[0].Conditions[0].LastTransitionTime.Equal(&noon) {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnAnswerWithAnOddStatusIsAnAnswer(t *testing.T) {
+	for _, status := range oddStatuses {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"apiVersion":"agentauth.dev/v1alpha1","kind":"AgentAuthPolicy","metadata":{"name":"orders","namespace":"shop","resourceVersion":"12"},"status":%s}`, status)
+		}))
+		c, err := New(Config{REST: &rest.Config{Host: server.URL}, LeaseNamespace: "default", Identity: "one", Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := &item{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders", UID: "1", ResourceVersion: "7"}}
+		if version, err := c.status.writeConditions(t.Context(), i, report(1)[0].Conditions); err != nil || version != "12" {
+			t.Errorf("conditions, %s: got %q, %v", status, version, err)
+		}
+		if version, err := c.status.writeAncestors(t.Context(), i, entries(ours("edge", noon))); err != nil || version != "12" {
+			t.Errorf("ancestors, %s: got %q, %v", status, version, err)
+		}
+		server.Close()
 	}
 }

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
@@ -31,6 +34,12 @@ func (nobody) Ready() <-chan struct{} { return nil }
 func (nobody) Status() jwks.Status    { return jwks.Status{} }
 
 func (nobody) Lookup(context.Context, string, string) ([]jwks.Key, error) { return nil, nil }
+
+func newEngine() *engine.Engine {
+	scheduler := work.New(work.Options{Slots: 1})
+	return engine.New(engine.Deps{Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler,
+		Remote: engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return nobody{} }}}, engine.Options{})
+}
 
 // grantTexts are ReferenceGrants of which the first two are the borrower's.
 var grantTexts = []string{
@@ -101,9 +110,7 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 			all[i].kind = o.(client.Object)
 			all[i].put(t, o)
 		}
-		scheduler := work.New(work.Options{Slots: 1})
-		e := engine.New(engine.Deps{Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler,
-			Remote: engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return nobody{} }}}, engine.Options{})
+		e := newEngine()
 		snapshot, reports := e.Compile(inputOf(all...))
 		e.Swap(snapshot)
 		for _, r := range reports {
@@ -128,4 +135,55 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 			t.Errorf("the neighbour is not in force any more: %s %s", d.Reason, d.Detail)
 		}
 	})
+}
+
+// FuzzWhateverAnAPIServerSends: no object in a list, whatever it is, keeps the
+// other objects of any kind from being read.
+func FuzzWhateverAnAPIServerSends(f *testing.F) {
+	for _, k := range oddKinds {
+		everyOddObject(k.good, k.odd, func(_, object string) { f.Add([]byte("{" + object + "}")) }, func(_, object string) { f.Add([]byte("{" + object + "}")) })
+	}
+	for _, text := range []string{"5", "null", "[]", `""`, "{}", `{"metadata":5}`, `{"metadata":{"name":"n"},"metadata":7}`, `{"Metadata":{"name":"n"}}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !json.Valid(data) {
+			return // of no API server
+		}
+		for _, v := range versions() {
+			if _, builtIn := v.object.(interface{ Marshal() ([]byte, error) }); builtIn {
+				continue // not sent as JSON
+			}
+			const before, after = `{"metadata":{"name":"before","namespace":"shop"},"spec":{}}`, `{"metadata":{"name":"after","namespace":"shop"},"spec":{}}`
+			list := &receivedList{}
+			if err := json.Unmarshal([]byte(`{"items":[`+before+","+string(data)+","+after+`]}`), list); err != nil {
+				t.Fatalf("%T: %v", v.object, err)
+			}
+			o := newObjects()
+			o.kind = v.object
+			for i := range list.Items {
+				o.put(t, &list.Items[i])
+			}
+			for _, key := range []string{"shop/before", "shop/after"} {
+				if i := o.get(key); i == nil || i.unreadable != "" && !strings.Contains(string(data), "before") && !strings.Contains(string(data), "after") {
+					t.Errorf("%T: %s is not read: %+v", v.object, key, i)
+				}
+			}
+			_ = o.input()
+			for _, i := range o.items.List() {
+				for _, c := range mustMerge(i.(*item)) {
+					if !json.Valid(c) {
+						t.Errorf("%s cannot be written", c)
+					}
+				}
+			}
+		}
+	})
+}
+
+// mustMerge is what would be written as ancestors.
+func mustMerge(i *item) []jsontext.Value {
+	r := &engine.Report{Ancestors: []gatewayv1.PolicyAncestorStatus{ours("edge", metav1.Time{})}, Conditions: report(1)[0].Conditions}
+	out, _, _ := mergeAncestors(i.status.Ancestors, r, noon)
+	return out
 }

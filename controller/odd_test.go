@@ -257,6 +257,7 @@ func TestAnOddObjectIsLeftOutAndKeepsNoOtherOfAnyKindFromBeingRead(t *testing.T)
 				}
 			}
 			objects["/api/v1/secrets"], objects["/api/v1/configmaps"], objects["/api/v1/namespaces"] = kindOf("v1", "Secret"), kindOf("v1", "ConfigMap"), kindOf("v1", "Namespace")
+			objects["/api/v1/namespaces/default/configmaps"] = kindOf("v1", "ConfigMap")
 			objects["/apis/apiextensions.k8s.io/v1/customresourcedefinitions"] = kindOf("apiextensions.k8s.io/v1", "CustomResourceDefinition", oddCRDs(t)...)
 			a := newOddAPI(t, streams, objects)
 			c, loaded := a.follow(t)

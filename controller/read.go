@@ -87,7 +87,7 @@ func (r *received) UnmarshalJSON(data []byte) error {
 // be a restriction.
 func (r *received) as(kind client.Object) (client.Object, error) {
 	out := kind.DeepCopyObject().(client.Object)
-	parts := []string{}
+	var parts []string
 	switch o := out.(type) {
 	case *v1alpha1.AgentAuthPolicy:
 		if len(r.spec) > 0 {
@@ -96,10 +96,13 @@ func (r *received) as(kind client.Object) (client.Object, error) {
 	case *crdv1.CustomResourceDefinition:
 		if isRead(r.Name) {
 			parts = part(parts, "spec", r.spec)
-			o.Status.Conditions = definitionConditions(r.status)
+			for _, c := range conditionsIn(r.status) {
+				o.Status.Conditions = append(o.Status.Conditions, crdv1.CustomResourceDefinitionCondition{
+					Type: crdv1.CustomResourceDefinitionConditionType(c.Type), Status: crdv1.ConditionStatus(c.Status)})
+			}
 		}
 	case *gatewayv1.GatewayClass:
-		o.Status.Conditions = classConditions(r.status)
+		o.Status.Conditions = conditionsIn(r.status)
 	default:
 		parts = part(parts, "spec", r.spec)
 	}

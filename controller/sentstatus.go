@@ -2,7 +2,6 @@ package controller
 
 import (
 	"github.com/go-json-experiment/json/jsontext"
-	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/json"
 )
@@ -28,25 +27,17 @@ func readStatus(data jsontext.Value) (s policyStatus) {
 	return s
 }
 
-// definitionConditions are the conditions in the status of a CRD: type and
-// status alone.
-func definitionConditions(data jsontext.Value) (out []crdv1.CustomResourceDefinitionCondition) {
+// conditionsIn are the conditions in a status: type and status alone, since that
+// is all that is needed of those of others.
+func conditionsIn(data jsontext.Value) (out []metav1.Condition) {
 	for _, c := range listIn(data, "conditions") {
 		var condition struct {
-			Type   crdv1.CustomResourceDefinitionConditionType `json:"type"`
-			Status crdv1.ConditionStatus                       `json:"status"`
+			Type   string                 `json:"type"`
+			Status metav1.ConditionStatus `json:"status"`
 		}
 		if json.UnmarshalCaseSensitivePreserveInts(c, &condition) == nil {
-			out = append(out, crdv1.CustomResourceDefinitionCondition{Type: condition.Type, Status: condition.Status})
+			out = append(out, metav1.Condition{Type: condition.Type, Status: condition.Status})
 		}
-	}
-	return out
-}
-
-// classConditions are the conditions of a GatewayClass that can be read.
-func classConditions(data jsontext.Value) (out []metav1.Condition) {
-	for _, c := range definitionConditions(data) {
-		out = append(out, metav1.Condition{Type: string(c.Type), Status: metav1.ConditionStatus(c.Status)})
 	}
 	return out
 }
