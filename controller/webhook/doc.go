@@ -9,6 +9,7 @@
 // the spec as it is, and a policy that is being deleted, are always allowed.
 //
 // Whoever reaches the address is answered: API servers seldom show a client
-// certificate. So no other object is looked up, reviews are bounded in size,
-// number and time, and one is compiled at a time.
+// certificate. So no other object is looked up, and reviews are bounded in size,
+// number and time. One is compiled at a time, in turns of the addresses that ask
+// and of the namespaces that each asks about; one that does not end is given up.
 package webhook

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,12 +24,12 @@ const Path = "/validate"
 const (
 	// maxBody takes a policy as large as etcd keeps, twice, for an update.
 	maxBody = 4 << 20
-	// maxAtOnce bounds the bodies that are held; more wait.
-	maxAtOnce = 16
-	// queue is how many reviews of one namespace may wait to be compiled.
+	// queue is how many reviews of one source and namespace may wait to be compiled.
 	queue = 8
 	// maxTime is longer than an API server waits with the chart's settings.
 	maxTime = 10 * time.Second
+	// maxRead is how long a body may take that has room: API servers send at once.
+	maxRead = 2 * time.Second
 )
 
 // Results of reviews, as told to Config.Reviewed.
@@ -43,14 +44,18 @@ type handler struct {
 	judge    *Judge
 	log      *slog.Logger
 	reviewed func(result string)
-	slots    chan struct{}
-	compiler *work.Scheduler
+	shares   *shares
+	// turns has one review compiled at a time, so that what decides keeps the other
+	// cores: in turns of sources, and of the namespaces of each source.
+	turns    *work.Scheduler
+	overtime *overtime
 }
 
-// newHandler compiles one policy at a time, in turns of namespaces, so that
-// what decides keeps the other cores.
 func newHandler(c *Config) http.Handler {
-	h := &handler{judge: &c.Judge, log: c.Log, reviewed: c.Reviewed, slots: make(chan struct{}, maxAtOnce), compiler: work.New(work.Options{Slots: 1, MaxWaitingPerOwner: queue})}
+	h := &handler{
+		judge: &c.Judge, log: c.Log, reviewed: c.Reviewed, shares: newShares(),
+		turns: work.New(work.Options{Slots: 1, MaxWaitingPerOwner: queue}), overtime: &overtime{lost: map[place]int{}},
+	}
 	mux := http.NewServeMux()
 	mux.Handle("POST "+Path, h)
 	return mux
@@ -65,20 +70,28 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	ctx, cancel := context.WithTimeout(r.Context(), maxTime)
 	defer cancel()
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
-		h.fail(w, http.StatusTooManyRequests, "too many reviews at once")
-		return
-	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		h.fail(w, http.StatusUnsupportedMediaType, "expected application/json")
 		return
 	}
+	if r.ContentLength > maxBody {
+		h.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("expected a body of at most %d bytes, got %d", maxBody, r.ContentLength))
+		return
+	}
+	source, bytes := sourceOf(r.RemoteAddr), r.ContentLength
+	if bytes < 0 {
+		bytes = maxBody
+	}
+	leave, err := h.shares.enter(ctx, source, bytes)
+	if err != nil {
+		h.fail(w, http.StatusTooManyRequests, errBusy.Error())
+		return
+	}
+	defer leave()
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(maxRead)) // of a recorder there is none
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		h.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("expected a body of at most %d bytes", maxBody))
+		h.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("expected a body of at most %d bytes within %s", maxBody, maxRead))
 		return
 	}
 	req, err := parse(body)
@@ -86,16 +99,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	response, err := h.review(ctx, req)
-	if err != nil {
-		h.fail(w, http.StatusTooManyRequests, "other reviews are before this one")
-		return
+	response, err := h.review(ctx, source, req)
+	switch {
+	case errors.Is(err, errEndless), errors.Is(err, errLost):
+		h.log.Error("a review was given up", "policy", cut(req.Namespace, maxName)+"/"+cut(req.policy.Metadata.Name, maxName), "source", source, "error", err.Error())
+		h.fail(w, http.StatusServiceUnavailable, err.Error())
+	case err != nil:
+		h.fail(w, http.StatusTooManyRequests, errBusy.Error())
+	default:
+		h.answer(w, req, response)
 	}
-	h.answer(w, req, response)
 }
 
 // review fails where there is no time for it.
-func (h *handler) review(ctx context.Context, r *request) (*admissionv1.AdmissionResponse, error) {
+func (h *handler) review(ctx context.Context, source string, r *request) (*admissionv1.AdmissionResponse, error) {
 	if r.exempt() {
 		return allowed(nil), nil
 	}
@@ -103,15 +120,21 @@ func (h *handler) review(ctx context.Context, r *request) (*admissionv1.Admissio
 	var v verdict
 	// A few bytes of JSON may become many in memory, so specs are read in turn
 	// too. What panics there panics here.
-	if err := h.compiler.Do(ctx, work.Task{Owner: work.Owner{Namespace: r.Namespace}, Kind: "review"}, func() {
-		if r.unchanged() {
-			return
-		}
-		if p, v.invalid = r.candidate(); v.invalid == nil {
-			v = h.judge.judge(p)
-		}
+	var late error
+	if err := h.turns.Do(ctx, work.Task{Owner: work.Owner{Namespace: source, Policy: r.Namespace}, Kind: "review"}, func() {
+		late = h.overtime.run(place{source, r.Namespace}, func() {
+			if r.unchanged() {
+				return
+			}
+			if p, v.invalid = r.candidate(); v.invalid == nil {
+				v = h.judge.judge(p)
+			}
+		})
 	}); err != nil {
 		return nil, err
+	}
+	if late != nil {
+		return nil, late
 	}
 	if v.invalid == nil {
 		return allowed(v.warnings), nil

@@ -16,8 +16,7 @@ import (
 
 const (
 	// maxConnections and maxUnread bound what strangers at the port can make the
-	// process hold, which decides requests too. An API server keeps few
-	// connections, and asks for several reviews on one.
+	// process hold, which decides requests too.
 	maxConnections = 256
 	maxUnread      = 64 << 10 // bytes of a connection that nobody read yet
 )
@@ -47,7 +46,8 @@ func Listen(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{listener: netutil.LimitListener(listener, maxConnections), http: &http.Server{
+	shared := &sharedListener{Listener: listener, open: map[string]int{}}
+	return &Server{listener: netutil.LimitListener(shared, maxConnections), http: &http.Server{
 		Handler:           newHandler(&c),
 		TLSConfig:         listener.TLS,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: maxTime, WriteTimeout: 2 * maxTime, IdleTimeout: 2 * time.Minute,
