@@ -39,7 +39,7 @@ func list(paths []string) *listing {
 			before := len(l.entries)
 			l.walk(path, resolve(path))
 			if !slices.ContainsFunc(l.entries[before:], func(e entry) bool { return e.info != nil || e.problem != nil }) {
-				l.problem(warning(path, "no manifest (*.yaml, *.yml, *.json) is in this directory: every request is denied"))
+				l.problem(warning(path, "no manifest (*.yaml, *.yml, *.json) is in this directory: without any policy every request is denied, or let through where --unmatched says so"))
 			}
 		default:
 			l.file(path, resolve(path), info)

@@ -88,8 +88,8 @@ func TestTheDockerfileBuildsWithTheGoThatTheModuleWants(t *testing.T) {
 	data, err := os.ReadFile("../../go.mod")
 	must(t, err)
 	want := regexp.MustCompile(`(?m)^go (1\.\d+)`).FindStringSubmatch(string(data))[1]
-	if from := all(t, "FROM")[0]; !regexp.MustCompile(` golang:` + regexp.QuoteMeta(want) + `\.\d+ AS build$`).MatchString(from) {
-		t.Errorf("expected golang:%s in a fixed version, got %s", want, from)
+	if from := all(t, "FROM")[0]; !regexp.MustCompile(` golang:` + regexp.QuoteMeta(want) + `\.\d+@sha256:[0-9a-f]{64} AS build$`).MatchString(from) {
+		t.Errorf("expected golang:%s in a fixed version, by digest, got %s", want, from)
 	}
 }
 
@@ -97,13 +97,27 @@ func TestTheImageRunsAsNobodyAndHasOneProgram(t *testing.T) {
 	lines := dockerfile(t)
 	last := slices.IndexFunc(lines, func(i instruction) bool { return i.word == "FROM" && !strings.Contains(i.rest, "AS build") })
 	want := []instruction{
-		{"FROM", "gcr.io/distroless/static-debian13:nonroot"},
+		{"FROM", "gcr.io/distroless/static-debian13:nonroot"}, // and its digest
 		{"COPY", "--from=build /agentauth /agentauth"},
 		{"USER", "65532:65532"},
 		{"ENTRYPOINT", `["/agentauth"]`},
 	}
+	lines[last].rest, _, _ = strings.Cut(lines[last].rest, "@")
 	if !slices.Equal(lines[last:], want) {
 		t.Errorf("expected %q, got %q", want, lines[last:])
+	}
+}
+
+// A tag is whatever its owner makes it tomorrow.
+func TestEveryBaseImageIsNamedByItsDigest(t *testing.T) {
+	images := all(t, "FROM")
+	for _, from := range images {
+		if !regexp.MustCompile(`^(--platform=\S+ )?\S+:\S+@sha256:[0-9a-f]{64}( AS \S+)?$`).MatchString(from) {
+			t.Errorf("expected IMAGE:TAG@sha256:DIGEST, got %s", from)
+		}
+	}
+	if len(images) != 2 {
+		t.Errorf("expected two base images, got %q", images)
 	}
 }
 
