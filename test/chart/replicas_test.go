@@ -4,22 +4,23 @@ package chart
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 )
 
 // There is no controller here: what an autoscaler would set, kubectl scale sets by the same subresource.
 func TestTurningAutoscalingOnTakesNoPodAway(t *testing.T) {
 	const base = trusting + "crds: {enabled: false}\n"
-	namespaces(t, "scaled", "scaled-fresh")
+	namespaces(t, "scaled", "scaled-client", "scaled-fresh")
 	replicas := func(namespace string) int {
 		t.Helper()
 		n, err := strconv.Atoi(kubectl(t, "", "get", "deployment", "agentauth", "-n", namespace, "-o", "jsonpath={.spec.replicas}"))
 		must(t, err)
 		return n
 	}
-	do := func(verb, namespace, values string) {
+	do := func(verb, namespace, values string, flags ...string) {
 		t.Helper()
-		_, err := helm(t, base+values, verb, "agentauth", chartDir, "-n", namespace, "-f", "-")
+		_, err := helm(t, base+values, append([]string{verb, "agentauth", chartDir, "-n", namespace, "-f", "-"}, flags...)...)
 		must(t, err)
 	}
 	expect := func(want int, when string) {
@@ -38,11 +39,31 @@ func TestTurningAutoscalingOnTakesNoPodAway(t *testing.T) {
 	do("upgrade", "scaled", "autoscaling: {enabled: true, minReplicas: 8}")
 	expect(6, "the autoscaler, not Helm, goes by minReplicas once there are pods")
 	scale(9)
-	do("upgrade", "scaled", "autoscaling: {enabled: true}\npodLabels: {a: b}")
+	do("upgrade", "scaled", "autoscaling: {enabled: true}\npodLabels: {a: b}") // revision 4
 	expect(9, "upgraded after the autoscaler acted")
-	scale(2)
+	scale(3)
 	do("upgrade", "scaled", "autoscaling: {enabled: true}\npodLabels: {a: c}")
-	expect(2, "upgraded after the autoscaler took pods away")
+	expect(3, "upgraded after the autoscaler took pods away")
+	_, err := helm(t, "", "rollback", "agentauth", "4", "-n", "scaled")
+	must(t, err)
+	expect(3, "rolled back to where there were 9")
+	// Turned off, the number is Helm's again: it is told of a conflict, and gets it by force, or by the same number.
+	if _, err = helm(t, base+"replicas: 4", "upgrade", "agentauth", chartDir, "-n", "scaled", "-f", "-"); err == nil || !strings.Contains(err.Error(), ".spec.replicas") {
+		t.Errorf("expected a conflict, got %v", err)
+	}
+	do("upgrade", "scaled", "replicas: 3")
+	expect(3, "turned off")
+
+	// Releases of Helm 3 are applied by the client.
+	do("install", "scaled-client", "replicas: 6", "--server-side=false")
+	do("upgrade", "scaled-client", "autoscaling: {enabled: true}")
+	kubectl(t, "", "scale", "deployment/agentauth", "-n", "scaled-client", "--replicas=7")
+	for range 2 {
+		do("upgrade", "scaled-client", "autoscaling: {enabled: true}")
+		if got := replicas("scaled-client"); got != 7 {
+			t.Errorf("applied by the client: expected 7 replicas, got %d", got)
+		}
+	}
 
 	do("install", "scaled-fresh", "autoscaling: {enabled: true, minReplicas: 3}")
 	if got := replicas("scaled-fresh"); got != 3 {

@@ -33,17 +33,28 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{- /* How many pods there are to be. An autoscaler says so once there is one: the Deployment keeps what it has, so that
-       turning autoscaling on takes no pod away. Where the cluster cannot be asked (helm template) nothing is said. */}}
+{{- /* How many pods there are to be. With autoscaling it is what there are, so that turning it on takes none away, until
+       the autoscaler (or kubectl scale) has said a number: then the field is its own, and a server-side apply that says
+       one too is refused. Where the cluster cannot be asked (helm template) nothing is said. */}}
 {{- define "agentauth.replicas" -}}
 {{- if not .Values.autoscaling.enabled }}
 {{- .Values.replicas }}
 {{- else if $deployments := lookup "apps/v1" "Deployment" .Release.Namespace "" }}
 {{- $replicas := 0 }}
+{{- $applied := false }}
+{{- $scaled := false }}
 {{- range $deployments.items }}
-{{- if eq .metadata.name (include "agentauth.fullname" $) }}{{ $replicas = int .spec.replicas }}{{ end }}
+{{- if eq .metadata.name (include "agentauth.fullname" $) }}
+{{- $replicas = int .spec.replicas }}
+{{- range .metadata.managedFields }}
+{{- if eq .operation "Apply" }}{{ $applied = true }}{{ end }}
+{{- if eq (default "" .subresource) "scale" }}{{ $scaled = true }}{{ end }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- if not (and $applied $scaled) }}
 {{- $replicas | default .Values.autoscaling.minReplicas }}
+{{- end }}
 {{- end }}
 {{- end }}
 
