@@ -113,6 +113,7 @@ func TestAnAddressThatSaysManyNamespacesHasOneTurn(t *testing.T) {
 			t.Errorf("expected every second turn to be the API server's, got %q", got)
 		}
 		close(turn)
+		time.Sleep(time.Second) // until all are answered
 		synctest.Wait()
 	})
 }
