@@ -1,6 +1,7 @@
 // Package apikey reads Secrets of API keys. A raw key is never kept: [Digest]
 // makes digests of the entries of a Secret before a source stores them, [Parse]
-// reads such a Secret, and a [Table] finds a key by its digest.
+// reads such a Secret, and a [Table] finds a key in some Secrets. The tables of a
+// namespace share an [Index], so that a table costs nothing for each key.
 package apikey
 
 import (
@@ -37,6 +38,16 @@ const (
 
 var keyProblems = []string{keyEndsInLine, keyTooShort, keyTooLong, keyHasSpace, keyHasComma, keyNotASCII, keyBadDigest, keyReserved, keyIsToken}
 
+// refusals are the values of refused entries. Entries share them: there may be
+// many.
+var refusals = func() map[string][]byte {
+	out := map[string][]byte{}
+	for _, why := range keyProblems {
+		out[why] = []byte(invalidPrefix + why)
+	}
+	return out
+}()
+
 // Digest is what every source does to the Secrets labelled
 // agentauth.dev/use: api-key before it keeps them, so that no raw key stays in
 // memory. In the map it returns, which is new,
@@ -45,7 +56,7 @@ var keyProblems = []string{keyEndsInLine, keyTooShort, keyTooLong, keyHasSpace, 
 //   - a digest stays, in lower case,
 //   - anything else is invalid: and what is wrong with it, never its content.
 //
-// Doing it twice is doing it once.
+// Doing it twice is doing it once. No value in the map may be changed.
 func Digest(data map[string][]byte) map[string][]byte {
 	out := make(map[string][]byte, len(data))
 	for id, value := range data {
@@ -59,10 +70,10 @@ func digestKey(value []byte) []byte {
 		return formatDigest(sum)
 	}
 	if why, ok := refusedKey(value); ok {
-		return []byte(invalidPrefix + why)
+		return refusals[why]
 	}
 	if why := checkKey(value); why != "" {
-		return []byte(invalidPrefix + why)
+		return refusals[why]
 	}
 	return formatDigest(sha256.Sum256(value))
 }

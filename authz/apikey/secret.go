@@ -2,60 +2,88 @@ package apikey
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// Key is an API key without the key.
-type Key struct {
-	// Identity is that of the key's callers; its Method is empty.
-	Identity authz.Identity
-	// Ambiguous says that two entries hold this key, so that it is nobody's.
-	Ambiguous bool
+// MaxKeys is the largest number of entries of one Secret.
+const MaxKeys = 20_000
+
+// Secret is a Secret of API keys. It never changes.
+type Secret struct {
+	number   uint64 // no other Secret has it, nor the same Secret in another state
+	ref      string // "Secret namespace/name"
+	identity authz.Identity
+	keys     []key // by entry
+	byDigest map[[sha256.Size]byte]int
+	problems authz.Problems
 }
 
-// Secret is a Secret of API keys.
-type Secret struct {
-	ref      string // "Secret namespace/name"
-	keys     map[[sha256.Size]byte]*Key
-	problems []authz.Problem
+// key is an entry of a Secret. If twice, another entry holds the same key, which
+// is then nobody's.
+type key struct {
+	digest [sha256.Size]byte
+	entry  string
+	twice  bool
 }
+
+var secrets atomic.Uint64
 
 // Parse reads a Secret whose data went through [Digest]. An entry that is no
-// digest is a problem and left out; with a malformed annotation the whole Secret
-// is.
+// digest is a problem and left out; with a malformed annotation, or more than
+// MaxKeys entries, the whole Secret is.
 func Parse(namespace, name string, annotations map[string]string, data map[string][]byte) *Secret {
-	s := &Secret{ref: "Secret " + namespace + "/" + name, keys: make(map[[sha256.Size]byte]*Key, len(data))}
-	identity, problem := identityOf(name, annotations)
+	s := &Secret{number: secrets.Add(1), ref: "Secret " + namespace + "/" + name}
+	s.problems.Ref = s.ref
+	var problem string
+	if s.identity, problem = identityOf(name, annotations); problem == "" && len(data) > MaxKeys {
+		problem = fmt.Sprintf("expected at most %d keys in a Secret, got %d; spread them over several Secrets", MaxKeys, len(data))
+	}
 	if problem != "" {
-		s.problems = append(s.problems, s.problem("", problem+"; the Secret is not used"))
+		s.problems.Add(s.problem("", problem+"; the Secret is not used"))
 		return s
 	}
-	for _, id := range slices.Sorted(maps.Keys(data)) {
-		sum, problem := ParseDigest(data[id])
-		if problem != "" {
-			s.problems = append(s.problems, s.problem(id, problem))
-			continue
-		}
-		if twin := s.keys[sum]; twin != nil {
-			twin.Ambiguous = true
-			s.problems = append(s.problems, s.problem(id, "the same key is in entry "+twin.Identity.CredentialID+"; it is refused in both"))
-			continue
-		}
-		key := &Key{Identity: identity}
-		key.Identity.CredentialID = id
-		s.keys[sum] = key
+	s.keys, s.byDigest = make([]key, 0, len(data)), make(map[[sha256.Size]byte]int, len(data))
+	for _, entry := range slices.Sorted(maps.Keys(data)) {
+		s.read(entry, data[entry])
 	}
 	return s
 }
 
-func (s *Secret) problem(key, message string) authz.Problem {
-	return authz.Problem{Severity: authz.Unresolved, Ref: s.ref, Key: key, Message: message}
+func (s *Secret) read(entry string, value []byte) {
+	digest, problem := ParseDigest(value)
+	if twin, ok := s.byDigest[digest]; ok && problem == "" {
+		s.keys[twin].twice = true
+		problem = "the same key is in entry " + s.keys[twin].entry + "; it is refused in both"
+	}
+	if problem != "" {
+		s.problems.Add(s.problem(entry, problem))
+		return
+	}
+	s.byDigest[digest] = len(s.keys)
+	s.keys = append(s.keys, key{digest: digest, entry: entry})
+}
+
+func (s *Secret) problem(entry, message string) authz.Problem {
+	return authz.Problem{Severity: authz.Unresolved, Ref: s.ref, Key: entry, Message: message}
+}
+
+// find returns the identity of a key's caller, if the key is this Secret's.
+func (s *Secret) find(digest [sha256.Size]byte) (id authz.Identity, ok bool) {
+	i, ok := s.byDigest[digest]
+	if !ok || s.keys[i].twice {
+		return id, false
+	}
+	id = s.identity
+	id.CredentialID = s.keys[i].entry
+	return id, true
 }
 
 // identityOf is the identity that the annotations of a Secret give its keys.
@@ -98,46 +126,4 @@ func isScope(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// Table finds keys by their digests.
-type Table map[[sha256.Size]byte]*Key
-
-// NewTable joins Secrets, the first named first. A key of two Secrets belongs to
-// nobody, and is a problem.
-func NewTable(secrets []*Secret) (Table, []authz.Problem) {
-	n := 0
-	for _, s := range secrets {
-		n += len(s.keys)
-	}
-	t, owner := make(Table, n), make(map[[sha256.Size]byte]*Secret, n)
-	var problems []authz.Problem
-	for _, s := range secrets {
-		problems = append(problems, s.problems...)
-		first := len(problems)
-		for sum, key := range s.keys {
-			other := owner[sum]
-			if other == nil {
-				owner[sum], t[sum] = s, key
-				continue
-			}
-			t[sum] = &Key{Ambiguous: true}
-			problems = append(problems, s.problem(key.Identity.CredentialID,
-				"the same key is in "+other.ref+"; it is refused in both: a key belongs to one owner"))
-		}
-		slices.SortFunc(problems[first:], func(a, b authz.Problem) int { return strings.Compare(a.Key, b.Key) })
-	}
-	return t, problems
-}
-
-// Find returns the key of a credential; nil if there is none, or if it is
-// ambiguous. The time that it takes depends neither on how many keys there are
-// nor on how much of a key was guessed: the digest is of the whole credential,
-// and a caller cannot steer it towards the digest of a key.
-func (t Table) Find(credential string) *Key {
-	key := t[sha256.Sum256([]byte(credential))]
-	if key == nil || key.Ambiguous {
-		return nil
-	}
-	return key
 }

@@ -15,7 +15,7 @@ type APIKey struct {
 	Method string
 	// From are the places of the key; none is the header x-api-key.
 	From []Place
-	Keys apikey.Table
+	Keys *apikey.Table
 }
 
 // Reads implements [Authenticator]. A key has no comma, so one in a header comes
@@ -58,11 +58,11 @@ func (a *APIKey) Verify(_ context.Context, p *Presented) (*Verified, error) {
 	if p.Malformed != "" {
 		return nil, reject(authz.CredentialMalformed, p.Malformed)
 	}
-	key := a.Keys.Find(p.Value)
-	if key == nil {
+	id, ok := a.Keys.Find(p.Value)
+	if !ok {
 		return nil, ErrNotMine
 	}
-	v := &Verified{Identity: key.Identity}
+	v := &Verified{Identity: id}
 	v.Identity.Method = a.Method
 	return v, nil
 }

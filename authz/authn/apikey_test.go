@@ -3,6 +3,7 @@ package authn
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,12 +15,18 @@ import (
 const robotKey = "the-first-key-of-the-robot"
 
 func robots() *APIKey {
-	return &APIKey{Method: "keys", Keys: apikey.Table{
-		sha256.Sum256([]byte(robotKey)):               {Identity: authz.Identity{Subject: "robot", CredentialID: "first", Scopes: []string{"a"}}},
-		sha256.Sum256([]byte("the-key-that-ends")):    {Identity: authz.Identity{CredentialID: "ends", ExpiresAt: clock}},
-		sha256.Sum256([]byte("the-key-of-two-homes")): {Ambiguous: true},
-		sha256.Sum256(nil):                            {Ambiguous: true},
-	}}
+	secret := func(name string, annotations map[string]string, keys map[string]string) *apikey.Secret {
+		data := map[string][]byte{}
+		for entry, key := range keys {
+			data[entry] = fmt.Appendf(nil, "sha256:%x", sha256.Sum256([]byte(key)))
+		}
+		return apikey.Parse("shop", name, annotations, data)
+	}
+	return &APIKey{Method: "keys", Keys: new(apikey.Index).Table([]*apikey.Secret{
+		secret("robot", map[string]string{"agentauth.dev/scopes": "a"}, map[string]string{"first": robotKey, "one": "the-key-of-two-homes", "none": ""}),
+		secret("ends", map[string]string{"agentauth.dev/expires-at": clock.UTC().Format(time.RFC3339)}, map[string]string{"ends": "the-key-that-ends"}),
+		secret("other", nil, map[string]string{"two": "the-key-of-two-homes", "none": ""}),
+	})}
 }
 
 func TestAnAPIKeyIsFoundByAllOfIt(t *testing.T) {
@@ -28,7 +35,7 @@ func TestAnAPIKeyIsFoundByAllOfIt(t *testing.T) {
 	if err != nil || id.Subject != "robot" || id.Method != "keys" || id.CredentialID != "first" {
 		t.Fatalf("got %+v, %v", id, err)
 	}
-	if a.Keys[sha256.Sum256([]byte(robotKey))].Identity.Method != "" {
+	if id, _ := a.Keys.Find(robotKey); id.Method != "" {
 		t.Error("the table was changed")
 	}
 	for name, key := range map[string]string{

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/match"
@@ -33,7 +32,7 @@ func boundNamespaces(policies []*compiled, order []int, prev map[*compiled]*comp
 			continue
 		}
 		instead := prev[p]
-		if instead == nil || instead.boundProblem() != problem {
+		if instead == nil || instead.over != problem {
 			instead = p.without(problem)
 		}
 		if over == nil {
@@ -61,14 +60,13 @@ func (s *share) take(p *compiled) string {
 	return ""
 }
 
-func (p *compiled) boundProblem() string { return p.origin.problems[len(p.origin.problems)-1].Message }
-
 // without is a policy of which nothing but its hostnames is in force: they
 // answer 503.
 func (p *compiled) without(problem string) *compiled {
 	out := *p
 	out.Policy, out.invalid, out.origin.pooled = policy.Invalid(p.name), true, nil
-	out.origin.problems = append(slices.Clone(p.origin.problems), authz.Problem{Severity: authz.Invalid, Field: "spec.routes", Message: problem})
+	out.over, out.origin.problems = problem, p.origin.problems.Clone()
+	out.origin.problems.Add(authz.Problem{Severity: authz.Invalid, Field: "spec.routes", Message: problem})
 	out.entries, out.origin.fields, out.patterns = nil, nil, 0
 	hostnames := map[string]bool{}
 	for i, e := range p.entries {

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
-	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/validate"
 )
@@ -47,9 +45,8 @@ func (e *Engine) compileWith(in Input, compile compilePolicies) (*Snapshot, []Re
 	if prev == nil {
 		prev = &Snapshot{}
 	}
-	c := &compiler{engine: e, prev: &prev.memo, objects: newObjects(in, prev.memo.printed)}
-	c.next.init()
-	c.next.printed = c.objects.printed
+	c := &compiler{engine: e, prev: &prev.memo, objects: e.objects.View(prev.memo.objects, in.Secrets, in.ConfigMaps, in.ReferenceGrants)}
+	c.next = memo{policies: make(map[types.NamespacedName]*compiled, len(in.Policies)), objects: c.objects.Kept()}
 	return e.compile(prev, c, in, compile)
 }
 
@@ -127,8 +124,7 @@ func (b *building) match(m gatewayv1.HTTPRouteMatch, at string) gatewayv1.HTTPRo
 }
 
 func (b *building) unmatchable(path, detail string) {
-	told := slices.ContainsFunc(b.origin.problems, func(o authz.Problem) bool { return o.Field == path })
-	if b.invalid = true; !told { // Validate may have said it already
+	if b.invalid = true; !b.origin.problems.Told(path) { // Validate may have said it already
 		b.reject(path, detail)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/expr"
 	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/validate"
 )
@@ -17,7 +19,7 @@ import (
 // compiler is one run of Compile.
 type compiler struct {
 	engine  *Engine
-	objects *objects
+	objects *objects.View
 	prev    *memo
 	next    memo
 	// behind is since when the oldest change waits to be compiled; zero: none does.
@@ -34,6 +36,8 @@ type compiled struct {
 	// invalid policies answer 503 on their routes. pending ones are invalid until
 	// they are compiled.
 	invalid, pending bool
+	// over says which bound of its namespace the policy is over; "" is none.
+	over string
 	// names are those of the headers that the policy sets.
 	names  policy.Names
 	origin origin
@@ -43,6 +47,7 @@ type compiled struct {
 type building struct {
 	*compiler
 	*compiled
+	told map[authz.Problem]bool // the problems of parts of objects
 }
 
 // policies are the policies of a pass, each taken over from before or compiled.
@@ -101,6 +106,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 	name := nameOf(source)
 	b = building{compiler: c, compiled: &compiled{name: name.String(), namespace: name.Namespace}}
 	b.origin = origin{name: name, source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
+	b.origin.problems.Most = authz.MaxPolicyProblems
 	for _, r := range full.Spec.Routes {
 		for _, h := range r.Hostnames {
 			b.hostnames = append(b.hostnames, string(h))
@@ -123,7 +129,24 @@ func (b *building) reject(path, message string) {
 	b.problem(authz.Problem{Severity: authz.Invalid, Field: path, Message: message})
 }
 
-func (b *building) problem(p authz.Problem) { b.origin.problems = append(b.origin.problems, p) }
+func (b *building) problem(p authz.Problem) { b.origin.problems.Add(p) }
+
+// parts adds the problems of parts of an object, once however many methods refer
+// to it. of says which object, where the problems do not.
+func (b *building) parts(list []authz.Problem, of authz.Problem, at *field.Path) {
+	for _, p := range list {
+		p.Ref, p.Key = cmp.Or(p.Ref, of.Ref), cmp.Or(p.Key, of.Key)
+		if b.told[p] {
+			continue
+		}
+		if b.told == nil {
+			b.told = map[authz.Problem]bool{}
+		}
+		b.told[p] = true
+		p.Field = at.String()
+		b.problem(p)
+	}
+}
 
 func (b *building) rules(a *v1alpha1.Authorization) (out []policy.Rule) {
 	if a == nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/expr"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/work"
@@ -79,6 +80,7 @@ type Engine struct {
 	pool    *pool
 	exprs   *expr.Memo
 	apart   *apart
+	objects objects.Store
 	current atomic.Pointer[Snapshot]
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
 // Input is everything that a snapshot is made of, as plain values. A source makes
@@ -61,18 +62,5 @@ type GatewayClass struct {
 	Accepted bool
 }
 
-// Object is a Secret or a ConfigMap. It holds digests instead of API keys
-// ([apikey.Digest]): no source keeps the keys.
-type Object struct {
-	Namespace, Name     string
-	Labels, Annotations map[string]string
-	// Type is the type of a Secret.
-	Type string
-	Data map[string][]byte
-	// Omitted says why the source holds no Data of the object, and what to do; ""
-	// is the normal case.
-	Omitted string
-}
-
-// Use is the use that the owner labelled the object for; "" if there is none.
-func (o *Object) Use() string { return o.Labels[v1alpha1.LabelUse] }
+// Object is a Secret or a ConfigMap.
+type Object = objects.Object

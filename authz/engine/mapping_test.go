@@ -11,7 +11,7 @@ import (
 
 func TestMappingsReplaceTheUsualClaims(t *testing.T) {
 	e, _ := newWorld(Options{})
-	b := building{&compiler{engine: e}, &compiled{}}
+	b := building{compiler: &compiler{engine: e}, compiled: &compiled{}}
 	m := b.mapping(&v1alpha1.ClaimMappings{Subject: "claims.id", Scopes: "claims.permissions", Groups: `claims.?roles.orValue([])`}, field.NewPath("x"))
 	if b.invalid {
 		t.Fatal(b.origin.problems)

@@ -2,13 +2,12 @@ package engine
 
 import (
 	"reflect"
-	"weak"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/apikey"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
 // memo has what the next compile may take over: the results of a compile, by
@@ -16,17 +15,7 @@ import (
 // compile.
 type memo struct {
 	policies map[types.NamespacedName]*compiled
-	tables   map[string]*keyTable
-	secrets  map[fingerprint]*apikey.Secret
-	// printed are the fingerprints of the objects of the Input. It keeps no object
-	// in memory.
-	printed map[weak.Pointer[Object]]fingerprint
-}
-
-func (m *memo) init() {
-	m.policies = map[types.NamespacedName]*compiled{}
-	m.tables = map[string]*keyTable{}
-	m.secrets = map[fingerprint]*apikey.Secret{}
+	objects  *objects.View
 }
 
 // origin is what a policy was compiled from.
@@ -37,15 +26,16 @@ type origin struct {
 	generation int64
 	fields     []string // where each entry of the policy was written
 	refs       []ref
-	selected   []*keyTable
-	problems   []authz.Problem
+	selected   []objects.Selection
+	parsed     []any // what is used of objects, so that the next compile finds it parsed
+	problems   authz.Problems
 	pooled     map[poolKey]*pooled
 }
 
 // ref is a reference and what it resolved to.
 type ref struct {
-	key  objectKey
-	seen visibleObject
+	key  objects.Key
+	seen objects.Seen
 }
 
 // unchanged says whether source would compile to p again.
@@ -56,12 +46,12 @@ func (c *compiler) unchanged(p *compiled, source *v1alpha1.AgentAuthPolicy) bool
 		return false
 	}
 	for _, r := range o.refs {
-		if c.objects.visibleTo(o.name.Namespace, r.key) != r.seen {
+		if c.objects.See(o.name.Namespace, r.key) != r.seen {
 			return false
 		}
 	}
-	for _, t := range o.selected {
-		if c.table(t.namespace, t.labels) != t {
+	for _, s := range o.selected {
+		if !c.objects.Still(s) {
 			return false
 		}
 	}

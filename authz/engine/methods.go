@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/expr"
 	"github.com/agentauth-dev/agentauth/authz/policy"
@@ -53,13 +54,10 @@ func (b *building) basic(name string, src *v1alpha1.Basic, at *field.Path) authn
 }
 
 func (b *building) apiKey(name string, src *v1alpha1.APIKey, at *field.Path) authn.Authenticator {
-	t := b.table(b.namespace, src.Selector.MatchLabels)
-	b.origin.selected = append(b.origin.selected, t)
-	for _, p := range t.problems {
-		p.Field = at.Child("selector").String()
-		b.problem(p)
-	}
-	return &authn.APIKey{Method: name, From: places(src.From), Keys: t.keys}
+	s := b.objects.Select(b.namespace, src.Selector.MatchLabels)
+	b.origin.selected = append(b.origin.selected, s)
+	b.parts(s.Problems, authz.Problem{}, at.Child("selector"))
+	return &authn.APIKey{Method: name, From: places(src.From), Keys: s.Keys}
 }
 
 func (b *building) jwt(name string, src *v1alpha1.JWT, others []string, at *field.Path) authn.Authenticator {

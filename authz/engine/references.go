@@ -3,15 +3,14 @@ package engine
 import (
 	"bytes"
 	"cmp"
-	"crypto/x509"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/certs"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/password"
 )
 
@@ -20,19 +19,19 @@ import (
 // for this use. missing is the reason for the operator who reads a decision.
 func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string, at *field.Path) (o *Object, missing string) {
 	key := b.keyOf(kind, r)
-	seen := b.objects.visibleTo(b.namespace, key)
+	seen := b.objects.See(b.namespace, key)
 	b.origin.refs = append(b.origin.refs, ref{key, seen})
 	p := authz.Problem{Severity: authz.Unresolved, Field: at.String(), Ref: key.String(), Reason: v1alpha1.ReasonRefNotFound}
-	if !seen.permitted {
+	if !seen.Permitted {
 		// The message repeats the policy alone. It must not tell what another
 		// namespace has.
 		p.Message = fmt.Sprintf("no ReferenceGrant of namespace %s lets policies of namespace %s refer to it; its owner must make one, from {group: %s, kind: %s, namespace: %s} to {group: \"\", kind: %s, name: %s}",
-			key.namespace, b.namespace, v1alpha1.GroupVersion.Group, v1alpha1.Kind, b.namespace, kind, key.name)
+			key.Namespace, b.namespace, v1alpha1.GroupVersion.Group, v1alpha1.Kind, b.namespace, kind, key.Name)
 		p.Reason = v1alpha1.ReasonRefNotPermitted
 		b.problem(p)
 		return nil, key.String() + " is not granted to namespace " + b.namespace
 	}
-	o = b.objects.byKey[key]
+	o = b.objects.Get(key)
 	switch {
 	case o == nil || o.Use() == "":
 		p.Message = fmt.Sprintf("not found, or not labelled %s: %s by its owner; without the label it is never read", v1alpha1.LabelUse, use)
@@ -50,8 +49,8 @@ func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string
 	return nil, key.String() + " is missing, not labelled or labelled for another use"
 }
 
-func (b *building) keyOf(kind string, r v1alpha1.ObjectKeyReference) objectKey {
-	return objectKey{kind, cmp.Or(r.Namespace, b.namespace), r.Name}
+func (b *building) keyOf(kind string, r v1alpha1.ObjectKeyReference) objects.Key {
+	return objects.Key{Kind: kind, Namespace: cmp.Or(r.Namespace, b.namespace), Name: r.Name}
 }
 
 // entry resolves a reference to an entry of an object.
@@ -81,33 +80,34 @@ func (b *building) users(src v1alpha1.Users, at *field.Path) (*password.Users, s
 	if o == nil {
 		return nil, missing
 	}
+	key, told := keyOr(r, "auth"), keyOr(r, "auth")
 	if o.Type == "kubernetes.io/basic-auth" && r.Key == "" {
-		user, pass := o.Data["username"], o.Data["password"]
-		if err := password.CheckPlain(string(user), pass); err != nil {
-			return nil, b.unusable("Secret", r, "password", err.Error(), at)
-		}
-		return password.Plain(string(user), pass), ""
-	}
-	key := keyOr(r, "auth")
-	data, ok := o.Data[key]
-	if !ok {
+		key, told = "", "password"
+	} else if _, ok := o.Data[key]; !ok {
 		return nil, b.unusable("Secret", r, key, "no such entry; an htpasswd file is wanted, or type kubernetes.io/basic-auth", at)
 	}
-	users, problems, err := password.ParseHtpasswd(data)
-	for _, p := range problems {
-		b.unusable("Secret", r, key, fmt.Sprintf("line %d: %s", p.Line, p.Message), at)
+	users, missing := parsed(b, b.objects.Users(b.keyOf("Secret", r), key), "Secret", r, told, at)
+	if missing == "" && users.Len() == 0 {
+		return nil, b.unusable("Secret", r, told, "it has no usable entry", at)
 	}
-	if err != nil {
-		return nil, b.unusable("Secret", r, key, err.Error(), at)
+	return users, missing
+}
+
+// parsed returns what an entry was parsed to, and adds its problems.
+func parsed[T any](b *building, p *objects.Parsed[T], kind string, r v1alpha1.ObjectKeyReference, key string, at *field.Path) (value T, missing string) {
+	b.origin.parsed = append(b.origin.parsed, p)
+	b.parts(p.Problems, authz.Problem{Ref: b.keyOf(kind, r).String(), Key: key}, at)
+	if p.Err != nil {
+		return value, b.unusable(kind, r, key, p.Err.Error(), at)
 	}
-	if users.Len() == 0 {
-		return nil, b.unusable("Secret", r, key, "it has no usable entry", at)
-	}
-	return users, ""
+	return p.Value, ""
 }
 
 // hmacBytes are the shortest secrets (RFC 7518 3.2).
 var hmacBytes = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
+
+// maxHMAC is the longest secret in bytes.
+const maxHMAC = 4096
 
 func (b *building) hmac(src *v1alpha1.HMAC, algorithms []string, at *field.Path) ([]byte, string) {
 	r := src.SecretRef
@@ -124,6 +124,8 @@ func (b *building) hmac(src *v1alpha1.HMAC, algorithms []string, at *field.Path)
 		}
 	}
 	switch {
+	case len(secret) > maxHMAC:
+		return bad(fmt.Sprintf("expected a secret of at most %d bytes, got %d; a longer one is no stronger and costs time with every token", maxHMAC, len(secret)))
 	case bytes.ContainsAny(secret[len(secret)-1:], "\r\n"):
 		return bad("it ends in a line break, which would be part of the secret; remove it (printf, not echo)")
 	case bytes.Contains(secret, []byte("-----BEGIN ")):
@@ -143,7 +145,10 @@ func (b *building) keySet(issuer string, j *v1alpha1.JWKS, ca *v1alpha1.CACertif
 	case j.Inline != "":
 		keys, warnings, err := jwks.Parse([]byte(j.Inline))
 		at = at.Child("jwks", "inline")
-		b.skipped(warnings, authz.Problem{Field: at.String()})
+		for _, w := range warnings { // one key spoils nothing
+			w.Field = at.String()
+			b.problem(w)
+		}
 		if err != nil {
 			b.reject(at.String(), err.Error())
 		}
@@ -158,25 +163,11 @@ func (b *building) keySet(issuer string, j *v1alpha1.JWKS, ca *v1alpha1.CACertif
 }
 
 func (b *building) storedKeys(kind string, r v1alpha1.ObjectKeyReference, at *field.Path) (jwks.Set, string) {
-	data, missing := b.entry(kind, r, "jwks.json", v1alpha1.UseJWKS, at)
-	if missing != "" {
+	if _, missing := b.entry(kind, r, "jwks.json", v1alpha1.UseJWKS, at); missing != "" {
 		return nil, missing
 	}
 	key := keyOr(r, "jwks.json")
-	keys, warnings, err := jwks.Parse(data)
-	b.skipped(warnings, authz.Problem{Field: at.String(), Ref: b.keyOf(kind, r).String(), Key: key})
-	if err != nil {
-		return nil, b.unusable(kind, r, key, err.Error(), at)
-	}
-	return jwks.Static(keys), ""
-}
-
-// skipped warns of keys that are not used: one of them spoils nothing.
-func (b *building) skipped(warnings []authz.Problem, p authz.Problem) {
-	for _, w := range warnings {
-		p.Severity, p.Message = authz.Warning, w.Message
-		b.problem(p)
-	}
+	return parsed(b, b.objects.KeySet(b.keyOf(kind, r), key), kind, r, key, at)
 }
 
 func (b *building) remote(from RemoteSource, ca *v1alpha1.CACertificates, at *field.Path) (jwks.Set, string) {
@@ -192,26 +183,23 @@ func (b *building) remote(from RemoteSource, ca *v1alpha1.CACertificates, at *fi
 	if ca == nil {
 		return b.remoteKeys(from, nil), ""
 	}
-	data, roots, missing := b.roots(ca, at.Child("caCertificates"))
+	roots, missing := b.roots(ca, at.Child("caCertificates"))
 	if missing != "" {
 		return nil, missing
 	}
-	from.Roots = roots
-	return b.remoteKeys(from, data), ""
+	from.Roots = roots.Pool
+	return b.remoteKeys(from, roots.Digest[:]), ""
 }
 
 // roots resolves the certificates that servers are verified with.
-func (b *building) roots(ca *v1alpha1.CACertificates, at *field.Path) (data []byte, roots *x509.CertPool, missing string) {
+func (b *building) roots(ca *v1alpha1.CACertificates, at *field.Path) (roots objects.Roots, missing string) {
 	kind, r := "ConfigMap", ca.ConfigMapRef
 	if r == nil {
 		kind, r = "Secret", ca.SecretRef
 	}
-	if data, missing = b.entry(kind, *r, "ca.crt", v1alpha1.UseCA, at); missing != "" {
-		return nil, nil, missing
+	if _, missing = b.entry(kind, *r, "ca.crt", v1alpha1.UseCA, at); missing != "" {
+		return roots, missing
 	}
-	roots, err := certs.Pool(data)
-	if err != nil {
-		return nil, nil, b.unusable(kind, *r, keyOr(*r, "ca.crt"), err.Error(), at)
-	}
-	return data, roots, ""
+	key := keyOr(*r, "ca.crt")
+	return parsed(b, b.objects.Roots(b.keyOf(kind, *r), key), kind, *r, key, at)
 }

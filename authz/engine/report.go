@@ -46,7 +46,8 @@ func (u *update) report() []Report {
 
 // report makes the Report of a policy.
 func (p *compiled) report(lost *conflicts, st *attach.Status) Report {
-	r := Report{Policy: p.origin.name, Generation: p.origin.generation, Problems: slices.Clone(p.origin.problems)}
+	r := Report{Policy: p.origin.name, Generation: p.origin.generation}
+	problems := p.origin.problems.Clone()
 	accepted, refs := v1alpha1.ReasonAccepted, v1alpha1.ReasonResolvedRefs
 	if lost != nil {
 		accepted = v1alpha1.ReasonPartiallyConflicted
@@ -57,19 +58,22 @@ func (p *compiled) report(lost *conflicts, st *attach.Status) Report {
 			accepted = v1alpha1.ReasonNotPermitted
 		}
 		for _, m := range lost.messages {
-			r.Problems = append(r.Problems, authz.Problem{Severity: authz.Conflicting, Message: m})
+			problems.Add(authz.Problem{Severity: authz.Conflicting, Message: m})
 		}
 	}
 	if st != nil && lost == nil {
 		accepted = st.Reason()
 	}
 	if st != nil {
-		r.Problems = append(r.Problems, st.Problems()...)
+		for _, problem := range st.Problems() {
+			problems.Add(problem)
+		}
 	}
 	if p.invalid {
 		accepted = v1alpha1.ReasonInvalid
 	}
-	for _, problem := range p.origin.problems {
+	r.Problems = problems.All()
+	for _, problem := range r.Problems {
 		if problem.Severity == authz.Unresolved && refs == v1alpha1.ReasonResolvedRefs {
 			refs = cmp.Or(problem.Reason, v1alpha1.ReasonRefInvalid)
 		}

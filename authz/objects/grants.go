@@ -1,4 +1,4 @@
-package engine
+package objects
 
 import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -14,7 +14,7 @@ type referenceGrants map[referenceGrant]bool
 // all objects of a kind in a namespace if the object has no name.
 type referenceGrant struct {
 	from string
-	to   objectKey
+	to   Key
 }
 
 // newReferenceGrants enters every pair of from and to of each ReferenceGrant
@@ -33,9 +33,9 @@ func newReferenceGrants(list []*gatewayv1.ReferenceGrant) referenceGrants {
 
 func (g referenceGrants) enter(from string, rg *gatewayv1.ReferenceGrant) {
 	for _, to := range rg.Spec.To {
-		key := objectKey{kind: string(to.Kind), namespace: rg.Namespace}
+		key := Key{Kind: string(to.Kind), Namespace: rg.Namespace}
 		if to.Name != nil {
-			if key.name = string(*to.Name); key.name == "" {
+			if key.Name = string(*to.Name); key.Name == "" {
 				continue // without a name it is all of them; an empty one is no object's
 			}
 		}
@@ -47,20 +47,24 @@ func (g referenceGrants) enter(from string, rg *gatewayv1.ReferenceGrant) {
 
 // permit says whether policies of a namespace may refer to an object, be it there
 // or not.
-func (g referenceGrants) permit(from string, key objectKey) bool {
-	return from == key.namespace || g[referenceGrant{from, key}] || g[referenceGrant{from, objectKey{key.kind, key.namespace, ""}}]
+func (g referenceGrants) permit(from string, key Key) bool {
+	return from == key.Namespace || g[referenceGrant{from, key}] || g[referenceGrant{from, Key{key.Kind, key.Namespace, ""}}]
 }
 
-// visibleObject is an object as policies of a namespace see it: its content is not
-// visible unless they may refer to it. Equal values have equal contents.
-type visibleObject struct {
-	permitted bool
-	print     fingerprint
+// Seen is an object as policies of a namespace see it: its content is not visible
+// unless they may refer to it. Equal values have equal contents.
+type Seen struct {
+	Permitted bool
+	print     Fingerprint
 }
 
-func (o *objects) visibleTo(from string, key objectKey) visibleObject {
-	if !o.grants.permit(from, key) {
-		return visibleObject{}
+// See returns an object, be it there or not, as policies of a namespace see it.
+func (v *View) See(from string, key Key) Seen {
+	if !v.grants.permit(from, key) {
+		return Seen{}
 	}
-	return visibleObject{true, o.prints[key]}
+	if s := v.find(key); s != nil {
+		return Seen{true, s.print()}
+	}
+	return Seen{Permitted: true}
 }
