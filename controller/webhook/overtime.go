@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// maxCompile is how long one review may take once it has its turn.
-	maxCompile = 2 * time.Second
+	// maxCompile is how long one review may take once it has its turn: less than an
+	// API server waits with the chart's settings.
+	maxCompile = 4 * time.Second
 	// How many reviews that did not end in time may go on: of all, of a source,
 	// and of a source and namespace. Go cannot end them, and each takes a core of
 	// what decides.
