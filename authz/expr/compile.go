@@ -18,6 +18,17 @@ type Program struct {
 	contents *inspection
 	// cached says that an evaluation can read the same value often.
 	cached bool
+	cost   uint64
+}
+
+// Cost is the estimated cost of the worst evaluation, on a request and claims as
+// long as their limits: at most [MaxCost] units of at most about 100 ns. It is 0
+// for the zero value, and nil.
+func (p *Program) Cost() uint64 {
+	if p == nil {
+		return 0
+	}
+	return p.cost
 }
 
 // Cost is what an evaluation costs at most, in units of at most about 100 ns.
@@ -69,7 +80,8 @@ func Compile(kind Kind, src string) (*Program, error) {
 		return nil, contents.at(root, fmt.Sprintf("expected %s, got %s", kind.expected(), cel.FormatCELType(t)))
 	}
 	e := estimator{contents}
-	if err := e.bound(env, checked); err != nil {
+	worst, err := e.bound(env, checked)
+	if err != nil {
 		return nil, contents.at(root, err.Error())
 	}
 	program, err := plan(env, checked, e)
@@ -77,7 +89,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 		return nil, contents.at(root, err.Error())
 	}
 	contents.lists, contents.types = nil, nil
-	return &Program{kind: kind, program: program, contents: contents, cached: contents.loops || contents.selects > maxUncachedSelects}, nil
+	return &Program{kind: kind, program: program, contents: contents, cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects}, nil
 }
 
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {

@@ -22,27 +22,32 @@ var _ cost.Estimator = estimator{}
 // bounds an evaluation of larger values.
 const (
 	// assumedEntries is the number of entries of a list or map.
-	assumedEntries = 128
+	assumedEntries = maxEntries
 	// assumedName is the length of a header's or parameter's name, on average:
 	// all names together are bounded by the size of a request.
 	assumedName = 256
 )
 
-// bound refuses an expression that could cost too much.
-func (e estimator) bound(env *cel.Env, a *cel.Ast) error {
-	estimate, err := env.EstimateCost(a, e)
+// bound estimates the cost of an expression, and refuses one that could cost too
+// much.
+func (e estimator) bound(env *cel.Env, a *cel.Ast) (uint64, error) {
+	estimate, err := env.EstimateCost(a, e, guarded...)
 	if err != nil {
-		return fmt.Errorf("the cost of the expression cannot be estimated: %w", err)
+		return 0, fmt.Errorf("the cost of the expression cannot be estimated: %w", err)
 	}
 	e.cost = estimate.Max
 	if estimate.Max <= MaxCost {
-		return nil
+		return estimate.Max, nil
 	}
 	amount := fmt.Sprintf("up to %d units", estimate.Max)
 	if estimate.Max == math.MaxUint64 {
 		amount = "more units than can be counted"
 	}
-	return fmt.Errorf("expected an expression that costs at most %d units, got one that costs %s: compare lists by `in` or sets.intersects rather than by loops within loops", MaxCost, amount)
+	hint := "read, join or match shorter texts"
+	if e.loops {
+		hint = "compare lists by `in` or sets.intersects rather than by loops within loops"
+	}
+	return 0, fmt.Errorf("expected an expression that costs at most %d units, got one that costs %s: %s", MaxCost, amount, hint)
 }
 
 // EstimateSize implements cost.Estimator.
@@ -93,6 +98,9 @@ func assumedLength(node cost.AstNode) uint64 {
 	if len(path) == 0 {
 		return MaxClaim
 	}
+	if last := path[len(path)-1]; last != "@items" && slices.Contains(path, "@items") {
+		return MaxEntry
+	}
 	ofRequest, ofIdentity := path[0] == "request", path[0] == "identity"
 	switch last := path[len(path)-1]; {
 	case last == "@items":
@@ -122,10 +130,33 @@ func (e estimator) EstimateCallCost(function, _ string, target *cost.AstNode, ar
 	return cost.NewCallEstimate(cost.RangedCostEstimate(0, n), nil)
 }
 
+func (e estimator) size(node cost.AstNode) uint64 { return cost.EstimateSize(e, node).Max }
+
+// guarded are the estimates of functions whose results a guard bounds.
+var guarded = []cost.Option{
+	cost.OverloadCostEstimate("list_join", estimateJoin), cost.OverloadCostEstimate("list_join_string", estimateJoin),
+	cost.OverloadCostEstimate("string_split_string", estimateSplit), cost.OverloadCostEstimate("string_split_string_int", estimateSplit),
+}
+
+func estimateJoin(e cost.Estimator, list *cost.AstNode, _ []cost.AstNode) *cost.CallEstimate {
+	entries := cost.EstimateSize(e, *list).Max
+	text := cost.RangedSizeEstimate(0, min(maxText, cost.SafeMultiply(entries, MaxEntry+maxInserted)))
+	return cost.NewCallEstimate(cost.RangedCostEstimate(0, cost.SafeAdd(entries, traversal(text.Max))), &text)
+}
+
+// estimateSplit takes MaxEntry for the length of a part: all parts together are no
+// longer than the text.
+func estimateSplit(e cost.Estimator, text *cost.AstNode, _ []cost.AstNode) *cost.CallEstimate {
+	length := cost.EstimateSize(e, *text).Max
+	part, list := cost.RangedSizeEstimate(0, min(length, MaxEntry)), cost.RangedSizeEstimate(0, min(maxEntries, cost.SafeAdd(length, 1)))
+	list.Elem = &part
+	return cost.NewCallEstimate(cost.RangedCostEstimate(0, cost.SafeAdd(list.Max, traversal(length))), &list)
+}
+
 // estimateCall knows the functions that CEL's own model estimates too low; it is
 // false for the others.
 func (e estimator) estimateCall(function string, args []cost.AstNode) (uint64, bool) {
-	size := func(i int) uint64 { return cost.EstimateSize(e, args[i]).Max }
+	size := func(i int) uint64 { return e.size(args[i]) }
 	switch {
 	case function == "matches" && len(args) == 2:
 		pattern, _ := literal(args[1].Expr())

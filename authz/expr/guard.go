@@ -34,8 +34,8 @@ func guardOption() cel.ProgramOption {
 		if guard := guards[call.Function()]; guard != nil {
 			return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), guard), nil
 		}
-		if call.Function() == "replace" {
-			return boundedText{call}, nil
+		if call.Function() == "replace" || call.Function() == "split" {
+			return bounded{call}, nil
 		}
 		return i, nil
 	})
@@ -109,14 +109,17 @@ func boundText(length uint64) {
 	}
 }
 
-// boundedText is a call that yields a text.
-type boundedText struct{ interpreter.InterpretableCall }
+// bounded is a call that yields a text, or a list of parts of a text.
+type bounded struct{ interpreter.InterpretableCall }
 
 // Exec implements interpreter.InterpretableV2.
-func (c boundedText) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+func (c bounded) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	v := c.InterpretableCall.Exec(frame)
-	if isText(v) {
-		boundText(lengthOf(v))
+	n := lengthOf(v)
+	if _, isList := v.(traits.Lister); !isList {
+		boundText(n)
+	} else if n > maxEntries {
+		abort(failure(fmt.Sprintf("%s() makes a list of %d entries, at most %d: split a shorter text", c.Function(), n, maxEntries)))
 	}
 	return v
 }

@@ -47,7 +47,7 @@ func (i *inspection) visit(e ast.Expr) {
 		i.refuse(e, "an object cannot be made")
 	case ast.ComprehensionKind:
 		i.loops, i.countCost = true, true
-		i.lists[e.AsComprehension().IterRange().ID()] = true
+		i.isList(e.AsComprehension().IterRange())
 	case ast.SelectKind:
 		i.selects++
 		i.names[e.AsSelect().FieldName()] = true
@@ -70,9 +70,10 @@ func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 		i.countCost = i.countCost || i.mayContain(args[0]) && i.mayContain(args[1])
 	case operators.In:
 		i.countCost = i.countCost || i.mayContain(args[0])
-		i.lists[args[1].ID()] = true
+		i.isList(args[1])
 	case "sets.contains", "sets.equivalent", "sets.intersects":
-		i.lists[args[0].ID()], i.lists[args[1].ID()] = true, true
+		i.isList(args[0])
+		i.isList(args[1])
 	case "matches":
 		i.checkRegex(args[len(args)-1])
 	case "replace":
@@ -81,6 +82,7 @@ func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 		}
 		i.checkInserted(args[1], name)
 	case "join":
+		i.isList(call.Target())
 		if len(args) == 1 {
 			i.checkInserted(args[0], name)
 		}
@@ -95,6 +97,27 @@ func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
 		if _, ok := literal(args[0]); !ok {
 			i.refuse(args[0], name+"() expects its time zone as a literal")
 		}
+	}
+}
+
+// isList notes that a node is used as a list or map, and so are the nodes that it
+// may be the value of.
+func (i *inspection) isList(e ast.Expr) {
+	i.lists[e.ID()] = true
+	if e.Kind() != ast.CallKind {
+		return
+	}
+	switch call := e.AsCall(); call.FunctionName() {
+	case "orValue", "or":
+		i.isList(call.Target())
+		i.isList(call.Args()[0])
+	case "value":
+		i.isList(call.Target())
+	case operators.Conditional:
+		i.isList(call.Args()[1])
+		i.isList(call.Args()[2])
+	case overloads.TypeConvertDyn:
+		i.isList(call.Args()[0])
 	}
 }
 

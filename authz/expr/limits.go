@@ -51,6 +51,8 @@ const (
 	// MaxEntry is the longest entry of a list in a loop, name of a header or
 	// parameter, and text of an identity outside its claims, in bytes.
 	MaxEntry = 1 << 10
+	// maxEntries is the longest list that split() makes.
+	maxEntries = 256
 	// MaxNames is the largest number of names of headers, or of query
 	// parameters, where an expression reads all: in a loop, a comparison, size().
 	MaxNames = 256

@@ -193,12 +193,14 @@ func (adapter) NativeToValue(v any) ref.Val {
 type listEntry struct{}
 
 func (listEntry) NativeToValue(v any) ref.Val {
-	s, ok := v.(string)
-	if !ok {
-		return adapter{}.NativeToValue(v)
+	switch v := v.(type) {
+	case string:
+		if err := within("the entry of a list", len(v), MaxEntry); err != nil {
+			return types.WrapErr(err)
+		}
+		return types.String(v)
+	case map[string]any: // the texts in an entry are bounded as the entry is
+		return types.NewStringInterfaceMap(listEntry{}, v)
 	}
-	if err := within("the entry of a list", len(s), MaxEntry); err != nil {
-		return types.WrapErr(err)
-	}
-	return types.String(s)
+	return adapter{}.NativeToValue(v)
 }
