@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -50,6 +51,9 @@ func ParseToken(raw string) (*Token, error) {
 		return nil, malformed("its header is no strict base64url of a JSON object with unique names")
 	}
 	claims, err := decodeObject(parts[1])
+	if long := longList(0); errors.As(err, &long) {
+		return nil, malformed(long.Error())
+	}
 	if err != nil {
 		return nil, malformed("its payload is no strict base64url of a JSON object with unique names")
 	}
@@ -129,6 +133,17 @@ func isBase64URL(s string) bool {
 // maxDepth is how deep a token's JSON may nest.
 const maxDepth = 32
 
+// MaxEntries is the largest list or object in a token. The cost of an expression
+// is estimated for lists of this length.
+const MaxEntries = 256
+
+// longList is the error of a list or object with more entries.
+type longList int
+
+func (n longList) Error() string {
+	return fmt.Sprintf("a list or object in its payload has %d entries, at most %d: let the provider put fewer in", int(n), MaxEntries)
+}
+
 var errNoObject = errors.New("no JSON object")
 
 // parseObject reads one JSON object as RFC 8259 and I-JSON have it: unique
@@ -170,6 +185,9 @@ func parseValue(dec *jsontext.Decoder, depth int) (any, error) {
 				return nil, err
 			}
 		}
+		if len(m) > MaxEntries {
+			return nil, longList(len(m))
+		}
 		_, err := dec.ReadToken()
 		return m, err
 	case '[':
@@ -180,6 +198,9 @@ func parseValue(dec *jsontext.Decoder, depth int) (any, error) {
 				return nil, err
 			}
 			list = append(list, v)
+		}
+		if len(list) > MaxEntries {
+			return nil, longList(len(list))
 		}
 		_, err := dec.ReadToken()
 		return list, err

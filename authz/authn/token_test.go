@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -253,4 +254,31 @@ func FuzzAuthenticate(f *testing.F) {
 			t.Errorf("accepted as %+v", id)
 		}
 	})
+}
+
+func TestATokenWithALongListIsMalformedAndSaysWhy(t *testing.T) {
+	list := func(n int) string { return "[1" + strings.Repeat(",1", n-1) + "]" }
+	object := func(n int) string {
+		var members []string
+		for i := range n {
+			members = append(members, fmt.Sprintf(`"m%d":1`, i))
+		}
+		return "{" + strings.Join(members, ",") + "}"
+	}
+	for name, of := range map[string]func(int) string{
+		"a list": list, "an object": object,
+		"a list within": func(n int) string { return `{"a":[` + list(n) + `]}` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := ParseToken(mac(`{"alg":"HS256"}`, `{"groups":`+of(MaxEntries)+`}`)); err != nil {
+				t.Errorf("as long as the limit: %v", err)
+			}
+			_, err := ParseToken(mac(`{"alg":"HS256"}`, `{"groups":`+of(MaxEntries+1)+`}`))
+			var rejected *Rejected
+			if !errors.As(err, &rejected) || rejected.Reason != authz.CredentialMalformed ||
+				!strings.Contains(rejected.Detail, "has 257 entries, at most 256: let the provider put fewer in") {
+				t.Errorf("got error %v", err)
+			}
+		})
+	}
 }

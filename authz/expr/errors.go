@@ -25,10 +25,11 @@ var errTooCostly error = failure(fmt.Sprintf("the expression costs more than %d 
 
 // firstOf is the first error of the type check; the others mostly follow from it.
 func firstOf(issues *cel.Issues) error {
-	if issues.Err() == nil {
+	all := issues.Errors() // issues.Err() writes each out, with its line
+	if len(all) == 0 {
 		return nil
 	}
-	first := slices.MinFunc(issues.Errors(), func(a, b *cel.Error) int {
+	first := slices.MinFunc(all, func(a, b *cel.Error) int {
 		return cmp.Or(cmp.Compare(lineOf(a), lineOf(b)), cmp.Compare(a.Location.Column(), b.Location.Column()))
 	})
 	message, _, _ := strings.Cut(first.Message, " expecting {")

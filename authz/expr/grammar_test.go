@@ -23,8 +23,8 @@ type grammar struct {
 
 func (g *grammar) pick(options ...string) string { return options[g.next(len(options))] }
 
-// expression fills the letters of a pattern: E is an expression, V a new variable
-// of the macro that follows, N a literal key.
+// expression fills a pattern: ¤ is an expression, % a new variable, # a literal
+// key and ~ a chain of macros.
 func (g *grammar) expression() string {
 	if g.depth++; g.depth > 24 {
 		g.depth--
@@ -35,14 +35,14 @@ func (g *grammar) expression() string {
 		return g.leaf()
 	}
 	pattern := g.pick(
-		`[E]`, `[E,E]`, `[?E,E]`, `{E:E}`, `{N:E}`, `{N:E,"b":E}`, `{?N:E}`, `(E==E)`, `(E!=E)`, `(E in E)`, `(E+E)`, `(E?E:E)`, `(E<E)`, `(E&&E)`, `(!E||E)`,
-		`E[E]`, `E[N]`, `E[?E]`, `E.a`, `E.?a`, `has(E.a)`, `dyn(E)`, `type(E)`, `string(E)`, `bytes(E)`, `E.size()`, `-E`,
-		`optional.of(E)`, `optional.ofNonZeroValue(E)`, `optional.none()`, `E.value()`, `E.orValue(E)`, `E.or(E)`, `E.hasValue()`,
-		`E.join()`, `E.join(",")`, `E.split("")`, `E.split(",")`, `E.replace("a","aaaaaaaaaaaaaaaa")`, `E.lowerAscii()`, `E.indexOf(E)`, `E.substring(1)`, `E.trim()`, `E.contains(E)`,
-		`E.matches("(a|b)*(c|[a-z]{1,60})+$")`, `E.matches("(?i)^\\pL+$")`, `pathPrefix(E,"/a")`, `sets.contains(E,E)`, `sets.equivalent(E,E)`, `sets.intersects(E,E)`,
-		`timestamp(E)`, `duration(E)`, `(request.time-E)`, `E.getHours("Europe/Berlin")`, `int(E)`, `double(E)`,
-		`E.map(V,E)`, `E.map(V,E,E)`, `E.map(V,[V,V])`, `E.map(V,{V:V})`, `E.map(V,V+V)`, `E.map(V,V==V)`, `E.filter(V,E)`, `E.exists(V,E)`, `E.all(V,E)`, `E.exists_one(V,E)`,
-		`E.optMap(V,E)`, `E.optMap(V,[V,V])`, `E.optFlatMap(V,optional.of(E))`, `C`, `C`, `C`,
+		`[¤]`, `[¤,¤]`, `[?¤,¤]`, `{¤:¤}`, `{#:¤}`, `{#:¤,"b":¤}`, `{?#:¤}`, `(¤==¤)`, `(¤!=¤)`, `(¤ in ¤)`, `(¤+¤)`, `(¤?¤:¤)`, `(¤<¤)`, `(¤&&¤)`, `(!¤||¤)`,
+		`¤[¤]`, `¤[#]`, `¤[?¤]`, `¤.a`, `¤.?a`, `has(¤.a)`, `dyn(¤)`, `type(¤)`, `string(¤)`, `bytes(¤)`, `¤.size()`, `-¤`,
+		`optional.of(¤)`, `optional.ofNonZeroValue(¤)`, `optional.none()`, `¤.value()`, `¤.orValue(¤)`, `¤.or(¤)`, `¤.hasValue()`,
+		`¤.join()`, `¤.join(",")`, `¤.split("")`, `¤.split(",")`, `¤.replace("a","aaaaaaaaaaaaaaaa")`, `¤.lowerAscii()`, `¤.indexOf(¤)`, `¤.substring(1)`, `¤.trim()`, `¤.contains(¤)`,
+		`¤.matches("(a|b)*(c|[a-z]{1,60})+$")`, `¤.matches("(?i)^\\pL+$")`, `pathPrefix(¤,"/a")`, `sets.contains(¤,¤)`, `sets.equivalent(¤,¤)`, `sets.intersects(¤,¤)`,
+		`timestamp(¤)`, `duration(¤)`, `(request.time-¤)`, `¤.getHours("Europe/Berlin")`, `int(¤)`, `double(¤)`,
+		`¤.map(%,¤)`, `¤.map(%,¤,¤)`, `¤.map(%,[%,%])`, `¤.map(%,{%:%})`, `¤.map(%,%+%)`, `¤.map(%,%==%)`, `¤.filter(%,¤)`, `¤.exists(%,¤)`, `¤.all(%,¤)`, `¤.exists_one(%,¤)`,
+		`¤.optMap(%,¤)`, `¤.optMap(%,[%,%])`, `¤.optFlatMap(%,optional.of(¤))`, `~`, `~`, `~`,
 	)
 	return g.fill(pattern)
 }
@@ -52,13 +52,17 @@ func (g *grammar) fill(pattern string) string {
 	variable, scope := "", len(g.names)
 	for _, c := range pattern {
 		switch c {
-		case 'E':
-			out.WriteString(g.expression())
-		case 'N':
+		case '¤':
+			if g.next(2) == 0 { // what is dyn passes the type check
+				out.WriteString("dyn(" + g.expression() + ")")
+			} else {
+				out.WriteString(g.expression())
+			}
+		case '#':
 			out.WriteString(g.pick(`"a"`, `1`, `true`))
-		case 'C':
+		case '~':
 			out.WriteString(g.chain())
-		case 'V':
+		case '%':
 			if variable == "" {
 				variable = fmt.Sprintf("v%d", len(g.names))
 				g.names = append(g.names, variable)
@@ -76,7 +80,7 @@ func (g *grammar) fill(pattern string) string {
 func (g *grammar) chain() string {
 	step := g.pick(`.map(i,[i,i])`, `.map(i,{i:i})`, `.map(i,{"a":i,"b":i})`, `.map(i,i+i)`, `.map(i,[optional.of(i),optional.of(i)])`, `.map(i,dyn([i,i]))`, `.map(i,[i,i].filter(j,true))`,
 		`.map(i,i.replace("a","aaaaaaaaaaaaaaaa"))`, `.map(i,[i,i,i].join(","))`, `.map(i,dyn(i+i))`)
-	use := g.pick(`i==i`, `i!=i`, `i in [i]`, `i.size()`, `string(i)`, `i.join()`, `i.split("")`, `sets.contains([i],[i])`, `optional.of(i)==optional.of(i)`, `{1:1}[i]`, `i[0]`, `i.matches("(a|b)*c")`, `dyn(i)<dyn(i)`, `i.exists(j,j==i)`, g.fill(`E`))
+	use := g.pick(`i==i`, `i!=i`, `i in [i]`, `i.size()`, `string(i)`, `i.join()`, `i.split("")`, `sets.contains([i],[i])`, `optional.of(i)==optional.of(i)`, `{1:1}[i]`, `i[0]`, `i.matches("(a|b)*c")`, `dyn(i)<dyn(i)`, `i.exists(j,j==i)`, g.expression())
 	start := g.pick(`[1]`, `[[1]]`, `["ab"]`, `[dyn("ab")]`, `[request.path]`, `[request.body]`, `[dyn(1)]`, `identity.groups`, `identity.claims.l`, `[]`, `[[]]`, `[{}]`)
 	return start + strings.Repeat(step, 1+g.next(32)) + `.map(i,` + use + `)`
 }
