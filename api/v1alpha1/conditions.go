@@ -7,8 +7,8 @@ const (
 	// ConditionResolvedRefs: every Secret and ConfigMap it names was found and
 	// is usable.
 	ConditionResolvedRefs = "ResolvedRefs"
-	// ConditionProgrammed: this generation is compiled and decides. It does not
-	// say that a proxy asks.
+	// ConditionProgrammed: this generation is compiled and some request is decided
+	// by it. It does not say that a proxy asks.
 	ConditionProgrammed = "Programmed"
 )
 
@@ -27,8 +27,8 @@ const (
 	ReasonNotPermitted = "NotPermitted"
 	// ReasonTargetNotFound (False): none of its targetRefs names what exists.
 	ReasonTargetNotFound = "TargetNotFound"
-	// ReasonOverridden (False): a policy with precedence Override decides
-	// wherever it would.
+	// ReasonOverridden (False): a policy with precedence Override, or one of the
+	// route itself, decides wherever it would.
 	ReasonOverridden = "Overridden"
 	// ReasonPartiallyConflicted (True): some matches or targets of it are not in force.
 	ReasonPartiallyConflicted = "PartiallyConflicted"
@@ -47,9 +47,12 @@ const (
 	ReasonRefInvalid = "RefInvalid"
 )
 
-// Reasons of Programmed.
+// Reasons of Programmed. Of a policy that is Accepted it is False also with
+// Conflicted (other routes serve all requests for its targets), Overridden (each
+// route or rule of its targets has a policy of its own) and TargetNotFound (no
+// route is on its Gateways).
 const (
-	// ReasonProgrammed: this generation decides.
+	// ReasonProgrammed: this generation decides some request.
 	ReasonProgrammed = "Programmed"
 	// ReasonNotAccepted (False): see Accepted.
 	ReasonNotAccepted = "NotAccepted"

@@ -71,6 +71,13 @@ type Attachments struct {
 	// are the hostnames that the routes of a namespace have.
 	namespaces map[string]map[string]bool
 	hostnames  map[string][]string
+	// unattached are the hostnames of routes that no listener admits, and above the
+	// patterns that cover a hostname of any route.
+	unattached, above map[string]bool
+	// routesAt are the routes of a namespace that have a hostname.
+	routesAt map[HostUse][]*route
+	// onGateways are the routes of each Gateway.
+	onGateways map[types.NamespacedName][]*route
 
 	// hosts and statuses are those of each policy.
 	hosts    []map[HostUse]bool
@@ -82,7 +89,7 @@ func New(objects Objects, policies []Policy, tenancy Tenancy) *Attachments {
 	a := &Attachments{
 		listeners: newListeners(objects, tenancy.Counts), routes: allRoutes(objects), byKey: map[routeKey]*route{}, grants: tenancy.Grants,
 		holders: map[target]Holder{}, lostRules: map[*route]Holder{},
-		routeNamespaces: map[string]bool{}, namespaces: map[string]map[string]bool{}, hostnames: map[string][]string{},
+		routeNamespaces: map[string]bool{}, namespaces: map[string]map[string]bool{}, hostnames: map[string][]string{}, unattached: map[string]bool{}, above: map[string]bool{}, routesAt: map[HostUse][]*route{},
 		hosts: make([]map[HostUse]bool, len(policies)), statuses: make([]*Status, len(policies)),
 	}
 	for _, r := range a.routes {
@@ -95,7 +102,10 @@ func New(objects Objects, policies []Policy, tenancy Tenancy) *Attachments {
 	for _, r := range a.routes { // after the policies, which may name listeners that are gone
 		a.attachRoute(r)
 		for _, at := range r.attached {
-			a.noteHostnames(r.key.namespace, at.hostnames)
+			a.noteHostnames(r, at.hostnames)
+		}
+		if len(r.attached) == 0 {
+			a.noteUnattached(r)
 		}
 	}
 	a.boundRoutes()
@@ -117,7 +127,8 @@ func (a *Attachments) holdTargets(number int, policies []Policy) {
 	st := &Status{gateways: map[types.NamespacedName]bool{}}
 	a.statuses[number] = st
 	for _, ref := range p.TargetRefs {
-		t, key := targetStatus{ref: ref}, targetOf(p, ref)
+		key := targetOf(p, ref)
+		t := targetStatus{ref: ref, key: key}
 		if ref.Kind == v1alpha1.TargetGateway {
 			a.findListener(&t, key)
 		} else {

@@ -14,10 +14,17 @@ import (
 // the policy or of the route that it decides for.
 type HostUse struct{ Pattern, Namespace string }
 
-func (a *Attachments) noteHostnames(namespace string, hostnames []string) {
+func (a *Attachments) noteHostnames(r *route, hostnames []string) {
+	namespace := r.key.namespace
 	for _, h := range hostnames {
+		if at := (HostUse{h, namespace}); !slices.Contains(a.routesAt[at], r) {
+			a.routesAt[at] = append(a.routesAt[at], r)
+		}
 		if a.namespaces[h] == nil {
 			a.namespaces[h] = map[string]bool{}
+			for wider := range match.Covering(h) {
+				a.above[wider] = true
+			}
 		}
 		if !a.namespaces[h][namespace] {
 			a.namespaces[h][namespace] = true

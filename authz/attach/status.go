@@ -26,6 +26,7 @@ type Status struct {
 // older policy, or overridden.
 type targetStatus struct {
 	ref        v1alpha1.TargetReference
+	key        target
 	missing    bool   // there is no such route or Gateway
 	uncounted  string // the class of a Gateway that does not count
 	gone       bool   // it lacks the rule or listener
@@ -46,10 +47,10 @@ type Ancestor struct {
 // judgeTargets finds the hosts and Gateways that each policy decides on, and
 // where another policy overrides it.
 func (a *Attachments) judgeTargets(policies []Policy) {
-	byGateway := map[types.NamespacedName][]*route{}
+	a.onGateways = map[types.NamespacedName][]*route{}
 	for _, r := range a.routes {
 		for _, key := range r.gateways {
-			byGateway[key] = append(byGateway[key], r)
+			a.onGateways[key] = append(a.onGateways[key], r)
 		}
 	}
 	for number, p := range policies {
@@ -61,7 +62,7 @@ func (a *Attachments) judgeTargets(policies []Policy) {
 			t := &st.targets[i]
 			key := targetOf(p, t.ref)
 			if t.ref.Kind == v1alpha1.TargetGateway {
-				a.judgeGateway(number, p, t, byGateway)
+				a.judgeGateway(number, p, t)
 			} else if r := a.byKey[routeKey{string(key.kind), key.namespace, key.name}]; r != nil {
 				a.judgeRoute(number, p, t, r)
 			}
@@ -69,7 +70,7 @@ func (a *Attachments) judgeTargets(policies []Policy) {
 	}
 }
 
-func (a *Attachments) judgeGateway(number int, p Policy, t *targetStatus, byGateway map[types.NamespacedName][]*route) {
+func (a *Attachments) judgeGateway(number int, p Policy, t *targetStatus) {
 	if t.missing {
 		return
 	}
@@ -80,7 +81,7 @@ func (a *Attachments) judgeGateway(number int, p Policy, t *targetStatus, byGate
 	}
 	t.overridden = ok && over.Policy != number
 	a.statuses[number].on(gateway, t.overridden)
-	for _, r := range byGateway[gateway] {
+	for _, r := range a.onGateways[gateway] {
 		for _, at := range r.attached {
 			if at.on.gateway == gateway && (t.ref.SectionName == "" || at.on.name == t.ref.SectionName) {
 				a.decidesOn(number, p, r, at.hostnames)

@@ -52,7 +52,7 @@ func (e *Engine) compileWith(in Input, compile compilePolicies) (*Snapshot, []Re
 
 // compile is Compile with another snapshot before; an empty one has all made anew.
 func (e *Engine) compile(prev *Snapshot, c *compiler, in Input, compile compilePolicies) (*Snapshot, []Report) {
-	u := &update{Snapshot: &Snapshot{hostnameGrants: in.HostnameGrants}, prev: prev, options: e.options}
+	u := &update{Snapshot: &Snapshot{hostnameGrants: in.HostnameGrants}, prev: prev, engine: e, options: e.options}
 	u.number(in.Policies, c.policies(in.Policies, compile))
 	u.over = boundNamespaces(u.policies, u.order, prev.over)
 	u.separate(&in)
@@ -61,6 +61,7 @@ func (e *Engine) compile(prev *Snapshot, c *compiler, in Input, compile compileP
 	u.judge()
 	u.place()
 	u.reserve()
+	u.program()
 	u.use()
 	u.memo, u.behind = c.next, c.behind
 	return u.Snapshot, u.report()

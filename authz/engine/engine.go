@@ -259,11 +259,13 @@ type Snapshot struct {
 
 	// tenancy is what keeps the tenants apart.
 	tenancy tenancy
-	// verdicts are those on hostnames; placed are the policies in the indexes, and
-	// reports what is said of them, by number.
-	verdicts map[tenantHost]verdict
-	placed   []*placed
-	reports  []Report
+	// verdicts are those on hostnames; placed are the policies in the indexes,
+	// programmed says what they decide (nil: invalid), and reports what is said of
+	// them, by number.
+	verdicts   map[tenantHost]verdict
+	placed     []*placed
+	programmed []*programmed
+	reports    []Report
 
 	// behind is since when the oldest change waits to be compiled; zero: none does.
 	behind time.Time

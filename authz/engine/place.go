@@ -75,11 +75,13 @@ func (u *update) place() {
 	u.placed = make([]*placed, len(u.policies))
 	var index, refused change
 	own := map[string]*change{}
+	u.changes = changes{came: map[string][]*match.Candidate{}, hostnames: map[string]bool{}}
 	for n := range u.numbers() {
 		before, now := u.replace(n)
 		if before == now {
 			continue
 		}
+		u.changes.note(before, now, u.attached)
 		for _, p := range []*placed{before, now} {
 			if p != nil && own[p.policy.namespace] == nil {
 				own[p.policy.namespace] = &change{}

@@ -34,10 +34,10 @@ func (u *update) report() []Report {
 	out := make([]Report, 0, len(u.order))
 	for _, n := range u.order {
 		st := u.attached.Status(n)
-		if n < len(u.prev.placed) && u.prev.placed[n] == u.placed[n] && (st == nil || u.prev.attached == u.attached) {
+		if n < len(u.prev.placed) && u.prev.placed[n] == u.placed[n] && (st == nil || u.prev.attached == u.attached) && u.programmed[n].same(u.prev.programmed[n]) {
 			u.reports[n] = u.prev.reports[n]
 		} else {
-			u.reports[n] = u.policies[n].report(u.conflicts(n), st)
+			u.reports[n] = u.policies[n].report(u.conflicts(n), st, u.programmed[n])
 		}
 		out = append(out, u.reports[n])
 	}
@@ -45,7 +45,7 @@ func (u *update) report() []Report {
 }
 
 // report makes the Report of a policy.
-func (p *compiled) report(lost *conflicts, st *attach.Status) Report {
+func (p *compiled) report(lost *conflicts, st *attach.Status, programmed *programmed) Report {
 	r := Report{Policy: p.origin.name, Generation: p.origin.generation}
 	problems := p.origin.problems.Clone()
 	accepted, refs := v1alpha1.ReasonAccepted, v1alpha1.ReasonResolvedRefs
@@ -78,21 +78,39 @@ func (p *compiled) report(lost *conflicts, st *attach.Status) Report {
 			refs = cmp.Or(problem.Reason, v1alpha1.ReasonRefInvalid)
 		}
 	}
-	ok := accepted == v1alpha1.ReasonAccepted || accepted == v1alpha1.ReasonPartiallyConflicted
+	ok, fine := isAccepted(accepted), "valid, and its routes are decided by it"
+	if ok {
+		r.Problems = append(r.Problems, programmed.problems...)
+		switch {
+		case programmed.rejects:
+			accepted, ok = programmed.reason, false
+		case programmed.partly:
+			accepted = v1alpha1.ReasonPartiallyConflicted
+		case !programmed.decides:
+			fine = "valid; see Programmed"
+		}
+	}
 	r.Conditions = []metav1.Condition{
-		r.condition(v1alpha1.ConditionAccepted, ok, accepted, "valid, and its routes are decided by it",
+		r.condition(v1alpha1.ConditionAccepted, ok, accepted, fine,
 			authz.Invalid, authz.Conflicting, authz.Unattached, authz.Overridden, authz.Ambiguous),
 		r.condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, "every reference resolves", authz.Unresolved, authz.Warning),
 	}
-	if ok {
-		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, "compiled and in force"))
-	} else {
+	switch {
+	case !ok:
 		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted"))
+	case !programmed.decides:
+		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, programmed.reason, programmed.message))
+	default:
+		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, "compiled and in force"))
 	}
 	if st != nil {
 		r.ancestors(st.Ancestors())
 	}
 	return r
+}
+
+func isAccepted(reason string) bool {
+	return reason == v1alpha1.ReasonAccepted || reason == v1alpha1.ReasonPartiallyConflicted
 }
 
 // ancestors adds the Gateways of the targets. The conditions there are those of

@@ -75,7 +75,8 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 			targeting(onHost("replaced", "", anonymous()), "Gateway", "edge", ""),
 			overriding(targeting(onHost("replacing", "", anonymous()), "Gateway", "edge", "")),
 		},
-		Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "edge.example.com")}},
+		Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "edge.example.com")},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("shop", "edge", names("edge.example.com"), "edge")}},
 		Secrets: []*Object{
 			alice("staff"), unlabelled, object("empty", v1alpha1.UseHMAC, nil), robot("bad", "bad", "short"),
 			object("short", v1alpha1.UseHMAC, map[string]string{"secret": "hunter2-is-the-secret"}),

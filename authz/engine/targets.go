@@ -107,3 +107,8 @@ func (a *attached) Hosts(number int) iter.Seq[attach.HostUse] {
 	}
 	return func(func(attach.HostUse) bool) {}
 }
+
+// Places is attach.Attachments.Places of a policy.
+func (a *attached) Places(number, target int) iter.Seq[attach.Place] {
+	return a.Attachments.Places(a.indexes[number], target)
+}

@@ -18,8 +18,10 @@ import (
 type update struct {
 	*Snapshot
 	prev    *Snapshot
+	engine  *Engine
 	options Options
 	judged  bool // the verdicts are those of the snapshot before
+	changes changes
 }
 
 // number gives each policy the number that the policy of this name had before.

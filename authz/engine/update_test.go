@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -184,4 +185,113 @@ func TestReportsOfOneInputAreTheSameEveryTime(t *testing.T) {
 			}
 		}
 	}
+}
+
+// programmedPolicies are the policies that are Programmed.
+func programmedPolicies(reports []Report) map[string]bool {
+	out := map[string]bool{}
+	for _, r := range reports {
+		for _, c := range r.Conditions {
+			if c.Type == v1alpha1.ConditionProgrammed && c.Status == metav1.ConditionTrue {
+				out[r.Policy.String()] = true
+			}
+		}
+	}
+	return out
+}
+
+// every is each request that a match of the dice may have, and more.
+func every(d dice) (out []authz.Raw) {
+	for _, host := range []string{"a.example.com", "b.example.com", "x.example.com", "x.com", "c.bank.test", "x.bank.test", "other.test"} {
+		for _, path := range []string{"/", "/a", "/a/b", "/a/xyz", "/ab", "/b", "/x/y", "/a/x/y", "/a/b/z", "/x/b"} {
+			for _, method := range []string{"GET", "POST", "PURGE"} {
+				for extra := range 8 {
+					raw := get(host, path+pick(d, "", "?q=1"))
+					if raw.Method = method; extra&1 > 0 {
+						raw.Headers = append(raw.Headers, header("x-0", "1"))
+					}
+					if extra&2 > 0 {
+						raw.Headers = append(raw.Headers, header("x-1", "1"))
+					}
+					if extra&4 > 0 {
+						raw.Headers = append(raw.Headers, header("content-type", "application/grpc"))
+					}
+					out = append(out, raw)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// What Programmed says is asked here of Decide: of some request that a proxy
+// would send, with its word or without.
+func TestEveryPolicyThatIsProgrammedDecidesSomeRequest(t *testing.T) {
+	worlds := 60
+	if testing.Short() {
+		worlds = 20
+	}
+	said, checked := 0, 0
+	for seed := range uint64(worlds) {
+		d := dice{rand.New(rand.NewPCG(seed, 17))}
+		options := Options{OneTenant: d.often(50), AllowUnmatched: d.often(30)}
+		in := d.world()
+		for range 8 {
+			in.Policies = d.swappedPolicy(in.Policies)
+		}
+		e, _ := newWorld(options)
+		s, reports := e.Compile(in)
+		e.Swap(s)
+		decide := map[string]bool{}
+		for _, raw := range every(d) {
+			decide[e.Decide(t.Context(), raw).Policy] = true
+			for _, at := range proxies(entries(in), raw) {
+				raw.Route = &authz.RouteRef{Kind: at.route.kind, Namespace: at.route.namespace, Name: at.route.name, SectionName: at.rule}
+				decide[e.Decide(t.Context(), raw).Policy] = true
+			}
+		}
+		for _, r := range routesOf(in) { // a proxy may serve a route that no listener admits
+			if attachedAnywhere(in, r) {
+				continue
+			}
+			for _, raw := range every(d) {
+				for _, rule := range r.rules {
+					raw.Route = &authz.RouteRef{Kind: r.kind, Namespace: r.namespace, Name: r.name, SectionName: rule.name}
+					decide[e.Decide(t.Context(), raw).Policy] = true
+				}
+			}
+		}
+		programmed := programmedPolicies(reports)
+		for name := range programmed {
+			if checked++; !decide[name] {
+				t.Errorf("seed %d: %s is Programmed, and decided no request", seed, name)
+			}
+		}
+		for _, r := range reports {
+			name := r.Policy.String()
+			if decide[name] && !programmed[name] && isAccepted(r.Conditions[0].Reason) {
+				t.Errorf("seed %d: %s decides, and is not Programmed: %+v", seed, name, r.Conditions)
+			}
+			if decide[name] && strings.Contains(fmt.Sprint(r.Problems), "expected some request that this policy decides") {
+				t.Errorf("seed %d: %s decides, and is told that it does not", seed, name)
+			}
+			if !programmed[name] {
+				said++
+			}
+		}
+	}
+	if checked < worlds || said < worlds/2 {
+		t.Errorf("expected worlds with both, got %d and %d", checked, said)
+	}
+}
+
+func attachedAnywhere(in Input, r *aRoute) bool {
+	for _, g := range in.Gateways {
+		for _, l := range listenersOf(in, g) {
+			if r.names(l) && admitted(in, l, r) {
+				return true
+			}
+		}
+	}
+	return false
 }

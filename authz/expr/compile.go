@@ -31,14 +31,6 @@ func (p *Program) Cost() uint64 {
 	return p.cost
 }
 
-// Cost is what an evaluation costs at most, in units of at most about 100 ns.
-func (p *Program) Cost() uint64 {
-	if p == nil || p.contents == nil {
-		return 0
-	}
-	return p.contents.cost
-}
-
 // interruptEvery is the number of loop steps between two checks of the context.
 const interruptEvery = 100
 

@@ -35,7 +35,6 @@ func (e estimator) bound(env *cel.Env, a *cel.Ast) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("the cost of the expression cannot be estimated: %w", err)
 	}
-	e.cost = estimate.Max
 	if estimate.Max <= MaxCost {
 		return estimate.Max, nil
 	}

@@ -19,8 +19,6 @@ type inspection struct {
 	loops bool
 	// countCost says that evaluations count their cost; see linearFunctions.
 	countCost bool
-	// cost is the estimate of what an evaluation costs at most.
-	cost uint64
 	// names are the field names and literals. Error messages may repeat them.
 	names map[string]bool
 	// selects is the number of fields that the expression reads.

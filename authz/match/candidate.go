@@ -1,6 +1,9 @@
 package match
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Candidate is an entry, ready for an [Index]: see [Prepare]. It never changes.
 type Candidate struct {
@@ -35,6 +38,12 @@ type path struct {
 	exact bool
 	slash bool     // the prefix had a final slash
 	regex *program // matches the whole path
+}
+
+// MayMatch says whether the candidate may match some request with a path.
+func (c *Candidate) MayMatch(path string) bool {
+	p := &c.path
+	return p.regex != nil || path == p.value || !p.exact && strings.HasPrefix(path, p.value) && path[len(p.value)] == '/'
 }
 
 // condition requires one named value to be equal, or to match as a whole.

@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/match"
+)
+
+// programmed says whether a policy decides some request, and who decides where
+// it does not. It never changes.
+type programmed struct {
+	decides bool
+	// reason says why it decides none. rejects: another policy has all that the
+	// policy is for, so it is not Accepted either.
+	reason, message string
+	rejects         bool
+	// partly: it decides, and another policy has a part of what it is for.
+	partly   bool
+	problems []authz.Problem
+
+	// touches: routes of Gateway API have some of its hosts.
+	touches bool
+	// witness is a request that it decides by its `routes`, and pattern the
+	// hostname of the entry.
+	witness match.Sample
+	pattern string
+}
+
+// same says whether two lead to one report.
+func (p *programmed) same(other *programmed) bool {
+	if p == nil || other == nil {
+		return p == other
+	}
+	return p.decides == other.decides && p.reason == other.reason && p.message == other.message && p.rejects == other.rejects &&
+		p.partly == other.partly && slices.Equal(p.problems, other.problems)
+}
+
+// The bounds of asking for one policy. Who is beyond them has the benefit of the
+// doubt: that many requests are made for no policy of people.
+const (
+	maxAsks     = 4096
+	maxInsteads = 20
+)
+
+// program asks who decides what the policies are for. It takes over the answers
+// that no change can have made false.
+func (u *update) program() {
+	u.programmed = make([]*programmed, len(u.policies))
+	for _, n := range u.order {
+		p := u.policies[n]
+		if p.invalid {
+			continue
+		}
+		if n < len(u.prev.programmed) && u.prev.placed[n] == u.placed[n] && !u.affects(p, u.prev.programmed[n]) {
+			u.programmed[n] = u.prev.programmed[n]
+			continue
+		}
+		a := &asking{update: u, number: n, policy: p}
+		if u.attached.Status(n) != nil {
+			a.targets()
+		} else {
+			a.routes()
+		}
+		u.programmed[n] = &a.programmed
+	}
+}
+
+// affects says whether a change may have made an answer false.
+func (u *update) affects(p *compiled, before *programmed) bool {
+	touches := slices.ContainsFunc(p.hostnames, u.attached.Touches)
+	if u.attached != u.prev.attached && (before.touches || touches || len(p.origin.spec.TargetRefs) > 0) {
+		return true
+	}
+	if len(p.origin.spec.TargetRefs) > 0 {
+		return u.changes.touch
+	}
+	if before.decides && !touches && before.pattern != "" {
+		return u.changes.take(before.witness, before.pattern)
+	}
+	return slices.ContainsFunc(p.hostnames, u.changes.overlap)
+}
+
+// changes are the candidates that came to the indexes and that went, by hostname.
+type changes struct {
+	came      map[string][]*match.Candidate
+	wildcards []string // of these
+	hostnames map[string]bool
+	// touch: some hostname is one of routes of Gateway API too.
+	touch bool
+}
+
+func (c *changes) note(before, now *placed, attached *attached) {
+	for i, p := range []*placed{before, now} {
+		if p == nil {
+			continue
+		}
+		for _, candidate := range slices.Concat(p.index, p.refused, p.own) {
+			h := candidate.Hostname()
+			if !c.hostnames[h] {
+				c.hostnames[h] = true
+				c.touch = c.touch || attached.Touches(h)
+			}
+			if i == 0 {
+				continue
+			}
+			if c.came[h] == nil && h[0] == '*' {
+				c.wildcards = append(c.wildcards, h)
+			}
+			c.came[h] = append(c.came[h], candidate)
+		}
+	}
+}
+
+// take says whether a candidate that came may take a request from the entry of a
+// pattern that has it.
+func (c *changes) take(s match.Sample, pattern string) bool {
+	took := func(h string) bool {
+		switch compared := match.CompareHostnames(h, pattern); {
+		case len(c.came[h]) == 0, !match.Within(s.Host, h), compared < 0:
+			return false
+		case compared > 0:
+			return true
+		}
+		return slices.ContainsFunc(c.came[h], func(one *match.Candidate) bool { return one.MayMatch(s.Path) })
+	}
+	return took(s.Host) || slices.ContainsFunc(c.wildcards, took)
+}
+
+func (c *changes) overlap(hostname string) bool {
+	for h := range c.hostnames {
+		if match.Overlap(h, hostname) {
+			return true
+		}
+	}
+	return false
+}
+
+// asking is the asking for one policy.
+type asking struct {
+	*update
+	programmed
+	number int
+	policy *compiled
+	asks   int
+}
+
+// ask says whether the policy decides a request, without the proxy's word or with
+// that of a proxy that would serve it; and what decides it otherwise.
+func (a *asking) ask(s match.Sample, word *authz.RouteRef) (bool, found) {
+	a.asks++
+	raw := authz.Raw{Method: s.Method, Scheme: "https", Host: s.Host, Path: s.Path, TLS: true, Route: word}
+	if s.Query != "" {
+		raw.Path += "?" + s.Query
+	}
+	for _, h := range s.Headers {
+		raw.Headers = append(raw.Headers, authz.Header{Name: h.Name, Value: h.Value})
+	}
+	r, err := authz.NewRequest(raw)
+	if err != nil {
+		return false, found{}
+	}
+	f := a.engine.find(context.Background(), a.Snapshot, r, nil)
+	if f.outcome == policyFound && f.policy == a.number {
+		return true, f
+	}
+	if !a.hasRoutes || word != nil || f.outcome != answered {
+		return false, f
+	}
+	served := a.attached.Serve(r.Host, match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}})
+	for _, rule := range served.Rules {
+		ref := rule.Ref()
+		if ok, f := a.ask(s, &ref); ok {
+			return true, f
+		}
+	}
+	return false, f
+}
+
+// routes asks for the entries of a policy: for one that it decides, and for all
+// on hosts that routes of Gateway API have.
+func (a *asking) routes() {
+	placed := a.placed[a.number]
+	a.touches = slices.ContainsFunc(a.policy.hostnames, a.attached.Touches)
+	overridden := false
+	for i, e := range a.policy.entries {
+		v := placed.verdict(i)
+		_, lost := placed.lost[i]
+		if _, own := placed.ownLost[i]; lost || v.verdict == ungranted || v.verdict != inForce && (!v.part || own) {
+			continue // conflicts say so
+		}
+		if a.decides && !a.attached.Touches(e.Hostname) {
+			continue
+		}
+		s, ok, by := a.entry(e)
+		switch {
+		case ok && !a.decides:
+			a.decides, a.witness, a.pattern = true, s, e.Hostname
+		case !ok:
+			overridden = a.instead(i, by) || overridden
+		}
+	}
+	switch {
+	case a.decides:
+		a.partly = len(a.problems) > 0
+	case overridden:
+		a.rejects, a.reason = true, v1alpha1.ReasonOverridden
+	default:
+		a.rejects, a.reason = true, v1alpha1.ReasonConflicted
+		a.problems = append(a.problems, authz.Problem{Severity: authz.Conflicting, Field: "spec.routes",
+			Message: "expected some request that this policy decides, and each one made for its matches is decided by other policies, or refused; change its matches, or remove it"})
+	}
+}
+
+// entry asks for one entry: for its match, and for its match and that of each
+// route of the namespace that no other policy has.
+func (a *asking) entry(e match.Entry) (match.Sample, bool, found) {
+	var by found
+	for s := range match.Samples(match.SampleHost(e.Hostname), e.Match) {
+		ok, f := a.ask(s, nil)
+		if ok {
+			return s, true, f
+		}
+		if by.outcome == nobody || by.outcome == answered {
+			by = f
+		}
+	}
+	if !a.attached.Touches(e.Hostname) {
+		return match.Sample{}, false, by
+	}
+	for place := range a.attached.PlacesIn(a.policy.namespace, e.Hostname) {
+		if a.asks++; a.asks > maxAsks || !place.Held && a.place(place, &e.Match) {
+			return match.Sample{}, true, found{}
+		}
+	}
+	return match.Sample{}, false, by
+}
+
+// instead notes the policy with targets that decides in place of an entry, if it
+// is one.
+func (a *asking) instead(entry int, by found) bool {
+	if by.outcome != policyFound && by.outcome != targetGone || len(a.policies[by.policy].origin.spec.TargetRefs) == 0 {
+		return false
+	}
+	message := "a policy of the route decides instead"
+	switch spec := a.policies[by.policy].origin.spec; {
+	case by.outcome == targetGone:
+		message = "a policy whose target is not there answers 503 instead"
+	case spec.Precedence != "" && spec.Precedence != v1alpha1.PrecedenceDefault:
+		message = "a policy of the Gateway with precedence Override decides instead"
+	}
+	if len(a.problems) < maxInsteads {
+		a.problems = append(a.problems, authz.Problem{Severity: authz.Overridden, Field: a.policy.origin.fields[entry], Message: message})
+	}
+	return true
+}
