@@ -12,6 +12,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
 // changed is a world after one event: an object more, one less, or another one
@@ -255,6 +256,9 @@ func TestEveryPolicyThatIsProgrammedDecidesSomeRequest(t *testing.T) {
 				continue
 			}
 			for _, raw := range every(d) {
+				if len(r.hostnames) > 0 && !slices.ContainsFunc(r.hostnames, func(h string) bool { return match.Within(raw.Host, h) }) {
+					continue
+				}
 				for _, rule := range r.rules {
 					raw.Route = &authz.RouteRef{Kind: r.kind, Namespace: r.namespace, Name: r.name, SectionName: rule.name}
 					decide[e.Decide(t.Context(), raw).Policy] = true
