@@ -164,6 +164,24 @@ func BenchmarkCompile10000OneChange(b *testing.B) {
 	}
 }
 
+// One policy of 10,000 on one host, each with a path of its own, changes its path.
+func BenchmarkCompile10000OneHost(b *testing.B) {
+	e, _ := newWorld(Options{})
+	var in Input
+	for i := range 10_000 {
+		in.Policies = append(in.Policies, under(onHost(fmt.Sprint("p-", i), "api.example.com", anonymous()), fmt.Sprint("/team-", i)))
+	}
+	load(b, e, in)
+	in.Policies = slices.Clone(in.Policies)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		p := under(onHost("p-4711", "api.example.com", anonymous()), fmt.Sprint("/other-", i))
+		p.Generation, in.Policies[4711] = int64(i+2), p
+		s, _ := e.Compile(in)
+		e.Swap(s)
+	}
+}
+
 // One key of 10,000 is deleted and comes back in a cluster, where all that did
 // not change is the same object.
 func BenchmarkCompile10000OneKey(b *testing.B) {

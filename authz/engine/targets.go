@@ -22,7 +22,7 @@ type attached struct {
 // attach takes over the attachments if neither objects of Gateway API nor
 // tenancy nor targets changed.
 func (u *update) attach(objects attach.Objects) {
-	a := &attached{objects: objects, tenancy: u.tenancy}
+	a := &attached{tenancy: u.tenancy}
 	for _, n := range u.order {
 		p := u.policies[n]
 		if spec := p.origin.spec; len(spec.TargetRefs) > 0 {
@@ -34,6 +34,8 @@ func (u *update) attach(objects attach.Objects) {
 		u.attached = old
 		return
 	}
+	a.objects = attach.Objects{HTTPRoutes: slices.Clone(objects.HTTPRoutes), GRPCRoutes: slices.Clone(objects.GRPCRoutes), Gateways: slices.Clone(objects.Gateways),
+		ListenerSets: slices.Clone(objects.ListenerSets), Namespaces: slices.Clone(objects.Namespaces)}
 	a.indexes = make(map[int]int, len(a.numbers))
 	for i, n := range a.numbers {
 		a.indexes[n] = i
