@@ -21,6 +21,7 @@ type routeKey struct{ kind, namespace, name string }
 // route is an HTTPRoute or GRPCRoute.
 type route struct {
 	key       routeKey
+	source    any // the object
 	created   metav1.Time
 	hostnames []gatewayv1.Hostname
 	rules     []rule
@@ -64,14 +65,14 @@ func (at attachment) covers(host string) bool {
 func allRoutes(objects Objects) []*route {
 	out := make([]*route, 0, len(objects.HTTPRoutes)+len(objects.GRPCRoutes))
 	for _, r := range objects.HTTPRoutes {
-		one := newRoute(v1alpha1.TargetHTTPRoute, &r.ObjectMeta, r.Spec.Hostnames, &r.Spec.CommonRouteSpec)
+		one := newRoute(v1alpha1.TargetHTTPRoute, r, &r.ObjectMeta, r.Spec.Hostnames, &r.Spec.CommonRouteSpec)
 		for i := range r.Spec.Rules {
 			one.addRule(r.Spec.Rules[i].Name, r.Spec.Rules[i].Matches)
 		}
 		out = append(out, one.complete())
 	}
 	for _, r := range objects.GRPCRoutes {
-		one := newRoute(v1alpha1.TargetGRPCRoute, &r.ObjectMeta, r.Spec.Hostnames, &r.Spec.CommonRouteSpec)
+		one := newRoute(v1alpha1.TargetGRPCRoute, r, &r.ObjectMeta, r.Spec.Hostnames, &r.Spec.CommonRouteSpec)
 		for i := range r.Spec.Rules {
 			var matches []gatewayv1.HTTPRouteMatch
 			for _, m := range r.Spec.Rules[i].Matches {
@@ -88,9 +89,9 @@ func allRoutes(objects Objects) []*route {
 	return out
 }
 
-func newRoute(kind v1alpha1.TargetKind, meta *metav1.ObjectMeta, hostnames []gatewayv1.Hostname, common *gatewayv1.CommonRouteSpec) *route {
+func newRoute(kind v1alpha1.TargetKind, source any, meta *metav1.ObjectMeta, hostnames []gatewayv1.Hostname, common *gatewayv1.CommonRouteSpec) *route {
 	return &route{
-		key: routeKey{string(kind), cmp.Or(meta.Namespace, "default"), meta.Name}, created: meta.CreationTimestamp,
+		key: routeKey{string(kind), cmp.Or(meta.Namespace, "default"), meta.Name}, source: source, created: meta.CreationTimestamp,
 		hostnames: hostnames, parents: common.ParentRefs, byDefault: common.UseDefaultGateways == gatewayv1.GatewayDefaultScopeAll,
 	}
 }

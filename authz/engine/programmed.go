@@ -54,12 +54,13 @@ func (u *update) program() {
 		if p.invalid {
 			continue
 		}
-		if n < len(u.prev.programmed) && u.prev.placed[n] == u.placed[n] && !u.affects(p, u.prev.programmed[n]) {
+		if n < len(u.prev.programmed) && u.prev.placed[n] == u.placed[n] && !u.affects(n, u.prev.programmed[n]) {
 			u.programmed[n] = u.prev.programmed[n]
 			continue
 		}
 		a := &asking{update: u, number: n, policy: p}
 		if u.attached.Status(n) != nil {
+			a.touches = true
 			a.targets()
 		} else {
 			a.routes()
@@ -69,18 +70,43 @@ func (u *update) program() {
 }
 
 // affects says whether a change may have made an answer false.
-func (u *update) affects(p *compiled, before *programmed) bool {
-	touches := slices.ContainsFunc(p.hostnames, u.attached.Touches)
-	if u.attached != u.prev.attached && (before.touches || touches || len(p.origin.spec.TargetRefs) > 0) {
+func (u *update) affects(n int, before *programmed) bool {
+	p := u.policies[n]
+	targets := len(p.origin.spec.TargetRefs) > 0
+	touches := targets || slices.ContainsFunc(p.hostnames, u.attached.Touches)
+	switch {
+	case u.attached != u.prev.attached && (before.touches || touches) && u.reattach(n):
 		return true
-	}
-	if len(p.origin.spec.TargetRefs) > 0 {
+	case targets:
 		return u.changes.touch
-	}
-	if before.decides && !touches && before.pattern != "" {
+	case before.decides && !touches && before.pattern != "":
 		return u.changes.take(before.witness, before.pattern)
 	}
 	return slices.ContainsFunc(p.hostnames, u.changes.overlap)
+}
+
+// reattach says whether routes changed on a host of a policy.
+func (u *update) reattach(n int) bool {
+	if !u.routesAlone || !u.attached.Status(n).Same(u.prev.attached.Status(n)) {
+		return true
+	}
+	on := func(pattern string) bool {
+		for h := range u.reattached {
+			if match.Overlap(h, pattern) {
+				return true
+			}
+		}
+		return false
+	}
+	some := len(u.policies[n].hostnames) > 0
+	for _, attached := range []*attached{u.prev.attached, u.attached} {
+		for use := range attached.Hosts(n) {
+			if some = true; on(use.Pattern) {
+				return true
+			}
+		}
+	}
+	return !some || slices.ContainsFunc(u.policies[n].hostnames, on)
 }
 
 // changes are the candidates that came to the indexes and that went, by hostname.

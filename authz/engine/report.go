@@ -34,7 +34,7 @@ func (u *update) report() []Report {
 	out := make([]Report, 0, len(u.order))
 	for _, n := range u.order {
 		st := u.attached.Status(n)
-		if n < len(u.prev.placed) && u.prev.placed[n] == u.placed[n] && (st == nil || u.prev.attached == u.attached) && u.programmed[n].same(u.prev.programmed[n]) {
+		if n < len(u.prev.placed) && u.prev.placed[n] == u.placed[n] && (u.prev.attached == u.attached || st.Same(u.prev.attached.Status(n))) && u.programmed[n].same(u.prev.programmed[n]) {
 			u.reports[n] = u.prev.reports[n]
 		} else {
 			u.reports[n] = u.policies[n].report(u.conflicts(n), st, u.programmed[n])

@@ -42,7 +42,15 @@ func (u *update) attach(objects attach.Objects) {
 	}
 	a.Attachments = attach.New(objects, a.policies, u.tenancy.attach())
 	u.attached = a
+	if old := u.prev.attached; old != nil && slices.Equal(a.numbers, old.numbers) && slices.EqualFunc(a.policies, old.policies, sameTargets) && sameGateways(objects, old.objects) {
+		u.reattached, u.routesAlone = attach.ChangedHostnames(old.Attachments, a.Attachments)
+		u.routesAlone = u.routesAlone && len(u.reattached) <= maxReattached
+	}
 }
+
+// maxReattached is for how many hostnames it is worth while to look whom they
+// touch.
+const maxReattached = 64
 
 func sameTargets(a, b attach.Policy) bool {
 	return a.Namespace == b.Namespace && a.Name == b.Name && a.Precedence == b.Precedence && slices.Equal(a.TargetRefs, b.TargetRefs)
@@ -50,8 +58,11 @@ func sameTargets(a, b attach.Policy) bool {
 
 // sameObjects compares objects that no source ever changes.
 func sameObjects(a, b attach.Objects) bool {
-	return sameSet(a.HTTPRoutes, b.HTTPRoutes) && sameSet(a.GRPCRoutes, b.GRPCRoutes) && sameSet(a.Gateways, b.Gateways) && sameSet(a.ListenerSets, b.ListenerSets) &&
-		sameNamespaces(a.Namespaces, b.Namespaces)
+	return sameSet(a.HTTPRoutes, b.HTTPRoutes) && sameSet(a.GRPCRoutes, b.GRPCRoutes) && sameGateways(a, b)
+}
+
+func sameGateways(a, b attach.Objects) bool {
+	return sameSet(a.Gateways, b.Gateways) && sameSet(a.ListenerSets, b.ListenerSets) && sameNamespaces(a.Namespaces, b.Namespaces)
 }
 
 // sameSet compares lists in any order.

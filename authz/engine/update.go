@@ -22,6 +22,10 @@ type update struct {
 	options Options
 	judged  bool // the verdicts are those of the snapshot before
 	changes changes
+	// reattached are the hostnames of routes of Gateway API that changed.
+	// routesAlone: nothing else of the attachments did.
+	reattached  map[string]bool
+	routesAlone bool
 }
 
 // number gives each policy the number that the policy of this name had before.
