@@ -49,5 +49,10 @@ func (st *Status) Same(other *Status) bool {
 	if st == nil || other == nil {
 		return st == other
 	}
-	return slices.Equal(st.targets, other.targets) && maps.Equal(st.gateways, other.gateways) && slices.Equal(st.ambiguous, other.ambiguous)
+	return slices.EqualFunc(st.targets, other.targets, targetStatus.same) && maps.Equal(st.gateways, other.gateways) && slices.Equal(st.ambiguous, other.ambiguous)
+}
+
+func (t targetStatus) same(o targetStatus) bool {
+	return t.ref == o.ref && t.key == o.key && t.missing == o.missing && t.uncounted == o.uncounted && t.gone == o.gone && t.lostTo == o.lostTo &&
+		t.overridden == o.overridden && slices.Equal(t.ungranted, o.ungranted)
 }
