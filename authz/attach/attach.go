@@ -86,10 +86,13 @@ type Attachments struct {
 
 // New attaches policies to the routes of Gateway API.
 func New(objects Objects, policies []Policy, tenancy Tenancy) *Attachments {
+	routes := allRoutes(objects)
+	size := len(routes)
 	a := &Attachments{
-		listeners: newListeners(objects, tenancy.Counts), routes: allRoutes(objects), byKey: map[routeKey]*route{}, grants: tenancy.Grants,
-		holders: map[target]Holder{}, lostRules: map[*route]Holder{},
-		routeNamespaces: map[string]bool{}, namespaces: map[string]map[string]bool{}, hostnames: map[string][]string{}, unattached: map[string]bool{}, above: map[string]bool{}, routesAt: map[HostUse][]*route{},
+		listeners: newListeners(objects, tenancy.Counts), routes: routes, byKey: make(map[routeKey]*route, size), grants: tenancy.Grants,
+		holders: make(map[target]Holder, len(policies)), lostRules: map[*route]Holder{},
+		routeNamespaces: map[string]bool{}, namespaces: make(map[string]map[string]bool, size), hostnames: map[string][]string{},
+		unattached: map[string]bool{}, above: make(map[string]bool, size), routesAt: make(map[HostUse][]*route, size),
 		hosts: make([]map[HostUse]bool, len(policies)), statuses: make([]*Status, len(policies)),
 	}
 	for _, r := range a.routes {

@@ -53,7 +53,7 @@ func (a *asking) target(t int) (out targetAnswer) {
 		switch {
 		case place.Held:
 			out.held, out.gone = true, out.gone || place.Gone
-		case a.asks > maxAsks || a.place(place, nil):
+		case a.spent() || a.place(place, nil):
 			out.decides = true
 			return out
 		default:
@@ -93,10 +93,7 @@ func (a *asking) match(place attach.Place, hostname string, m gatewayv1.HTTPRout
 			s.Method = "POST"
 			s.Headers = append(s.Headers, match.Field{Name: "content-type", Value: "application/grpc"})
 		}
-		if a.asks > maxAsks {
-			return true
-		}
-		if ok, _ := a.ask(s, word); ok {
+		if ok, _ := a.ask(s, word); ok || a.spent() {
 			return true
 		}
 	}

@@ -38,12 +38,29 @@ func (p *programmed) same(other *programmed) bool {
 		p.partly == other.partly && slices.Equal(p.problems, other.problems)
 }
 
-// The bounds of asking for one policy. Who is beyond them has the benefit of the
-// doubt: that many requests are made for no policy of people.
+// The bounds of asking for one policy. A policy beyond them has the benefit of the
+// doubt: no policy of people needs that many requests, or that many candidates
+// looked at.
 const (
-	maxAsks     = 4096
-	maxInsteads = 20
+	maxAsks            = 4096
+	maxCandidates      = 1024
+	candidatesPerEntry = 16
+	maxInsteads        = 20
 )
+
+// meter ends a lookup after so many candidates with conditions: package match
+// asks it before each. So the bound is the same on every machine.
+type meter struct {
+	context.Context
+	left int
+}
+
+func (m *meter) Err() error {
+	if m.left--; m.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
 
 // program asks who decides what the policies are for. It takes over the answers
 // that no change can have made false.
@@ -58,7 +75,7 @@ func (u *update) program() {
 			u.programmed[n] = u.prev.programmed[n]
 			continue
 		}
-		a := &asking{update: u, number: n, policy: p}
+		a := &asking{update: u, number: n, policy: p, meter: meter{context.Background(), maxCandidates + candidatesPerEntry*len(p.entries)}}
 		if u.attached.Status(n) != nil {
 			a.touches = true
 			a.targets()
@@ -171,7 +188,11 @@ type asking struct {
 	number int
 	policy *compiled
 	asks   int
+	meter  meter
 }
+
+// spent says whether a bound is reached.
+func (a *asking) spent() bool { return a.asks > maxAsks || a.meter.left < 0 }
 
 // ask says whether the policy decides a request, without the proxy's word or with
 // that of a proxy that would serve it; and what decides it otherwise.
@@ -188,14 +209,14 @@ func (a *asking) ask(s match.Sample, word *authz.RouteRef) (bool, found) {
 	if err != nil {
 		return false, found{}
 	}
-	f := a.engine.find(context.Background(), a.Snapshot, r, nil)
+	f := a.engine.find(&a.meter, a.Snapshot, r, nil)
 	if f.outcome == policyFound && f.policy == a.number {
 		return true, f
 	}
 	if !a.hasRoutes || word != nil || f.outcome != answered {
 		return false, f
 	}
-	served := a.attached.Serve(r.Host, match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}})
+	served := a.attached.Serve(r.Host, match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: &a.meter})
 	for _, rule := range served.Rules {
 		ref := rule.Ref()
 		if ok, f := a.ask(s, &ref); ok {
@@ -246,18 +267,21 @@ func (a *asking) entry(e match.Entry) (match.Sample, bool, found) {
 	var by found
 	for s := range match.Samples(match.SampleHost(e.Hostname), e.Match) {
 		ok, f := a.ask(s, nil)
-		if ok {
+		if ok || a.spent() {
 			return s, true, f
 		}
 		if by.outcome == nobody || by.outcome == answered {
 			by = f
+		}
+		if a.hasTargets(f) {
+			break // another text of the expression is for the same route
 		}
 	}
 	if !a.attached.Touches(e.Hostname) {
 		return match.Sample{}, false, by
 	}
 	for place := range a.attached.PlacesIn(a.policy.namespace, e.Hostname) {
-		if a.asks++; a.asks > maxAsks || !place.Held && a.place(place, &e.Match) {
+		if a.asks++; a.spent() || !place.Held && a.place(place, &e.Match) {
 			return match.Sample{}, true, found{}
 		}
 	}
@@ -267,7 +291,7 @@ func (a *asking) entry(e match.Entry) (match.Sample, bool, found) {
 // instead notes the policy with targets that decides in place of an entry, if it
 // is one.
 func (a *asking) instead(entry int, by found) bool {
-	if by.outcome != policyFound && by.outcome != targetGone || len(a.policies[by.policy].origin.spec.TargetRefs) == 0 {
+	if !a.hasTargets(by) {
 		return false
 	}
 	message := "a policy of the route decides instead"
@@ -281,4 +305,9 @@ func (a *asking) instead(entry int, by found) bool {
 		a.problems = append(a.problems, authz.Problem{Severity: authz.Overridden, Field: a.policy.origin.fields[entry], Message: message})
 	}
 	return true
+}
+
+// hasTargets says whether a policy with targets was found.
+func (s *Snapshot) hasTargets(f found) bool {
+	return (f.outcome == policyFound || f.outcome == targetGone) && len(s.policies[f.policy].origin.spec.TargetRefs) > 0
 }

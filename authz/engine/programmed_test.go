@@ -137,3 +137,45 @@ func TestWhoIsNotTouchedIsNotAskedFor(t *testing.T) {
 		t.Errorf("expected one policy to be asked for, got %d", asked)
 	}
 }
+
+// A policy as large as there may be is asked for whole. What that costs is bounded
+// by what it has itself, whatever stands before it on its host.
+func TestWhatAskingForAPolicyCostsIsBounded(t *testing.T) {
+	in := Input{Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")},
+		HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("shop", "all", names("*.example.com"), "edge")}}}
+	large := wide("large", 16, 64)
+	for i := range large.Spec.Routes[0].Matches {
+		large.Spec.Routes[0].Matches[i].Path = &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchRegularExpression), Value: new(fmt.Sprintf("/%d/([a-z]{1,3}x)*", i))}
+	}
+	in.Policies = []*v1alpha1.AgentAuthPolicy{overriding(targeting(onHost("gate", "", anonymous()), "Gateway", "edge", "")), large}
+	e, _ := newWorld(Options{})
+	s, reports := e.Compile(in)
+	e.Swap(s)
+	saying(t, reports, "large", "False Overridden", "False NotAccepted", "precedence Override decides instead")
+	if n := len(named(reports, "large").Problems); n != maxInsteads {
+		t.Errorf("expected %d problems, got %d", maxInsteads, n)
+	}
+	m := meter{t.Context(), 3}
+	for i := range 5 {
+		if err := m.Err(); (err != nil) != (i >= 3) {
+			t.Errorf("%d: got %v", i, err)
+		}
+	}
+	// 2000 expressions that do not match, and then one that takes all.
+	in = Input{}
+	for i := range 9 {
+		p := older(expressions(256))
+		p.Name, p.Spec.Routes = fmt.Sprint("p", i), nil
+		for j := range 4 {
+			r := v1alpha1.Route{Hostnames: []v1alpha1.Hostname{"a.example.com"}}
+			for k := range 64 {
+				r.Matches = append(r.Matches, gatewayv1.HTTPRouteMatch{Path: &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchRegularExpression), Value: new(fmt.Sprintf("/%d-%d-%d/x", i, j, k))}})
+			}
+			p.Spec.Routes = append(p.Spec.Routes, r)
+		}
+		in.Policies = append(in.Policies, p)
+	}
+	in.Policies = append(in.Policies, older(matching(onHost("q-all", "a.example.com", anonymous()), "/.*")), newer(matching(onHost("never", "a.example.com", anonymous()), "/v[0-9]+")))
+	_, reports = e.Compile(in)
+	saying(t, reports, "never", "True Accepted", "True Programmed", "") // the doubt
+}
