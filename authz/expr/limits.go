@@ -21,8 +21,8 @@ const (
 	// maxDepth is the deepest nesting.
 	maxDepth = 50
 	// maxTypeSize is the largest type, in parts; list(map(string, dyn)) has four.
-	// The type check takes the third power of it.
-	maxTypeSize = 32
+	// The type check writes the type of each node out, more than once.
+	maxTypeSize = 12
 	// maxUncachedSelects is how many fields an expression may read without a
 	// cache. A cache costs more than a few reads.
 	maxUncachedSelects = 24
