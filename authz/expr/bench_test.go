@@ -1,6 +1,9 @@
 package expr
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func BenchmarkBool(b *testing.B) {
 	in := input(b)
@@ -26,6 +29,51 @@ func BenchmarkBool(b *testing.B) {
 func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
 		mustCompile(b, Bool, `pathPrefix(request.path, "/v1") && identity.claims.?role.orValue("") == "manager"`)
+	}
+}
+
+// worstCompiles are the expressions that were found to take longest to compile,
+// valid or not, for an expression of the greatest length.
+var worstCompiles = map[string]string{
+	"large types":       chain(`[1]`, `.map(i,[i])`, 9) + `.map(i,` + strings.Repeat(`[i].map(j,[j])==[]||`, 190) + `true)[0]`,
+	"doubled types":     chain(`[1]`, `.map(i,{i:i})`, 300) + `==[]`,
+	"loops":             strings.Repeat(`[1].filter(i,true)==[1]&&`, 160) + `true`,
+	"optionals":         strings.Repeat(`optional.of(1).optMap(i,i).hasValue()&&`, 104) + `true`,
+	"unknown names":     strings.Repeat(`a.b.c.d(1)||`, 340) + `true`,
+	"Unicode classes":   `"a".matches("(?i)[` + strings.Repeat(`\\pL`, 32) + `]")`,
+	"wide ranges":       `"a".matches("(?i)` + strings.Repeat(`[b-𞥃]`, 4) + `")`,
+	"large repetitions": `"a".matches("` + strings.Repeat(`a{1000}`, 16) + `")`,
+}
+
+func BenchmarkCompileWorst(b *testing.B) {
+	for name, src := range worstCompiles {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				_, _ = Compile(Bool, src)
+			}
+		})
+	}
+}
+
+// BenchmarkEvalWorst has the evaluations that were found to take longest: they
+// end where they have cost MaxCost.
+func BenchmarkEvalWorst(b *testing.B) {
+	in := worst(b)
+	for name, src := range map[string]string{
+		"shared lists":         chain(`[dyn(1)]`, `.map(i,dyn([i,i]))`, 30) + `.map(i,i==i)[0]`,
+		"shared maps":          chain(`[1]`, `.map(i,dyn({"a":i,"b":i}))`, 27) + `.map(i,i==i)[0]`,
+		"compared claims":      `identity.groups.map(g,[1,2,3,4].map(i,identity.claims==identity.claims)).size()==1`,
+		"compared headers":     `identity.groups.map(g,[1,2,3,4].map(i,request.headers==request.headers)).size()==1`,
+		"loops":                `identity.groups.map(g,identity.claims.l.map(i,request.path=="")).size()==1`,
+		"a regular expression": `string(request.body).matches("(a|b)*(c|d)*[0-9]+[a-z]{1,60}x")`,
+		"joined texts":         chain(`[request.path]`, `.map(i,[i,i,i].join(","))`, 3) + `.map(i,i.matches("(a|p)*c"))[0]`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := mustCompile(b, Bool, src)
+			for b.Loop() {
+				_, _ = p.Bool(b.Context(), in)
+			}
+		})
 	}
 }
 

@@ -12,9 +12,11 @@
 //	         Program.ClaimStrings  its groups
 //
 // An operator writes the expression and a caller sends its values, so both are
-// bounded (limits.go): a long expression or value is an error, Compile refuses
-// an expression whose estimated cost is over [MaxCost] (estimate.go), and an
-// evaluation ends where its counted cost is (count.go).
+// bounded (limits.go): a long expression or value is an error. Compile refuses
+// large types before the type check (shape.go), large regular expressions before
+// it compiles them (regex.go), and an expression whose estimated cost is over
+// [MaxCost] (estimate.go). An evaluation ends where its counted cost is (count.go);
+// a call that alone could take longer is weighed before (guard.go).
 //
 // An expression of kind [Bool] or [String] reads
 //

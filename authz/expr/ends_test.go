@@ -98,7 +98,7 @@ func TestAVariableOfAnUnknownTypeIsOfDyn(t *testing.T) {
 func TestARegularExpressionThatTakesLongToCompileIsRefusedBefore(t *testing.T) {
 	repeat := strings.Repeat
 	for pattern, want := range map[string]string{
-		repeat(`\\pL`, 800):                           "at most 32 Unicode classes (\\p; a range beyond ASCII after (?i) counts as four), got 800",
+		repeat(`\\pL`, 800):                           "at most 32 Unicode classes (\\p; a range beyond ASCII after (?i) counts as eight), got 800",
 		`[` + repeat(`\\pL`, 800) + `]`:               "at most 32 Unicode classes",
 		`(?i)[` + repeat(`\\PL`, 800) + `]`:           "at most 32 Unicode classes",
 		`(?i)` + repeat(`[b-𞥃]`, 400):                 "at most 32 Unicode classes",

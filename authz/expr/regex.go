@@ -36,7 +36,7 @@ func (i *inspection) checkRegex(e ast.Expr) {
 		return
 	}
 	if i.classes += wideClasses(pattern); i.classes > maxClasses {
-		i.refuse(e, fmt.Sprintf("expected regular expressions of at most %d Unicode classes (\\p; a range beyond ASCII after (?i) counts as four), got %d: name the characters that are meant", maxClasses, i.classes))
+		i.refuse(e, fmt.Sprintf("expected regular expressions of at most %d Unicode classes (\\p; a range beyond ASCII after (?i) counts as eight), got %d: name the characters that are meant", maxClasses, i.classes))
 		return
 	}
 	tree, err := syntax.Parse(pattern, syntax.Perl)
@@ -81,7 +81,7 @@ var (
 func wideClasses(pattern string) int {
 	n := strings.Count(pattern, `\p`) + strings.Count(pattern, `\P`)
 	if folding.MatchString(pattern) {
-		n += 4 * len(wideRange.FindAllStringIndex(pattern, maxClasses))
+		n += 8 * len(wideRange.FindAllStringIndex(pattern, maxClasses))
 	}
 	return n
 }
