@@ -179,7 +179,7 @@ func TestExpressionsOfAGrammarEnd(t *testing.T) {
 	in, valid := worst(t), 0
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 1500 {
+	for range 600 {
 		src := (&grammar{next: r.IntN}).expression()
 		if len(src) > MaxLength {
 			continue
