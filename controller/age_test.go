@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,16 +55,17 @@ func TestNoTryThatFailsSetsTheAgeBack(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					a := &apiServer{streams: streams, objects: []runtime.Object{keySecret("the-first-key-of-the-robot")}}
 					from := a.listWatch()
-					well, broken := from.WatchFuncWithContext, false
+					well := from.WatchFuncWithContext
+					var broken atomic.Bool
 					from.WatchFuncWithContext = func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-						if !broken {
+						if !broken.Load() {
 							return well(ctx, o)
 						}
 						return begin(watch.NewRaceFreeFake())
 					}
 					lists := from.ListWithContextFunc
 					from.ListWithContextFunc = func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-						if broken {
+						if broken.Load() {
 							return nil, errors.New("the list cannot be decoded")
 						}
 						return lists(ctx, o)
@@ -76,7 +78,7 @@ func TestNoTryThatFailsSetsTheAgeBack(t *testing.T) {
 					if c.age() != 0 {
 						t.Fatalf("expected all to be well, got age %s", c.age())
 					}
-					broken = true
+					broken.Store(true)
 					start, last := time.Now(), time.Duration(0)
 					a.last().Stop()
 					for time.Since(start) < 10*time.Minute {
@@ -90,7 +92,7 @@ func TestNoTryThatFailsSetsTheAgeBack(t *testing.T) {
 					if last < 9*time.Minute {
 						t.Errorf("expected the age of ten minutes, got %s", last)
 					}
-					broken = false
+					broken.Store(false)
 					time.Sleep(2 * time.Minute)
 					synctest.Wait()
 					if c.age() != 0 {

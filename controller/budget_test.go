@@ -3,12 +3,14 @@ package controller
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,11 +174,11 @@ func TestWhichObjectsAreHeldFollowsFromWhatThereIsAlone(t *testing.T) {
 	}
 }
 
-// fetching lists what there is by name, and fails while err is set.
-func fetching(all map[int]client.Object, err *error) *toolscache.ListWatch {
+// fetching lists what there is by name, and fails while it is to.
+func fetching(all map[int]client.Object, fails *atomic.Bool) *toolscache.ListWatch {
 	return &toolscache.ListWatch{ListWithContextFunc: func(_ context.Context, o metav1.ListOptions) (k8sruntime.Object, error) {
-		if err != nil && *err != nil {
-			return nil, *err
+		if fails != nil && fails.Load() {
+			return nil, errors.New("connection refused")
 		}
 		list := &corev1.ConfigMapList{}
 		for object := range maps.Values(all) {
@@ -191,7 +193,8 @@ func fetching(all map[int]client.Object, err *error) *toolscache.ListWatch {
 func TestWhatFitsOnceOthersAreGoneIsFetchedAndOthersAreNotAffected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := map[int]client.Object{}
-		failing := fmt.Errorf("connection refused")
+		var failing atomic.Bool
+		failing.Store(true)
 		c := newCollection(&corev1.ConfigMap{}, fetching(all, &failing), make(chan struct{}, 1), nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
@@ -210,6 +213,7 @@ func TestWhatFitsOnceOthersAreGoneIsFetchedAndOthersAreNotAffected(t *testing.T)
 		}
 		told(c.changed)
 		gone := all[0]
+		synctest.Wait()
 		delete(all, 0)
 		if err := c.Delete(gone); err != nil {
 			t.Fatal(err)
@@ -219,7 +223,7 @@ func TestWhatFitsOnceOthersAreGoneIsFetchedAndOthersAreNotAffected(t *testing.T)
 			t.Errorf("got %q", got)
 		}
 		told(c.changed)
-		failing = nil
+		failing.Store(false)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got := full(c); !slices.Equal(got, []string{"evil/o-9998", "shop/o-9996"}) || !told(c.changed) {

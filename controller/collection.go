@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
-	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/flowcontrol"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,15 +40,6 @@ type collection struct {
 	watch  watchState
 	stream held // what the watch has delivered of what there was before it
 }
-
-// How often the watch of a collection is begun: at most watchBurst times at
-// once, and then watchesPerSecond. Reflectors wait longer after most failures,
-// but not after a watch that brought an event and was cut: they read everything
-// again, as fast as they can.
-const (
-	watchBurst       = 5
-	watchesPerSecond = 0.5
-)
 
 // How many objects that cannot be read are logged one by one: oddBurst, and then
 // oddPerSecond.
@@ -85,53 +75,6 @@ func (c *collection) list(ctx context.Context, o metav1.ListOptions) (runtime.Ob
 		c.mu.Unlock()
 	}
 	return c.from.ListWithContextFunc(ctx, o)
-}
-
-// beginWatch begins a watch, in its time.
-func (c *collection) beginWatch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-	if err := c.pace.Wait(ctx); err != nil {
-		return nil, err
-	}
-	w, err := c.from.WatchFuncWithContext(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	opened := &openWatch{w, c}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.watch.opens(opened, o.SendInitialEvents != nil)
-	c.stream = held{}
-	return opened, nil
-}
-
-// openWatch notes when the watch ends: a reflector stops each of its watches,
-// also those that the API server ended.
-type openWatch struct {
-	watch.Interface
-	of *collection
-}
-
-// Stop ends the watch.
-func (w *openWatch) Stop() {
-	w.Interface.Stop()
-	w.of.mu.Lock()
-	defer w.of.mu.Unlock()
-	w.of.watch.ends(w)
-}
-
-// UpdateResourceVersion is called after each event that was taken, bookmarks too.
-func (c *collection) UpdateResourceVersion(string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.watch.delivers()
-}
-
-// age is for how long the collection may not have been what the API server has;
-// 0 while it is watched.
-func (c *collection) age() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.watch.age()
 }
 
 // hasSynced reports whether everything was read.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,35 +25,37 @@ import (
 )
 
 // serverOf applies conditions, and a watch brings each version. Somebody may
-// write after each write, before the answer comes.
+// write after each write.
 type serverOf struct {
 	client.SubResourceWriter
 	objects objects
+	mu      sync.Mutex
 	version int
-	writes  int
-	since   time.Time
-	after   func() // each write
+	writes  atomic.Int32
+	fights  atomic.Bool // somebody else writes after each write
 }
 
 // puts makes a status be there, and the watch brings it.
-func (s *serverOf) puts(message string) {
+func (s *serverOf) puts(message string) (version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.version++
 	p := policy("orders", "1", 1, metav1.Condition{Type: "Accepted", Status: "True", Reason: "Accepted", Message: message, ObservedGeneration: 1, LastTransitionTime: noon})
 	p.ResourceVersion = fmt.Sprint(s.version)
 	if err := s.objects.Update(asSent(p)); err != nil {
 		panic(err)
 	}
+	return p.ResourceVersion
 }
 
 func (s *serverOf) Apply(_ context.Context, o runtime.ApplyConfiguration, _ ...client.SubResourceApplyOption) error {
 	u := o.(interface{ UnstructuredContent() map[string]any })
-	s.writes++
+	s.writes.Add(1)
 	conditions, _, _ := unstructured.NestedSlice(u.UnstructuredContent(), "status", "conditions")
 	message, _, _ := unstructured.NestedString(conditions[0].(map[string]any), "message")
-	s.puts(message)
-	o.(interface{ SetResourceVersion(string) }).SetResourceVersion(fmt.Sprint(s.version))
-	if s.after != nil {
-		s.after()
+	o.(interface{ SetResourceVersion(string) }).SetResourceVersion(s.puts(message))
+	if s.fights.Load() {
+		go s.puts("what the other release says")
 	}
 	return nil
 }
@@ -61,7 +65,7 @@ func TestTwoWritersThatSeeAPolicyOtherwiseComeToRest(t *testing.T) {
 		o := newObjects()
 		w := &serverOf{objects: o}
 		s := statusOf(w, o)
-		w.after = func() { go w.puts("what the other release says") } // at once
+		w.fights.Store(true)
 		w.puts("")
 		r := report(1)
 		r[0].Conditions[0].Message = "what this one says"
@@ -70,35 +74,35 @@ func TestTwoWritersThatSeeAPolicyOtherwiseComeToRest(t *testing.T) {
 		go s.run(ctx)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if w.writes < freeWrites || w.writes > 25 {
-			t.Errorf("expected few writes in an hour, got %d", w.writes)
+		if n := w.writes.Load(); n < freeWrites || n > 25 {
+			t.Errorf("expected few writes in an hour, got %d", n)
 		}
-		before := w.writes
+		before := w.writes.Load()
 		changed := report(1)
 		changed[0].Conditions[0].Message = "something else"
 		s.report(changed)
 		synctest.Wait()
-		if w.writes == before {
+		if w.writes.Load() == before {
 			t.Error("a new report is not waited with")
 		}
-		w.after = nil // the other one is gone
+		w.fights.Store(false) // the other one is gone
 		time.Sleep(2 * longestContest)
 		synctest.Wait()
 		if got := o.get("shop/orders").status.Conditions[0].Message; got != "something else" {
 			t.Errorf("expected the status to be ours in the end, got %q", got)
 		}
-		before = w.writes
+		before = w.writes.Load()
 		time.Sleep(time.Hour)
-		if w.writes != before {
-			t.Errorf("%d writes of what is there already", w.writes-before)
+		if w.writes.Load() != before {
+			t.Errorf("%d writes of what is there already", w.writes.Load()-before)
 		}
 		s.report(nil)
+		cancel()
 		synctest.Wait()
+		s.forget(nil)
 		if len(s.written)+len(s.failed) != 0 {
 			t.Error("what is kept of policies that are gone stays")
 		}
-		cancel()
-		synctest.Wait()
 	})
 }
 

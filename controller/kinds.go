@@ -80,11 +80,6 @@ func versions() []version {
 // version is not watched any more, so that no removal would be noticed.
 const expiry = 2 * time.Minute
 
-// rereadAfter are the waits between lists of a kind after its CRD changed. Specs
-// then change without a new generation, and for up to two minutes a watch may
-// deliver objects in the old schema, which no later watch corrects.
-var rereadAfter = []time.Duration{0, time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute}
-
 // reader lists and watches a kind in a namespace; "" is all.
 type reader func(resource string, kind client.Object, namespace string) (*toolscache.ListWatch, error)
 
@@ -163,49 +158,6 @@ func (k *kinds) run() {
 	}
 }
 
-// reread lists a kind again after its CRD changed. An API server that does not
-// answer holds up nothing else.
-func (k *kinds) reread(name string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	f := k.followed[name]
-	if f == nil {
-		return
-	}
-	if f.endReread != nil {
-		f.endReread()
-	}
-	var ctx context.Context
-	ctx, f.endReread = context.WithCancel(f.ctx)
-	if f.changed.IsZero() {
-		f.changed = time.Now()
-	}
-	k.running.Go(func() {
-		for _, wait := range rereadAfter {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(wait):
-				k.rereadNow(ctx, name, f)
-			}
-		}
-	})
-}
-
-func (k *kinds) rereadNow(ctx context.Context, name string, f *followed) {
-	for _, c := range k.inForce(name) {
-		if err := c.reread(ctx); err != nil {
-			if ctx.Err() == nil {
-				k.log.Warn("a kind could not be read again after a change of its CRD", "kind", name, "error", err.Error())
-			}
-			return
-		}
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	f.changed = time.Time{}
-}
-
 // update follows what is installed, and reads kinds again of which the CRD
 // changed.
 func (k *kinds) update() {
@@ -222,19 +174,6 @@ func (k *kinds) update() {
 	if k.schemas.see(k.crd(policiesCRD).CustomResourceDefinition) {
 		k.reread(policiesCRD)
 	}
-}
-
-// sees reports whether a kind was read by another CRD before.
-func (k *kinds) sees(name string, crd definition) (changed bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	f := k.followed[name]
-	if f == nil || f.spec == crd.spec {
-		return false
-	}
-	changed = f.spec != [sha256.Size]byte{}
-	f.spec = crd.spec
-	return changed
 }
 
 // updateKind follows a kind in a version that is served, the best first.
@@ -432,46 +371,6 @@ func (k *kinds) wrote(over, now *item) {
 	if _, c := k.find(policiesCRD, nameOf(now).String()); c != nil {
 		c.swap(over, now)
 	}
-}
-
-// age is for how long something of what is in force may not have been what the
-// API server has. Each check may ask for it.
-func (k *kinds) age() (age time.Duration) {
-	for _, l := range k.lags() {
-		age = max(age, l.age)
-	}
-	return age
-}
-
-// lag is one reason for which what is in force may be old.
-type lag struct {
-	kind, what string
-	age        time.Duration
-}
-
-// lags are all reasons.
-func (k *kinds) lags() (out []lag) {
-	add := func(kind, what string, age time.Duration) {
-		if age > 0 {
-			out = append(out, lag{kind, what, age})
-		}
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.followed) == 0 {
-		add("", "nothing is watched yet", time.Since(k.begun))
-	}
-	for name, f := range k.followed {
-		var age time.Duration
-		for _, c := range f.collections {
-			age = max(age, c.age())
-		}
-		add(name, "are not watched", age)
-		if !f.changed.IsZero() {
-			add(name, "were not read again after a change of their CRD", time.Since(f.changed))
-		}
-	}
-	return out
 }
 
 // unreadable are the objects that are left out, with why.

@@ -101,6 +101,7 @@ func TestEachKindIsReadAgainAndAgainAfterItsCRDChanged(t *testing.T) {
 			}
 			install("name")
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			if len(server.listed) != 0 {
 				t.Errorf("%s: what was read by this CRD is read again", resource)
 			}
@@ -108,6 +109,7 @@ func TestEachKindIsReadAgainAndAgainAfterItsCRDChanged(t *testing.T) {
 				start := time.Now()
 				install(field)
 				time.Sleep(time.Hour)
+				synctest.Wait()
 				var after []string
 				for _, at := range server.listed[n*len(rereadAfter):] {
 					after = append(after, at.Sub(start).String())
@@ -116,11 +118,13 @@ func TestEachKindIsReadAgainAndAgainAfterItsCRDChanged(t *testing.T) {
 					t.Errorf("%s: got %s", resource, got)
 				}
 			}
+			synctest.Wait()
 			before := len(server.listed)
 			install("another")
 			time.Sleep(2 * time.Second)
 			install("and another") // before the first was done
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			if n := len(server.listed) - before; n != 2+len(rereadAfter) {
 				t.Errorf("%s: expected the last change to be followed alone, got %d lists", resource, n)
 			}

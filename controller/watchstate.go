@@ -1,6 +1,21 @@
 package controller
 
-import "time"
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// How often the watch of a collection is begun: at most watchBurst times at
+// once, and then watchesPerSecond. Reflectors wait longer after most failures,
+// but not after a watch that brought an event and was cut: they read everything
+// again, as fast as they can.
+const (
+	watchBurst       = 5
+	watchesPerSecond = 0.5
+)
 
 // settled is how long a watch that continues has to stay open, if it delivers
 // nothing, to count as one that would deliver.
@@ -58,4 +73,51 @@ func (s *watchState) age() time.Duration {
 		return 0
 	}
 	return time.Since(s.current)
+}
+
+// beginWatch begins a watch, in its time.
+func (c *collection) beginWatch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+	if err := c.pace.Wait(ctx); err != nil {
+		return nil, err
+	}
+	w, err := c.from.WatchFuncWithContext(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	opened := &openWatch{w, c}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch.opens(opened, o.SendInitialEvents != nil)
+	c.stream = held{}
+	return opened, nil
+}
+
+// openWatch notes when the watch ends: a reflector stops each of its watches,
+// also those that the API server ended.
+type openWatch struct {
+	watch.Interface
+	of *collection
+}
+
+// Stop ends the watch.
+func (w *openWatch) Stop() {
+	w.Interface.Stop()
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	w.of.watch.ends(w)
+}
+
+// UpdateResourceVersion is called after each event that was taken, bookmarks too.
+func (c *collection) UpdateResourceVersion(string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch.delivers()
+}
+
+// age is for how long the collection may not have been what the API server has;
+// 0 while it is watched.
+func (c *collection) age() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.watch.age()
 }
