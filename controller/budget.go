@@ -25,14 +25,15 @@ const (
 // maxLabels bounds the labels that stay of an object whose content does not.
 const maxLabels = 4 << 10
 
-// fetchAgain is the wait after content could not be fetched.
-const fetchAgain = 5 * time.Second
+// balanceEvery paces balance: each looks at all labelled objects, whoever changes
+// one of them how often.
+const balanceEvery = time.Second
 
-// held counts the bytes of the labelled objects of a collection, by namespace.
+// held counts the bytes of the labelled objects of a collection, by namespace: of
+// those that there are, and of those whose content is held.
 type held struct {
-	of    map[string]int
-	all   int
-	empty int // the objects of which the content is not held
+	there, kept       map[string]int
+	allThere, allKept int
 }
 
 // add counts an item that is stored; sign is -1 where it is not any more.
@@ -40,31 +41,47 @@ func (h *held) add(i *item, sign int) {
 	if i.size == 0 {
 		return
 	}
-	if h.of == nil {
-		h.of = map[string]int{}
+	if h.there == nil {
+		h.there, h.kept = map[string]int{}, map[string]int{}
 	}
-	h.all += sign * i.size
-	if h.of[i.Namespace] += sign * i.size; h.of[i.Namespace] == 0 {
-		delete(h.of, i.Namespace)
-	}
-	if i.omitted {
-		h.empty += sign
+	h.allThere += sign * i.size
+	count(h.there, i.Namespace, sign*i.size)
+	if !i.omitted {
+		h.allKept += sign * i.size
+		count(h.kept, i.Namespace, sign*i.size)
 	}
 }
 
-// fits reports whether the bounds hold with nothing left out.
-func (h *held) fits(namespace string) bool {
-	return h.empty == 0 && h.all <= heldOfAll && h.of[namespace] <= heldOfNamespace
+func count(m map[string]int, namespace string, n int) {
+	if m[namespace] += n; m[namespace] == 0 {
+		delete(m, namespace)
+	}
+}
+
+// unequal reports whether there is something for balance to do.
+func (h *held) unequal(namespace string) bool {
+	return h.there[namespace] != h.kept[namespace] || h.allKept > heldOfAll || h.kept[namespace] > heldOfNamespace
+}
+
+// hasRoom reports whether the content of an item may be held until balance says
+// which is. old is the item before, or nil: what was held is rather held once
+// more than missed for a moment.
+func (h *held) hasRoom(i, old *item) bool {
+	most, before := 1, 0
+	if old != nil && !old.omitted {
+		most, before = 2, old.size
+	}
+	return h.kept[i.Namespace]-before+i.size <= most*heldOfNamespace && h.allKept-before+i.size <= most*heldOfAll
 }
 
 // share is how much each namespace may have at most, so that all together keep
 // to the bound: those that have less than a fair part leave the rest to others.
 func (h *held) share() int {
-	if h.all <= heldOfAll {
+	if h.allThere <= heldOfAll {
 		return heldOfNamespace
 	}
-	sizes := make([]int, 0, len(h.of))
-	for _, size := range h.of {
+	sizes := make([]int, 0, len(h.there))
+	for _, size := range h.there {
 		sizes = append(sizes, min(size, heldOfNamespace))
 	}
 	slices.Sort(sizes)
@@ -130,33 +147,31 @@ func isObject(value any) bool {
 
 func mebibytes(n int) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
+// byAge orders items, the oldest first.
+func byAge(a, b *item) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+}
+
 // balance holds the content of the oldest objects that fit, and of no others. It
-// reports whether an object lost its content. What is to get it back is fetched.
-func (c *collection) balance(namespace string) (changed bool) {
-	c.wanting = nil
-	if c.held.fits(namespace) {
-		return false
-	}
+// returns the objects of which the content is to be fetched.
+func (c *collection) balance() (wanting []*item, changed bool) {
 	share := c.held.share()
 	of := map[string][]*item{}
 	for _, o := range c.items.List() {
-		if i := o.(*item); i.size > 0 {
+		if i := o.(*item); i.size > 0 && (c.held.unequal(i.Namespace) || share < heldOfNamespace) {
 			of[i.Namespace] = append(of[i.Namespace], i)
 		}
 	}
 	for _, items := range of {
-		slices.SortFunc(items, func(a, b *item) int {
-			return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
-		})
+		slices.SortFunc(items, byAge)
 		left := share
 		for _, i := range items {
 			fits := i.size <= left
 			switch {
 			case fits && i.omitted:
-				c.wanting = append(c.wanting, i)
+				wanting = append(wanting, i)
 			case !fits && !i.omitted:
-				bare := c.withoutContent(i)
-				c.store(bare)
+				c.store(c.withoutContent(i))
 				changed = true
 			}
 			if fits {
@@ -164,66 +179,93 @@ func (c *collection) balance(namespace string) (changed bool) {
 			}
 		}
 	}
-	if len(c.wanting) > 0 {
-		signal(c.fetch)
-	}
-	return changed
+	return wanting, changed
 }
 
 // store stores an item, and counts it.
 func (c *collection) store(i *item) {
-	if old, there, _ := c.items.Get(i); there {
-		c.held.add(old.(*item), -1)
+	old, _, _ := c.items.Get(i)
+	was, _ := old.(*item)
+	if was != nil {
+		c.held.add(was, -1)
 	}
 	c.held.add(i, 1)
 	_ = c.items.Update(i)
+	c.rebalance(i.Namespace)
 }
 
-// fetchContent fetches what balance wants, until ctx ends.
-func (c *collection) fetchContent(ctx context.Context) {
+// rebalance makes balance look again, if there is something for it to do.
+func (c *collection) rebalance(namespace string) {
+	if c.held.unequal(namespace) || c.held.allKept != c.held.allThere {
+		signal(c.unbalanced)
+	}
+}
+
+// keepBalance balances what is held, until ctx ends.
+func (c *collection) keepBalance(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.fetch:
+		case <-c.unbalanced:
 		}
 		c.writing.Lock()
-		wanting := c.wanting
+		wanting, changed := c.balance()
 		c.writing.Unlock()
+		c.notify(changed)
 		for _, i := range wanting {
-			if err := c.fetchOne(ctx, i); err != nil {
-				if ctx.Err() == nil {
-					c.log.Warn("the content of an object could not be fetched; it will be tried again", "object", c.nameOf(i), "error", err.Error())
-				}
-				time.AfterFunc(fetchAgain, func() { signal(c.fetch) })
+			err := c.readAgain(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + i.Name + ",metadata.namespace=" + i.Namespace})
+			if err != nil && ctx.Err() == nil {
+				c.log.Warn("the content of an object could not be fetched; it will be tried again", "object", c.nameOf(i), "error", err.Error())
+				time.AfterFunc(fetchAgain, func() { signal(c.unbalanced) })
 				break
 			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(balanceEvery):
 		}
 	}
 }
 
-func (c *collection) fetchOne(ctx context.Context, i *item) error {
-	return c.readAgain(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + i.Name + ",metadata.namespace=" + i.Namespace})
+// fetchAgain is the wait after content could not be fetched.
+const fetchAgain = 5 * time.Second
+
+// stream is what a watch has delivered of what there was before it, and what is
+// held of that: the oldest of each namespace first.
+type stream struct {
+	held held
+	of   map[string][]*item
 }
 
-// streamed is a transform of what a stream brings: what does not fit is dropped
-// before the whole stream is held. Which objects are held in the end is for
-// balance to say.
+// take takes an object of the stream, and drops the content of the youngest
+// where the bounds do not hold any more: no stream is held whole.
+func (s *stream) take(i *item, withoutContent func(*item) *item) {
+	if i.size == 0 || i.omitted {
+		return
+	}
+	if s.of == nil {
+		s.of = map[string][]*item{}
+	}
+	s.held.add(i, 1)
+	at, _ := slices.BinarySearchFunc(s.of[i.Namespace], i, byAge)
+	s.of[i.Namespace] = slices.Insert(s.of[i.Namespace], at, i)
+	for list := s.of[i.Namespace]; len(list) > 0 && (s.held.kept[i.Namespace] > heldOfNamespace || s.held.allKept > heldOfAll); list = s.of[i.Namespace] {
+		youngest := list[len(list)-1]
+		s.of[i.Namespace] = list[:len(list)-1]
+		s.held.add(youngest, -1)
+		*youngest = *withoutContent(youngest)
+	}
+}
+
+// streamed is the transform of what a stream brings.
 func (c *collection) streamed(o any) (any, error) {
 	made, err := newItem(c.kind, o)
 	if err != nil {
 		return nil, err
 	}
-	i := made.(*item)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if i.size == 0 || i.omitted {
-		return i, nil
-	}
-	c.stream.add(i, 1)
-	if c.stream.of[i.Namespace] <= heldOfNamespace && c.stream.all <= heldOfAll {
-		return i, nil
-	}
-	c.stream.add(i, -1)
-	return c.withoutContent(i), nil
+	c.stream.take(made.(*item), c.withoutContent)
+	return made, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -87,6 +88,9 @@ func TestWhoeverLabelsWhatLittleOfItIsHeld(t *testing.T) {
 				if held := int64(heap()) - int64(before); held > most {
 					t.Errorf("%T, %s, %d: %d MiB are held", kind, way, n, held>>20)
 				}
+				if len(c.stream.of) != 0 && way == "streamed" {
+					t.Error("what was streamed is held beside what is stored")
+				}
 				if len(c.items.List()) != n {
 					t.Errorf("expected all to be known, got %d", len(c.items.List()))
 				}
@@ -137,7 +141,7 @@ func TestWhichObjectsAreHeldFollowsFromWhatThereIsAlone(t *testing.T) {
 				}
 				c := newCollection(&corev1.ConfigMap{}, fetching(all, nil), make(chan struct{}, 1), nil)
 				ctx, cancel := context.WithCancel(t.Context())
-				go c.fetchContent(ctx)
+				go c.keepBalance(ctx)
 				var list []any
 				for _, n := range order {
 					o := all[n].DeepCopyObject()
@@ -198,7 +202,7 @@ func TestWhatFitsOnceOthersAreGoneIsFetchedAndOthersAreNotAffected(t *testing.T)
 		c := newCollection(&corev1.ConfigMap{}, fetching(all, &failing), make(chan struct{}, 1), nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { c.fetchContent(ctx) })
+		running.Go(func() { c.keepBalance(ctx) })
 		for n := range 3 {
 			all[n] = large(&corev1.ConfigMap{}, "evil", n, 5<<20, v1alpha1.UseCA)
 		}
@@ -252,9 +256,9 @@ func TestWhereAllNamespacesHaveTooMuchThoseWithMostGetLess(t *testing.T) {
 		"many large ones":      {many(1000, 1<<20), heldOfAll / 1000},
 		"one is much too much": {map[string]int{"a": 1 << 30, "b": 1 << 20}, heldOfNamespace},
 	} {
-		h := held{of: c.sizes}
+		h := held{there: c.sizes}
 		for _, size := range c.sizes {
-			h.all += size
+			h.allThere += size
 		}
 		share := h.share()
 		kept := 0
@@ -293,7 +297,7 @@ func TestAnObjectWithoutContentSaysWhyAndWhatToDo(t *testing.T) {
 			t.Errorf("expected %q in %q", want, got.Omitted)
 		}
 	}
-	if err := c.Replace(nil, ""); err != nil || c.held.all != 0 || c.held.empty != 0 {
+	if err := c.Replace(nil, ""); err != nil || c.held.allThere != 0 || c.held.allKept != 0 {
 		t.Errorf("expected nothing to be counted any more, got %+v", c.held)
 	}
 }
@@ -318,7 +322,7 @@ func TestWhatIsCountedIsWhatThereIs(t *testing.T) {
 	for _, o := range c.items.List() {
 		want.add(o.(*item), 1)
 	}
-	if !maps.Equal(c.held.of, want.of) || c.held.all != want.all || c.held.empty != want.empty {
+	if !reflect.DeepEqual(c.held, want) {
 		t.Errorf("expected %+v, got %+v", want, c.held)
 	}
 }
@@ -354,4 +358,87 @@ func TestAReferenceToWhatIsNotHeldIsInvalidAndTheMethodUnavailable(t *testing.T)
 			t.Errorf("%s: got %+v", r.Policy, c)
 		}
 	}
+}
+
+// Otherwise one tenant that has too much makes every replica sort all the time.
+func TestHowOftenBalanceIsMadeDependsOnNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fetched atomic.Int32
+		lists := func(context.Context, metav1.ListOptions) (k8sruntime.Object, error) {
+			fetched.Add(1)
+			return nil, errors.New("connection refused")
+		}
+		c := newCollection(&corev1.ConfigMap{}, &toolscache.ListWatch{ListWithContextFunc: lists}, make(chan struct{}, 1), nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		go c.keepBalance(ctx)
+		var list []any
+		for n := range 10 { // the youngest are held, and the oldest are to be fetched
+			i, err := newItem(c.kind, large(c.kind, "evil", 9-n, 1<<20, v1alpha1.UseCA))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n >= 8 {
+				i = c.withoutContent(i.(*item))
+			}
+			list = append(list, i)
+		}
+		if err := c.Replace(list, ""); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 600 { // a minute
+			if err := c.Update(large(c.kind, "evil", 20, n, v1alpha1.UseCA)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		if n := fetched.Load(); n == 0 || n > 62 {
+			t.Errorf("expected a try each second at most, got %d in a minute", n)
+		}
+		cancel()
+		time.Sleep(fetchAgain)
+	})
+}
+
+func TestWhereAllNamespacesHaveTooMuchEachHasItsShareInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const namespaces, size = 20, 7 << 20 // 140 MiB
+		c := newCollection(&corev1.Secret{}, nil, make(chan struct{}, 1), nil)
+		all := map[string]client.Object{}
+		c.from = &toolscache.ListWatch{ListWithContextFunc: func(_ context.Context, o metav1.ListOptions) (k8sruntime.Object, error) {
+			return &corev1.SecretList{Items: []corev1.Secret{*all[o.FieldSelector].DeepCopyObject().(*corev1.Secret)}}, nil
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		go c.keepBalance(ctx)
+		var list []any
+		for n := range namespaces {
+			for part := range 7 {
+				o := large(c.kind, fmt.Sprint("ns-", n), part, size/7, v1alpha1.UseCA)
+				all["metadata.name="+o.GetName()+",metadata.namespace="+o.GetNamespace()] = o
+				i, err := c.Transformer()(o.DeepCopyObject())
+				if err != nil {
+					t.Fatal(err)
+				}
+				list = append(list, i)
+			}
+		}
+		if err := c.Replace(list, ""); err != nil {
+			t.Fatal(err)
+		}
+		if c.held.allKept > heldOfAll {
+			t.Errorf("%d MiB are held", c.held.allKept>>20)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(c.held.kept) != namespaces || c.held.allKept > heldOfAll {
+			t.Errorf("expected each namespace to have its share, got %d with %d MiB", len(c.held.kept), c.held.allKept>>20)
+		}
+		for namespace, kept := range c.held.kept {
+			if kept < 6<<20 {
+				t.Errorf("%s has %d KiB", namespace, kept>>10)
+			}
+		}
+		cancel()
+		synctest.Wait()
+	})
 }

@@ -32,13 +32,14 @@ type collection struct {
 
 	writing sync.Mutex // while items are compared and stored
 	held    held
-	wanting []*item // of which the content is to be fetched
-	fetch   chan struct{}
+	// unbalanced is signalled when something else of the labelled objects may have
+	// to be held.
+	unbalanced chan struct{}
 
 	mu     sync.Mutex
 	synced bool // everything was read once
 	watch  watchState
-	stream held // what the watch has delivered of what there was before it
+	stream stream
 }
 
 // How many objects that cannot be read are logged one by one: oddBurst, and then
@@ -51,7 +52,7 @@ const (
 func newCollection(kind client.Object, from *toolscache.ListWatch, changed, updated chan struct{}) *collection {
 	return &collection{
 		kind: kind, items: toolscache.NewStore(toolscache.MetaNamespaceKeyFunc), from: from, changed: changed, updated: updated,
-		log: slog.New(slog.DiscardHandler), fetch: make(chan struct{}, 1),
+		log: slog.New(slog.DiscardHandler), unbalanced: make(chan struct{}, 1),
 		pace: flowcontrol.NewTokenBucketRateLimiter(watchesPerSecond, watchBurst), tell: flowcontrol.NewTokenBucketRateLimiter(oddPerSecond, oddBurst),
 		watch: watchState{current: time.Now()},
 	}
@@ -59,9 +60,9 @@ func newCollection(kind client.Object, from *toolscache.ListWatch, changed, upda
 
 // run reads and watches until ctx ends.
 func (c *collection) run(ctx context.Context) {
-	var fetching sync.WaitGroup
-	defer fetching.Wait()
-	fetching.Go(func() { c.fetchContent(ctx) })
+	var balancing sync.WaitGroup
+	defer balancing.Wait()
+	balancing.Go(func() { c.keepBalance(ctx) })
 	lw := &toolscache.ListWatch{ListWithContextFunc: c.list, WatchFuncWithContext: c.beginWatch}
 	// No type is expected of objects: what cannot be an item is an error of newItem.
 	toolscache.NewReflectorWithOptions(lw, nil, c, toolscache.ReflectorOptions{Name: c.name, TypeDescription: c.name}).RunWithContext(ctx)
@@ -120,15 +121,14 @@ func (c *collection) Replace(list []any, _ string) error {
 	for _, i := range items {
 		c.held.add(i.(*item), 1)
 	}
-	for namespace := range c.held.of {
-		if !c.held.fits(namespace) {
-			changed = c.balance(namespace) || changed
-			break // that was of all namespaces
-		}
+	wanting, lost := c.balance()
+	if len(wanting) > 0 {
+		signal(c.unbalanced)
 	}
+	changed = changed || lost
 	c.mu.Lock()
 	first := !c.synced
-	c.synced = true
+	c.synced, c.stream = true, stream{}
 	c.watch.reads()
 	c.mu.Unlock()
 	c.notify(changed || first)
@@ -203,8 +203,15 @@ func (c *collection) update(o any) error {
 	if i.isGone() {
 		return c.remove(i)
 	}
+	found, _, _ := c.items.Get(i)
+	if old, _ := found.(*item); i.size > 0 && !c.held.hasRoom(i, old) {
+		i = c.withoutContent(i)
+		if differs = old == nil || !i.means(old); !differs {
+			i.value = old.value
+		}
+	}
 	c.store(i)
-	c.notify(c.balance(i.Namespace) || differs)
+	c.notify(differs)
 	return nil
 }
 
@@ -247,10 +254,9 @@ func (c *collection) remove(o any) error {
 	}
 	i := found.(*item)
 	c.held.add(i, -1)
-	err = c.items.Delete(i)
-	c.balance(i.Namespace)
+	c.rebalance(i.Namespace)
 	c.notify(true)
-	return err
+	return c.items.Delete(i)
 }
 
 // Resync has nothing to do: nothing is held elsewhere.

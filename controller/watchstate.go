@@ -88,7 +88,7 @@ func (c *collection) beginWatch(ctx context.Context, o metav1.ListOptions) (watc
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watch.opens(opened, o.SendInitialEvents != nil)
-	c.stream = held{}
+	c.stream = stream{}
 	return opened, nil
 }
 
