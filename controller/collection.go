@@ -75,6 +75,9 @@ func (c *collection) list(ctx context.Context, o metav1.ListOptions) (runtime.Ob
 		c.watch.lists()
 		c.mu.Unlock()
 	}
+	if labelled(c.kind) != "" {
+		return c.listPages(ctx, o)
+	}
 	return c.from.ListWithContextFunc(ctx, o)
 }
 
