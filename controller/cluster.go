@@ -3,9 +3,11 @@
 //	watches -> engine.Input -> Config.Load     in every replica
 //	                              └─► reports -> status of the policies, by one of them
 //
-// Of the cluster's Secrets and ConfigMaps only those with the label
-// agentauth.dev/use are asked for, and API keys become digests before anything
-// keeps them. While the API server is away, what is in force stays in force.
+// Of the cluster's Secrets and ConfigMaps only those are asked for that the label
+// agentauth.dev/use says a use of, and what is held of them is bounded. API keys
+// become digests before anything keeps them. An object that cannot be read is
+// left out and stops no other. While the API server is away, what is in force
+// stays in force.
 package controller
 
 import (

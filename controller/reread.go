@@ -64,5 +64,7 @@ func (k *kinds) rereadNow(ctx context.Context, name string, f *followed) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	f.changed = time.Time{}
+	if ctx.Err() == nil { // otherwise the CRD changed again meanwhile
+		f.changed = time.Time{}
+	}
 }
