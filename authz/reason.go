@@ -60,8 +60,7 @@ const (
 	Overloaded Reason = "Overloaded"
 	// PolicyInvalid: the policy of the request is not valid (503).
 	PolicyInvalid Reason = "PolicyInvalid"
-	// HostDisputed: two namespaces claim the host, or one that may not use it
-	// (503).
+	// HostDisputed: two namespaces claim the host (503).
 	HostDisputed Reason = "HostDisputed"
 	// RouteUnknown: the proxy names a route that is not known here (503).
 	RouteUnknown Reason = "RouteUnknown"

@@ -10,6 +10,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/hostgrant"
 )
 
 // edge is one route, with a rule r and one without a name, on one Gateway.
@@ -155,6 +156,12 @@ func TestHostnamesBelongToTheNamespacesOfTheirRoutes(t *testing.T) {
 		}
 		if got, part := a.Owns("other", c.host), a.OwnsPart("other", c.host); got != c.owned || part != c.part {
 			t.Errorf("%s: other owns it: %t, part of it: %t", c.host, got, part)
+		}
+	}
+	granted := attach.New(objects, nil, attach.Tenancy{Grants: hostgrant.NewTable([]hostgrant.Grant{{Namespace: "shop", Hostname: "*.other.example.com"}})})
+	for _, host := range []string{"*.example.com", "*.other.example.com", "a.other.example.com"} {
+		if !a.OwnsPart("other", host) || granted.OwnsPart("other", host) {
+			t.Errorf("%s: expected other to own a part, and none once that was granted to shop", host)
 		}
 	}
 	if !a.HasRoutes() || !a.HasRoutesIn("lost") || a.HasRoutesIn("none") {
