@@ -43,7 +43,7 @@ func (p *programmed) same(other *programmed) bool {
 // looked at.
 const (
 	maxAsks            = 4096
-	maxCandidates      = 1024
+	maxCandidates      = 4096
 	candidatesPerEntry = 16
 	maxInsteads        = 20
 )

@@ -292,7 +292,7 @@ func TestEveryPolicyThatIsProgrammedDecidesSomeRequest(t *testing.T) {
 func attachedAnywhere(in Input, r *aRoute) bool {
 	for _, g := range in.Gateways {
 		for _, l := range listenersOf(in, g) {
-			if r.names(l) && admitted(in, l, r) {
+			if r.names(l) && admitted(in, l, r) && (len(r.hostnames) == 0 || slices.ContainsFunc(r.hostnames, func(h string) bool { return match.Overlap(h, l.hostname) })) {
 				return true
 			}
 		}
