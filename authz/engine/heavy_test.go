@@ -52,6 +52,7 @@ func TestHeavyExpressionsWaitForTheirTurnAndLightOnesDoNot(t *testing.T) {
 		"a condition":            {requiring(onHost("p", "api.example.com", anonymous()), v1alpha1.Rule{When: heavyExpression, Require: "true"}), true},
 		"a header":               {setting(onHost("p", "api.example.com", anonymous()), "x-b", heavyExpression+` ? "a" : "b"`), true},
 		"light rules":            {requiring(onHost("p", "api.example.com", anonymous()), v1alpha1.Rule{Require: `request.method == "GET"`}, v1alpha1.Rule{Require: `request.path.startsWith("/")`}), false},
+		"a header of a list":     {setting(onHost("p", "api.example.com", anonymous()), "x-b", `identity.groups.join(",")`), false},
 		"a header that is light": {setting(onHost("p", "api.example.com", anonymous()), "x-b", `request.path`), false},
 	} {
 		t.Run(name, func(t *testing.T) {

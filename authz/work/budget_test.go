@@ -20,15 +20,15 @@ func TestASmallShareOfADecisionRunsAtOnceAndTheRestInTurn(t *testing.T) {
 			t.Fatal("expected the context to have the budget")
 		}
 		for range 10 { // what is quick is no matter, however long it might have taken
-			if err := b.Run(ctx, free, nothing); err != nil {
+			if err := b.Run(ctx, heavy, nothing); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := b.Run(ctx, free, func() { time.Sleep(free / 2) }); err != nil {
+		if err := b.Run(ctx, heavy, func() { time.Sleep(free) }); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		err := b.Run(ctx, free, func() { t.Error("it ran without a turn") })
+		err := b.Run(ctx, time.Nanosecond, func() { t.Error("it ran without a turn") })
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) < 900*time.Millisecond {
 			t.Errorf("expected it to wait until the deadline, got %v after %v", err, time.Since(start))
 		}
@@ -91,4 +91,21 @@ func TestAContextWithABudgetEndsAsItsParent(t *testing.T) {
 	if context.Cause(ctx) != cause || context.Cause(child) != cause {
 		t.Errorf("expected the parent's cause, got %v and %v", context.Cause(ctx), context.Cause(child))
 	}
+}
+
+func TestWhatMayTakeLongWaitsThoughNothingWasComputed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{Slots: 1})
+		release := hold(t, s, of("other"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		ctx, b := WithBudget(ctx, s)
+		err := b.Run(ctx, heavy+1, func() { t.Error("it ran without a turn") })
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("expected it to wait until the deadline, got %v", err)
+		}
+		release()
+		synctest.Wait()
+		wantClean(t, s)
+	})
 }
