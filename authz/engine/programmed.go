@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // programmed says whether a policy decides some request, and who decides where
@@ -45,6 +47,7 @@ const (
 	maxAsks            = 4096
 	maxCandidates      = 4096
 	candidatesPerEntry = 16
+	maxMatching        = 20 * time.Millisecond // of regular expressions, by their estimates
 	maxInsteads        = 20
 )
 
@@ -75,7 +78,7 @@ func (u *update) program() {
 			u.programmed[n] = u.prev.programmed[n]
 			continue
 		}
-		a := &asking{update: u, number: n, policy: p, meter: meter{context.Background(), maxCandidates + candidatesPerEntry*len(p.entries)}}
+		a := &asking{update: u, number: n, policy: p, meter: meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates + candidatesPerEntry*len(p.entries)}}
 		if u.attached.Status(n) != nil {
 			a.touches = true
 			a.targets()
@@ -88,6 +91,9 @@ func (u *update) program() {
 
 // affects says whether a change may have made an answer false.
 func (u *update) affects(n int, before *programmed) bool {
+	if !u.tenancy.same(u.prev.tenancy) {
+		return true
+	}
 	p := u.policies[n]
 	targets := len(p.origin.spec.TargetRefs) > 0
 	touches := targets || slices.ContainsFunc(p.hostnames, u.attached.Touches)
@@ -192,7 +198,9 @@ type asking struct {
 }
 
 // spent says whether a bound is reached.
-func (a *asking) spent() bool { return a.asks > maxAsks || a.meter.left < 0 }
+func (a *asking) spent() bool {
+	return a.asks > maxAsks || a.meter.left < 0 || work.BudgetOf(&a.meter).Spent()
+}
 
 // ask says whether the policy decides a request, without the proxy's word or with
 // that of a proxy that would serve it; and what decides it otherwise.

@@ -175,7 +175,7 @@ func TestWhatAskingForAPolicyCostsIsBounded(t *testing.T) {
 		}
 		in.Policies = append(in.Policies, p)
 	}
-	in.Policies = append(in.Policies, older(matching(onHost("q-all", "a.example.com", anonymous()), "/.*")), newer(matching(onHost("never", "a.example.com", anonymous()), "/v[0-9]+")))
+	in.Policies = append(in.Policies, older(matchingPath(onHost("q-all", "a.example.com", anonymous()), "/.*")), newer(matchingPath(onHost("never", "a.example.com", anonymous()), "/v[0-9]+")))
 	_, reports = e.Compile(in)
 	saying(t, reports, "never", "True Accepted", "True Programmed", "") // the doubt
 }

@@ -42,7 +42,7 @@ func (u *update) attach(objects attach.Objects) {
 	}
 	a.Attachments = attach.New(objects, a.policies, u.tenancy.attach())
 	u.attached = a
-	if old := u.prev.attached; old != nil && slices.Equal(a.numbers, old.numbers) && slices.EqualFunc(a.policies, old.policies, sameTargets) && sameGateways(objects, old.objects) {
+	if old := u.prev.attached; old != nil && old.tenancy.same(u.tenancy) && slices.Equal(a.numbers, old.numbers) && slices.EqualFunc(a.policies, old.policies, sameTargets) && sameGateways(objects, old.objects) {
 		u.reattached, u.routesAlone = attach.ChangedHostnames(old.Attachments, a.Attachments)
 		u.routesAlone = u.routesAlone && len(u.reattached) <= maxReattached
 	}

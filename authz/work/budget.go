@@ -25,6 +25,7 @@ type Budget struct {
 
 	scheduler *Scheduler
 	left      time.Duration
+	estimates bool // what a part takes at most counts; what is more than left ends it
 	end       func() // nil, or the end of the turn that is held
 	since     time.Time
 }
@@ -40,7 +41,11 @@ func (b *Budget) Run(ctx context.Context, atMost time.Duration, fn func()) error
 	if b.end != nil && start.Sub(b.since) > short {
 		b.Done() // others wait too
 	}
-	if b.end == nil && (b.left <= 0 || atMost > heavy) {
+	if b.estimates && atMost > b.left {
+		b.left = 0
+		return ErrOverloaded
+	}
+	if b.end == nil && (b.left <= 0 || !b.estimates && atMost > heavy) {
 		end, err := b.scheduler.Turn(ctx, Task{Owner: b.Owner, Kind: evaluation(atMost)})
 		if err != nil {
 			return err
@@ -48,10 +53,16 @@ func (b *Budget) Run(ctx context.Context, atMost time.Duration, fn func()) error
 		start = time.Now()
 		b.end, b.since = end, start
 	}
-	fn()
-	b.left -= time.Since(start)
+	if fn(); b.estimates {
+		b.left -= atMost
+	} else {
+		b.left -= time.Since(start)
+	}
 	return nil
 }
+
+// Spent says whether nothing more runs at once.
+func (b *Budget) Spent() bool { return b != nil && b.left <= 0 }
 
 // Done ends the turn that is held, if any. It is called before the decision waits
 // for anything else, and at its end.
@@ -86,6 +97,12 @@ func (c *budgeted) Value(key any) any {
 func WithBudget(ctx context.Context, s *Scheduler) (context.Context, *Budget) {
 	c := &budgeted{Context: ctx, budget: Budget{scheduler: s, left: free}}
 	return c, &c.budget
+}
+
+// WithEstimates gives a Budget that ends with the first part that it does not have,
+// by what each part takes at most: the same on every machine.
+func WithEstimates(ctx context.Context, atMost time.Duration) context.Context {
+	return &budgeted{Context: ctx, budget: Budget{left: atMost, estimates: true}}
 }
 
 // BudgetOf is the Budget of the decision; nil if it has none.
