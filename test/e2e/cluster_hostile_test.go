@@ -25,7 +25,7 @@ const (
 	// chartMemory is the chart's limit of a pod.
 	chartMemory = 1 << 30
 	// revocations are how many keys of the victim come and go.
-	revocations = 25
+	revocations = 60
 	// checkTime is the time that docs/envoy.md gives a check.
 	checkTime = 2 * time.Second
 )
