@@ -42,7 +42,7 @@ func (f *clusterFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces of the cluster to take policies from; default all (repeatable)")
 	flags.StringSliceVar(&f.hostnames, "hostnames", nil, "NAMESPACE=PATTERN: the namespace may use these hosts; once given, hosts of policies need a grant (repeatable; ConfigMaps grant more)")
 	flags.BoolVar(&f.trustContextPolicy, "trust-context-policy", false, "let proxies name the policy in a cluster too: only where no tenant writes their configuration")
-	flags.DurationVar(&f.maxConfigAge, "max-config-age", 0, "not ready, and every answer 503, once the cluster was not watched for so long; 0 is never")
+	flags.DurationVar(&f.maxConfigAge, "max-config-age", 0, "not ready, and every answer 503, once what is in force was behind the API server for so long; 0 is never")
 	f.given = func() []string {
 		var out []string
 		for _, name := range []string{"kubeconfig", "watch-namespaces", "hostnames", "trust-context-policy", "max-config-age"} {
