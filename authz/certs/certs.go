@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// maxCertificates is more than what operating systems trust.
+const maxCertificates = 1000
+
 // Pool reads certificates in PEM. It is strict where x509.CertPool skips: an
 // authority that was written down and is not in force must not go unnoticed. An
 // error repeats nothing of the data.
@@ -19,7 +22,9 @@ func Pool(data []byte) (*x509.CertPool, error) {
 		if block, data = pem.Decode(data); block == nil {
 			break
 		}
-		n++
+		if n++; n > maxCertificates {
+			continue
+		}
 		if block.Type != "CERTIFICATE" {
 			return nil, fmt.Errorf("expected only CERTIFICATE blocks in PEM, and block %d is of another type", n)
 		}
@@ -30,6 +35,8 @@ func Pool(data []byte) (*x509.CertPool, error) {
 		pool.AddCert(cert)
 	}
 	switch {
+	case n > maxCertificates:
+		return nil, fmt.Errorf("expected at most %d certificates, got %d; leave out the authorities that sign nobody here", maxCertificates, n)
 	case strings.Contains(string(data), "-----BEGIN"):
 		return nil, fmt.Errorf("expected certificates in PEM, and block %d is broken", n+1)
 	case n == 0:

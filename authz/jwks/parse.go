@@ -23,10 +23,11 @@ const (
 // Parse reads a JWK Set: at most 1 MiB, 256 keys and 8,192 members and elements,
 // no duplicate names at any depth, nothing after it. A key that cannot verify a signature here is not
 // used, and a Warning with Field "keys[3]" says why; a set without a usable key
-// is an error. No error and no warning repeats what was read.
+// is an error. Beyond the bound of package authz the last Warning says how many
+// there are. No error and no warning repeats what was read.
 func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 	if len(data) > maxBytes {
-		return nil, nil, fmt.Errorf("the key set is %d bytes, at most %d are read", len(data), maxBytes)
+		return nil, nil, fmt.Errorf("the key set is %d bytes, at most %d are read; remove the keys that sign no more", len(data), maxBytes)
 	}
 	if n := bytes.Count(data, []byte{','}); n > maxMembers {
 		return nil, nil, fmt.Errorf("the key set has some %d members and elements, at most %d are read", n, maxMembers)
@@ -41,9 +42,10 @@ func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 		return nil, nil, errors.New(`not a JWK Set: an object with a list "keys" was expected`)
 	}
 	if len(set.Keys) > maxKeys {
-		return nil, nil, fmt.Errorf("the set has %d keys, at most %d are read", len(set.Keys), maxKeys)
+		return nil, nil, fmt.Errorf("the set has %d keys, at most %d are read; remove those that sign no more", len(set.Keys), maxKeys)
 	}
 	var first error // why the first unusable key is not used
+	var problems authz.Problems
 	for i, value := range set.Keys {
 		key, err := parseKey(value)
 		if err == nil {
@@ -53,7 +55,7 @@ func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 		if first == nil {
 			first = fmt.Errorf("key %d: %w", i, err)
 		}
-		warnings = append(warnings, authz.Problem{
+		problems.Add(authz.Problem{
 			Severity: authz.Warning,
 			Field:    fmt.Sprintf("keys[%d]", i),
 			Message:  fmt.Sprintf("key %d of the set is not used: %s", i, err),
@@ -61,11 +63,11 @@ func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 	}
 	switch {
 	case len(keys) > 0:
-		return keys, warnings, nil
+		return keys, problems.All(), nil
 	case first == nil:
 		return nil, nil, errors.New("the key set is empty")
 	}
-	return nil, warnings, fmt.Errorf("none of the %d keys is usable; %w", len(warnings), first)
+	return nil, problems.All(), fmt.Errorf("none of the %d keys is usable; %w", problems.Len(), first)
 }
 
 // malformed describes an error of the JSON library, whose own text quotes the

@@ -32,11 +32,14 @@ func (s *shelf) next(kind string, list []*Object) *shelf {
 	if s == nil {
 		s = &shelf{}
 	}
-	changes, there := s.compare(kind, list)
+	changes, there, twice := s.compare(kind, list)
+	if twice && s.count > 0 { // the order decides
+		return (*shelf)(nil).next(kind, list)
+	}
 	if there < s.count {
 		s.missing(list, changes)
 	}
-	if len(changes) == 0 && s.count == len(list) {
+	if len(changes) == 0 {
 		return s
 	}
 	next := &shelf{namespaces: maps.Clone(s.namespaces), count: s.count}
@@ -51,27 +54,32 @@ func (s *shelf) next(kind string, list []*Object) *shelf {
 			delete(next.namespaces, in)
 		}
 	}
-	if next.count != len(list) && s.count > 0 { // a name occurs twice: the order decides
-		return (*shelf)(nil).next(kind, list)
-	}
 	return next
 }
 
-// compare finds what is new or in another state, and how many of the objects are
-// on the shelf by name.
-func (s *shelf) compare(kind string, list []*Object) (changes map[string]*change, there int) {
+// compare finds what is new or in another state, how many of the objects are on
+// the shelf by name, and whether a name occurs twice.
+func (s *shelf) compare(kind string, list []*Object) (changes map[string]*change, there int, twice bool) {
 	changes = map[string]*change{}
+	names, replaced := map[Key]bool{}, map[*Object]bool{}
 	for _, o := range list {
 		was := s.find(o.Namespace, o.Name)
 		if was != nil {
-			if there++; was.object.Value() == o {
+			there++
+			old := was.object.Value()
+			if old == o {
 				continue
 			}
+			replaced[old] = true
 		}
-		c := changeOf(changes, o.Namespace)
-		c.put = append(c.put, newStored(kind, o))
+		c, key := changeOf(changes, o.Namespace), Key{kind, o.Namespace, o.Name}
+		c.put, twice = append(c.put, newStored(kind, o)), twice || names[key]
+		names[key] = true
 	}
-	return changes, there
+	if len(replaced) > 0 && !twice {
+		twice = slices.ContainsFunc(list, func(o *Object) bool { return replaced[o] })
+	}
+	return changes, there, twice
 }
 
 // missing finds what is gone.

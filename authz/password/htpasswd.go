@@ -15,6 +15,8 @@ const (
 	MaxFile = 1 << 20
 	// MaxUsers is the largest number of entries in it, refused ones included.
 	MaxUsers = 10_000
+
+	tooLarge = "spread the users over several files, each with a method, or let an identity provider have them"
 )
 
 // ParseHtpasswd reads an htpasswd file: lines of user:hash, blank lines, and
@@ -29,13 +31,14 @@ const (
 // another hash, plain text, a bad name (see CheckPlain) or a carriage return at
 // its end is a Problem, and the other lines count. A name that occurs twice is
 // a Problem in each of its lines. Problems have Line and Message, and come in
-// the order of lines; they never repeat the hash, or a line that may be one.
+// the order of lines; they never repeat the hash, or a line that may be one. The
+// last one says how many there are beyond the bound of package authz.
 //
 // The error is for a file over MaxFile bytes or with more than MaxUsers
 // entries; then there is no table. A table may be empty, as the file may be.
 func ParseHtpasswd(data []byte) (*Users, []authz.Problem, error) {
 	if len(data) > MaxFile {
-		return nil, nil, fmt.Errorf("password: expected an htpasswd file of at most %d bytes, got %d", MaxFile, len(data))
+		return nil, nil, fmt.Errorf("password: expected an htpasswd file of at most %d bytes, got %d; %s", MaxFile, len(data), tooLarge)
 	}
 	lines, err := splitLines(data)
 	if err != nil {
@@ -48,16 +51,16 @@ func ParseHtpasswd(data []byte) (*Users, []authz.Problem, error) {
 		}
 	}
 	var entries []*entry
-	var problems []authz.Problem
+	var problems authz.Problems
 	for _, l := range lines {
 		e, err := l.entry(count[l.user])
 		if err != nil {
-			problems = append(problems, authz.Problem{Position: authz.Position{Line: l.number}, Message: err.Error()})
+			problems.Add(authz.Problem{Position: authz.Position{Line: l.number}, Message: err.Error()})
 			continue
 		}
 		entries = append(entries, e)
 	}
-	return newUsers(entries), problems, nil
+	return newUsers(entries), problems.All(), nil
 }
 
 // line is one entry as it was written.
@@ -69,18 +72,21 @@ type line struct {
 }
 
 func splitLines(data []byte) (lines []line, err error) {
-	number := 0
+	number, entries := 0, 0
 	for text := range bytes.Lines(data) {
 		number++
 		text = bytes.TrimSuffix(text, []byte("\n"))
 		if len(bytes.TrimSpace(text)) == 0 || text[0] == '#' {
 			continue
 		}
-		if len(lines) == MaxUsers {
-			return nil, fmt.Errorf("password: expected an htpasswd file of at most %d entries, got more", MaxUsers)
+		if entries++; entries > MaxUsers {
+			continue
 		}
 		user, encoded, colon := strings.Cut(string(text), ":")
 		lines = append(lines, line{number, user, encoded, colon})
+	}
+	if entries > MaxUsers {
+		return nil, fmt.Errorf("password: expected an htpasswd file of at most %d entries, got %d; %s", MaxUsers, entries, tooLarge)
 	}
 	return lines, nil
 }
