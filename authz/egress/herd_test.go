@@ -56,8 +56,11 @@ func inBubble(t *testing.T, latency time.Duration, test func(h *herd)) {
 		server := &http.Server{Handler: h}
 		go func() { _ = server.Serve(l) }()
 		test(h)
-		if h.most > maxPerOrigin { // later, the provider does not know which requests were cancelled
-			t.Errorf("%d requests at once", h.most)
+		h.mu.Lock()
+		most := h.most
+		h.mu.Unlock()
+		if most > maxPerOrigin { // later, the provider does not know which requests were cancelled
+			t.Errorf("%d requests at once", most)
 		}
 		for _, s := range h.sets {
 			s.Close()
@@ -106,7 +109,7 @@ func (h *herd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.Host, "slow-") {
 		latency = 10 * time.Second
 		h.underWay-- // another origin
-		defer func() { h.underWay++ }()
+		defer func() { h.mu.Lock(); defer h.mu.Unlock(); h.underWay++ }()
 	}
 	h.mu.Unlock()
 	time.Sleep(latency)

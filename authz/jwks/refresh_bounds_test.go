@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +16,9 @@ func TestASetThatNeverWorkedAndNobodyAsksForIsTriedSeldom(t *testing.T) {
 	bubble(t, p, func(t *testing.T, r *Remote) {
 		r.Start()
 		time.Sleep(time.Hour)
+		synctest.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		wants := []time.Duration{10, 20, 40, 80, 160, 300, 300, 300, 300}
 		for i, d := range wants {
 			want, got := d*time.Second, p.fetches[i+1].Sub(p.fetches[i])
@@ -46,23 +51,23 @@ func TestSetsThatFailedTogetherDriftApart(t *testing.T) {
 
 func TestAPanicIsAFailedFetchAndEndsNothing(t *testing.T) {
 	p := &provider{answer: good("a")}
-	broken := false
+	var broken atomic.Bool
 	synctest.Test(t, func(t *testing.T) {
 		p256()
 		r := NewRemote(Config{URL: "u", Fetch: func(ctx context.Context, turn Turn, url string) (Answer, error) {
-			if broken {
+			if broken.Load() {
 				panic(errors.New("secret"))
 			}
 			return p.fetch(ctx, turn, url)
 		}})
 		defer r.Close()
 		want(t, r, "a", "ok")
-		broken = true
+		broken.Store(true)
 		want(t, r, "b", "unknown")
 		if s := r.Status(); s.Keys != 1 || !strings.Contains(s.Error, "panic (*errors.errorString)") || strings.Contains(s.Error, "secret") {
 			t.Errorf("got %+v", s)
 		}
-		broken = false
+		broken.Store(false)
 		p.set(good("a", "b"), nil)
 		time.Sleep(time.Minute + time.Second)
 		want(t, r, "b", "ok")
@@ -70,11 +75,15 @@ func TestAPanicIsAFailedFetchAndEndsNothing(t *testing.T) {
 }
 
 func TestFetchesSayWhoseTurnTheyTake(t *testing.T) {
+	var mu sync.Mutex
 	var turns []Turn
 	tenant, fail := "one", errDown
+	set := func(change func()) { mu.Lock(); defer mu.Unlock(); change() }
 	p256()
 	synctest.Test(t, func(t *testing.T) {
-		r := NewRemote(Config{URL: "u", Tenant: func() string { return tenant }, Fetch: func(_ context.Context, turn Turn, _ string) (Answer, error) {
+		r := NewRemote(Config{URL: "u", Tenant: func() string { mu.Lock(); defer mu.Unlock(); return tenant }, Fetch: func(_ context.Context, turn Turn, _ string) (Answer, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			turns = append(turns, turn)
 			return good("a"), fail
 		}})
@@ -82,9 +91,9 @@ func TestFetchesSayWhoseTurnTheyTake(t *testing.T) {
 		r.Start()
 		time.Sleep(11 * time.Second)
 		want(t, r, "a", "unavailable")
-		fail = nil
+		set(func() { fail = nil })
 		time.Sleep(10 * time.Second)
-		tenant = "two"
+		set(func() { tenant = "two" })
 		want(t, r, "a", "ok")
 		time.Sleep(10 * time.Second)
 		want(t, r, "b", "unknown")
@@ -120,15 +129,19 @@ func TestWhatARequestAsksForIsFetchedWhereDiscoveryLastFoundIt(t *testing.T) {
 		defer r.Close()
 		want(t, r, "a", "ok")
 		want(t, r, "b", "unknown")
+		synctest.Wait()
 		if discovered != 1 {
 			t.Errorf("discovered %d times", discovered)
 		}
+		synctest.Wait()
 		url, fail = "second", errDown // the provider moves
 		time.Sleep(10 * time.Second)
 		want(t, r, "b", "unknown")
+		synctest.Wait()
 		fail = nil
 		time.Sleep(10 * time.Second)
 		want(t, r, "b", "ok")
+		synctest.Wait()
 		if discovered != 2 {
 			t.Errorf("discovered %d times", discovered)
 		}
