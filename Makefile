@@ -40,12 +40,16 @@ demo-cluster: parts cluster-parts build ## The same in a cluster: API server, En
 	@$(PARTS)/bin/demo -cluster -agentauth bin/agentauth $(if $(KEEP),-keep)
 
 .PHONY: test
-test: unit e2e ## Everything, unit to end-to-end
+test: unit properties e2e ## Everything, unit to end-to-end
 
 .PHONY: unit
 unit: ## The quick loop: all packages, without the real parts; PKG=./authz/... for some
 	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): without the race detector")
-	go test $(RACE) $(PKG)
+	go test -short $(RACE) $(PKG)
+
+.PHONY: properties
+properties: ## The random worlds, loads and expressions of the unit tests at full length, without the race detector
+	go test ./authz/...
 
 .PHONY: e2e
 e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio

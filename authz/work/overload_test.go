@@ -64,7 +64,11 @@ func TestInOverloadAsMuchIsAnsweredAsJustBelowIt(t *testing.T) {
 	} {
 		for _, random := range []bool{false, true} {
 			base := 0
-			for _, percent := range []int{90, 110, 130, 150, 200, 300, 1000} {
+			loads := []int{90, 110, 130, 150, 200, 300, 1000}
+			if testing.Short() {
+				loads = []int{90, 110, 300}
+			}
+			for _, percent := range loads {
 				synctest.Test(t, func(t *testing.T) {
 					s := New(Options{Slots: c.slots})
 					l := load{task: of("a"), takes: c.takes, deadline: c.deadline}
@@ -257,7 +261,11 @@ func TestMemoryIsNeverOverTheBudgetAndAWideTaskIsNotStarved(t *testing.T) {
 // the one that is kept beside them whoever has short tasks), and the policies of a
 // tenant get equal parts of its time.
 func TestTenantsThatAlwaysWaitGetTheirPartOfTheTime(t *testing.T) {
-	for seed := range uint64(20) {
+	seeds := 20
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range uint64(seeds) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			s := New(Options{Slots: 1 + random.IntN(4)})
