@@ -13,6 +13,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/find"
 	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
@@ -54,8 +55,8 @@ func TestAPolicyHasNoMoreEntriesThanItsShare(t *testing.T) {
 
 // entriesHeld counts the entries of all policies.
 func entriesHeld(s *Snapshot) (held int) {
-	for _, n := range s.order {
-		held += len(s.policies[n].entries)
+	for _, n := range s.find.Order() {
+		held += len(s.find.Policy(n).Entries)
 	}
 	return held
 }
@@ -79,7 +80,7 @@ func TestANamespaceHasNoMoreEntriesThanItsShare(t *testing.T) {
 		in.Policies = append(in.Policies, other)
 		s, reports := e.Compile(in)
 		e.Swap(s)
-		if held := entriesHeld(s); held != maxNamespaceEntries+2*16+1024 {
+		if held := entriesHeld(s); held != find.MaxNamespaceEntries+2*16+1024 {
 			t.Errorf("valid %t: expected the share, 16 hostnames of 2 policies and the other namespace's, got %d", valid, held)
 		}
 		for name, over := range map[string]bool{"p0": false, "p63": false, "p64": true, "p65": true, "other": false} {
@@ -99,7 +100,7 @@ func TestANamespaceHasNoMoreEntriesThanItsShare(t *testing.T) {
 		}
 		e.Swap(again)
 		in.Policies = in.Policies[2:] // the two that are over the bound are the first
-		if s, reports = e.Compile(in); strings.Contains(fmt.Sprint(reports), "at most 65536") || entriesHeld(s) != maxNamespaceEntries+1024 {
+		if s, reports = e.Compile(in); strings.Contains(fmt.Sprint(reports), "at most 65536") || entriesHeld(s) != find.MaxNamespaceEntries+1024 {
 			t.Errorf("valid %t: expected all to be within the bound", valid)
 		}
 	}
@@ -108,7 +109,7 @@ func TestANamespaceHasNoMoreEntriesThanItsShare(t *testing.T) {
 func TestANamespaceHasNoMoreRegularExpressionsThanItsShare(t *testing.T) {
 	e, _ := newWorld(Options{})
 	var in Input
-	for i := range maxNamespacePatterns/validate.MaxPatterns + 1 {
+	for i := range find.MaxNamespacePatterns/validate.MaxPatterns + 1 {
 		p := expressions(validate.MaxPatterns)
 		p.Name, p.CreationTimestamp = fmt.Sprint("p", i), metav1.NewTime(clock.Add(time.Duration(i)*time.Second))
 		in.Policies = append(in.Policies, p)

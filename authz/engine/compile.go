@@ -10,6 +10,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/find"
 	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/validate"
 )
@@ -52,19 +53,21 @@ func (e *Engine) compileWith(in Input, compile compilePolicies) (*Snapshot, []Re
 
 // compile is Compile with another snapshot before; an empty one has all made anew.
 func (e *Engine) compile(prev *Snapshot, c *compiler, in Input, compile compilePolicies) (*Snapshot, []Report) {
-	u := &update{Snapshot: &Snapshot{hostnameGrants: in.HostnameGrants}, prev: prev, engine: e, options: e.options}
-	u.number(in.Policies, c.policies(in.Policies, compile))
-	u.over = boundNamespaces(u.policies, u.order, prev.over)
-	u.separate(&in)
-	u.attach(in.Objects)
-	u.hasRoutes = u.attached.HasRoutes()
-	u.judge()
-	u.place()
-	u.reserve()
-	u.program()
-	u.use()
-	u.memo, u.behind = c.next, c.behind
-	return u.Snapshot, u.report()
+	s := &Snapshot{hostnameGrants: in.HostnameGrants}
+	policies := c.policies(in.Policies, compile)
+	list := make([]find.Listed, len(policies))
+	for i, p := range policies {
+		list[i] = find.Listed{Policy: &p.Policy, Created: in.Policies[i].CreationTimestamp.Time}
+	}
+	var listed []int
+	s.find, listed = find.Update(prev.find, e.options, in.find(), list)
+	s.policies = make([]*compiled, len(listed))
+	for _, n := range s.find.Order() {
+		s.policies[n] = policies[listed[n]]
+	}
+	s.use(prev)
+	s.memo, s.behind = c.next, c.behind
+	return s, s.report(prev)
 }
 
 // compilePolicies compiles policies that changed.
@@ -84,7 +87,7 @@ func (b *building) routes(routes []v1alpha1.Route) {
 	patterns := validate.Patterns(routes)
 	tooMany := patterns > validate.MaxPatterns || validate.Entries(routes) > validate.MaxEntries
 	if !tooMany {
-		b.patterns = patterns
+		b.Patterns = patterns
 	}
 	for i, route := range routes {
 		at := fmt.Sprintf("spec.routes[%d]", i)
@@ -98,8 +101,8 @@ func (b *building) routes(routes []v1alpha1.Route) {
 				continue
 			}
 			for m := range matches {
-				b.entries = append(b.entries, match.Entry{Hostname: string(host), Match: matches[m]})
-				b.origin.fields = append(b.origin.fields, fmt.Sprintf("%s.matches[%d] on host %s", at, m, host))
+				b.Entries = append(b.Entries, match.Entry{Hostname: string(host), Match: matches[m]})
+				b.Fields = append(b.Fields, fmt.Sprintf("%s.matches[%d] on host %s", at, m, host))
 			}
 		}
 	}
@@ -125,7 +128,7 @@ func (b *building) match(m gatewayv1.HTTPRouteMatch, at string) gatewayv1.HTTPRo
 }
 
 func (b *building) unmatchable(path, detail string) {
-	if b.invalid = true; !b.origin.problems.Told(path) { // Validate may have said it already
+	if b.Invalid = true; !b.origin.problems.Told(path) { // Validate may have said it already
 		b.reject(path, detail)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/expr"
-	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/find"
 	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/validate"
@@ -28,19 +28,10 @@ type compiler struct {
 
 // compiled is one policy as it was compiled. It never changes.
 type compiled struct {
-	*policy.Policy
-	name, namespace string // name is namespace/name
-	hostnames       []string
-	entries         []match.Entry // without their owner
-	patterns        int           // different regular expressions of the entries
-	// invalid policies answer 503 on their routes. pending ones are invalid until
-	// they are compiled.
-	invalid, pending bool
-	// over says which bound of its namespace the policy is over; "" is none.
-	over string
-	// names are those of the headers that the policy sets.
-	names  policy.Names
-	origin origin
+	find.Policy
+	// pending policies are invalid until they are compiled.
+	pending bool
+	origin  origin
 }
 
 // building is a policy while it is compiled.
@@ -67,7 +58,7 @@ func (c *compiler) policies(sources []*v1alpha1.AgentAuthPolicy, compile func(*c
 	}
 	for _, p := range out {
 		if !p.pending {
-			c.next.policies[p.origin.name] = p
+			c.next.policies[p.Name] = p
 		}
 	}
 	return out
@@ -78,15 +69,15 @@ func (c *compiler) compile(source *v1alpha1.AgentAuthPolicy) *compiled {
 	// The rest of a policy that breaks a rule of the API is not looked at: it
 	// may rely on every one of them.
 	for _, p := range validate.Policy(full) {
-		b.invalid = b.invalid || p.Severity.Fatal()
+		b.Invalid = b.Invalid || p.Severity.Fatal()
 		b.problem(p)
 	}
 	b.routes(b.origin.spec.Routes)
-	if !b.invalid {
+	if !b.Invalid {
 		b.stages(b.origin.spec)
 	}
-	if b.invalid {
-		b.Policy = policy.Invalid(b.name)
+	if b.Invalid {
+		b.Stages = policy.Invalid(b.Name.String())
 	}
 	return b.compiled
 }
@@ -97,19 +88,19 @@ func (c *compiler) claim(source *v1alpha1.AgentAuthPolicy, why string) *compiled
 	b, _ := c.begin(source)
 	b.reject("spec", why)
 	b.routes(b.origin.spec.Routes)
-	b.Policy = policy.Invalid(b.name)
+	b.Stages = policy.Invalid(b.Name.String())
 	return b.compiled
 }
 
 func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1alpha1.AgentAuthPolicy) {
 	full = validate.Default(source)
-	name := nameOf(source)
-	b = building{compiler: c, compiled: &compiled{name: name.String(), namespace: name.Namespace}}
-	b.origin = origin{name: name, source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
+	b = building{compiler: c, compiled: &compiled{}}
+	b.Name, b.TargetRefs, b.Precedence = nameOf(source), full.Spec.TargetRefs, full.Spec.Precedence
+	b.origin = origin{source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
 	b.origin.problems.Most = authz.MaxPolicyProblems
 	for _, r := range full.Spec.Routes {
 		for _, h := range r.Hostnames {
-			b.hostnames = append(b.hostnames, string(h))
+			b.Hostnames = append(b.Hostnames, string(h))
 		}
 	}
 	return b, full
@@ -117,15 +108,15 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 
 // stages compiles what decides.
 func (b *building) stages(spec *v1alpha1.PolicySpec) {
-	c := policy.Config{Name: b.name, Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
+	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
 	b.response(&c, spec.Response)
-	if b.names = policy.NamesOf(c.Headers); !b.invalid {
-		b.Policy = policy.New(c)
+	if b.Names = policy.NamesOf(c.Headers); !b.Invalid {
+		b.Stages = policy.New(c)
 	}
 }
 
 func (b *building) reject(path, message string) {
-	b.invalid = true
+	b.Invalid = true
 	b.problem(authz.Problem{Severity: authz.Invalid, Field: path, Message: message})
 }
 

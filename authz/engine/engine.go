@@ -6,7 +6,9 @@
 // All parsing, type-checking and looking up of references happens in Compile.
 // A decision loads one pointer and walks values that never change:
 //
-//	match -> authenticate -> authorize -> respond
+//	find -> authenticate -> authorize -> respond
+//
+// Package find has the first of these, package policy the others.
 //
 // The package does no I/O: what it needs of the world is in [Deps], and a
 // request carries the time that it is decided at.
@@ -18,12 +20,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/find"
+	"github.com/agentauth-dev/agentauth/authz/hostgrant"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
-	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policy"
@@ -54,23 +55,13 @@ type Remote struct {
 }
 
 // Options are the operator's choices.
-type Options struct {
-	// AllowUnmatched lets requests through that no policy claims.
-	AllowUnmatched bool
-	// OneTenant: all policies are one owner's. Their namespaces do not keep
-	// them apart, and the context extension agentauth.dev/policy names one.
-	OneTenant bool
-	// HostnameGrants, without OneTenant, say which namespace may use which hosts.
-	// Those of an Input are added.
-	HostnameGrants HostnameGrants
-	// GatewayClasses are those whose Gateways count. Without any, the Gateways of
-	// all classes count that the Input says are accepted; with OneTenant those of
-	// every class.
-	GatewayClasses []string
-	// ContextPolicy reads the context extension also without OneTenant: where
-	// no tenant writes the configuration of proxies.
-	ContextPolicy bool
-}
+type Options = find.Options
+
+// HostnameGrants say which namespace may use which hostnames.
+type HostnameGrants = find.HostnameGrants
+
+// HostnameGrant lets a namespace use the hostnames that a pattern covers.
+type HostnameGrant = hostgrant.Grant
 
 // Engine decides with the snapshot that is in force. Until the first Swap
 // every request is 503.
@@ -206,73 +197,28 @@ func (e *Engine) answer(ctx context.Context, s *Snapshot, raw authz.Raw, trace *
 		trace.Add(authz.Step{Stage: authz.StageRequest, Outcome: authz.StepRefused, Detail: err.Error()})
 		return policy.BadRequest(err)
 	}
-	f := e.find(ctx, s, r, trace)
+	p, host, answer := s.find.Find(ctx, r, trace)
 	work.BudgetOf(ctx).Done() // the policy may wait for another turn
-	switch f.outcome {
-	case policyFound:
-		p := s.policies[f.policy]
-		return p.Decide(ctx, r, s.host(r, p, f), trace)
-	case targetGone:
-		d := policy.Unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
-		d.Policy = s.policies[f.policy].name
-		return d
-	case answered:
-		return *f.answer
-	case nobody:
+	if p == nil {
+		return answer
 	}
-	return policy.NoPolicy()
+	return p.Decide(ctx, r, host, trace)
 }
 
 // Snapshot is a compiled Input: everything that a decision reads. It never
 // changes, so a check ends with the snapshot that it began with.
 type Snapshot struct {
-	// policies are by number, by which a policy is known here, and nil where no
-	// policy has the number. The next snapshot has the same number for a policy of
-	// the same name. byName has the numbers, order has them by age.
+	// find finds the policy of a request. policies are all policies by their
+	// numbers there, also those that are over a bound of their namespace, and
+	// reports are those on them.
+	find     *find.Snapshot
 	policies []*compiled
-	created  []time.Time // of each policy
-	byName   map[types.NamespacedName]int
-	order    []int
-
-	// attached are the routes of Gateway API and the policies that target them;
-	// hasRoutes says that there are routes.
-	attached  *attached
-	hasRoutes bool
-	// index has the `routes` of policies. Its owners are policies, or
-	// disputedOwner where two tenants dispute a host.
-	index *match.Index
-	// namespaceIndex has the `routes` of the policies of one namespace, for each
-	// namespace that has routes of Gateway API.
-	namespaceIndex map[string]*match.Index
-	// refused has the `routes` for hosts that Gateway API routes of another
-	// namespace have. A request that matches one of these is never let through
-	// unmatched. What was not granted is not here.
-	refused *match.Index
-	// reserved are the reserved headers.
-	reserved reserved
-	// closed: no request is let through unmatched.
-	closed bool
-	// problems are those of no policy.
-	problems []authz.Problem
+	reports  []Report
 	// hostnameGrants are those of the Input.
 	hostnameGrants []*Object
 
-	// tenancy is what keeps the tenants apart.
-	tenancy tenancy
-	// verdicts are those on hostnames; placed are the policies in the indexes,
-	// programmed says what they decide (nil: invalid), and reports what is said of
-	// them, by number.
-	verdicts   map[tenantHost]verdict
-	placed     []*placed
-	programmed []*programmed
-	reports    []Report
-
 	// behind is since when the oldest change waits to be compiled; zero: none does.
 	behind time.Time
-	// over are the policies that are over a bound of their namespace, and what is
-	// in force of each instead.
-	over map[*compiled]*compiled
-
 	// memo is what the next compile may take over.
 	memo memo
 	// used are the pooled things that this snapshot reads; tenants says whose
@@ -283,4 +229,4 @@ type Snapshot struct {
 
 // Problems are what is wrong with the Input besides its policies: with the objects
 // by which the operator keeps tenants apart.
-func (s *Snapshot) Problems() []authz.Problem { return s.problems }
+func (s *Snapshot) Problems() []authz.Problem { return s.find.Problems() }

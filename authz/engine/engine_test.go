@@ -13,6 +13,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/find"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 )
 
@@ -292,7 +293,7 @@ func TestAPolicyIsNamedOnlyWhereThatIsRead(t *testing.T) {
 			e, _ := newWorld(c.options)
 			load(t, e, in)
 			raw := get("api.example.com", "/")
-			raw.ContextExtensions, raw.Route = map[string]string{ContextPolicy: c.selector}, c.route
+			raw.ContextExtensions, raw.Route = map[string]string{find.ContextPolicy: c.selector}, c.route
 			decided(t, e.Decide(t.Context(), raw), c.outcome, c.status, c.reason)
 		})
 	}

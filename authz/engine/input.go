@@ -6,6 +6,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/find"
 	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
@@ -53,14 +54,16 @@ func (in *Input) AddGateway(o any) {
 	}
 }
 
+// find is what the policy of a request is found by, beside the policies.
+func (in *Input) find() find.Input {
+	return find.Input{Objects: in.Objects, HostnameGrants: in.HostnameGrants, GatewayClasses: in.GatewayClasses, NoGatewayClasses: in.NoGatewayClasses}
+}
+
 // Namespace is a namespace and the labels by which listeners select it.
 type Namespace = attach.Namespace
 
 // GatewayClass is a GatewayClass, and whether its controller accepted it.
-type GatewayClass struct {
-	Name     string
-	Accepted bool
-}
+type GatewayClass = find.GatewayClass
 
 // Object is a Secret or a ConfigMap.
 type Object = objects.Object

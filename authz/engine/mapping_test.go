@@ -13,7 +13,7 @@ func TestMappingsReplaceTheUsualClaims(t *testing.T) {
 	e, _ := newWorld(Options{})
 	b := building{compiler: &compiler{engine: e}, compiled: &compiled{}}
 	m := b.mapping(&v1alpha1.ClaimMappings{Subject: "claims.id", Scopes: "claims.permissions", Groups: `claims.?roles.orValue([])`}, field.NewPath("x"))
-	if b.invalid {
+	if b.Invalid {
 		t.Fatal(b.origin.problems)
 	}
 	claims := map[string]any{"id": int64(7), "permissions": "read write", "sub": "no", "scope": "no", "groups": "no"}

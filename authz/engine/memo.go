@@ -20,11 +20,9 @@ type memo struct {
 
 // origin is what a policy was compiled from.
 type origin struct {
-	name       types.NamespacedName
 	source     *v1alpha1.AgentAuthPolicy // as it came
 	spec       *v1alpha1.PolicySpec      // with its defaults
 	generation int64
-	fields     []string // where each entry of the policy was written
 	refs       []ref
 	selected   []objects.Selection
 	parsed     []any // what is used of objects, so that the next compile finds it parsed
@@ -46,7 +44,7 @@ func (c *compiler) unchanged(p *compiled, source *v1alpha1.AgentAuthPolicy) bool
 		return false
 	}
 	for _, r := range o.refs {
-		if c.objects.See(o.name.Namespace, r.key) != r.seen {
+		if c.objects.See(p.Name.Namespace, r.key) != r.seen {
 			return false
 		}
 	}

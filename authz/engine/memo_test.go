@@ -2,6 +2,7 @@ package engine
 
 import (
 	"maps"
+	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -36,7 +37,9 @@ func copied(in Input) Input {
 }
 
 func policyOf(s *Snapshot, name string) *compiled {
-	return s.policies[s.byName[types.NamespacedName{Namespace: "shop", Name: name}]]
+	return s.policies[slices.IndexFunc(s.policies, func(p *compiled) bool {
+		return p != nil && p.Name == types.NamespacedName{Namespace: "shop", Name: name}
+	})]
 }
 
 func TestWhatDidNotChangeIsTakenOver(t *testing.T) {

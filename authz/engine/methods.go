@@ -42,7 +42,7 @@ func (b *building) methods(a v1alpha1.Authentication) []policy.Method {
 }
 
 func (b *building) owner() work.Owner {
-	return work.Owner{Namespace: b.origin.name.Namespace, Policy: b.origin.name.Name}
+	return work.Owner{Namespace: b.Name.Namespace, Policy: b.Name.Name}
 }
 
 func (b *building) basic(name string, src *v1alpha1.Basic, at *field.Path) authn.Authenticator {
@@ -54,7 +54,7 @@ func (b *building) basic(name string, src *v1alpha1.Basic, at *field.Path) authn
 }
 
 func (b *building) apiKey(name string, src *v1alpha1.APIKey, at *field.Path) authn.Authenticator {
-	s := b.objects.Select(b.namespace, src.Selector.MatchLabels)
+	s := b.objects.Select(b.Name.Namespace, src.Selector.MatchLabels)
 	b.origin.selected = append(b.origin.selected, s)
 	b.parts(s.Problems, authz.Problem{}, at.Child("selector"))
 	return &authn.APIKey{Method: name, From: places(src.From), Keys: s.Keys}

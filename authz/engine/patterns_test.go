@@ -49,7 +49,7 @@ func TestAPolicyHasNoMoreRegularExpressionsThanItsShare(t *testing.T) {
 		if got := len(problems) > 0; got != invalid || got && (len(problems) != 1 || problems[0].Severity != authz.Invalid || problems[0].Field != "spec.routes" || !strings.Contains(problems[0].Message, "at most 256 different")) {
 			t.Errorf("%d: got %v", n, problems)
 		}
-		if held := len(s.policies[0].entries); invalid && held > 16 {
+		if held := len(s.find.Policy(0).Entries); invalid && held > 16 {
 			t.Errorf("%d: expected an entry for each host, got %d", n, held)
 		}
 		if invalid {

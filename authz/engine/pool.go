@@ -83,18 +83,41 @@ type pooled struct {
 	tenant atomic.Pointer[string]
 }
 
+// use collects the pooled things of the policies.
+func (s *Snapshot) use(prev *Snapshot) {
+	same := prev.used != nil
+	for n := range max(len(s.policies), len(prev.policies)) {
+		same = same && (s.find.Policy(n) == prev.find.Policy(n) || maps.Equal(s.pooled(n), prev.pooled(n)))
+	}
+	if s.used, s.tenants = prev.used, prev.tenants; same {
+		return
+	}
+	s.used, s.tenants = map[poolKey]*pooled{}, s.tenantsOfPooled()
+	for _, n := range s.find.Order() {
+		maps.Copy(s.used, s.pooled(n))
+	}
+}
+
+// pooled are the pooled things of a policy, if it is in force.
+func (s *Snapshot) pooled(n int) map[poolKey]*pooled {
+	if p := s.find.Policy(n); p == nil || p.Over != "" {
+		return nil
+	}
+	return s.policies[n].origin.pooled
+}
+
 // tenantsOfPooled says whose turns each pooled thing takes. A thing that policies of
 // several namespaces share takes those of the namespace with the fewest things,
 // which come soonest: nobody's thing gets slower because others share it.
-func (u *update) tenantsOfPooled() map[poolKey]string {
+func (s *Snapshot) tenantsOfPooled() map[poolKey]string {
 	things := map[string]map[poolKey]bool{}
-	for _, n := range u.order {
-		p := u.policies[n]
-		for key := range p.origin.pooled {
-			if things[p.namespace] == nil {
-				things[p.namespace] = map[poolKey]bool{}
+	for _, n := range s.find.Order() {
+		namespace := s.policies[n].Name.Namespace
+		for key := range s.pooled(n) {
+			if things[namespace] == nil {
+				things[namespace] = map[poolKey]bool{}
 			}
-			things[p.namespace][key] = true
+			things[namespace][key] = true
 		}
 	}
 	tenants := map[poolKey]string{}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/find"
 )
 
 // saying wants Accepted and Programmed of a policy, and words of its problems.
@@ -126,11 +127,11 @@ func TestWhoIsNotTouchedIsNotAskedFor(t *testing.T) {
 	after, _ := e.Compile(in)
 	asked := 0
 	for n := range after.policies {
-		if before.programmed[n] != after.programmed[n] {
+		if before.find.Programmed(n) != after.find.Programmed(n) {
 			asked++
 		}
-		if same := &before.reports[n].Conditions[0] == &after.reports[n].Conditions[0]; same != (before.placed[n] == after.placed[n]) {
-			t.Errorf("%s: expected its report to be taken over if nothing of it changed", after.policies[n].name)
+		if same := &before.reports[n].Conditions[0] == &after.reports[n].Conditions[0]; same != (before.find.Policy(n) == after.find.Policy(n)) {
+			t.Errorf("%s: expected its report to be taken over if nothing of it changed", after.policies[n].Name)
 		}
 	}
 	if asked != 1 {
@@ -152,14 +153,8 @@ func TestWhatAskingForAPolicyCostsIsBounded(t *testing.T) {
 	s, reports := e.Compile(in)
 	e.Swap(s)
 	saying(t, reports, "large", "False Overridden", "False NotAccepted", "precedence Override decides instead")
-	if n := len(named(reports, "large").Problems); n != maxInsteads {
-		t.Errorf("expected %d problems, got %d", maxInsteads, n)
-	}
-	m := meter{t.Context(), 3}
-	for i := range 5 {
-		if err := m.Err(); (err != nil) != (i >= 3) {
-			t.Errorf("%d: got %v", i, err)
-		}
+	if n := len(named(reports, "large").Problems); n != find.MaxInsteads {
+		t.Errorf("expected %d problems, got %d", find.MaxInsteads, n)
 	}
 	// 2000 expressions that do not match, and then one that takes all.
 	in = Input{}

@@ -19,17 +19,17 @@ import (
 // for this use. missing is the reason for the operator who reads a decision.
 func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string, at *field.Path) (o *Object, missing string) {
 	key := b.keyOf(kind, r)
-	seen := b.objects.See(b.namespace, key)
+	seen := b.objects.See(b.Name.Namespace, key)
 	b.origin.refs = append(b.origin.refs, ref{key, seen})
 	p := authz.Problem{Severity: authz.Unresolved, Field: at.String(), Ref: key.String(), Reason: v1alpha1.ReasonRefNotFound}
 	if !seen.Permitted {
 		// The message repeats the policy alone. It must not tell what another
 		// namespace has.
 		p.Message = fmt.Sprintf("no ReferenceGrant of namespace %s lets policies of namespace %s refer to it; its owner must make one, from {group: %s, kind: %s, namespace: %s} to {group: \"\", kind: %s, name: %s}",
-			key.Namespace, b.namespace, v1alpha1.GroupVersion.Group, v1alpha1.Kind, b.namespace, kind, key.Name)
+			key.Namespace, b.Name.Namespace, v1alpha1.GroupVersion.Group, v1alpha1.Kind, b.Name.Namespace, kind, key.Name)
 		p.Reason = v1alpha1.ReasonRefNotPermitted
 		b.problem(p)
-		return nil, key.String() + " is not granted to namespace " + b.namespace
+		return nil, key.String() + " is not granted to namespace " + b.Name.Namespace
 	}
 	o = b.objects.Get(key)
 	switch {
@@ -50,7 +50,7 @@ func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string
 }
 
 func (b *building) keyOf(kind string, r v1alpha1.ObjectKeyReference) objects.Key {
-	return objects.Key{Kind: kind, Namespace: cmp.Or(r.Namespace, b.namespace), Name: r.Name}
+	return objects.Key{Kind: kind, Namespace: cmp.Or(r.Namespace, b.Name.Namespace), Name: r.Name}
 }
 
 // entry resolves a reference to an entry of an object.

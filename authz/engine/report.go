@@ -29,35 +29,38 @@ type Report struct {
 
 // report makes the Reports of all policies, the older first. It takes over those
 // of policies of which nothing changed.
-func (u *update) report() []Report {
-	u.reports = make([]Report, len(u.policies))
-	out := make([]Report, 0, len(u.order))
-	for _, n := range u.order {
-		st := u.attached.Status(n)
-		if n < len(u.prev.placed) && u.prev.placed[n] == u.placed[n] && (u.prev.attached == u.attached || st.Same(u.prev.attached.Status(n))) && u.programmed[n].same(u.prev.programmed[n]) {
-			u.reports[n] = u.prev.reports[n]
+func (s *Snapshot) report(prev *Snapshot) []Report {
+	s.reports = make([]Report, len(s.policies))
+	out := make([]Report, 0, len(s.find.Order()))
+	for _, n := range s.find.Order() {
+		if s.find.Same(prev.find, n) {
+			s.reports[n] = prev.reports[n]
 		} else {
-			u.reports[n] = u.policies[n].report(u.conflicts(n), st, u.programmed[n])
+			s.reports[n] = s.reportOn(n)
 		}
-		out = append(out, u.reports[n])
+		out = append(out, s.reports[n])
 	}
 	return out
 }
 
-// report makes the Report of a policy.
-func (p *compiled) report(lost *conflicts, st *attach.Status, programmed *programmed) Report {
-	r := Report{Policy: p.origin.name, Generation: p.origin.generation}
+// reportOn makes the Report of a policy.
+func (s *Snapshot) reportOn(n int) Report {
+	p, lost, st, programmed := s.policies[n], s.find.Conflicts(n), s.find.Status(n), s.find.Programmed(n)
+	r := Report{Policy: p.Name, Generation: p.origin.generation}
 	problems := p.origin.problems.Clone()
+	if over := s.find.Policy(n).Over; over != "" {
+		problems.Add(authz.Problem{Severity: authz.Invalid, Field: "spec.routes", Message: over})
+	}
 	accepted, refs := v1alpha1.ReasonAccepted, v1alpha1.ReasonResolvedRefs
 	if lost != nil {
 		accepted = v1alpha1.ReasonPartiallyConflicted
-		if lost.lost == lost.entries {
+		if lost.Lost == lost.Entries {
 			accepted = v1alpha1.ReasonConflicted
 		}
-		if lost.ungranted == lost.entries {
+		if lost.Ungranted == lost.Entries {
 			accepted = v1alpha1.ReasonNotPermitted
 		}
-		for _, m := range lost.messages {
+		for _, m := range lost.Messages {
 			problems.Add(authz.Problem{Severity: authz.Conflicting, Message: m})
 		}
 	}
@@ -69,7 +72,7 @@ func (p *compiled) report(lost *conflicts, st *attach.Status, programmed *progra
 			problems.Add(problem)
 		}
 	}
-	if p.invalid {
+	if s.find.Policy(n).Invalid {
 		accepted = v1alpha1.ReasonInvalid
 	}
 	r.Problems = problems.All()
@@ -80,13 +83,13 @@ func (p *compiled) report(lost *conflicts, st *attach.Status, programmed *progra
 	}
 	ok, fine := isAccepted(accepted), "valid, and its routes are decided by it"
 	if ok {
-		r.Problems = append(r.Problems, programmed.problems...)
+		r.Problems = append(r.Problems, programmed.Problems...)
 		switch {
-		case programmed.rejects:
-			accepted, ok = programmed.reason, false
-		case programmed.partly:
+		case programmed.Rejects:
+			accepted, ok = programmed.Reason, false
+		case programmed.Partly:
 			accepted = v1alpha1.ReasonPartiallyConflicted
-		case !programmed.decides:
+		case !programmed.Decides:
 			fine = "valid; see Programmed"
 		}
 	}
@@ -98,8 +101,8 @@ func (p *compiled) report(lost *conflicts, st *attach.Status, programmed *progra
 	switch {
 	case !ok:
 		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted"))
-	case !programmed.decides:
-		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, programmed.reason, programmed.message))
+	case !programmed.Decides:
+		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, programmed.Reason, programmed.Message))
 	default:
 		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, "compiled and in force"))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/find"
 )
 
 // of moves a policy to a namespace; who is the header that tells who decided.
@@ -209,7 +210,7 @@ func TestWhatIsStaleDecidesNothing(t *testing.T) {
 
 func TestAPolicyIsNamedAmongTenantsOnlyWhereTheProxyIsTrusted(t *testing.T) {
 	raw := get("elsewhere.test", "/")
-	raw.ContextExtensions = map[string]string{ContextPolicy: "mine/a"}
+	raw.ContextExtensions = map[string]string{find.ContextPolicy: "mine/a"}
 	for trusted, reason := range map[bool]authz.Reason{true: authz.Allowed, false: authz.SelectorRefused} {
 		e, _ := tenants(t, Options{ContextPolicy: trusted}, of("mine", onHost("a", "api.example.com", anonymous())))
 		if d := e.Decide(t.Context(), raw); d.Reason != reason {

@@ -121,6 +121,9 @@ func (s invalid) run(_ context.Context, x *exchange) bool {
 	return x.decide(Unavailable(authz.PolicyInvalid, "the policy is not valid; see its conditions", 0))
 }
 
+// Name is the namespace/name of the policy.
+func (p *Policy) Name() string { return p.name }
+
 // Decide decides a request, of which the policy's host knows host.
 func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace *authz.Trace) authz.Decision {
 	x := &exchange{request: r, host: host, trace: trace}

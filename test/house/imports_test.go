@@ -19,6 +19,7 @@ var rank = []struct {
 	{"authz/extauthz", 40}, {"authz/policydir", 40}, {"authz/source", 40}, {"controller", 40}, {"telemetry", 40},
 	{"authz/manifest", 35},
 	{"authz/engine", 30},
+	{"authz/find", 28},
 	{"authz/validate", 25},
 	{"authz/attach", 25}, {"authz/policy", 25},
 	{"authz/authn", 20}, {"authz/expr", 20}, {"authz/listen", 20},
@@ -82,7 +83,7 @@ func TestImportsPointDown(t *testing.T) {
 func TestTheKernelDoesNotReachForTheWorld(t *testing.T) {
 	for pkg, list := range imports(t) {
 		switch pkg {
-		case "authz", "authz/manifest", "authz/engine", "authz/validate", "authz/attach", "authz/policy", "authz/objects", "authz/apikey", "authz/authn", "authz/expr", "authz/match", "authz/jwks", "authz/password", "authz/keyed":
+		case "authz", "authz/manifest", "authz/engine", "authz/find", "authz/objects", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/match", "authz/jwks", "authz/password", "authz/keyed":
 		default:
 			continue
 		}

@@ -1,4 +1,4 @@
-package engine
+package find
 
 import (
 	"fmt"
@@ -20,25 +20,25 @@ func (a *asking) targets() {
 		switch {
 		case one.decides:
 		case one.unserved:
-			a.problems = append(a.problems, authz.Problem{Severity: authz.Ambiguous, Field: at,
+			a.Problems = append(a.Problems, authz.Problem{Severity: authz.Ambiguous, Field: at,
 				Message: "requests for it are served by other routes with equal or better matches, older ones first, so no policy of it decides; change its matches or hostnames"})
 		case one.gone:
-			a.problems = append(a.problems, authz.Problem{Severity: authz.Conflicting, Field: at,
+			a.Problems = append(a.Problems, authz.Problem{Severity: authz.Conflicting, Field: at,
 				Message: "another policy names a rule that the route does not have, so all of the route answers 503; correct that policy"})
 		}
 		all = targetAnswer{all.decides || one.decides, all.unserved || one.unserved, all.gone || one.gone, all.held || one.held}
 	}
 	switch {
 	case all.decides:
-		a.decides, a.partly = true, slices.ContainsFunc(a.problems, func(p authz.Problem) bool { return p.Severity == authz.Conflicting })
+		a.Decides, a.Partly = true, slices.ContainsFunc(a.Problems, func(p authz.Problem) bool { return p.Severity == authz.Conflicting })
 	case all.gone && !all.unserved:
-		a.rejects, a.reason = true, v1alpha1.ReasonConflicted
+		a.Rejects, a.Reason = true, v1alpha1.ReasonConflicted
 	case all.unserved:
-		a.reason, a.message = v1alpha1.ReasonConflicted, "requests for its targets are served by other routes"
+		a.Reason, a.Message = v1alpha1.ReasonConflicted, "requests for its targets are served by other routes"
 	case all.held:
-		a.reason, a.message = v1alpha1.ReasonOverridden, "each route or rule that it is for has a policy of its own"
+		a.Reason, a.Message = v1alpha1.ReasonOverridden, "each route or rule that it is for has a policy of its own"
 	default:
-		a.reason, a.message = v1alpha1.ReasonTargetNotFound, "no route is on its Gateways (yet), so no request is decided by it"
+		a.Reason, a.Message = v1alpha1.ReasonTargetNotFound, "no route is on its Gateways (yet), so no request is decided by it"
 	}
 }
 

@@ -1,4 +1,4 @@
-package engine
+package find
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
-// programmed says whether a policy decides some request, and who decides where
+// Programmed says whether a policy decides some request, and who decides where
 // it does not. It never changes.
-type programmed struct {
-	decides bool
-	// reason says why it decides none. rejects: another policy has all that the
+type Programmed struct {
+	Decides bool
+	// Reason says why it decides none. Rejects: another policy has all that the
 	// policy is for, so it is not Accepted either.
-	reason, message string
-	rejects         bool
-	// partly: it decides, and another policy has a part of what it is for.
-	partly   bool
-	problems []authz.Problem
+	Reason, Message string
+	Rejects         bool
+	// Partly: it decides, and another policy has a part of what it is for.
+	Partly   bool
+	Problems []authz.Problem
 
 	// touches: routes of Gateway API have some of its hosts.
 	touches bool
@@ -32,12 +32,12 @@ type programmed struct {
 }
 
 // same says whether two lead to one report.
-func (p *programmed) same(other *programmed) bool {
+func (p *Programmed) same(other *Programmed) bool {
 	if p == nil || other == nil {
 		return p == other
 	}
-	return p.decides == other.decides && p.reason == other.reason && p.message == other.message && p.rejects == other.rejects &&
-		p.partly == other.partly && slices.Equal(p.problems, other.problems)
+	return p.Decides == other.Decides && p.Reason == other.Reason && p.Message == other.Message && p.Rejects == other.Rejects &&
+		p.Partly == other.Partly && slices.Equal(p.Problems, other.Problems)
 }
 
 // The bounds of asking for one policy. A policy beyond them has the benefit of the
@@ -48,7 +48,7 @@ const (
 	maxCandidates      = 4096
 	candidatesPerEntry = 16
 	maxMatching        = 20 * time.Millisecond // of regular expressions, by their estimates
-	maxInsteads        = 20
+	MaxInsteads        = 20
 )
 
 // meter ends a lookup after so many candidates with conditions: package match
@@ -68,44 +68,44 @@ func (m *meter) Err() error {
 // program asks who decides what the policies are for. It takes over the answers
 // that no change can have made false.
 func (u *update) program() {
-	u.programmed = make([]*programmed, len(u.policies))
+	u.programmed = make([]*Programmed, len(u.policies))
 	for _, n := range u.order {
 		p := u.policies[n]
-		if p.invalid {
+		if p.Invalid {
 			continue
 		}
 		if n < len(u.prev.programmed) && u.prev.placed[n] == u.placed[n] && !u.affects(n, u.prev.programmed[n]) {
 			u.programmed[n] = u.prev.programmed[n]
 			continue
 		}
-		a := &asking{update: u, number: n, policy: p, meter: meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates + candidatesPerEntry*len(p.entries)}}
+		a := &asking{update: u, number: n, policy: p, meter: meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates + candidatesPerEntry*len(p.Entries)}}
 		if u.attached.Status(n) != nil {
 			a.touches = true
 			a.targets()
 		} else {
 			a.routes()
 		}
-		u.programmed[n] = &a.programmed
+		u.programmed[n] = &a.Programmed
 	}
 }
 
 // affects says whether a change may have made an answer false.
-func (u *update) affects(n int, before *programmed) bool {
+func (u *update) affects(n int, before *Programmed) bool {
 	if !u.tenancy.same(u.prev.tenancy) {
 		return true
 	}
 	p := u.policies[n]
-	targets := len(p.origin.spec.TargetRefs) > 0
-	touches := targets || slices.ContainsFunc(p.hostnames, u.attached.Touches)
+	targets := len(p.TargetRefs) > 0
+	touches := targets || slices.ContainsFunc(p.Hostnames, u.attached.Touches)
 	switch {
 	case u.attached != u.prev.attached && (before.touches || touches) && u.reattach(n):
 		return true
 	case targets:
 		return u.changes.touch
-	case before.decides && !touches && before.pattern != "":
+	case before.Decides && !touches && before.pattern != "":
 		return u.changes.take(before.witness, before.pattern)
 	}
-	return slices.ContainsFunc(p.hostnames, u.changes.overlap)
+	return slices.ContainsFunc(p.Hostnames, u.changes.overlap)
 }
 
 // reattach says whether routes changed on a host of a policy.
@@ -121,7 +121,7 @@ func (u *update) reattach(n int) bool {
 		}
 		return false
 	}
-	some := len(u.policies[n].hostnames) > 0
+	some := len(u.policies[n].Hostnames) > 0
 	for _, attached := range []*attached{u.prev.attached, u.attached} {
 		for use := range attached.Hosts(n) {
 			if some = true; on(use.Pattern) {
@@ -129,7 +129,7 @@ func (u *update) reattach(n int) bool {
 			}
 		}
 	}
-	return !some || slices.ContainsFunc(u.policies[n].hostnames, on)
+	return !some || slices.ContainsFunc(u.policies[n].Hostnames, on)
 }
 
 // changes are the candidates that came to the indexes and that went, by hostname.
@@ -190,9 +190,9 @@ func (c *changes) overlap(hostname string) bool {
 // asking is the asking for one policy.
 type asking struct {
 	*update
-	programmed
+	Programmed
 	number int
-	policy *compiled
+	policy *Policy
 	asks   int
 	meter  meter
 }
@@ -217,7 +217,7 @@ func (a *asking) ask(s match.Sample, word *authz.RouteRef) (bool, found) {
 	if err != nil {
 		return false, found{}
 	}
-	f := a.engine.find(&a.meter, a.Snapshot, r, nil)
+	f := a.find(&a.meter, r, nil)
 	if f.outcome == policyFound && f.policy == a.number {
 		return true, f
 	}
@@ -238,33 +238,33 @@ func (a *asking) ask(s match.Sample, word *authz.RouteRef) (bool, found) {
 // on hosts that routes of Gateway API have.
 func (a *asking) routes() {
 	placed := a.placed[a.number]
-	a.touches = slices.ContainsFunc(a.policy.hostnames, a.attached.Touches)
+	a.touches = slices.ContainsFunc(a.policy.Hostnames, a.attached.Touches)
 	overridden := false
-	for i, e := range a.policy.entries {
+	for i, e := range a.policy.Entries {
 		v := placed.verdict(i)
 		_, lost := placed.lost[i]
 		if _, own := placed.ownLost[i]; lost || v.verdict == ungranted || v.verdict != inForce && (!v.part || own) {
 			continue // conflicts say so
 		}
-		if a.decides && !a.attached.Touches(e.Hostname) {
+		if a.Decides && !a.attached.Touches(e.Hostname) {
 			continue
 		}
 		s, ok, by := a.entry(e)
 		switch {
-		case ok && !a.decides:
-			a.decides, a.witness, a.pattern = true, s, e.Hostname
+		case ok && !a.Decides:
+			a.Decides, a.witness, a.pattern = true, s, e.Hostname
 		case !ok:
 			overridden = a.instead(i, by) || overridden
 		}
 	}
 	switch {
-	case a.decides:
-		a.partly = len(a.problems) > 0
+	case a.Decides:
+		a.Partly = len(a.Problems) > 0
 	case overridden:
-		a.rejects, a.reason = true, v1alpha1.ReasonOverridden
+		a.Rejects, a.Reason = true, v1alpha1.ReasonOverridden
 	default:
-		a.rejects, a.reason = true, v1alpha1.ReasonConflicted
-		a.problems = append(a.problems, authz.Problem{Severity: authz.Conflicting, Field: "spec.routes",
+		a.Rejects, a.Reason = true, v1alpha1.ReasonConflicted
+		a.Problems = append(a.Problems, authz.Problem{Severity: authz.Conflicting, Field: "spec.routes",
 			Message: "expected some request that this policy decides, and each one made for its matches is decided by other policies, or refused; change its matches, or remove it"})
 	}
 }
@@ -288,7 +288,7 @@ func (a *asking) entry(e match.Entry) (match.Sample, bool, found) {
 	if !a.attached.Touches(e.Hostname) {
 		return match.Sample{}, false, by
 	}
-	for place := range a.attached.PlacesIn(a.policy.namespace, e.Hostname) {
+	for place := range a.attached.PlacesIn(a.policy.Name.Namespace, e.Hostname) {
 		if a.asks++; a.spent() || !place.Held && a.place(place, &e.Match) {
 			return match.Sample{}, true, found{}
 		}
@@ -303,19 +303,19 @@ func (a *asking) instead(entry int, by found) bool {
 		return false
 	}
 	message := "a policy of the route decides instead"
-	switch spec := a.policies[by.policy].origin.spec; {
+	switch precedence := a.policies[by.policy].Precedence; {
 	case by.outcome == targetGone:
 		message = "a policy whose target is not there answers 503 instead"
-	case spec.Precedence != "" && spec.Precedence != v1alpha1.PrecedenceDefault:
+	case precedence != "" && precedence != v1alpha1.PrecedenceDefault:
 		message = "a policy of the Gateway with precedence Override decides instead"
 	}
-	if len(a.problems) < maxInsteads {
-		a.problems = append(a.problems, authz.Problem{Severity: authz.Overridden, Field: a.policy.origin.fields[entry], Message: message})
+	if len(a.Problems) < MaxInsteads {
+		a.Problems = append(a.Problems, authz.Problem{Severity: authz.Overridden, Field: a.policy.Fields[entry], Message: message})
 	}
 	return true
 }
 
 // hasTargets says whether a policy with targets was found.
 func (s *Snapshot) hasTargets(f found) bool {
-	return (f.outcome == policyFound || f.outcome == targetGone) && len(s.policies[f.policy].origin.spec.TargetRefs) > 0
+	return (f.outcome == policyFound || f.outcome == targetGone) && len(s.policies[f.policy].TargetRefs) > 0
 }

@@ -1,4 +1,4 @@
-package engine
+package find
 
 import (
 	"slices"
@@ -12,7 +12,7 @@ import (
 
 // findAttached finds the policy if there are routes of Gateway API: the route
 // first, by the proxy's word or for every reading of the path, then the policy.
-func (e *Engine) findAttached(s *Snapshot, r *authz.Request, view match.View, trace *authz.Trace) found {
+func (s *Snapshot) findAttached(r *authz.Request, view match.View, trace *authz.Trace) found {
 	if r.Route != nil {
 		rules, ok := s.attached.Named(r.Route, r.Host)
 		if !ok {
@@ -27,7 +27,7 @@ func (e *Engine) findAttached(s *Snapshot, r *authz.Request, view match.View, tr
 	var namespaces []string // of every reading
 	f, agree := match.EveryReading(r.RawPath, func(path string) (found, bool) {
 		view.Path = path
-		f := e.findServed(s, r, view, trace)
+		f := s.findServed(r, view, trace)
 		namespaces = union(namespaces, f.namespaces)
 		return f, f.outcome == answered
 	}, found.same)
@@ -53,7 +53,7 @@ func union(list, more []string) []string {
 }
 
 // findServed finds the policy for one reading of the path.
-func (e *Engine) findServed(s *Snapshot, r *authz.Request, v match.View, trace *authz.Trace) found {
+func (s *Snapshot) findServed(r *authz.Request, v match.View, trace *authz.Trace) found {
 	served := s.attached.Serve(r.Host, v)
 	var f found
 	switch {
@@ -62,7 +62,7 @@ func (e *Engine) findServed(s *Snapshot, r *authz.Request, v match.View, trace *
 	case served.Cause != "":
 		return ambiguousRequest(served.Cause)
 	case len(served.Rules) == 0:
-		f = s.unserved(r, v, !e.options.OneTenant)
+		f = s.unserved(r, v, !s.options.OneTenant)
 	default:
 		f = s.resolve(served.Rules, r.Host, v, (*match.Index).Lookup)
 	}
@@ -169,9 +169,9 @@ func (s *Snapshot) explain(trace *authz.Trace, r *authz.Request, rules []attach.
 	case answered:
 		refused(trace, f.answer.Detail)
 	case targetGone:
-		trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepRefused, Detail: "policy " + s.policies[f.policy].name + " claims it, and its target is not there"})
+		trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepRefused, Detail: "policy " + s.policies[f.policy].Stages.Name() + " claims it, and its target is not there"})
 	case policyFound:
-		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[f.policy].name, Outcome: authz.StepFound})
+		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[f.policy].Stages.Name(), Outcome: authz.StepFound})
 	case nobody:
 	}
 }

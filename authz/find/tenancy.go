@@ -1,4 +1,4 @@
-package engine
+package find
 
 import (
 	"fmt"
@@ -23,10 +23,7 @@ import (
 // Without grants, a hostname that two namespaces use, or two that overlap, are in
 // force for neither. A bare "*" always needs a grant, or one policy could take
 // every host.
-type HostnameGrants []HostnameGrant
-
-// HostnameGrant lets a namespace use the hostnames that a pattern covers.
-type HostnameGrant = hostgrant.Grant
+type HostnameGrants []hostgrant.Grant
 
 // tenancy is what keeps the tenants of an Input apart.
 type tenancy struct {
@@ -67,7 +64,7 @@ func (u *update) separate(in *Input) {
 	if u.options.OneTenant || len(u.options.HostnameGrants)+len(in.HostnameGrants) == 0 {
 		return
 	}
-	lists := [][]HostnameGrant{u.options.HostnameGrants}
+	lists := [][]hostgrant.Grant{u.options.HostnameGrants}
 	for _, o := range in.HostnameGrants {
 		grants, wrong := hostgrant.Parse("ConfigMap "+o.Namespace+"/"+o.Name, o.Data)
 		lists, u.problems = append(lists, grants), append(u.problems, wrong...)
@@ -116,18 +113,18 @@ func mayUse(grants *hostgrant.Table, namespace, hostname string) bool {
 }
 
 // judge decides which hostnames are in force. A hostname without a verdict is.
-func judge(grants *hostgrant.Table, policies []*compiled, attached *attach.Attachments) map[tenantHost]verdict {
+func judge(grants *hostgrant.Table, policies []*Policy, attached *attach.Attachments) map[tenantHost]verdict {
 	out := map[tenantHost]verdict{}
 	users := map[string][]string{} // hostname -> namespaces
 	for _, p := range policies {
-		for _, h := range p.hostnames {
+		for _, h := range p.Hostnames {
 			switch {
-			case !mayUse(grants, p.namespace, h):
-				out[tenantHost{p.namespace, h}] = ungranted
-			case attached.Owned(h) && !attached.Owns(p.namespace, h):
-				out[tenantHost{p.namespace, h}] = beaten
-			case !slices.Contains(users[h], p.namespace):
-				users[h] = append(users[h], p.namespace)
+			case !mayUse(grants, p.Name.Namespace, h):
+				out[tenantHost{p.Name.Namespace, h}] = ungranted
+			case attached.Owned(h) && !attached.Owns(p.Name.Namespace, h):
+				out[tenantHost{p.Name.Namespace, h}] = beaten
+			case !slices.Contains(users[h], p.Name.Namespace):
+				users[h] = append(users[h], p.Name.Namespace)
 			}
 		}
 	}
@@ -151,15 +148,15 @@ func judge(grants *hostgrant.Table, policies []*compiled, attached *attach.Attac
 // lose records that the policy may not use a hostname, once per hostname. A
 // policy with Gateway API routes of its own namespace there (part) keeps it for
 // those routes, unless the hostname is ungranted.
-func (c *conflicts) lose(p *compiled, entry int, v verdict, part bool) {
+func (c *Conflicts) lose(p *Policy, entry int, v verdict, part bool) {
 	if !part || v == ungranted {
-		c.lost++
+		c.Lost++
 	}
 	if v == ungranted {
-		c.ungranted++
+		c.Ungranted++
 	}
-	hostname := p.entries[entry].Hostname
-	if message := fmt.Sprintf("hostname %s: %s", hostname, v); !slices.Contains(c.messages, message) {
-		c.messages = append(c.messages, message)
+	hostname := p.Entries[entry].Hostname
+	if message := fmt.Sprintf("hostname %s: %s", hostname, v); !slices.Contains(c.Messages, message) {
+		c.Messages = append(c.Messages, message)
 	}
 }

@@ -1,4 +1,4 @@
-package engine
+package find
 
 import (
 	"iter"
@@ -25,8 +25,8 @@ func (u *update) attach(objects attach.Objects) {
 	a := &attached{tenancy: u.tenancy}
 	for _, n := range u.order {
 		p := u.policies[n]
-		if spec := p.origin.spec; len(spec.TargetRefs) > 0 {
-			a.policies = append(a.policies, attach.Policy{Namespace: p.namespace, Name: p.origin.name.Name, TargetRefs: spec.TargetRefs, Precedence: spec.Precedence})
+		if len(p.TargetRefs) > 0 {
+			a.policies = append(a.policies, attach.Policy{Namespace: p.Name.Namespace, Name: p.Name.Name, TargetRefs: p.TargetRefs, Precedence: p.Precedence})
 			a.numbers = append(a.numbers, n)
 		}
 	}
@@ -77,12 +77,12 @@ func sameSet[T comparable](a, b []T) bool {
 	return !slices.ContainsFunc(a, func(v T) bool { return !in[v] })
 }
 
-func sameNamespaces(a, b []Namespace) bool {
+func sameNamespaces(a, b []attach.Namespace) bool {
 	labels := make(map[string]map[string]string, len(b))
 	for _, n := range b {
 		labels[n.Name] = n.Labels
 	}
-	return len(a) == len(b) && !slices.ContainsFunc(a, func(n Namespace) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(n attach.Namespace) bool {
 		was, known := labels[n.Name]
 		return !known || !maps.Equal(was, n.Labels)
 	})

@@ -1,4 +1,11 @@
-package engine
+// Package find decides which policy decides a request. [Update] makes a [Snapshot]
+// of the compiled policies and of the objects of Gateway API; [Snapshot.Find]
+// returns the policy of a request from it, or the answer where no policy decides.
+//
+// The same Snapshot says of each policy what keeps it from deciding: which of its
+// entries other policies have ([Snapshot.Conflicts]), what became of its targets
+// ([Snapshot.Status]), and whether any request is left ([Snapshot.Programmed]).
+package find
 
 import (
 	"context"
@@ -62,16 +69,34 @@ func hostDisputed() found {
 	return answerWith(policy.Unavailable(authz.HostDisputed, "two namespaces claim the host; see the conditions of their policies", 0))
 }
 
-// find returns the policy of a request, or the answer to it if no policy
-// decides. Its outcome is never nobody.
-func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, trace *authz.Trace) found {
+// Find returns the policy that decides a request, and what the hosts of the request
+// know beside it; or nil and the answer, if no policy decides.
+func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trace) (*policy.Policy, policy.Host, authz.Decision) {
+	f := s.find(ctx, r, trace)
+	switch f.outcome {
+	case policyFound:
+		p := s.policies[f.policy]
+		return p.Stages, s.host(r, p, f), authz.Decision{}
+	case targetGone:
+		d := policy.Unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
+		d.Policy = s.policies[f.policy].Stages.Name()
+		return nil, policy.Host{}, d
+	case answered:
+		return nil, policy.Host{}, *f.answer
+	case nobody:
+	}
+	return nil, policy.Host{}, policy.NoPolicy()
+}
+
+// find returns what decides a request. Its outcome is never nobody.
+func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trace) found {
 	if name, named := r.ContextExtensions[ContextPolicy]; named {
-		return e.named(s, r, name, trace)
+		return s.named(r, name, trace)
 	}
 	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: ctx}
 	var f found
 	if s.hasRoutes {
-		f = e.findAttached(s, r, view, trace)
+		f = s.findAttached(r, view, trace)
 	} else {
 		f = s.byRoutes(r, view, trace)
 	}
@@ -84,7 +109,7 @@ func (e *Engine) find(ctx context.Context, s *Snapshot, r *authz.Request, trace 
 		return hostDisputed()
 	}
 	trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepNone, Read: asked(trace, r)})
-	if e.options.AllowUnmatched && !s.closed && (!s.hasRoutes || f.served || !s.attached.Guards(r.Host)) {
+	if s.options.AllowUnmatched && !s.closed && (!s.hasRoutes || f.served || !s.attached.Guards(r.Host)) {
 		return answerWith(policy.Unmatched(r, s.reserved.unmatched(r, f.namespaces)))
 	}
 	return answerWith(policy.NoPolicy())
@@ -102,7 +127,7 @@ func (s *Snapshot) byRoutes(r *authz.Request, view match.View, trace *authz.Trac
 	case f.outcome == answered:
 		refused(trace, "host "+r.Host+" is in force for nobody: two namespaces claim it")
 	case f.outcome == policyFound:
-		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[f.policy].name, Outcome: authz.StepFound, Read: asked(trace, r)})
+		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[f.policy].Stages.Name(), Outcome: authz.StepFound, Read: asked(trace, r)})
 	}
 	return f
 }
@@ -125,15 +150,15 @@ func (s *Snapshot) foundBy(r match.Result) found {
 
 // named finds the policy that the proxy's configuration names. A selector that
 // may not be used here never leads to a weaker policy.
-func (e *Engine) named(s *Snapshot, r *authz.Request, name string, trace *authz.Trace) found {
-	if !e.options.OneTenant && !e.options.ContextPolicy || r.Route != nil {
+func (s *Snapshot) named(r *authz.Request, name string, trace *authz.Trace) found {
+	if !s.options.OneTenant && !s.options.ContextPolicy || r.Route != nil {
 		const why = "the context extension " + ContextPolicy + " is not read here, or came beside route metadata"
 		refused(trace, why)
 		return answerWith(policy.Unavailable(authz.SelectorRefused, why, 0))
 	}
 	ns, n, _ := strings.Cut(name, "/")
 	if p, ok := s.byName[types.NamespacedName{Namespace: ns, Name: n}]; ok {
-		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[p].name, Outcome: authz.StepNamed, Read: "the context extension " + ContextPolicy})
+		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[p].Stages.Name(), Outcome: authz.StepNamed, Read: "the context extension " + ContextPolicy})
 		return decidedBy(p)
 	}
 	refused(trace, "the context extension "+ContextPolicy+" names a policy that does not exist")

@@ -1,4 +1,4 @@
-package engine
+package find
 
 import (
 	"cmp"
@@ -27,15 +27,15 @@ type reserved struct {
 // headers, of the policy's namespace and of the namespaces of the routes. A
 // policy that the proxy's configuration names also counts for its own hostnames,
 // since the caller may have chosen another host.
-func (s *Snapshot) host(r *authz.Request, p *compiled, f found) policy.Host {
-	h := policy.Host{Reserved: reservedAt(s.reserved.permitted, r.Host), Namespace: p.namespace, Others: f.namespaces}
+func (s *Snapshot) host(r *authz.Request, p *Policy, f found) policy.Host {
+	h := policy.Host{Reserved: reservedAt(s.reserved.permitted, r.Host), Namespace: p.Name.Namespace, Others: f.namespaces}
 	_, named := r.ContextExtensions[ContextPolicy]
 	if named || r.Route != nil {
 		h.Reserved = reservedAt(s.reserved.all, r.Host)
 	}
 	if named {
 		h.Reserved = h.Reserved[:len(h.Reserved):len(h.Reserved)]
-		for _, own := range p.hostnames {
+		for _, own := range p.Hostnames {
 			h.Reserved = append(h.Reserved, reservedAt(s.reserved.all, own)...)
 		}
 		for use := range s.attached.Hosts(f.policy) {
@@ -76,7 +76,7 @@ func (u *update) reserve() {
 		if !same || !changed && u.attached == u.prev.attached {
 			continue
 		}
-		same = slices.Equal(u.prev.uses(n, before), u.uses(n, now)) && (before == nil || now == nil || maps.Equal(before.names, now.names))
+		same = slices.Equal(u.prev.uses(n, before), u.uses(n, now)) && (before == nil || now == nil || maps.Equal(before.Names, now.Names))
 	}
 	if u.reserved = u.prev.reserved; same {
 		return
@@ -84,18 +84,18 @@ func (u *update) reserve() {
 	granted, rest := policy.Reservations{}, policy.Reservations{}
 	for _, n := range u.order {
 		p := u.policies[n]
-		if len(p.names) == 0 {
+		if len(p.Names) == 0 {
 			continue
 		}
 		for use := range u.attached.Hosts(n) {
-			granted.Add(use.Pattern, use.Namespace, p.names) // what is not permitted is left out below
+			granted.Add(use.Pattern, use.Namespace, p.Names) // what is not permitted is left out below
 		}
-		for _, h := range p.hostnames {
+		for _, h := range p.Hostnames {
 			to := granted
-			if !u.options.OneTenant && !mayUse(u.tenancy.grants, p.namespace, h) {
+			if !u.options.OneTenant && !mayUse(u.tenancy.grants, p.Name.Namespace, h) {
 				to = rest
 			}
-			to.Add(h, p.namespace, p.names)
+			to.Add(h, p.Name.Namespace, p.Names)
 		}
 	}
 	u.reserved = reserved{all: granted.And(rest).Covering(nil)}
@@ -106,13 +106,13 @@ func (u *update) reserve() {
 
 // uses are the hostname patterns on which a policy reserves its headers, in
 // order.
-func (s *Snapshot) uses(n int, p *compiled) []attach.HostUse {
-	if p == nil || len(p.names) == 0 {
+func (s *Snapshot) uses(n int, p *Policy) []attach.HostUse {
+	if p == nil || len(p.Names) == 0 {
 		return nil
 	}
 	out := slices.Collect(s.attached.Hosts(n))
-	for _, h := range p.hostnames {
-		out = append(out, attach.HostUse{Pattern: h, Namespace: p.namespace})
+	for _, h := range p.Hostnames {
+		out = append(out, attach.HostUse{Pattern: h, Namespace: p.Name.Namespace})
 	}
 	slices.SortFunc(out, func(a, b attach.HostUse) int {
 		return cmp.Or(cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Namespace, b.Namespace))

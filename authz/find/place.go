@@ -1,4 +1,4 @@
-package engine
+package find
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ const disputedOwner = -1
 
 // placed is a policy in the indexes. It never changes.
 type placed struct {
-	policy  *compiled
+	policy  *Policy
 	created time.Time
 	// verdicts are those of each entry; nil if all are in force.
 	verdicts []entryVerdict
@@ -48,13 +48,13 @@ func (u *update) judge() {
 	same := u.prev.attached == u.attached && u.prev.tenancy.grants == u.tenancy.grants || u.options.OneTenant
 	for n := range u.numbers() {
 		before, now, changed := u.changed(n)
-		same = same && (!changed || u.options.OneTenant || before != nil && now != nil && before.namespace == now.namespace && slices.Equal(before.hostnames, now.hostnames))
+		same = same && (!changed || u.options.OneTenant || before != nil && now != nil && before.Name.Namespace == now.Name.Namespace && slices.Equal(before.Hostnames, now.Hostnames))
 	}
 	if u.verdicts = u.prev.verdicts; same {
 		u.judged = true
 		return
 	}
-	list := make([]*compiled, len(u.order))
+	list := make([]*Policy, len(u.order))
 	for i, n := range u.order {
 		list[i] = u.policies[n]
 	}
@@ -83,19 +83,19 @@ func (u *update) place() {
 		}
 		u.changes.note(before, now, u.attached)
 		for _, p := range []*placed{before, now} {
-			if p != nil && own[p.policy.namespace] == nil {
-				own[p.policy.namespace] = &change{}
+			if p != nil && own[p.policy.Name.Namespace] == nil {
+				own[p.policy.Name.Namespace] = &change{}
 			}
 		}
 		if before != nil {
 			index.of(before.index, nil)
 			refused.of(before.refused, nil)
-			own[before.policy.namespace].of(before.own, nil)
+			own[before.policy.Name.Namespace].of(before.own, nil)
 		}
 		if now != nil {
 			index.of(nil, now.index)
 			refused.of(nil, now.refused)
-			own[now.policy.namespace].of(nil, now.own)
+			own[now.policy.Name.Namespace].of(nil, now.own)
 		}
 	}
 	u.index = u.apply(u.prev.index, &index, func(p *placed) *map[int]int { return &p.lost })
@@ -164,28 +164,28 @@ func (u *update) replace(n int) (before, now *placed) {
 // staysInForce says whether the verdicts on a policy are as they were.
 func (u *update) staysInForce(p *placed) bool {
 	return u.judged && u.attached == u.prev.attached ||
-		p.served == u.attached.HasRoutesIn(p.policy.namespace) && slices.Equal(p.verdicts, u.verdictsOf(p.policy))
+		p.served == u.attached.HasRoutesIn(p.policy.Name.Namespace) && slices.Equal(p.verdicts, u.verdictsOf(p.policy))
 }
 
-func (u *update) verdictsOf(p *compiled) []entryVerdict {
+func (u *update) verdictsOf(p *Policy) []entryVerdict {
 	var out []entryVerdict
-	for i, e := range p.entries {
-		v := u.verdicts[tenantHost{p.namespace, e.Hostname}]
+	for i, e := range p.Entries {
+		v := u.verdicts[tenantHost{p.Name.Namespace, e.Hostname}]
 		if v == inForce {
 			continue
 		}
 		if out == nil {
-			out = make([]entryVerdict, len(p.entries))
+			out = make([]entryVerdict, len(p.Entries))
 		}
-		out[i] = entryVerdict{v, u.attached.OwnsPart(p.namespace, e.Hostname)}
+		out[i] = entryVerdict{v, u.attached.OwnsPart(p.Name.Namespace, e.Hostname)}
 	}
 	return out
 }
 
 func (u *update) newPlaced(n int) *placed {
 	p := u.policies[n]
-	out := &placed{policy: p, created: u.created[n], verdicts: u.verdictsOf(p), served: u.attached.HasRoutesIn(p.namespace)}
-	entries, age, disputes := slices.Clone(p.entries), u.age(n), false
+	out := &placed{policy: p, created: u.created[n], verdicts: u.verdictsOf(p), served: u.attached.HasRoutesIn(p.Name.Namespace)}
+	entries, age, disputes := slices.Clone(p.Entries), u.age(n), false
 	for i := range entries {
 		entries[i].Owner, entries[i].Age = n, age
 	}
@@ -224,46 +224,46 @@ func mustPrepare(entries []match.Entry) []*match.Candidate {
 	return candidates
 }
 
-// conflicts count the entries that a policy lost, of all its entries.
-type conflicts struct {
-	lost, entries int
-	ungranted     int // of the lost ones
-	messages      []string
+// Conflicts count the entries that a policy lost, of all its entries.
+type Conflicts struct {
+	Lost, Entries int
+	Ungranted     int // of the lost ones
+	Messages      []string
 }
 
-// conflicts are those of a policy; nil if there are none.
-func (u *update) conflicts(n int) *conflicts {
-	placed := u.placed[n]
+// Conflicts are those of a policy; nil if there are none.
+func (s *Snapshot) Conflicts(n int) *Conflicts {
+	placed := s.placed[n]
 	if placed.verdicts == nil && len(placed.lost) == 0 && len(placed.ownLost) == 0 {
 		return nil
 	}
 	p := placed.policy
-	out := &conflicts{entries: len(p.entries)}
-	for i := range p.entries {
+	out := &Conflicts{Entries: len(p.Entries)}
+	for i := range p.Entries {
 		v := placed.verdict(i)
 		if v.verdict == inForce {
 			continue
 		}
 		out.lose(p, i, v.verdict, v.part)
 		if winner, lost := placed.ownLost[i]; lost && v.part {
-			u.loseTo(out, p, i, winner)
+			s.loseTo(out, p, i, winner)
 		}
 	}
-	for i := range p.entries {
+	for i := range p.Entries {
 		if winner, lost := placed.lost[i]; lost {
-			u.loseTo(out, p, i, winner)
+			s.loseTo(out, p, i, winner)
 		}
 	}
 	return out
 }
 
 // loseTo records that an entry is equal to one of an older policy.
-func (u *update) loseTo(c *conflicts, p *compiled, entry, number int) {
-	winner := u.policies[number]
-	named := ", " + winner.name + ","
-	if !u.options.OneTenant && winner.namespace != p.namespace {
+func (s *Snapshot) loseTo(c *Conflicts, p *Policy, entry, number int) {
+	winner := s.policies[number]
+	named := ", " + winner.Stages.Name() + ","
+	if !s.options.OneTenant && winner.Name.Namespace != p.Name.Namespace {
 		named = " of another namespace" // no tenant learns the names of another's objects
 	}
-	c.lost++
-	c.messages = append(c.messages, fmt.Sprintf("%s: an older policy%s has an equal match", p.origin.fields[entry], named))
+	c.Lost++
+	c.Messages = append(c.Messages, fmt.Sprintf("%s: an older policy%s has an equal match", p.Fields[entry], named))
 }

@@ -1,4 +1,4 @@
-package engine
+package find
 
 import (
 	"cmp"
@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
@@ -18,8 +17,6 @@ import (
 type update struct {
 	*Snapshot
 	prev    *Snapshot
-	engine  *Engine
-	options Options
 	judged  bool // the verdicts are those of the snapshot before
 	changes changes
 	// reattached are the hostnames of routes of Gateway API that changed.
@@ -28,21 +25,38 @@ type update struct {
 	routesAlone bool
 }
 
-// number gives each policy the number that the policy of this name had before.
-func (u *update) number(sources []*v1alpha1.AgentAuthPolicy, policies []*compiled) {
-	type numbered struct {
-		p       *compiled
-		created time.Time
+// Update makes a Snapshot of policies and of the Snapshot before, which it does not
+// change; nil has all made anew. listed has, for the number of each policy, its
+// place in the list of policies.
+func Update(prev *Snapshot, options Options, in Input, policies []Listed) (next *Snapshot, listed []int) {
+	if prev == nil {
+		prev = &Snapshot{}
 	}
-	var fresh []numbered
-	size := max(len(u.prev.policies), len(sources))
-	u.policies, u.created = make([]*compiled, len(u.prev.policies), size), make([]time.Time, len(u.prev.policies), size)
-	for i, source := range sources {
-		p := policies[i]
-		if n, known := u.prev.byName[p.origin.name]; known {
-			u.policies[n], u.created[n] = p, source.CreationTimestamp.Time
+	u := &update{Snapshot: &Snapshot{options: options}, prev: prev}
+	listed = u.number(policies)
+	u.over = boundNamespaces(u.policies, u.order, prev.over)
+	u.separate(&in)
+	u.attach(in.Objects)
+	u.hasRoutes = u.attached.HasRoutes()
+	u.judge()
+	u.place()
+	u.reserve()
+	u.program()
+	return u.Snapshot, listed
+}
+
+// number gives each policy the number that the policy of this name had before. It
+// returns the places in the list, by number.
+func (u *update) number(policies []Listed) (listed []int) {
+	var fresh []int // in the list
+	size := max(len(u.prev.policies), len(policies))
+	u.policies, u.created = make([]*Policy, len(u.prev.policies), size), make([]time.Time, len(u.prev.policies), size)
+	listed = make([]int, len(u.prev.policies), size)
+	for i, p := range policies {
+		if n, known := u.prev.byName[p.Name]; known {
+			u.policies[n], u.created[n], listed[n] = p.Policy, p.Created, i
 		} else {
-			fresh = append(fresh, numbered{p, source.CreationTimestamp.Time})
+			fresh = append(fresh, i)
 		}
 	}
 	var gone []int
@@ -58,12 +72,13 @@ func (u *update) number(sources []*v1alpha1.AgentAuthPolicy, policies []*compile
 		}
 	}
 	for _, n := range gone {
-		delete(u.byName, u.prev.policies[n].origin.name)
+		delete(u.byName, u.prev.policies[n].Name)
 	}
-	slices.SortFunc(fresh, func(a, b numbered) int { return compareAge(a.p, a.created, b.p, b.created) })
+	slices.SortFunc(fresh, func(a, b int) int { return compareAge(policies[a], policies[b]) })
 	free := 0
-	for _, f := range fresh {
-		n, known := u.byName[f.p.origin.name] // two of one name
+	for _, i := range fresh {
+		p := policies[i]
+		n, known := u.byName[p.Name] // two of one name
 		for !known && free < len(u.policies) && u.policies[free] != nil {
 			free++
 		}
@@ -73,11 +88,12 @@ func (u *update) number(sources []*v1alpha1.AgentAuthPolicy, policies []*compile
 			n = free
 		default:
 			n = len(u.policies)
-			u.policies, u.created = append(u.policies, nil), append(u.created, time.Time{})
+			u.policies, u.created, listed = append(u.policies, nil), append(u.created, time.Time{}), append(listed, 0)
 		}
-		u.policies[n], u.created[n], u.byName[f.p.origin.name] = f.p, f.created, n
+		u.policies[n], u.created[n], listed[n], u.byName[p.Name] = p.Policy, p.Created, i, n
 	}
 	u.arrange()
+	return listed
 }
 
 // arrange puts the numbers in order of age.
@@ -85,7 +101,7 @@ func (u *update) arrange() {
 	kept, moved := make([]int, 0, len(u.policies)), []int{}
 	settled := make([]bool, len(u.policies))
 	for _, n := range u.prev.order {
-		if p := u.policies[n]; p != nil && p.origin.name == u.prev.policies[n].origin.name && u.created[n].Equal(u.prev.created[n]) {
+		if p := u.policies[n]; p != nil && p.Name == u.prev.policies[n].Name && u.created[n].Equal(u.prev.created[n]) {
 			kept, settled[n] = append(kept, n), true
 		}
 	}
@@ -113,21 +129,21 @@ func (u *update) arrange() {
 // older orders policies as ties are decided: the older first, then by namespace
 // and name.
 func (u *update) older(a, b int) int {
-	return compareAge(u.policies[a], u.created[a], u.policies[b], u.created[b])
+	return compareAge(Listed{u.policies[a], u.created[a]}, Listed{u.policies[b], u.created[b]})
 }
 
-func compareAge(a *compiled, aCreated time.Time, b *compiled, bCreated time.Time) int {
-	return cmp.Or(aCreated.Compare(bCreated), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.origin.name.Name, b.origin.name.Name))
+func compareAge(a, b Listed) int {
+	return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name.Namespace, b.Name.Namespace), cmp.Compare(a.Name.Name, b.Name.Name))
 }
 
 // age is the age of a policy as package match compares it.
 func (u *update) age(n int) match.Age {
-	return match.Age{Created: u.created[n], Name: u.policies[n].namespace + "\x00" + u.policies[n].origin.name.Name}
+	return match.Age{Created: u.created[n], Name: u.policies[n].Name.Namespace + "\x00" + u.policies[n].Name.Name}
 }
 
 // changed says whether a number stands for another policy than before, or for
 // one that was compiled anew. Either may be nil.
-func (u *update) changed(n int) (before, now *compiled, changed bool) {
+func (u *update) changed(n int) (before, now *Policy, changed bool) {
 	if n < len(u.prev.policies) {
 		before = u.prev.policies[n]
 	}
@@ -139,26 +155,3 @@ func (u *update) changed(n int) (before, now *compiled, changed bool) {
 
 // numbers is one more than the largest number, of before or now.
 func (u *update) numbers() int { return max(len(u.policies), len(u.prev.policies)) }
-
-// use collects the pooled things of the policies.
-func (u *update) use() {
-	same := u.prev.used != nil
-	for n := range u.numbers() {
-		before, now, changed := u.changed(n)
-		same = same && (!changed || maps.Equal(before.pooled(), now.pooled()))
-	}
-	if u.used, u.tenants = u.prev.used, u.prev.tenants; same {
-		return
-	}
-	u.used, u.tenants = map[poolKey]*pooled{}, u.tenantsOfPooled()
-	for _, n := range u.order {
-		maps.Copy(u.used, u.policies[n].origin.pooled)
-	}
-}
-
-func (p *compiled) pooled() map[poolKey]*pooled {
-	if p == nil {
-		return nil
-	}
-	return p.origin.pooled
-}

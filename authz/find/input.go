@@ -1,0 +1,44 @@
+package find
+
+import (
+	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/objects"
+)
+
+// Options are the operator's choices.
+type Options struct {
+	// AllowUnmatched lets requests through that no policy claims.
+	AllowUnmatched bool
+	// OneTenant: all policies are one owner's. Their namespaces do not keep
+	// them apart, and the context extension agentauth.dev/policy names one.
+	OneTenant bool
+	// HostnameGrants, without OneTenant, say which namespace may use which hosts.
+	// Those of an Input are added.
+	HostnameGrants HostnameGrants
+	// GatewayClasses are those whose Gateways count. Without any, the Gateways of
+	// all classes count that the Input says are accepted; with OneTenant those of
+	// every class.
+	GatewayClasses []string
+	// ContextPolicy reads the context extension also without OneTenant: where
+	// no tenant writes the configuration of proxies.
+	ContextPolicy bool
+}
+
+// Input is everything that a Snapshot is made of beside its policies.
+type Input struct {
+	// Objects are those of Gateway API that say which route serves a request.
+	attach.Objects
+	// HostnameGrants are the ConfigMaps of hostname grants. Once there is one,
+	// grants are in force, whatever it holds.
+	HostnameGrants []*objects.Object
+	// GatewayClasses say whose Gateways count. NoGatewayClasses says that there are
+	// Gateways and no kind of GatewayClasses, so that nothing is known of any class.
+	GatewayClasses   []GatewayClass
+	NoGatewayClasses bool
+}
+
+// GatewayClass is a GatewayClass, and whether its controller accepted it.
+type GatewayClass struct {
+	Name     string
+	Accepted bool
+}

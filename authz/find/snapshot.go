@@ -1,0 +1,95 @@
+package find
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/policy"
+)
+
+// Snapshot is everything that finding the policy of a request reads. It never
+// changes.
+type Snapshot struct {
+	options Options
+	// policies are by number, by which a policy is known here, and nil where no
+	// policy has the number. The next snapshot has the same number for a policy of
+	// the same name. byName has the numbers, order has them by age.
+	policies []*Policy
+	created  []time.Time // of each policy
+	byName   map[types.NamespacedName]int
+	order    []int
+
+	// attached are the routes of Gateway API and the policies that target them;
+	// hasRoutes says that there are routes.
+	attached  *attached
+	hasRoutes bool
+	// index has the `routes` of policies. Its owners are policies, or
+	// disputedOwner where two tenants dispute a host.
+	index *match.Index
+	// namespaceIndex has the `routes` of the policies of one namespace, for each
+	// namespace that has routes of Gateway API.
+	namespaceIndex map[string]*match.Index
+	// refused has the `routes` for hosts that Gateway API routes of another
+	// namespace have. A request that matches one of these is never let through
+	// unmatched. What was not granted is not here.
+	refused *match.Index
+	// reserved are the reserved headers.
+	reserved reserved
+	// closed: no request is let through unmatched.
+	closed bool
+	// problems are those of no policy.
+	problems []authz.Problem
+
+	// tenancy is what keeps the tenants apart.
+	tenancy tenancy
+	// verdicts are those on hostnames; placed are the policies in the indexes, and
+	// programmed says what they decide (nil: invalid), by number.
+	verdicts   map[tenantHost]verdict
+	placed     []*placed
+	programmed []*Programmed
+	// over are the policies that are over a bound of their namespace, and what is
+	// in force of each instead.
+	over map[*Policy]*Policy
+}
+
+// Problems are what is wrong with the objects by which the operator keeps tenants
+// apart.
+func (s *Snapshot) Problems() []authz.Problem { return s.problems }
+
+// Order has the numbers of the policies, those of the older first.
+func (s *Snapshot) Order() []int { return s.order }
+
+// Policy is the policy in force of a number; nil if there is none. It is not the
+// one that was listed if that is over a bound of its namespace.
+func (s *Snapshot) Policy(n int) *Policy {
+	if s == nil || n >= len(s.policies) {
+		return nil
+	}
+	return s.policies[n]
+}
+
+// Status is the outcome of the targetRefs of a policy; nil if it has none.
+func (s *Snapshot) Status(n int) *attach.Status { return s.attached.Status(n) }
+
+// Programmed says what a policy decides; nil if the policy is invalid.
+func (s *Snapshot) Programmed(n int) *Programmed { return s.programmed[n] }
+
+// Same says whether a policy, its conflicts, its status and what it decides are
+// what they were in an earlier snapshot.
+func (s *Snapshot) Same(prev *Snapshot, n int) bool {
+	return prev != nil && n < len(prev.placed) && prev.placed[n] == s.placed[n] &&
+		(prev.attached == s.attached || s.Status(n).Same(prev.Status(n))) && s.programmed[n].same(prev.programmed[n])
+}
+
+// Reserved are the reserved headers of hostname patterns: those that namespaces
+// reserve on hosts that they may use, and all.
+func (s *Snapshot) Reserved() (permitted, all map[string][]policy.Reserved) {
+	return s.reserved.permitted, s.reserved.all
+}
+
+// Namespaces counts the namespaces that have an index of their own.
+func (s *Snapshot) Namespaces() int { return len(s.namespaceIndex) }
