@@ -17,7 +17,8 @@ import (
 type update struct {
 	*Snapshot
 	prev    *Snapshot
-	judged  bool // the verdicts are those of the snapshot before
+	listed  []int // the place in the list, by number
+	judged  bool  // the verdicts are those of the snapshot before
 	changes changes
 	// reattached are the hostnames of routes of Gateway API that changed.
 	// routesAlone: nothing else of the attachments did.
@@ -33,7 +34,7 @@ func Update(prev *Snapshot, options Options, in Input, policies []Listed) (next 
 		prev = &Snapshot{}
 	}
 	u := &update{Snapshot: &Snapshot{options: options}, prev: prev}
-	listed = u.number(policies)
+	u.number(policies)
 	u.over = boundNamespaces(u.policies, u.order, prev.over)
 	u.separate(&in)
 	u.attach(in.Objects)
@@ -42,19 +43,18 @@ func Update(prev *Snapshot, options Options, in Input, policies []Listed) (next 
 	u.place()
 	u.reserve()
 	u.program()
-	return u.Snapshot, listed
+	return u.Snapshot, u.listed
 }
 
-// number gives each policy the number that the policy of this name had before. It
-// returns the places in the list, by number.
-func (u *update) number(policies []Listed) (listed []int) {
+// number gives each policy the number that the policy of this name had before.
+func (u *update) number(policies []Listed) {
 	var fresh []int // in the list
 	size := max(len(u.prev.policies), len(policies))
 	u.policies, u.created = make([]*Policy, len(u.prev.policies), size), make([]time.Time, len(u.prev.policies), size)
-	listed = make([]int, len(u.prev.policies), size)
+	u.listed = make([]int, len(u.prev.policies), size)
 	for i, p := range policies {
 		if n, known := u.prev.byName[p.Name]; known {
-			u.policies[n], u.created[n], listed[n] = p.Policy, p.Created, i
+			u.policies[n], u.created[n], u.listed[n] = p.Policy, p.Created, i
 		} else {
 			fresh = append(fresh, i)
 		}
@@ -88,12 +88,11 @@ func (u *update) number(policies []Listed) (listed []int) {
 			n = free
 		default:
 			n = len(u.policies)
-			u.policies, u.created, listed = append(u.policies, nil), append(u.created, time.Time{}), append(listed, 0)
+			u.policies, u.created, u.listed = append(u.policies, nil), append(u.created, time.Time{}), append(u.listed, 0)
 		}
-		u.policies[n], u.created[n], listed[n], u.byName[p.Name] = p.Policy, p.Created, i, n
+		u.policies[n], u.created[n], u.listed[n], u.byName[p.Name] = p.Policy, p.Created, i, n
 	}
 	u.arrange()
-	return listed
 }
 
 // arrange puts the numbers in order of age.
