@@ -23,7 +23,9 @@ type state struct {
 func watching(t *testing.T, o Options) <-chan state {
 	t.Helper()
 	states := make(chan state, 100)
-	o.OnChange = func(tree *manifest.Tree, _ *manifest.Remains, problems []authz.Problem) { states <- state{tree, problems} }
+	o.OnChange = func(tree *manifest.Tree, _ *manifest.Remains, problems []authz.Problem) {
+		states <- state{tree, problems}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Watch(ctx, o) }()

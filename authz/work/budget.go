@@ -25,7 +25,7 @@ type Budget struct {
 
 	scheduler *Scheduler
 	left      time.Duration
-	estimates bool // what a part takes at most counts; what is more than left ends it
+	estimates bool   // what a part takes at most counts; what is more than left ends it
 	end       func() // nil, or the end of the turn that is held
 	since     time.Time
 }
