@@ -100,6 +100,8 @@ func TestDiscoveryFindsTheKeySetOfTheIssuerAndOfNoOther(t *testing.T) {
 		"something behind it":                         {openid: answer{200, document + "secret"}, want: "malformed JSON"},
 		"nothing":                                     {openid: answer{200, ""}, want: "malformed JSON"},
 		"an oversized one":                            {openid: answer{200, document + strings.Repeat(" ", 1<<20)}, want: "larger than"},
+		"one of many members":                         {openid: answer{200, change("[1]", "["+strings.Repeat("1,", maxMembers)+"1]")}, want: "members and elements, at most 4096"},
+		"one of more than 256 KiB":                    {openid: answer{200, document + strings.Repeat(" ", maxDocument)}, want: "larger than 262144"},
 		"an oversized one that is no document":        {openid: answer{404, strings.Repeat(" ", 1<<20+1)}, oauth: good, want: "larger than"},
 	} {
 		t.Run(name, func(t *testing.T) {

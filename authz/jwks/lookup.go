@@ -33,12 +33,12 @@ func (r *Remote) lookupMissing(ctx context.Context, kid, alg string) ([]Key, err
 	if due == nil {
 		return nil, r.missing(nil)
 	}
-	tenant := r.tenant()
-	if !r.config.Shared.enter(r, tenant) {
+	place := part{r.tenant(), 1}
+	if !r.enter(place) {
 		r.giveUp(due)
 		return nil, r.missing(errCrowded)
 	}
-	defer r.config.Shared.leave(r, tenant)
+	defer r.leave(place)
 	patience := time.NewTimer(maxWait)
 	defer patience.Stop()
 	for ; due != nil; due = r.want() {
@@ -56,6 +56,24 @@ func (r *Remote) lookupMissing(ctx context.Context, kid, alg string) ([]Key, err
 		}
 	}
 	return nil, r.missing(nil)
+}
+
+// enter reports whether one more lookup may wait; if so, leave must follow.
+func (r *Remote) enter(place part) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waiting == maxWaitersPerSet || !r.config.Shared.waiters.exchange(part{}, place) {
+		return false
+	}
+	r.waiting++
+	return true
+}
+
+func (r *Remote) leave(place part) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting--
+	r.config.Shared.waiters.exchange(place, part{})
 }
 
 // wait returns nil if the refresh ended first. Who has no time left may not say

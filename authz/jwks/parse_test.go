@@ -190,6 +190,7 @@ func TestWhatIsNoKeySetIsAnErrorThatRepeatsNothing(t *testing.T) {
 		setOf(good, `{"a":[{"secret":1,"s\u0065cret":2}]}`): "a name twice",
 		setOf(many):                              "257 keys, at most 256",
 		setOf(good) + strings.Repeat(" ", 1<<20): "at most 1048576",
+		setOf(`{"x":[` + strings.Repeat("0,", maxMembers+1) + `0]}`): "members and elements, at most 8192",
 	} {
 		keys, _, err := Parse([]byte(text))
 		if err == nil || keys != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {

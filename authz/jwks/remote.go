@@ -32,7 +32,10 @@ type Remote struct {
 	tried   sync.Once // closes ready
 	closing context.Context
 	close   context.CancelFunc
-	known   string // the URL of the key set, where the last fetch found it; only run uses it
+
+	// Only run uses these.
+	known  string // the URL of the key set, where the last fetch found it
+	memory part   // what the held keys take
 
 	mu       sync.Mutex // never held across I/O
 	refresh  *refresh   // asked for or under way; nil if there is none
@@ -41,6 +44,7 @@ type Remote struct {
 	askable  time.Time  // when a lookup may start the next refresh
 	next     time.Time  // when the next refresh starts in any case
 	failures int        // attempts that failed, one after the other
+	waiting  int        // lookups
 	status   Status
 }
 

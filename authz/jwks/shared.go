@@ -12,52 +12,61 @@ const (
 
 	readAtOnce = 2  // answers; one tenant has one of them
 	maxUnread  = 32 // answers that wait to be read, of 1 MiB each perhaps
+
+	maxHeld    = 256 << 20 // bytes of the keys of all sets
+	bytesOfKey = 2 << 10   // what a key takes beside its text
 )
 
-// Shared is what the sets of a process share: places for lookups that wait for
-// keys, and turns to read answers. A proxy has a bound for the requests of all
-// tenants (Envoy: 1,024), which waiting lookups must not reach.
+// Shared is what the sets of a process share.
 type Shared struct {
+	// waiters are places for lookups that wait for keys. A proxy has a bound for
+	// the requests of all tenants (Envoy: 1,024), which they must not reach.
+	waiters quota
+	// memory is for the keys that are held, in bytes.
+	memory quota
+	// reading gives turns to read answers.
 	reading *work.Scheduler
-
-	mu      sync.Mutex
-	waiting int
-	sets    map[*Remote]int
-	tenants map[string]int
 }
 
 // NewShared returns a Shared for the sets of a process.
 func NewShared() *Shared {
 	return &Shared{
+		waiters: quota{free: maxWaiters, tenants: map[string]int{}},
+		memory:  quota{free: maxHeld, tenants: map[string]int{}},
 		reading: work.New(work.Options{Slots: readAtOnce, MaxWaiting: maxUnread, MaxWaitingPerOwner: maxUnread}),
-		sets:    map[*Remote]int{},
-		tenants: map[string]int{},
 	}
 }
 
-// enter reports whether one more lookup of the set may wait; if so, leave must
-// follow. A tenant may have as many waiting lookups as places are free, so that
-// there is always a place for another tenant.
-func (s *Shared) enter(set *Remote, tenant string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.sets[set] == maxWaitersPerSet || s.tenants[tenant] >= maxWaiters-s.waiting {
+// quota is shared by tenants. A tenant may have as much as is free beside it, so
+// that there is always something for another tenant.
+type quota struct {
+	mu      sync.Mutex
+	free    int
+	tenants map[string]int // without those that have nothing
+}
+
+// part is what a tenant has of a quota.
+type part struct {
+	tenant string
+	amount int
+}
+
+// exchange gives old back for new. If there is not so much, nothing changes.
+func (q *quota) exchange(old, new part) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.add(old.tenant, -old.amount)
+	if q.tenants[new.tenant]+new.amount > q.free {
+		q.add(old.tenant, old.amount)
 		return false
 	}
-	s.waiting++
-	s.sets[set]++
-	s.tenants[tenant]++
+	q.add(new.tenant, new.amount)
 	return true
 }
 
-func (s *Shared) leave(set *Remote, tenant string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting--
-	if s.sets[set]--; s.sets[set] == 0 {
-		delete(s.sets, set)
-	}
-	if s.tenants[tenant]--; s.tenants[tenant] == 0 {
-		delete(s.tenants, tenant)
+func (q *quota) add(tenant string, amount int) {
+	q.free -= amount
+	if q.tenants[tenant] += amount; q.tenants[tenant] == 0 {
+		delete(q.tenants, tenant)
 	}
 }
