@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// MaxObjectProblems is how many problems of one object are told, and
-	// MaxPolicyProblems how many of one policy: nobody reads more.
+	// MaxObjectProblems is how many problems of one object are told.
 	MaxObjectProblems = 20
+	// MaxPolicyProblems is how many problems of one policy are told: nobody reads
+	// more.
 	MaxPolicyProblems = 100
 	// maxProblemText is the longest message in bytes.
 	maxProblemText = 1024

@@ -99,6 +99,6 @@ func slowKey(key any) (kind string, slow bool) {
 }
 
 func same(a, b any) bool {
-	k, comparable := a.(interface{ Equal(crypto.PublicKey) bool })
-	return comparable && k.Equal(b)
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
 }

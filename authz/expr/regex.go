@@ -89,8 +89,7 @@ func wideClasses(pattern string) int {
 // instructions is about the size of the compiled program of a pattern.
 func instructions(re *syntax.Regexp) int {
 	n := 1
-	switch re.Op {
-	case syntax.OpLiteral, syntax.OpConcat, syntax.OpRepeat:
+	if re.Op == syntax.OpLiteral || re.Op == syntax.OpConcat || re.Op == syntax.OpRepeat {
 		n = len(re.Rune)
 	}
 	for _, sub := range re.Sub {

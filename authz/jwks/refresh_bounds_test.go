@@ -19,9 +19,9 @@ func TestASetThatNeverWorkedAndNobodyAsksForIsTriedSeldom(t *testing.T) {
 		synctest.Wait()
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		wants := []time.Duration{10, 20, 40, 80, 160, 300, 300, 300, 300}
-		for i, d := range wants {
-			want, got := d*time.Second, p.fetches[i+1].Sub(p.fetches[i])
+		seconds := []int{10, 20, 40, 80, 160, 300, 300, 300, 300}
+		for i, n := range seconds {
+			want, got := time.Duration(n)*time.Second, p.fetches[i+1].Sub(p.fetches[i])
 			if got < want*4/5 || got > want*6/5 {
 				t.Errorf("attempt %d came after %s, wanted is about %s", i+1, got, want)
 			}

@@ -51,16 +51,16 @@ type part struct {
 	amount int
 }
 
-// exchange gives old back for new. If there is not so much, nothing changes.
-func (q *quota) exchange(old, new part) bool {
+// exchange gives one part back for another. If there is not so much, nothing changes.
+func (q *quota) exchange(before, now part) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.add(old.tenant, -old.amount)
-	if q.tenants[new.tenant]+new.amount > q.free {
-		q.add(old.tenant, old.amount)
+	q.add(before.tenant, -before.amount)
+	if q.tenants[now.tenant]+now.amount > q.free {
+		q.add(before.tenant, before.amount)
 		return false
 	}
-	q.add(new.tenant, new.amount)
+	q.add(now.tenant, now.amount)
 	return true
 }
 

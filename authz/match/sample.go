@@ -171,6 +171,7 @@ func write(b *strings.Builder, re *syntax.Regexp, n int) {
 		if times = re.Min; re.Min == 0 {
 			times = n % 2
 		}
+	default: // written as its parts are
 	}
 	for range times {
 		for _, sub := range re.Sub {

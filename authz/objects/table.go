@@ -33,10 +33,10 @@ type Selection struct {
 func (v *View) Select(namespace string, labels map[string]v1alpha1.LabelValue) Selection {
 	l := v.labelled(namespace)
 	selected := l.find(labels)
-	parts := make([][]byte, len(selected))
-	for i, s := range selected {
-		print := s.print()
-		parts[i] = print[:]
+	parts := make([][]byte, 0, len(selected)+1)
+	for _, s := range selected {
+		of := s.print()
+		parts = append(parts, of[:])
 	}
 	t := v.store.tables.get(keyed.Of("table", append(parts, []byte(namespace))...))
 	t.once.Do(func() { t.fill(v, namespace, selected) })
