@@ -330,7 +330,7 @@ func TestManyProvidersThatHangDelayNobodyAtAnotherOne(t *testing.T) {
 			h.rotate("realm-0", kid)
 			within(t, 30*time.Second, victim, kid)
 		}
-		if n := len(h.client.origins.all); n > 2001 {
+		if n := h.client.origins.count(); n > 2001 {
 			t.Errorf("%d origins are held", n)
 		}
 	})
