@@ -62,10 +62,12 @@ type reader struct {
 	// objects of which only the name was.
 	unread  map[string]bool
 	dubious map[objectID]bool
+	text    bool // some file has text
 }
 
 func (r *reader) file(f File) {
 	docs, broken := parse(f)
+	r.text = r.text || broken != nil || len(docs) > 0
 	for _, doc := range docs {
 		r.document(f.Path, doc)
 	}

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
@@ -12,9 +13,23 @@ import (
 // and must not be accepted any more, although the rest of the files is not in
 // force.
 type Remains struct {
-	objects map[objectID]*engine.Object
-	unread  map[string]bool
-	dubious map[objectID]bool
+	objects  map[objectID]*engine.Object
+	policies map[objectID]bool
+	unread   map[string]bool
+	dubious  map[objectID]bool
+}
+
+// Unread are what remains of files that were seen and not read; nil if there are
+// none.
+func Unread(paths []string) *Remains {
+	if len(paths) == 0 {
+		return nil
+	}
+	r := &Remains{unread: map[string]bool{}}
+	for _, path := range paths {
+		r.unread[path] = true
+	}
+	return r
 }
 
 // Remains are those of a tree that was read but is refused for another reason;
@@ -24,7 +39,14 @@ func (t *Tree) Remains() *Remains {
 	if len(t.objects) == 0 {
 		return nil
 	}
-	left := &Remains{objects: map[objectID]*engine.Object{}}
+	return t.remains()
+}
+
+func (t *Tree) remains() *Remains {
+	left := &Remains{objects: map[objectID]*engine.Object{}, policies: map[objectID]bool{}}
+	for _, p := range t.Input.Policies {
+		left.policies[objectID{v1alpha1.Kind, p.Namespace, p.Name}] = true
+	}
 	for _, o := range t.Input.Secrets {
 		left.objects[objectID{"Secret", o.Namespace, o.Name}] = o
 	}
@@ -35,10 +57,11 @@ func (t *Tree) Remains() *Remains {
 }
 
 func (r *reader) remains() *Remains {
-	left := r.tree.Remains()
-	if left != nil {
-		left.unread, left.dubious = r.unread, r.dubious
+	if !r.text {
+		return nil
 	}
+	left := r.tree.remains()
+	left.unread, left.dubious = r.unread, r.dubious
 	return left
 }
 
@@ -53,6 +76,12 @@ func (r *Remains) Find(older *Tree, kind string, o *engine.Object) *engine.Objec
 		return o
 	}
 	return nil
+}
+
+// Has says whether a policy of an older tree is there, or nobody knows.
+func (r *Remains) Has(older *Tree, p *v1alpha1.AgentAuthPolicy) bool {
+	id := objectID{v1alpha1.Kind, p.Namespace, p.Name}
+	return r.policies[id] || r.dubious[objectID{"", id.namespace, id.name}] || r.isUnread(older.objects[id].file)
 }
 
 // isUnread reports whether a file, or a directory that it is in, was not read.

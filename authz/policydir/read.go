@@ -27,7 +27,7 @@ func Load(paths ...string) (*manifest.Tree, []authz.Problem) {
 func (c *content) build() (*manifest.Tree, *manifest.Remains, []authz.Problem) {
 	tree, remains, problems := manifest.ReadRemains(c.files, c.problems...)
 	if c.partial {
-		remains = nil
+		remains = manifest.Unread(c.seen)
 	}
 	return tree, remains, problems
 }
@@ -36,8 +36,10 @@ func (c *content) build() (*manifest.Tree, *manifest.Remains, []authz.Problem) {
 type content struct {
 	files    []manifest.File
 	problems []authz.Problem
-	// partial says that there are files which were not looked at.
+	// partial says that there are files which were not read. seen are then all
+	// files that there are; nil where that is not known.
 	partial bool
+	seen    []string
 }
 
 // read reads the files of a listing. The caller lists again to find out whether
@@ -54,7 +56,7 @@ func read(l *listing) *content {
 			if total += len(data); err != nil {
 				c.problems = append(c.problems, unreadable(e.path, err))
 			} else if total > maxTotal {
-				c.partial = true
+				c.partial, c.seen = true, l.paths()
 				c.problems = append(c.problems, problem(e.path, "expected at most 64 MiB in all files, and with this one there is more; is this the right directory?"))
 			} else {
 				c.files = append(c.files, manifest.File{Path: e.path, Data: data})
@@ -81,6 +83,9 @@ func (c *content) sum() [sha256.Size]byte {
 	fmt.Fprintf(h, "%d ", len(c.files))
 	for _, f := range c.files {
 		fmt.Fprintf(h, "%d %d %s%s", len(f.Path), len(f.Data), f.Path, f.Data)
+	}
+	for _, path := range c.seen {
+		fmt.Fprintf(h, "%d %s", len(path), path)
 	}
 	for _, p := range c.problems {
 		fmt.Fprintf(h, "%d %d %s%s", len(p.File), len(p.Message), p.File, p.Message)

@@ -111,6 +111,16 @@ func (l *listing) problem(p authz.Problem) {
 	l.entries = append(l.entries, entry{path: p.File, problem: &p})
 }
 
+// paths are the files, and what could not be listed.
+func (l *listing) paths() (out []string) {
+	for _, e := range l.entries {
+		if e.info != nil || e.problem != nil {
+			out = append(out, e.path)
+		}
+	}
+	return out
+}
+
 // changed is the first file or directory in which two listings differ; "" if
 // they are equal.
 func changed(a, b *listing) string {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -85,7 +86,7 @@ func (w *watch) list() *listing {
 // look is what Watch does at each tick.
 func (w *watch) look() {
 	now := w.list()
-	moving := changed(w.before, now)
+	before, moving := w.before, changed(w.before, now)
 	w.before = now
 	if moving == "" && (w.read == nil || changed(w.read, now) != "") {
 		moving = w.readAll(now)
@@ -94,9 +95,11 @@ func (w *watch) look() {
 		w.moving = 0
 		return
 	}
-	if w.moving++; w.moving == patience {
+	if w.moving++; w.moving%patience == 0 {
 		w.read = nil
-		w.tell(&content{partial: true, problems: []authz.Problem{problem(moving, fmt.Sprintf(
+		seen := append(before.paths(), now.paths()...) // a file may be replaced just now
+		slices.Sort(seen)
+		w.tell(&content{partial: true, seen: slices.Compact(seen), problems: []authz.Problem{problem(moving, fmt.Sprintf(
 			"still changing after %v; a directory is read once size and time of every file stood still for %v: write to another name and rename", patience*w.Interval, w.Interval))}})
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
@@ -90,7 +91,8 @@ func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, remains *ma
 			remains = tree.Remains()
 		}
 		if remains != nil {
-			k.revoke(func(kind string, o *engine.Object) *engine.Object { return remains.Find(k.tree, kind, o) })
+			k.revoke(func(p *v1alpha1.AgentAuthPolicy) bool { return remains.Has(k.tree, p) },
+				func(kind string, o *engine.Object) *engine.Object { return remains.Find(k.tree, kind, o) })
 		}
 	}
 	if load.First {
@@ -116,8 +118,8 @@ func (k *Keeper) Cluster(ctx context.Context, in engine.Input) (reports []engine
 		return snapshot, loadOf(in, append(slices.Clip(snapshot.Problems()), problemsOf(reports, nil)...))
 	})
 	if !load.InForce {
-		now := objectsOf(in)
-		k.revoke(func(kind string, o *engine.Object) *engine.Object { return now[objectID{kind, o.Namespace, o.Name}] })
+		now, policies := objectsOf(in), policiesOf(in)
+		k.revoke(func(p *v1alpha1.AgentAuthPolicy) bool { return policies[p.Namespace+"/"+p.Name] }, func(kind string, o *engine.Object) *engine.Object { return now[objectID{kind, o.Namespace, o.Name}] })
 	}
 	k.setBehind(load.InForce, began)
 	if load.First {
@@ -149,17 +151,27 @@ func (k *Keeper) setBehind(inForce bool, began time.Time) {
 
 // revoke takes credentials that are gone out of what is in force, where the
 // change that they are a part of is not put in force.
-func (k *Keeper) revoke(now func(kind string, o *engine.Object) *engine.Object) {
+func (k *Keeper) revoke(has func(*v1alpha1.AgentAuthPolicy) bool, now func(kind string, o *engine.Object) *engine.Object) {
 	k.survives("revoking credentials panicked; what was in force stays in force", func() {
-		in, revoked := revoke(k.input, now)
+		in, revoked := revoke(k.input, has, now)
 		if !revoked {
 			return
 		}
 		snapshot, _ := k.Engine.CompileApart(in, firstPatience)
 		k.Engine.Swap(snapshot)
 		k.input = in
-		k.Log.Warn("credentials that are gone are refused, although the change that they are a part of is not in force")
+		k.Log.Warn("credentials and policies that are gone are refused, although the change that they are a part of is not in force")
 	})
+}
+
+func policiesOf(in engine.Input) map[string]bool {
+	out := make(map[string]bool, len(in.Policies))
+	for _, p := range in.Policies {
+		if p != nil {
+			out[p.Namespace+"/"+p.Name] = true
+		}
+	}
+	return out
 }
 
 type objectID struct{ kind, namespace, name string }

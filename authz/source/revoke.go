@@ -2,13 +2,20 @@ package source
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/pem"
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
@@ -17,13 +24,24 @@ import (
 // revoke returns an Input without the credentials that are gone, for a change
 // that cannot be put in force whole: what takes a right away does not wait for
 // the mistake beside it. now says what an object is now: nil if it is gone.
-// Nothing is added, and policies stay as they are.
-func revoke(in engine.Input, now func(kind string, o *engine.Object) *engine.Object) (out engine.Input, revoked bool) {
+// Nothing is added.
+//
+// A policy that is gone answers 503, until the rest is in force: without it another
+// policy may decide.
+func revoke(in engine.Input, has func(*v1alpha1.AgentAuthPolicy) bool, now func(kind string, o *engine.Object) *engine.Object) (out engine.Input, revoked bool) {
 	out = in
 	out.Secrets, revoked = revokeKind(in.Secrets, "Secret", now)
 	configMaps, more := revokeKind(in.ConfigMaps, "ConfigMap", now)
-	out.ConfigMaps = configMaps
-	return out, revoked || more
+	out.ConfigMaps, revoked = configMaps, revoked || more
+	out.Policies = slices.Clone(in.Policies)
+	for i, p := range in.Policies {
+		if len(p.Spec.Unread) == 0 && !has(p) {
+			gone := p.DeepCopy()
+			gone.Spec.Unread = []string{"spec"}
+			out.Policies[i], revoked = gone, true
+		}
+	}
+	return out, revoked
 }
 
 func revokeKind(list []*engine.Object, kind string, now func(string, *engine.Object) *engine.Object) (out []*engine.Object, revoked bool) {
@@ -51,6 +69,10 @@ func both(old, now *engine.Object) *engine.Object {
 	lost := false
 	if old.Use() == v1alpha1.UseAPIKey && !bothKeys(&out, now, &lost) {
 		return nil
+	}
+	if old.Type == basicAuth && !(bytes.Equal(old.Data["username"], now.Data["username"]) && bytes.Equal(old.Data["password"], now.Data["password"])) {
+		out.Data = map[string][]byte{"username": old.Data["username"], "password": nobodys()}
+		return &out
 	}
 	out.Data = make(map[string][]byte, len(old.Data))
 	for name, was := range old.Data {
@@ -126,10 +148,18 @@ func earlier(a, b string) bool {
 	return b == "" || err == nil && end.Before(other)
 }
 
+const basicAuth = "kubernetes.io/basic-auth"
+
+// nobodys is a secret that nobody has: whoever asks is refused, and not told that
+// something is missing.
+func nobodys() []byte { return []byte(rand.Text() + rand.Text() + rand.Text()) }
+
 // bothItems are the credentials that two versions of an entry share; nil where
 // an entry is one credential, or cannot be read.
 func bothItems(use string, was, is []byte) []byte {
 	switch use {
+	case v1alpha1.UseHMAC:
+		return nobodys()
 	case v1alpha1.UseBasic:
 		return bothLines(was, is)
 	case v1alpha1.UseJWKS:
@@ -150,6 +180,13 @@ func bothLines(was, is []byte) (out []byte) {
 			out = append(out, line...)
 		}
 	}
+	if len(out) == 0 {
+		hash, err := bcrypt.GenerateFromPassword(nobodys()[:72], bcrypt.DefaultCost)
+		if err != nil {
+			return nil
+		}
+		return fmt.Appendf(nil, "%s:%s\n", rand.Text(), hash)
+	}
 	return out
 }
 
@@ -161,26 +198,43 @@ func bothPublicKeys(was, is []byte) []byte {
 	if json.Unmarshal(was, &old) != nil || json.Unmarshal(is, &now) != nil {
 		return nil
 	}
-	kept := map[string]bool{}
+	there := map[string]bool{}
 	for _, k := range now.Keys {
 		if k.Canonicalize() == nil {
-			kept[string(k)] = true
+			there[string(k)] = true
 		}
 	}
 	left := set{Keys: []jsontext.Value{}}
 	for _, k := range old.Keys {
-		if k.Canonicalize() == nil && kept[string(k)] {
+		if k.Canonicalize() == nil && there[string(k)] {
 			left.Keys = append(left.Keys, k)
 		}
+	}
+	kept := len(left.Keys)
+	if kept == 0 {
+		nobody, err := nobodysKey()
+		if err != nil {
+			return nil
+		}
+		left.Keys = append(left.Keys, nobody)
 	}
 	out, err := json.Marshal(left)
 	switch {
 	case err != nil:
 		return nil
-	case len(left.Keys) == len(old.Keys):
+	case kept == len(old.Keys):
 		return was
 	}
 	return out
+}
+
+// nobodysKey is a public key whose private key nobody has.
+func nobodysKey() (jsontext.Value, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return (&jose.JSONWebKey{Key: &key.PublicKey, KeyID: rand.Text()}).MarshalJSON()
 }
 
 func bothCertificates(was, is []byte) (out []byte) {

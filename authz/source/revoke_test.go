@@ -118,6 +118,7 @@ func TestAKeyThatIsGoneIsRefusedAlthoughAnotherFileIsBroken(t *testing.T) {
 		"nobody knows: its file cannot be read":  {map[string]string{"p.yaml": keysPolicy}, []authz.Problem{{Severity: authz.Invalid, Position: authz.Position{File: "k.yaml"}}}, true, true},
 		"nobody knows: its kind is mistyped":     {map[string]string{"p.yaml": keysPolicy, "k.yaml": strings.Replace(both, "kind: Secret", "kind: Secrte", 1)}, nil, true, true},
 		"nobody knows: its name cannot be read":  {map[string]string{"p.yaml": keysPolicy, "k.yaml": strings.Replace(both, "{name: keys,", "{name: [],", 1)}, nil, true, true},
+		"the Secret, and what is left is broken": {map[string]string{"p.yaml": brokenYAML}, nil, false, false},
 		"nothing: there is no document any more": {map[string]string{}, []authz.Problem{{Severity: authz.Invalid, Position: authz.Position{File: "dir"}}}, true, true},
 		"nothing: the tree is empty":             {map[string]string{}, nil, true, true},
 	} {
@@ -135,7 +136,7 @@ func TestAKeyThatIsGoneIsRefusedAlthoughAnotherFileIsBroken(t *testing.T) {
 			if k.key("eves-key-is-long-enough-too") {
 				t.Error("expected no right to be added")
 			}
-			if told := strings.Contains(k.log.String(), "credentials that are gone are refused"); told == (c.alice && c.bob) {
+			if told := strings.Contains(k.log.String(), "that are gone are refused"); told == (c.alice && c.bob) {
 				t.Errorf("expected a revocation to be logged, and nothing else: %s", &k.log)
 			}
 			if !k.files(t, map[string]string{"p.yaml": keysPolicy, "k.yaml": both}) || !k.key(aliceKey) || !k.key(bobKey) {
@@ -219,5 +220,80 @@ func TestAKeyThatIsGoneIsRefusedAlthoughAPassPanics(t *testing.T) {
 	}
 	if since, behind := k.Behind(); behind {
 		t.Errorf("expected nothing to wait, got %s", since)
+	}
+}
+
+// Who is not in force any more is refused; nobody is told that something is missing.
+func TestACredentialThatChangedIsRefusedAndTheNewOneIsNotYetAccepted(t *testing.T) {
+	const hmacPolicy = `
+apiVersion: agentauth.dev/v1alpha1
+kind: AgentAuthPolicy
+metadata: {name: users, namespace: shop}
+spec:
+  routes: [{hostnames: [users.example.com]}]
+  authentication: {methods: [{name: t, jwt: {anyIssuer: true, anyAudience: true, METHOD}}]}
+`
+	token := map[string]string{"HS256": "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln", "ES256": "eyJhbGciOiJFUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDB9." + strings.Repeat("A", 86)}
+	const jwk = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`
+	secret := func(use, kind, entries string) string {
+		return "apiVersion: v1\nkind: Secret\nmetadata: {name: users, namespace: shop, labels: {agentauth.dev/use: " + use + "}}\ntype: " + kind + "\nstringData: {" + entries + "}\n"
+	}
+	basic := func(name string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+name))
+	}
+	for name, c := range map[string]struct{ policy, before, after, value string }{
+		"a password":       {usersPolicy, secret("basic", "kubernetes.io/basic-auth", "username: alice, password: old"), secret("basic", "kubernetes.io/basic-auth", "username: alice, password: new"), basic("old")},
+		"the new password": {usersPolicy, secret("basic", "kubernetes.io/basic-auth", "username: alice, password: old"), secret("basic", "kubernetes.io/basic-auth", "username: alice, password: new"), basic("new")},
+		"a user name":      {usersPolicy, secret("basic", "kubernetes.io/basic-auth", "username: alice, password: old"), secret("basic", "kubernetes.io/basic-auth", "username: bob, password: old"), basic("old")},
+		"the only user":    {usersPolicy, userSecret(t, "alice"), userSecret(t, "bob"), basic("password of alice")},
+		"a shared secret":  {strings.ReplaceAll(hmacPolicy, "METHOD", "hmac: {secretRef: {name: users}}"), secret("hmac", "Opaque", "secret: "+strings.Repeat("a", 32)), secret("hmac", "Opaque", "secret: "+strings.Repeat("b", 32)), "Bearer " + token["HS256"]},
+		"the only key":     {strings.ReplaceAll(hmacPolicy, "METHOD", "jwks: {secretRef: {name: users}}"), secret("jwks", "Opaque", "jwks.json: '"+jwk+"'"), secret("jwks", "Opaque", "jwks.json: '"+strings.Replace(jwk, `"kty"`, `"kid":"other","kty"`, 1)+"'"), "Bearer " + token["ES256"]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := keep(t)
+			k.Engine = engineWithPasswords(t)
+			if !k.files(t, map[string]string{"p.yaml": c.policy, "u.yaml": c.before}) {
+				t.Fatalf("%+v", k.loads)
+			}
+			k.files(t, map[string]string{"p.yaml": c.policy, "u.yaml": c.after, "x.yaml": brokenYAML})
+			raw := authz.Raw{Host: "users.example.com", Method: "GET", Path: "/", Scheme: "https", Time: time.Now(), Headers: []authz.Header{{Name: "authorization", Value: c.value}}}
+			if d := k.Engine.Decide(t.Context(), raw); d.Outcome != authz.Deny || d.Status != 401 {
+				t.Errorf("expected 401, got %s %d %s %s", d.Outcome, d.Status, d.Reason, d.Detail)
+			}
+		})
+	}
+}
+
+func TestAPolicyThatIsGoneAnswers503AlthoughAnotherFileIsBroken(t *testing.T) {
+	k := keep(t)
+	a, b := policy(open, "a"), policy(open, "b")
+	k.files(t, map[string]string{"a.yaml": a, "b.yaml": b})
+	k.files(t, map[string]string{"b.yaml": b, "x.yaml": brokenYAML})
+	k.decides(t, "a.example.com", authz.Error)
+	k.decides(t, "b.example.com", authz.Allow)
+	k.files(t, map[string]string{"a.yaml": brokenYAML, "b.yaml": b})
+	k.decides(t, "b.example.com", authz.Allow)
+	k.files(t, map[string]string{"a.yaml": a, "b.yaml": b})
+	k.decides(t, "a.example.com", authz.Allow)
+	k.files(t, map[string]string{"a.yaml": brokenYAML, "b.yaml": b})
+	k.decides(t, "a.example.com", authz.Allow) // nobody knows
+	k.files(t, map[string]string{"a.yaml": brokenYAML})
+	k.decides(t, "b.example.com", authz.Error)
+}
+
+func TestAFileThatIsGoneIsGoneAlthoughTheOthersCannotBeRead(t *testing.T) {
+	for name, remains := range map[string]*manifest.Remains{
+		"they move":        manifest.Unread([]string{"p.yaml", "x.yaml"}),
+		"the key's does":   manifest.Unread([]string{"p.yaml", "k.yaml"}),
+		"nothing is there": manifest.Unread(nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := keep(t)
+			k.files(t, map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret("", "alice", aliceKey)})
+			k.Directory(t.Context(), nil, remains, []authz.Problem{{Severity: authz.Invalid, Message: "still changing"}})
+			if got := k.key(aliceKey); got != (name != "they move") {
+				t.Errorf("the key is good: %v", got)
+			}
+		})
 	}
 }

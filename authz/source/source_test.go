@@ -113,7 +113,7 @@ func TestADirectoryIsPutInForceWholeOrNotAtAll(t *testing.T) {
 		t.Fatalf("expected it in force and ready, got %+v\n%s", k.loads, &k.log)
 	}
 	k.decides(t, "a.example.com", authz.Allow)
-	if k.directory(t, policy(open, "c")+policy(invalid, "d")) {
+	if k.directory(t, policy(open, "a")+policy(open, "c")+policy(invalid, "d")) {
 		t.Error("expected what is not valid to be refused")
 	}
 	k.decides(t, "a.example.com", authz.Allow)
@@ -190,7 +190,7 @@ func TestWhatPanicsWhileItIsCompiledLeavesWhatIsInForce(t *testing.T) {
 	if reports, inForce := k.Cluster(t.Context(), bad.Input); inForce || reports != nil {
 		t.Error("expected it not to be in force")
 	}
-	k.decides(t, "a.example.com", authz.Allow)
+	k.decides(t, "a.example.com", authz.Error) // it is gone
 	for _, i := range []int{0, 2} {
 		if l := k.loads[i]; l.InForce || len(l.Problems) != 1 || !l.Problems[0].Severity.Fatal() {
 			t.Errorf("expected a refusal to be told, got %+v", l)
