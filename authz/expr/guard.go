@@ -22,6 +22,8 @@ var guards = map[string]func(values ...ref.Val) ref.Val{
 	operators.In:        func(v ...ref.Val) ref.Val { return member(v[0], v[1]) },
 	operators.Add:       func(v ...ref.Val) ref.Val { return sum(v[0], v[1]) },
 	"join":              join,
+	"indexOf":           indexOf,
+	"lastIndexOf":       lastIndexOf,
 }
 
 // guardOption puts the guards in. Whatever is a text afterwards is bounded.
