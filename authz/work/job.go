@@ -29,7 +29,7 @@ type job struct {
 func (j *job) hopeless(now time.Time) bool {
 	left := j.deadline.Sub(now)
 	switch {
-	case j.hopeful, j.deadline.IsZero(), left >= j.mean.duration+j.mean.deviation:
+	case j.hopeful, j.mean.unknown, j.deadline.IsZero(), left >= j.mean.duration+j.mean.deviation:
 		return false
 	case left > 0 && now.Sub(j.mean.at) > stale:
 		j.hopeful, j.mean.anew, j.mean.at = true, true, now
@@ -94,7 +94,11 @@ type mean struct {
 	duration, deviation time.Duration
 	at                  time.Time // of the last duration
 	anew                bool      // the next duration replaces those before
+	unknown             bool      // no task of the namespace has run
 }
+
+// meanKey is a kind in a namespace.
+type meanKey struct{ namespace, kind string }
 
 // stale is how long a mean refuses tasks without a new duration. It may be wrong
 // then, and one task puts it to the test.
@@ -102,7 +106,7 @@ const stale = 10 * time.Second
 
 func (m *mean) add(took time.Duration, now time.Time) {
 	if m.anew {
-		m.duration, m.deviation, m.anew = took, 0, false
+		m.duration, m.deviation, m.anew, m.unknown = took, 0, false, false
 	}
 	m.deviation += ((took - m.duration).Abs() - m.deviation) / 4
 	m.duration += (took - m.duration) / 8

@@ -359,3 +359,61 @@ func TestAnIdleOwnerEarnsNoCredit(t *testing.T) {
 		time.Sleep(time.Second)
 	})
 }
+
+// What takes 14 s in one namespace says nothing of what takes 1 ms in another.
+func TestTasksThatTakeLongInOneNamespaceRefuseNoneOfAnother(t *testing.T) {
+	for _, kind := range []string{"evaluation-15", "evaluation-16"} {
+		for _, slots := range []int{2, 8} {
+			synctest.Test(t, func(t *testing.T) {
+				s := New(Options{Slots: slots})
+				turn := func(owner, kind string, takes, deadline time.Duration) bool {
+					ctx, cancel := context.WithTimeout(t.Context(), deadline)
+					defer cancel()
+					end, err := s.Turn(ctx, Task{Owner: Owner{owner, "p"}, Kind: kind})
+					if err == nil {
+						time.Sleep(takes)
+						end()
+					}
+					return err == nil
+				}
+				turn("victim", kind, time.Millisecond, time.Second) // it was there before
+				over := time.Now().Add(3 * time.Minute)
+				var all sync.WaitGroup
+				for range 3 * slots {
+					all.Go(func() {
+						for time.Now().Before(over) {
+							if !turn("evil", "evaluation-15", 14*time.Second, 5*time.Second) {
+								time.Sleep(100 * time.Millisecond)
+							}
+						}
+					})
+				}
+				answered, refused := 0, 0
+				for time.Now().Before(over) {
+					if turn("victim", kind, time.Millisecond, 2*time.Second) {
+						answered++
+					} else {
+						refused++
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				all.Wait()
+				if refused > answered/100 {
+					t.Errorf("%s, %d slots: %d answered, %d refused", kind, slots, answered, refused)
+				}
+			})
+		}
+	}
+}
+
+func TestTheMeansThatAreRememberedAreBounded(t *testing.T) {
+	s := New(Options{Slots: 1})
+	for i := range 3 * maxMeans {
+		if err := s.Do(t.Context(), Task{Owner: Owner{fmt.Sprint(i), "p"}, Kind: "k"}, func() {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(s.means); n > maxMeans {
+		t.Errorf("%d means", n)
+	}
+}

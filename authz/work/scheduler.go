@@ -19,8 +19,9 @@ type Scheduler struct {
 	spare  int   // 1 while the slot that is kept is free
 	memory int64 // bytes that are free
 	number uint64
-	all    share // its parts are the namespaces
-	means  map[string]*mean
+	all    share             // its parts are the namespaces
+	means  map[meanKey]*mean // by namespace and kind
+	kinds  map[string]*mean  // of all namespaces
 }
 
 // New makes a Scheduler.
@@ -30,7 +31,7 @@ func New(o Options) *Scheduler {
 	if o.Slots > 1 {
 		spare = 1
 	}
-	return &Scheduler{options: o, free: o.Slots - spare, spare: spare, memory: o.Memory, means: map[string]*mean{}}
+	return &Scheduler{options: o, free: o.Slots - spare, spare: spare, memory: o.Memory, means: map[meanKey]*mean{}, kinds: map[string]*mean{}}
 }
 
 // Do runs fn on another goroutine once it is the turn of the task's owner, and
@@ -115,10 +116,7 @@ func (s *Scheduler) admit(j *job) bool {
 	if s.options.Memory > 0 && j.Memory > s.options.Memory {
 		return false
 	}
-	if s.means[j.Kind] == nil {
-		s.means[j.Kind] = &mean{anew: true}
-	}
-	j.mean, j.arrived = s.means[j.Kind], time.Now()
+	j.mean, j.arrived = s.meanOf(j), time.Now()
 	j.Threads = min(max(1, j.Threads), max(1, s.options.Slots-1))
 	j.hopeful = s.all.waiting == 0 && s.fits(j)
 	if j.hopeless(j.arrived) {
@@ -135,6 +133,34 @@ func (s *Scheduler) admit(j *job) bool {
 	s.begin(j.arrived)
 	return true
 }
+
+// meanOf is the mean of the task's kind in its namespace. What takes long in one
+// namespace refuses nothing in another; the first one there begins with the mean
+// of all.
+func (s *Scheduler) meanOf(j *job) *mean {
+	of := meanKey{j.Owner.Namespace, j.Kind}
+	if m := s.means[of]; m != nil {
+		return m
+	}
+	if len(s.means) >= maxMeans {
+		for some := range s.means { // in no order
+			if delete(s.means, some); len(s.means) < maxMeans/2 {
+				break
+			}
+		}
+	}
+	m := &mean{anew: true, unknown: true}
+	if all := s.kinds[j.Kind]; all != nil {
+		m.duration = all.duration
+	} else {
+		s.kinds[j.Kind] = &mean{anew: true}
+	}
+	s.means[of] = m
+	return m
+}
+
+// maxMeans bounds the means that are remembered.
+const maxMeans = 4096
 
 // makeRoom gives up a task that waits where too many do, or says no to the
 // newcomer: in its own policy if that is at its bound, else where most wait.
@@ -263,6 +289,7 @@ func (s *Scheduler) end(j *job, ran bool) {
 	}
 	if ran {
 		j.mean.add(took, now)
+		s.kinds[j.Kind].add(took, now)
 	}
 	s.occupy(j, -j.Threads, took*time.Duration(j.Threads)-j.charge)
 	s.begin(now)

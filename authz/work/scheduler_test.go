@@ -346,7 +346,7 @@ func TestWhatIsNeedlessDoesNotRunAndSaysNothingAboutItsKind(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := s.means["test"].duration; got != time.Second {
+		if got := s.kinds["test"].duration; got != time.Second {
 			t.Fatalf("expected a mean of 1s, got %v", got)
 		}
 	})
