@@ -329,7 +329,7 @@ func (k *kinds) input() (in engine.Input) {
 		for _, c := range f.inForce() {
 			for _, i := range c.items.List() {
 				if i := i.(*item); name == hostGrants {
-					in.HostnameGrants = append(in.HostnameGrants, i.value.(configMapObject).Object)
+					in.HostnameGrants = append(in.HostnameGrants, i.hostnameGrants())
 				} else {
 					i.addTo(&in)
 				}

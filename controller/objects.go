@@ -156,6 +156,15 @@ func (i *item) isGone() bool {
 	return false
 }
 
+// hostnameGrants is a ConfigMap of hostname grants. One that cannot be read is there
+// all the same: nobody knows what it grants.
+func (i *item) hostnameGrants() *engine.Object {
+	if o, ok := i.value.(configMapObject); ok {
+		return o.Object
+	}
+	return &engine.Object{Namespace: i.Namespace, Name: i.Name, Omitted: i.unreadable}
+}
+
 // addTo adds the item to what is compiled.
 func (i *item) addTo(in *engine.Input) {
 	switch v := i.value.(type) {

@@ -33,8 +33,9 @@ type targetStatus struct {
 	lostTo     string // the older policy
 	overridden bool
 	// ungranted are hostnames of the route that were granted to other namespaces, and
-	// not to the route's.
+	// not to the route's. doubtful: not all grants can be read, so that they may be.
 	ungranted []string
+	doubtful  bool
 }
 
 // Ancestor is a Gateway of a policy's targets.
@@ -104,7 +105,7 @@ func (a *Attachments) judgeRoute(number int, p Policy, t *targetStatus, r *route
 		a.decidesOn(number, p, r, at.hostnames)
 		for _, h := range at.hostnames {
 			if !a.grants.Permits(r.key.namespace, h) && !slices.Contains(t.ungranted, h) {
-				t.ungranted = append(t.ungranted, h)
+				t.ungranted, t.doubtful = append(t.ungranted, h), a.grants.Partial()
 			}
 		}
 	}
@@ -156,8 +157,11 @@ func (st *Status) Problems() []authz.Problem {
 		} else if t.overridden {
 			say(authz.Overridden, "a policy of the Gateway with precedence Override decides instead")
 		}
-		if len(t.ungranted) > 0 {
-			say(authz.Conflicting, "the operator granted hostname %s to other namespaces (--hostnames), so this policy decides there only where the proxy says that it took this route", listed(t.ungranted))
+		switch {
+		case len(t.ungranted) > 0 && t.doubtful:
+			say(authz.Conflicting, "the operator granted hostname %s to other namespaces, or a grant that cannot be read may do so, so this policy decides there only where the proxy says that it took this route; the operator must correct the ConfigMaps of hostname grants", listed(t.ungranted))
+		case len(t.ungranted) > 0:
+			say(authz.Conflicting, "the operator granted hostname %s to other namespaces (--hostnames, or a ConfigMap of hostname grants), so this policy decides there only where the proxy says that it took this route", listed(t.ungranted))
 		}
 	}
 	for _, m := range st.ambiguous {

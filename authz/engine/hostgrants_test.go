@@ -311,8 +311,8 @@ func TestAConfigMapOfGrantsPutsGrantsInForceWhateverItHolds(t *testing.T) {
 		grants   *Object
 		problems int
 	}{
-		"nothing":                  {grantsMap("g"), 0},
-		"nothing that can be read": {grantsMap("g", "shop", "www.shop.test Bad.test", "Other", "*"), 2},
+		"nothing":                  {grantsMap("g"), 1},
+		"nothing that can be read": {grantsMap("g", "shop", "www.shop.test. Bad.test", "Other", "*"), 2},
 	} {
 		e, _ := newWorld(Options{})
 		s, reports := e.Compile(Input{HostnameGrants: []*Object{c.grants}, Policies: []*v1alpha1.AgentAuthPolicy{of("shop", onHost("one", "www.shop.test", anonymous()))}})
@@ -321,6 +321,68 @@ func TestAConfigMapOfGrantsPutsGrantsInForceWhateverItHolds(t *testing.T) {
 		accepted(t, reports, "one", metav1.ConditionFalse, v1alpha1.ReasonNotPermitted)
 		if p := s.Problems(); len(p) != c.problems || c.problems > 0 && p[0].Object != "ConfigMap agentauth-system/g" {
 			t.Errorf("%s: expected %d problems, got %v", name, c.problems, p)
+		}
+	}
+}
+
+func TestAGrantThatCannotBeReadGivesNobodysHostsToNobody(t *testing.T) {
+	omitted := grantsMap("grants")
+	omitted.Omitted = "it is too large"
+	for name, maps := range map[string][]*Object{
+		"a word of the entry":               {grantsMap("grants", "bank", "*.bank.test *.bank,internal", "evil", "*.evil.test")},
+		"the only word of the entry":        {grantsMap("grants", "bank", "*.bank,test", "evil", "*.evil.test")},
+		"the name of the entry":             {grantsMap("grants", "Bank", "*.bank.test", "evil", "*.evil.test")},
+		"an object that holds no data":      {omitted, grantsMap("more", "evil", "*.evil.test")},
+		"a word of an entry of others":      {grantsMap("grants", "bank", "*.bank.test", "evil", "*.evil.test ,")},
+		"a word of another ConfigMap":       {grantsMap("grants", "bank", "*.bank.test"), grantsMap("more", "evil", "*.evil.test ,")},
+		"an entry that is no list of words": {grantsMap("grants", "bank", "[\"*.bank.test\"]", "evil", "*.evil.test")},
+	} {
+		readable := strings.Contains(name, "a word of")
+		for _, withEvil := range []bool{false, true} {
+			in := Input{HostnameGrants: maps, Policies: []*v1alpha1.AgentAuthPolicy{of("bank", onHost("own", "api.bank.test", anonymous()))}}
+			if withEvil {
+				in.Policies = append(in.Policies, on("evil", v1alpha1.TargetHTTPRoute, "r"))
+				in.Objects = attach.Objects{Gateways: []*gatewayv1.Gateway{edge("")}, HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("evil", "r", names("api.bank.test", "internal.bank.test", "*.test"), "edge")}}
+			}
+			e, _ := newWorld(Options{AllowUnmatched: true})
+			s, reports := e.Compile(in)
+			e.Swap(s)
+			if readable {
+				decides(t, e, "api.bank.test", "bank")
+			} else {
+				decided(t, e.Decide(t.Context(), get("api.bank.test", "/")), authz.Deny, 403, authz.NoPolicy)
+			}
+			for _, host := range []string{"internal.bank.test", "any.test", "other.example"} {
+				if d := e.Decide(t.Context(), get(host, "/")); d.Reason != authz.NoPolicy || d.Policy != "" {
+					t.Errorf("%s, evil's route %t: %s: expected no policy, got %s %s", name, withEvil, host, d.Reason, d.Policy)
+				}
+			}
+			if p := s.Problems(); len(p) != 1 || !strings.Contains(p[0].Message, "no request is let through unmatched") {
+				t.Errorf("%s: got %v", name, p)
+			}
+			if withEvil && !strings.Contains(named(reports, "evil-r").Conditions[0].Message, "a grant that cannot be read") {
+				t.Errorf("%s: expected evil's policy to tell, got %q", name, named(reports, "evil-r").Conditions[0].Message)
+			}
+		}
+	}
+}
+
+func TestAGrantThatIsCorrectedIsInForceAtOnce(t *testing.T) {
+	e, _ := newWorld(Options{AllowUnmatched: true})
+	in := Input{
+		Objects:  attach.Objects{Gateways: []*gatewayv1.Gateway{edge("")}, HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("free", "r", names("api.free.test"), "edge")}},
+		Policies: []*v1alpha1.AgentAuthPolicy{on("free", v1alpha1.TargetHTTPRoute, "r"), of("bank", onHost("own", "api.bank.test", anonymous()))}}
+	for _, word := range []string{"", " ,", "", " ,"} {
+		in.HostnameGrants = []*Object{grantsMap("grants", "bank", "*.bank.test"+word)}
+		s, _ := e.Compile(in)
+		e.Swap(s)
+		decides(t, e, "api.bank.test", "bank")
+		if word == "" {
+			decides(t, e, "api.free.test", "free")
+			decided(t, e.Decide(t.Context(), get("any.test", "/")), authz.Allow, 0, authz.Unmatched)
+		} else {
+			nobodys(t, e, "api.free.test")
+			nobodys(t, e, "any.test")
 		}
 	}
 }

@@ -64,12 +64,19 @@ func (u *update) separate(in *Input) {
 	if u.options.OneTenant || len(u.options.HostnameGrants)+len(in.HostnameGrants) == 0 {
 		return
 	}
-	lists := [][]hostgrant.Grant{u.options.HostnameGrants}
+	lists, table := [][]hostgrant.Grant{u.options.HostnameGrants}, hostgrant.NewTable
 	for _, o := range in.HostnameGrants {
-		grants, wrong := hostgrant.Parse("ConfigMap "+o.Namespace+"/"+o.Name, o.Data)
+		configMap := "ConfigMap " + o.Namespace + "/" + o.Name
+		grants, partial, wrong := hostgrant.Parse(configMap, o.Data)
+		if o.Omitted != "" {
+			grants, partial, wrong = nil, true, []authz.Problem{hostgrant.Unread(configMap, o.Omitted)}
+		}
 		lists, u.problems = append(lists, grants), append(u.problems, wrong...)
+		if partial {
+			table, u.closed = hostgrant.NewPartialTable, true
+		}
 	}
-	if u.tenancy.grants = hostgrant.NewTable(lists...); u.tenancy.grants.Equal(u.prev.tenancy.grants) {
+	if u.tenancy.grants = table(lists...); u.tenancy.grants.Equal(u.prev.tenancy.grants) {
 		u.tenancy.grants = u.prev.tenancy.grants
 	}
 }
@@ -95,12 +102,12 @@ const (
 func (v verdict) String() string {
 	switch v {
 	case ungranted:
-		return "the operator lets this namespace not use it (--hostnames)"
+		return "the operator lets this namespace not use it (--hostnames, or a ConfigMap of hostname grants)"
 	case beaten:
 		return "routes of Gateway API of another namespace have it, which come before routes of policies"
 	case inForce, disputed:
 	}
-	return "another namespace claims it, or a hostname that overlaps, so it is in force for neither and its requests are answered 503; the operator says by --hostnames who may use it"
+	return "another namespace claims it, or a hostname that overlaps, so it is in force for neither and its requests are answered 503; the operator says who may use it (--hostnames, or a ConfigMap of hostname grants)"
 }
 
 // mayUse says whether `routes` of a namespace may use a hostname, as far as grants

@@ -51,6 +51,17 @@ func cut(s string, most int) string {
 type Table struct {
 	// granted are the namespaces of each pattern.
 	granted map[string][]string
+	// partial: some words of the operator could not be read, and nobody knows whom
+	// they granted which hostnames.
+	partial bool
+}
+
+// NewPartialTable makes a Table of the grants that could be read, where others could
+// not: see [Table.Permits].
+func NewPartialTable(grants ...[]Grant) *Table {
+	t := NewTable(grants...)
+	t.partial = true
+	return t
 }
 
 // NewTable makes a Table of grants.
@@ -68,7 +79,7 @@ func NewTable(grants ...[]Grant) *Table {
 
 // Equal says whether two tables have the same grants.
 func (t *Table) Equal(o *Table) bool {
-	return t != nil && o != nil && maps.EqualFunc(t.granted, o.granted, func(a, b []string) bool {
+	return t != nil && o != nil && t.partial == o.partial && maps.EqualFunc(t.granted, o.granted, func(a, b []string) bool {
 		return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 	})
 }
@@ -80,11 +91,15 @@ func (t *Table) Granted(namespace, pattern string) bool {
 }
 
 // Permits says whether routes of Gateway API of a namespace may have all hosts of a
-// pattern: the hosts were granted to the namespace, or to nobody.
+// pattern: the hosts were granted to the namespace, or to nobody. In a partial Table
+// any host may be granted to somebody.
 func (t *Table) Permits(namespace, pattern string) bool {
 	granted, others := t.look(namespace, pattern)
-	return granted || !others
+	return granted || !others && !t.Partial()
 }
+
+// Partial says whether some grants could not be read.
+func (t *Table) Partial() bool { return t != nil && t.partial }
 
 // look says whether a namespace, and whether any other one, was granted a pattern.
 func (t *Table) look(namespace, pattern string) (granted, others bool) {

@@ -52,7 +52,7 @@ func TestWithoutGrantsEveryRouteIsPermittedAndNothingIsGranted(t *testing.T) {
 }
 
 func TestAnEntryOfAConfigMapIsANamespaceAndItsHostnames(t *testing.T) {
-	grants, problems := Parse("ConfigMap agentauth/grants", map[string][]byte{
+	grants, partial, problems := Parse("ConfigMap agentauth/grants", map[string][]byte{
 		"shop": []byte("*.shop.test\n  shop.test\t*.more.test"), "bank": []byte("bank.test"), "empty": nil,
 		"typo":     []byte("good.test Bad.test"),
 		"no.dots":  []byte("a.test"),
@@ -62,15 +62,15 @@ func TestAnEntryOfAConfigMapIsANamespaceAndItsHostnames(t *testing.T) {
 		"a-yaml":   []byte("[a.test]"),
 		"with-key": []byte("hostname: a.test"),
 	})
-	want := []Grant{{"bank", "bank.test"}, {"shop", "*.shop.test"}, {"shop", "shop.test"}, {"shop", "*.more.test"}}
+	want := []Grant{{"bank", "bank.test"}, {"shop", "*.shop.test"}, {"shop", "shop.test"}, {"shop", "*.more.test"}, {"typo", "good.test"}, {"with-key", "a.test"}}
 	if !slices.Equal(grants, want) {
 		t.Errorf("expected %v, got %v", want, grants)
 	}
-	if len(problems) != 7 {
-		t.Fatalf("expected 7 problems, got %v", problems)
+	if len(problems) != 7 || !partial {
+		t.Fatalf("expected 7 problems and to be partial, got %t %v", partial, problems)
 	}
 	for _, p := range problems {
-		if p.Severity != authz.Warning || p.Object != "ConfigMap agentauth/grants" || !strings.Contains(p.Message, "grants nothing") {
+		if p.Severity != authz.Warning || p.Object != "ConfigMap agentauth/grants" || !strings.Contains(p.Message, "no request is let through unmatched") {
 			t.Errorf("got %+v", p)
 		}
 	}
@@ -81,8 +81,41 @@ func TestTheProblemsOfAConfigMapAreBounded(t *testing.T) {
 	for i := range 10_000 {
 		entries[fmt.Sprint("N", i)] = []byte("a.test")
 	}
-	grants, problems := Parse("ConfigMap agentauth/grants", entries)
-	if len(grants) != 1 || len(problems) != 21 || !strings.Contains(problems[20].Message, "9980 more") {
+	grants, partial, problems := Parse("ConfigMap agentauth/grants", entries)
+	if len(grants) != 1 || !partial || len(problems) != 21 || !strings.Contains(problems[20].Message, "9980 more") {
 		t.Errorf("expected one grant and 21 problems, got %d and %v", len(grants), problems)
+	}
+}
+
+func TestTheReadableWordsOfAnEntryStayGrantedAndTheOthersAreNamed(t *testing.T) {
+	grants, partial, problems := Parse("ConfigMap agentauth/grants", map[string][]byte{"bank": []byte("*.bank.test *.bank,internal bank.test Bank2.test")})
+	if want := []Grant{{"bank", "*.bank.test"}, {"bank", "bank.test"}}; !slices.Equal(grants, want) || !partial {
+		t.Errorf("expected %v, partial, got %v %t", want, grants, partial)
+	}
+	if len(problems) != 1 || !strings.Contains(problems[0].Message, `"*.bank,internal"`) || !strings.Contains(problems[0].Message, `"Bank2.test"`) {
+		t.Errorf("expected one problem that names both words, got %v", problems)
+	}
+	_, _, problems = Parse("ConfigMap agentauth/grants", map[string][]byte{"bank": []byte(strings.Repeat("B ", 10_000) + strings.Repeat("B", 10_000))})
+	if len(problems) != 1 || len(problems[0].Message) > 4096 || !strings.Contains(problems[0].Message, "9996 more words") {
+		t.Errorf("expected one bounded problem, got %v", problems)
+	}
+}
+
+func TestAConfigMapThatGrantsNothingIsToldAndIsNotPartial(t *testing.T) {
+	for name, entries := range map[string]map[string][]byte{"no entries": nil, "an empty value": {"shop": nil, "bank": []byte("bank.test")}, "white space": {"shop": []byte(" \n")}} {
+		_, partial, problems := Parse("ConfigMap agentauth/grants", entries)
+		if partial || len(problems) != 1 || problems[0].Severity != authz.Warning || !strings.Contains(problems[0].Message, "grant") {
+			t.Errorf("%s: expected a warning, got %t %v", name, partial, problems)
+		}
+	}
+}
+
+func TestAPartialTablePermitsNothingThatIsNotGranted(t *testing.T) {
+	table := NewPartialTable([]Grant{{"bank", "*.bank.test"}})
+	if !table.Permits("bank", "api.bank.test") || table.Permits("bank", "free.test") || table.Permits("evil", "free.test") || table.Permits("evil", "api.bank.test") {
+		t.Error("expected that only what was granted is permitted")
+	}
+	if table.Equal(NewTable([]Grant{{"bank", "*.bank.test"}})) || !table.Partial() || (*Table)(nil).Partial() {
+		t.Error("expected a partial table to differ from a whole one")
 	}
 }
