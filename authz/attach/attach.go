@@ -71,6 +71,9 @@ type Attachments struct {
 	// are the hostnames that the routes of a namespace have.
 	namespaces map[string]map[string]bool
 	hostnames  map[string][]string
+	// guards are the namespaces whose policies guard a hostname on which they cannot
+	// decide: see guard.
+	guards map[string]map[string]bool
 	// unattached are the hostnames of routes that no listener admits, and above the
 	// patterns that cover a hostname of any route.
 	unattached, above map[string]bool
@@ -111,6 +114,7 @@ func New(objects Objects, policies []Policy, tenancy Tenancy) *Attachments {
 			a.noteUnattached(r)
 		}
 	}
+	a.guard(objects)
 	a.boundRoutes()
 	attached := a.attachedRoutes()
 	a.ports = a.makePorts(a.permitted(attached))

@@ -109,10 +109,15 @@ func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trac
 		return hostDisputed()
 	}
 	trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepNone, Read: asked(trace, r)})
-	if s.options.AllowUnmatched && !s.closed && (!s.hasRoutes || f.served || !s.attached.Guards(r.Host)) {
+	if s.options.AllowUnmatched && !s.closed && !s.guards(r, f) {
 		return answerWith(policy.Unmatched(r, s.reserved.unmatched(r, f.namespaces)))
 	}
 	return answerWith(policy.NoPolicy())
+}
+
+// guards says whether a policy is meant to guard a request that none decides.
+func (s *Snapshot) guards(r *authz.Request, f found) bool {
+	return !f.served && s.attached.Guards(r.Host) || r.Route == nil && s.attached.GuardsUnserved(r.Host, f.namespaces)
 }
 
 // byRoutes finds the policy by the `routes` of policies alone.
