@@ -66,10 +66,11 @@ func (a *Attachments) guardRoute(r *route, idle *listeners) {
 			continue
 		}
 		lost = true
+		r.idle = r.idle || idle.known[gateway] != nil && gateway.Namespace == r.key.namespace
 		held = held || a.guarded(&listener{gateway: gateway, name: string(ptr.Deref(ref.SectionName, ""))})
 		for _, l := range list {
 			if section := ptr.Deref(ref.SectionName, ""); (section == "" || l.name == string(section)) && idle.admits(l, r.key.kind, r.key.namespace) {
-				held, listed = held || a.guarded(l), append(listed, l.hostname)
+				r.idle, held, listed = true, held || a.guarded(l), append(listed, l.hostname)
 			}
 		}
 	}
@@ -80,7 +81,7 @@ func (a *Attachments) guardRoute(r *route, idle *listeners) {
 			}
 			for _, l := range idle.own[gateway] {
 				if idle.admits(l, r.key.kind, r.key.namespace) {
-					lost, held, listed = true, held || a.guarded(l), append(listed, l.hostname)
+					r.idle, lost, held, listed = true, true, held || a.guarded(l), append(listed, l.hostname)
 				}
 			}
 		}

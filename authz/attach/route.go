@@ -36,6 +36,9 @@ type route struct {
 	// named are the listeners that the parents name, whether they admit the route
 	// or not. A proxy that serves the route all the same does so on one of these.
 	named []*listener
+	// idle: a Gateway among the parents does not count. One of another namespace is
+	// meant only if it admits the route: see gateways.
+	idle bool
 	// over: the route is over a bound of its namespace.
 	over bool
 	// gone are the listeners that the parents name, a policy targets and no spec has

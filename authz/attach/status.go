@@ -25,11 +25,13 @@ type Status struct {
 // targetStatus is the outcome of one targetRef: attached, missing, lost to an
 // older policy, or overridden.
 type targetStatus struct {
-	ref        v1alpha1.TargetReference
-	key        target
-	missing    bool   // there is no such route or Gateway
-	uncounted  string // the class of a Gateway that does not count
-	gone       bool   // it lacks the rule or listener
+	ref       v1alpha1.TargetReference
+	key       target
+	missing   bool   // there is no such route or Gateway
+	uncounted string // the class of a Gateway that does not count
+	gone      bool   // it lacks the rule or listener
+	// astray: the route has Gateways that do not count, and no others.
+	astray     bool
 	lostTo     string // the older policy
 	overridden bool
 	// ungranted are hostnames of the route that were granted to other namespaces, and
@@ -93,6 +95,7 @@ func (a *Attachments) judgeGateway(number int, p Policy, t *targetStatus) {
 
 func (a *Attachments) judgeRoute(number int, p Policy, t *targetStatus, r *route) {
 	free := len(r.attached) == 0
+	t.astray = free && len(r.gateways) == 0 && r.idle
 	overridden := map[types.NamespacedName]bool{}
 	for _, at := range r.attached {
 		over, ok := a.override(at.on)
@@ -114,6 +117,9 @@ func (a *Attachments) judgeRoute(number int, p Policy, t *targetStatus, r *route
 		a.statuses[number].on(key, overridden[key])
 	}
 }
+
+// Astray says whether no Gateway of the route of a target counts.
+func (st *Status) Astray(target int) bool { return st.targets[target].astray }
 
 // on adds an ancestor. It is overridden if the policy is overridden for each
 // target there.

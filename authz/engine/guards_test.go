@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -140,4 +141,22 @@ func TestARouteOfTheSameNamespaceDoesNotUnguardAHost(t *testing.T) {
 	decided(t, e.Decide(t.Context(), get("api.bank.test", "/")), authz.Deny, 403, authz.NoPolicy)
 	decided(t, e.Decide(t.Context(), get("other.bank.test", "/")), authz.Allow, 0, authz.Unmatched)
 	decided(t, asNamed(t, e, "api.bank.test", "HTTPRoute", "bank", "all"), authz.Allow, 0, authz.Unmatched)
+}
+
+func TestAPolicyOfARouteOfWhichNoGatewayCountsIsNotProgrammed(t *testing.T) {
+	counted := edge("*.bank.test")
+	counted.Name, counted.Spec.GatewayClassName = "counted", class
+	for name, c := range map[string]struct {
+		parents []string
+		told    bool
+	}{"of a class that does not count": {[]string{"edge"}, true}, "one that does not count, one that does": {[]string{"edge", "counted"}, false}, "one that counts": {[]string{"counted"}, false}} {
+		in := Input{Policies: []*v1alpha1.AgentAuthPolicy{on("bank", v1alpha1.TargetHTTPRoute, "api")}, Objects: attach.Objects{
+			Gateways:   []*gatewayv1.Gateway{counted, ofClass(edge("*.bank.test"), "gone")},
+			HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("bank", "api", names("api.bank.test"), c.parents...)}}}
+		_, _, reports := byClasses(t, Options{GatewayClasses: []string{class}}, in)
+		programmed := named(reports, "bank-api").Conditions[2]
+		if told := strings.Contains(programmed.Message, "no Gateway of the route counts"); told != c.told || (programmed.Status == metav1.ConditionFalse) != c.told {
+			t.Errorf("%s: got %s %q", name, programmed.Status, programmed.Message)
+		}
+	}
 }

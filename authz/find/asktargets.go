@@ -16,6 +16,10 @@ import (
 func (a *asking) targets() {
 	var all targetAnswer
 	for _, t := range a.attached.Status(a.number).InForce() {
+		if a.attached.Status(a.number).Astray(t) {
+			all.astray = true
+			continue
+		}
 		one, at := a.target(t), fmt.Sprintf("spec.targetRefs[%d]", t)
 		switch {
 		case one.decides:
@@ -26,7 +30,7 @@ func (a *asking) targets() {
 			a.Problems = append(a.Problems, authz.Problem{Severity: authz.Conflicting, Field: at,
 				Message: "another policy names a rule that the route does not have, so all of the route answers 503; correct that policy"})
 		}
-		all = targetAnswer{all.decides || one.decides, all.unserved || one.unserved, all.gone || one.gone, all.held || one.held}
+		all = targetAnswer{all.decides || one.decides, all.unserved || one.unserved, all.gone || one.gone, all.held || one.held, all.astray}
 	}
 	switch {
 	case all.decides:
@@ -35,6 +39,8 @@ func (a *asking) targets() {
 		a.Rejects, a.Reason = true, v1alpha1.ReasonConflicted
 	case all.unserved:
 		a.Reason, a.Message = v1alpha1.ReasonConflicted, "requests for its targets are served by other routes"
+	case all.astray:
+		a.Reason, a.Message = v1alpha1.ReasonTargetNotFound, noGateway
 	case all.held:
 		a.Reason, a.Message = v1alpha1.ReasonOverridden, "each route or rule that it is for has a policy of its own"
 	default:
@@ -42,10 +48,13 @@ func (a *asking) targets() {
 	}
 }
 
+const noGateway = "no Gateway of the route counts: those of its parentRefs are of GatewayClasses that do not, " +
+	"so the policy decides only where the proxy says that it took the route; the operator must name the class (--gateway-classes) or, without that flag, its controller must accept it"
+
 // targetAnswer is what became of the places of a target: the policy decides some,
 // other routes serve the requests for some, and of some another policy decides,
-// or is gone.
-type targetAnswer struct{ decides, unserved, gone, held bool }
+// or is gone. astray: no Gateway of the route counts.
+type targetAnswer struct{ decides, unserved, gone, held, astray bool }
 
 // target asks for one target.
 func (a *asking) target(t int) (out targetAnswer) {
