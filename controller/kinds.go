@@ -44,6 +44,8 @@ const (
 
 	gateways       = "gateways.gateway.networking.k8s.io"
 	gatewayClasses = "gatewayclasses.gateway.networking.k8s.io"
+
+	referenceGrants = "referencegrants.gateway.networking.k8s.io"
 )
 
 // grantsMap is a ConfigMap of hostname grants: a reader asks for no others.
@@ -59,7 +61,7 @@ var optional = map[string][]version{
 	gatewayClasses:                           {{"v1", &gatewayv1.GatewayClass{}}},
 	"listenersets.gateway.networking.k8s.io": {{"v1", &gatewayv1.ListenerSet{}}},
 	// Older releases of Gateway API have only v1beta1.
-	"referencegrants.gateway.networking.k8s.io": {{"v1", &gatewayv1.ReferenceGrant{}}, {"v1beta1", &gatewayv1beta1.ReferenceGrant{}}},
+	referenceGrants: {{"v1", &gatewayv1.ReferenceGrant{}}, {"v1beta1", &gatewayv1beta1.ReferenceGrant{}}},
 }
 
 // versions are all versions of all kinds that are read.
@@ -327,8 +329,10 @@ func (k *kinds) input() (in engine.Input) {
 	defer k.mu.Unlock()
 	for name, f := range k.followed {
 		for _, c := range f.inForce() {
-			for _, i := range c.items.List() {
-				if i := i.(*item); name == hostGrants {
+			for _, o := range c.items.List() {
+				i := o.(*item)
+				in.Unreadable = in.Unreadable || i.unreadable != "" && guards(name)
+				if name == hostGrants {
 					in.HostnameGrants = append(in.HostnameGrants, i.hostnameGrants())
 				} else {
 					i.addTo(&in)
@@ -338,6 +342,11 @@ func (k *kinds) input() (in engine.Input) {
 	}
 	in.NoGatewayClasses = k.followed[gateways] != nil && k.followed[gatewayClasses] == nil && !k.classesNamed
 	return in
+}
+
+// guards says whether objects of a kind say which hosts there are.
+func guards(kind string) bool {
+	return optional[kind] != nil && kind != gatewayClasses && kind != referenceGrants
 }
 
 // find returns an item of a kind and its collection, or nil.

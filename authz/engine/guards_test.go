@@ -160,3 +160,20 @@ func TestAPolicyOfARouteOfWhichNoGatewayCountsIsNotProgrammed(t *testing.T) {
 		}
 	}
 }
+
+func TestWhereAnObjectOfGatewayAPICannotBeReadNothingIsLetThroughUnmatched(t *testing.T) {
+	for name, policies := range map[string][]*v1alpha1.AgentAuthPolicy{"its policy": {on("bank", v1alpha1.TargetHTTPRoute, "api")}, "no policy": nil} {
+		e, _ := newWorld(Options{AllowUnmatched: true})
+		for _, unreadable := range []bool{false, true, false} {
+			s, _ := e.Compile(Input{Unreadable: unreadable, Policies: policies})
+			e.Swap(s)
+			want := map[bool]authz.Reason{false: authz.Unmatched, true: authz.NoPolicy}[unreadable]
+			if d := e.Decide(t.Context(), get("api.bank.test", "/")); d.Reason != want {
+				t.Errorf("%s, unreadable %t: expected %s, got %s", name, unreadable, want, d.Reason)
+			}
+			if p := s.Problems(); (len(p) == 1 && strings.Contains(p[0].Message, "cannot be read")) != unreadable {
+				t.Errorf("got %v", p)
+			}
+		}
+	}
+}

@@ -30,6 +30,10 @@ type Input struct {
 	GatewayClasses   []GatewayClass
 	NoGatewayClasses bool
 
+	// Unreadable: some route, Gateway or ListenerSet cannot be read and is left out.
+	// Nobody knows its hosts.
+	Unreadable bool
+
 	// ReferenceGrants let policies refer to Secrets and ConfigMaps of the
 	// namespaces that the grants are in.
 	ReferenceGrants []*gatewayv1.ReferenceGrant
@@ -56,7 +60,7 @@ func (in *Input) AddGateway(o any) {
 
 // find is what the policy of a request is found by, beside the policies.
 func (in *Input) find() find.Input {
-	return find.Input{Objects: in.Objects, HostnameGrants: in.HostnameGrants, GatewayClasses: in.GatewayClasses, NoGatewayClasses: in.NoGatewayClasses}
+	return find.Input{Objects: in.Objects, HostnameGrants: in.HostnameGrants, GatewayClasses: in.GatewayClasses, NoGatewayClasses: in.NoGatewayClasses, Unreadable: in.Unreadable}
 }
 
 // Namespace is a namespace and the labels by which listeners select it.

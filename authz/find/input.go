@@ -35,6 +35,8 @@ type Input struct {
 	// Gateways and no kind of GatewayClasses, so that nothing is known of any class.
 	GatewayClasses   []GatewayClass
 	NoGatewayClasses bool
+	// Unreadable: some object of Gateway API cannot be read and is left out.
+	Unreadable bool
 }
 
 // GatewayClass is a GatewayClass, and whether its controller accepted it.

@@ -49,6 +49,9 @@ func (t tenancy) attach() attach.Tenancy {
 // separate reads the tenancy of an Input, and the problems of the objects that say
 // it.
 func (u *update) separate(in *Input) {
+	if u.closed = in.Unreadable; u.closed {
+		u.problems = append(u.problems, authz.Problem{Severity: authz.Warning, Message: unreadable})
+	}
 	u.tenancy.anyClass = u.options.OneTenant && len(u.options.GatewayClasses) == 0
 	if u.tenancy.classes = slices.Sorted(slices.Values(u.options.GatewayClasses)); len(u.tenancy.classes) == 0 && !u.options.OneTenant {
 		for _, c := range in.GatewayClasses {
@@ -57,7 +60,8 @@ func (u *update) separate(in *Input) {
 			}
 		}
 		slices.Sort(u.tenancy.classes)
-		if u.closed = in.NoGatewayClasses; u.closed {
+		if in.NoGatewayClasses {
+			u.closed = true
 			u.problems = append(u.problems, authz.Problem{Severity: authz.Warning, Message: noGatewayClasses})
 		}
 	}
@@ -83,6 +87,9 @@ func (u *update) separate(in *Input) {
 
 const noGatewayClasses = "no GatewayClass can be read, since their CRD is not installed: no Gateway counts, and no request is let through unmatched; " +
 	"install gatewayclasses.gateway.networking.k8s.io, or name the classes whose Gateways count (--gateway-classes)"
+
+const unreadable = "some routes, Gateways or ListenerSets cannot be read and are left out, so nobody knows which hosts they have: no request is let through unmatched; " +
+	"the log names them: correct or delete them, or install the version of Gateway API that this version of agentauth reads"
 
 // tenantHost is a hostname in the `routes` of policies of a namespace.
 type tenantHost struct{ namespace, hostname string }
