@@ -444,11 +444,11 @@ func TestWhereAllNamespacesHaveTooMuchEachHasItsShareInTheEnd(t *testing.T) {
 // API servers without watches that begin with what there is are asked for lists.
 func TestAListOfLabelledObjectsIsReadInPagesAndNeverHeldWhole(t *testing.T) {
 	const n = 300
-	pages, most := 0, uint64(0)
+	pages, most := 0, int64(0)
 	before := heap()
 	lists := func(_ context.Context, o metav1.ListOptions) (k8sruntime.Object, error) {
 		pages++
-		most = max(most, heap()-before)
+		most = max(most, int64(heap())-int64(before))
 		if o.Limit == 0 || o.Limit > 50 || o.ResourceVersion == "0" {
 			return nil, fmt.Errorf("expected pages, got %+v", o)
 		}
