@@ -47,14 +47,10 @@ func (r *reader) document(path string, doc *yaml.Node) {
 	}
 	if follow(doc).Kind != yaml.MappingNode {
 		say(doc, "", "expected a mapping with apiVersion, kind and metadata, and this is none")
-		r.unread[path] = true
 		return
 	}
 	kind, create := header(doc, say)
 	id, named := identify(kind, doc)
-	if !named {
-		r.unread[path] = true
-	}
 	if create == nil {
 		r.dubious[objectID{"", id.namespace, id.name}] = true
 		return

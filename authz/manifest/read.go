@@ -48,7 +48,7 @@ func ReadRemains(files []File, known ...authz.Problem) (*Tree, *Remains, []authz
 	for _, f := range files {
 		r.file(f)
 	}
-	if r.problems.fatal {
+	if r.problems.fatals > 0 {
 		return nil, r.remains(), r.problems.sorted()
 	}
 	return r.tree, nil, r.problems.sorted()
@@ -66,6 +66,12 @@ type reader struct {
 }
 
 func (r *reader) file(f File) {
+	before := r.problems.fatals
+	defer func() {
+		if r.problems.fatals > before {
+			r.unread[f.Path] = true
+		}
+	}()
 	docs, broken := parse(f)
 	r.text = r.text || broken != nil || len(docs) > 0
 	for _, doc := range docs {
@@ -77,10 +83,7 @@ func (r *reader) file(f File) {
 		r.problems.add(*broken)
 	case len(docs) == 0:
 		r.problems.add(invalid(f.Path, 1, "expected a document and the file has none; to take objects away remove the file"))
-	default:
-		return
 	}
-	r.unread[f.Path] = true
 }
 
 const byteOrderMark = "\xef\xbb\xbf"
@@ -115,11 +118,13 @@ func invalidUTF8(data []byte) int {
 type problems struct {
 	list   []authz.Problem
 	inFile map[string]int
-	fatal  bool
+	fatals int
 }
 
 func (d *problems) add(p authz.Problem) {
-	d.fatal = d.fatal || p.Severity.Fatal()
+	if p.Severity.Fatal() {
+		d.fatals++
+	}
 	if d.inFile == nil {
 		d.inFile = map[string]int{}
 	}

@@ -113,6 +113,7 @@ func TestAKeyThatIsGoneIsRefusedAlthoughAnotherFileIsBroken(t *testing.T) {
 		"other claims":                          {map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret(`claims.agentauth.dev/role: clerk`, "alice", aliceKey, "bob", bobKey), "x.yaml": brokenYAML}, nil, false, false},
 
 		"nothing, and a key came":                {map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret("", "alice", aliceKey, "bob", bobKey, "eve", "eves-key-is-long-enough-too"), "x.yaml": brokenYAML}, nil, true, true},
+		"nobody knows: its file has a mistake":   {map[string]string{"p.yaml": keysPolicy, "k.yaml": keysPolicy + "  mistake: true\n"}, nil, true, true},
 		"nobody knows: its file is broken":       {map[string]string{"p.yaml": keysPolicy, "k.yaml": brokenYAML}, nil, true, true},
 		"nobody knows: its file is empty":        {map[string]string{"p.yaml": keysPolicy, "k.yaml": ""}, nil, true, true},
 		"nobody knows: its file cannot be read":  {map[string]string{"p.yaml": keysPolicy}, []authz.Problem{{Severity: authz.Invalid, Position: authz.Position{File: "k.yaml"}}}, true, true},
