@@ -91,7 +91,10 @@ func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, remains *ma
 			remains = tree.Remains()
 		}
 		if remains != nil {
-			k.revoke(func(p *v1alpha1.AgentAuthPolicy) bool { return remains.Has(k.tree, p) },
+			mistaken := filesOf(load.Problems)
+			k.revoke(func(p *v1alpha1.AgentAuthPolicy) bool {
+				return remains.Has(k.tree, p) || mistaken[k.tree.Locate(v1alpha1.Kind, p.Namespace, p.Name, "").File]
+			},
 				func(kind string, o *engine.Object) *engine.Object { return remains.Find(k.tree, kind, o) })
 		}
 	}
@@ -162,6 +165,18 @@ func (k *Keeper) revoke(has func(*v1alpha1.AgentAuthPolicy) bool, now func(kind 
 		k.input = in
 		k.Log.Warn("credentials and policies that are gone are refused, although the change that they are a part of is not in force")
 	})
+}
+
+// filesOf are the files that fatal problems are in: nobody knows which policies
+// they are to have.
+func filesOf(problems []authz.Problem) map[string]bool {
+	out := map[string]bool{}
+	for _, p := range problems {
+		if p.Severity.Fatal() {
+			out[p.File] = true
+		}
+	}
+	return out
 }
 
 func policiesOf(in engine.Input) map[string]bool {

@@ -278,6 +278,8 @@ func TestAPolicyThatIsGoneAnswers503AlthoughAnotherFileIsBroken(t *testing.T) {
 	k.decides(t, "a.example.com", authz.Allow)
 	k.files(t, map[string]string{"a.yaml": brokenYAML, "b.yaml": b})
 	k.decides(t, "a.example.com", authz.Allow) // nobody knows
+	k.files(t, map[string]string{"a.yaml": strings.ReplaceAll(invalid, "NAME", "other"), "b.yaml": b})
+	k.decides(t, "a.example.com", authz.Allow) // nor here: its file has a mistake
 	k.files(t, map[string]string{"a.yaml": brokenYAML})
 	k.decides(t, "b.example.com", authz.Error)
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -167,7 +168,8 @@ func (r *reloading) round() {
 	})
 	r.confirmMounted()
 	r.breakPlain("---\napiVersion: v1\nkind: Secret\nmetadata: {name: x}\nunknownField: 1\n", nil)
-	r.breakPlain(strings.Replace(plain{}.manifest(), "require: 'true'", "require: '1 + 1'", 1), nil)
+	_, now := r.plain.latest()
+	r.breakPlain(regexp.MustCompile("require: '(true|false)'").ReplaceAllString(now.manifest(), "require: '1 + 1'"), nil)
 	r.breakPlain("", nil)
 	r.changePlain(r.byHalves, func(s *plain) { s.second = !s.second })
 	r.changeMounted(func(s *mounted) { s.key = 1 - s.key })
