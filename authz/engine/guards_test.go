@@ -105,9 +105,9 @@ func TestWhatAGatewayThatDoesNotCountGuardsTakesNoHostFromOthers(t *testing.T) {
 	thief := routeOn("evil", "r", names("api.bank.test", "own.bank.test", "free.bank.test"))
 	thief.Spec.ParentRefs = []gatewayv1.ParentReference{{Name: "edge"}}
 	policies := []*v1alpha1.AgentAuthPolicy{on("evil", v1alpha1.TargetHTTPRoute, "r"), on("evil", v1alpha1.TargetGateway, "edge"), of("bank", onHost("own", "own.bank.test", anonymous()))}
-	real := edge("*.bank.test")
-	real.Spec.GatewayClassName = class
-	in := Input{Policies: policies, Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{fake, real},
+	counted := edge("*.bank.test")
+	counted.Spec.GatewayClassName = class
+	in := Input{Policies: policies, Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{fake, counted},
 		HTTPRoutes: []*gatewayv1.HTTPRoute{thief, routeOn("bank", "public", names("api.bank.test"), "edge")}}}
 	options := Options{AllowUnmatched: true, GatewayClasses: []string{class}}
 	e, _, _ := byClasses(t, options, in)
