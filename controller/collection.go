@@ -256,10 +256,13 @@ func (c *collection) remove(o any) error {
 		return err
 	}
 	i := found.(*item)
+	if err := c.items.Delete(i); err != nil {
+		return err
+	}
 	c.held.add(i, -1)
 	c.rebalance(i.Namespace)
-	c.notify(true)
-	return c.items.Delete(i)
+	c.notify(true) // last: whoever is woken by it must not find the item
+	return nil
 }
 
 // Resync has nothing to do: nothing is held elsewhere.

@@ -476,3 +476,24 @@ func TestWatchesThatAreCutAgainAndAgainArePaced(t *testing.T) {
 		}
 	})
 }
+
+// Whoever is woken by a change reads at once, and is not woken again.
+func TestAChangeIsStoredBeforeItIsSignalled(t *testing.T) {
+	o := newObjects()
+	there := -1
+	o.arrives = func() { there = len(o.items.ListKeys()) }
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want int
+	}{
+		{"added", func() error { return o.Add(asSent(policy("a", "1", 1))) }, 1},
+		{"deleted", func() error { return o.Delete(policy("a", "1", 1)) }, 0},
+		{"listed", func() error { return o.Replace([]any{asSent(policy("a", "1", 1)), asSent(policy("b", "2", 1))}, "") }, 2},
+		{"gone from the list", func() error { return o.Replace([]any{asSent(policy("b", "2", 1))}, "") }, 1},
+	} {
+		if err := step.do(); err != nil || there != step.want {
+			t.Errorf("%s: expected %d when it is signalled, got %d, %v", step.name, step.want, there, err)
+		}
+	}
+}
