@@ -53,15 +53,27 @@ func (a *apart) submit(c *compiler, source *v1alpha1.AgentAuthPolicy) *work.Job[
 	return a.jobs.Submit(work.Owner{Namespace: name.Namespace, Policy: name.Name}, func() *compiled { return c.survive(source) })
 }
 
-// survive compiles a policy. One whose compile panics is invalid.
-func (c *compiler) survive(source *v1alpha1.AgentAuthPolicy) (p *compiled) {
+// survive compiles a policy. One whose compile panics is invalid, and keeps its
+// routes, or, if these are what panics, all of its hostnames.
+func (c *compiler) survive(source *v1alpha1.AgentAuthPolicy) *compiled {
+	p, panicked := c.attempt(func() *compiled { return c.compile(source) })
+	if panicked == nil {
+		return p
+	}
+	why := fmt.Sprintf("compiling it panicked (%T), a defect of agentauth: the log has the stack", panicked)
+	if p, panicked = c.attempt(func() *compiled { return c.claim(source, why) }); panicked == nil {
+		return p
+	}
+	p, _ = c.attempt(func() *compiled { return c.claimHosts(source, why) })
+	return p
+}
+
+// attempt returns what f makes, or with what it panicked.
+func (c *compiler) attempt(f func() *compiled) (p *compiled, panicked any) {
 	defer func() {
-		if v := recover(); v != nil {
-			if panicked := c.engine.deps.Panicked; panicked != nil {
-				panicked(v, debug.Stack())
-			}
-			p = c.claim(source, fmt.Sprintf("compiling it panicked (%T), a defect of agentauth: the log has the stack", v))
+		if panicked = recover(); panicked != nil && c.engine.deps.Panicked != nil {
+			c.engine.deps.Panicked(panicked, debug.Stack())
 		}
 	}()
-	return c.compile(source)
+	return f(), nil
 }

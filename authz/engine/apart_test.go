@@ -213,3 +213,33 @@ func TestAPolicyThatIsCompiledLateHasKeySetsThatRun(t *testing.T) {
 		e.Close()
 	})
 }
+
+// A policy whose routes are what panics keeps its hostnames, and the process runs on.
+func TestAPolicyWhoseRoutesPanicKeepsItsHostnames(t *testing.T) {
+	e, w := newWorld(Options{})
+	c := &compiler{engine: e}
+	source := issuers("a").Policies[0]
+	calls := 0
+	fails := func(times int, then func() *compiled) *compiled {
+		p, panicked := c.attempt(func() *compiled {
+			if calls++; calls <= times {
+				panic("a defect")
+			}
+			return then()
+		})
+		if (p == nil) != (panicked != nil) {
+			t.Errorf("expected a policy or a panic, got %v and %v", p, panicked)
+		}
+		return p
+	}
+	if fails(1, nil) != nil || len(w.panics) != 1 {
+		t.Errorf("expected the panic to be told, got %v", w.panics)
+	}
+	p := fails(1, func() *compiled { return c.claimHosts(source, "why") })
+	if p == nil || !p.Invalid || len(p.Entries) != 1 || p.Entries[0].Hostname != "a.example.com" || p.Entries[0].Match.Path != nil {
+		t.Errorf("expected the whole hostname, got %+v", p)
+	}
+	if p := c.survive(nil); p != nil { // everything panics
+		t.Errorf("expected no policy, got %+v", p)
+	}
+}

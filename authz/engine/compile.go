@@ -19,7 +19,7 @@ import (
 // policies first. It does no I/O. It takes over from the snapshot in force
 // whatever did not change, and mutates nothing of it.
 func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
-	return e.compileWith(in, func(c *compiler, changed []*v1alpha1.AgentAuthPolicy) []*compiled {
+	return e.compile(in, func(c *compiler, changed []*v1alpha1.AgentAuthPolicy) []*compiled {
 		out := make([]*compiled, len(changed))
 		for i, source := range changed {
 			out[i] = c.compile(source)
@@ -32,7 +32,7 @@ func (e *Engine) Compile(in Input) (*Snapshot, []Report) {
 // others. A policy that is not compiled when patience ends is invalid in the
 // Snapshot, and so is one whose compile panics. Late says when to compile again.
 func (e *Engine) CompileApart(in Input, patience time.Duration) (*Snapshot, []Report) {
-	return e.compileWith(in, func(c *compiler, changed []*v1alpha1.AgentAuthPolicy) []*compiled {
+	return e.compile(in, func(c *compiler, changed []*v1alpha1.AgentAuthPolicy) []*compiled {
 		return e.apart.pass(c, changed, patience)
 	})
 }
@@ -41,18 +41,13 @@ func (e *Engine) CompileApart(in Input, patience time.Duration) (*Snapshot, []Re
 // for.
 func (e *Engine) Late() <-chan struct{} { return e.apart.jobs.Ended() }
 
-func (e *Engine) compileWith(in Input, compile compilePolicies) (*Snapshot, []Report) {
+func (e *Engine) compile(in Input, compile compilePolicies) (*Snapshot, []Report) {
 	prev := e.current.Load()
 	if prev == nil {
 		prev = &Snapshot{}
 	}
 	c := &compiler{engine: e, prev: &prev.memo, objects: e.objects.View(prev.memo.objects, in.Secrets, in.ConfigMaps, in.ReferenceGrants)}
 	c.next = memo{policies: make(map[types.NamespacedName]*compiled, len(in.Policies)), objects: c.objects.Kept()}
-	return e.compile(prev, c, in, compile)
-}
-
-// compile is Compile with another snapshot before; an empty one has all made anew.
-func (e *Engine) compile(prev *Snapshot, c *compiler, in Input, compile compilePolicies) (*Snapshot, []Report) {
 	s := &Snapshot{hostnameGrants: in.HostnameGrants}
 	policies := c.policies(in.Policies, compile)
 	list := make([]find.Listed, len(policies))
@@ -85,25 +80,33 @@ func namespaceOf(p *v1alpha1.AgentAuthPolicy) string { return cmp.Or(p.Namespace
 // there.
 func (b *building) routes(routes []v1alpha1.Route) {
 	patterns := validate.Patterns(routes)
-	tooMany := patterns > validate.MaxPatterns || validate.Entries(routes) > validate.MaxEntries
-	if !tooMany {
-		b.Patterns = patterns
+	if patterns > validate.MaxPatterns || validate.Entries(routes) > validate.MaxEntries {
+		b.wholeHosts(routes) // compiles none of the matches
+		return
 	}
+	b.Patterns = patterns
 	for i, route := range routes {
 		at := fmt.Sprintf("spec.routes[%d]", i)
-		matches := []gatewayv1.HTTPRouteMatch{{}} // compiles none of them, and reserves the host
-		if !tooMany {
-			matches = b.matches(route.Matches, at)
+		b.entries(at, route.Hostnames, b.matches(route.Matches, at))
+	}
+}
+
+// wholeHosts makes one entry for each hostname, which reserves all of it.
+func (b *building) wholeHosts(routes []v1alpha1.Route) {
+	for i, route := range routes {
+		b.entries(fmt.Sprintf("spec.routes[%d]", i), route.Hostnames, []gatewayv1.HTTPRouteMatch{{}})
+	}
+}
+
+func (b *building) entries(at string, hostnames []v1alpha1.Hostname, matches []gatewayv1.HTTPRouteMatch) {
+	for h, host := range hostnames {
+		if problems := match.Check(match.Entry{Hostname: string(host)}); problems != nil {
+			b.unmatchable(fmt.Sprintf("%s.hostnames[%d]", at, h), problems[0].Message)
+			continue
 		}
-		for h, host := range route.Hostnames {
-			if problems := match.Check(match.Entry{Hostname: string(host)}); problems != nil {
-				b.unmatchable(fmt.Sprintf("%s.hostnames[%d]", at, h), problems[0].Message)
-				continue
-			}
-			for m := range matches {
-				b.Entries = append(b.Entries, match.Entry{Hostname: string(host), Match: matches[m]})
-				b.Fields = append(b.Fields, fmt.Sprintf("%s.matches[%d] on host %s", at, m, host))
-			}
+		for m := range matches {
+			b.Entries = append(b.Entries, match.Entry{Hostname: string(host), Match: matches[m]})
+			b.Fields = append(b.Fields, fmt.Sprintf("%s.matches[%d] on host %s", at, m, host))
 		}
 	}
 }

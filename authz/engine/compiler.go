@@ -42,7 +42,7 @@ type building struct {
 }
 
 // policies are the policies of a pass, each taken over from before or compiled.
-func (c *compiler) policies(sources []*v1alpha1.AgentAuthPolicy, compile func(*compiler, []*v1alpha1.AgentAuthPolicy) []*compiled) []*compiled {
+func (c *compiler) policies(sources []*v1alpha1.AgentAuthPolicy, compile compilePolicies) []*compiled {
 	out := make([]*compiled, len(sources))
 	var changed []*v1alpha1.AgentAuthPolicy
 	var at []int
@@ -85,9 +85,18 @@ func (c *compiler) compile(source *v1alpha1.AgentAuthPolicy) *compiled {
 // claim stands for a policy that cannot be in force: it is invalid, and keeps
 // its routes.
 func (c *compiler) claim(source *v1alpha1.AgentAuthPolicy, why string) *compiled {
+	return c.instead(source, why, (*building).routes)
+}
+
+// claimHosts is claim without a look at matches: it keeps whole hostnames.
+func (c *compiler) claimHosts(source *v1alpha1.AgentAuthPolicy, why string) *compiled {
+	return c.instead(source, why, (*building).wholeHosts)
+}
+
+func (c *compiler) instead(source *v1alpha1.AgentAuthPolicy, why string, keep func(*building, []v1alpha1.Route)) *compiled {
 	b, _ := c.begin(source)
 	b.reject("spec", why)
-	b.routes(b.origin.spec.Routes)
+	keep(&b, b.origin.spec.Routes)
 	b.Stages = policy.Invalid(b.Name.String())
 	return b.compiled
 }
