@@ -243,3 +243,26 @@ func TestAPolicyWhoseRoutesPanicKeepsItsHostnames(t *testing.T) {
 		t.Errorf("expected no policy, got %+v", p)
 	}
 }
+
+// Whoever changes something beside a policy that does not end waits for it once.
+func TestAPassDoesNotWaitAgainForAPolicyThatIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _ := newWorld(Options{})
+		g := gated(e)
+		took := func(in Input) time.Duration {
+			began := time.Now()
+			loadApart(e, in)
+			return time.Since(began)
+		}
+		if first, then := took(apartIn("slow", "a")), took(apartIn("slow", "a", "b")); first != 50*time.Millisecond || then != 0 {
+			t.Errorf("expected to wait 50ms and then not at all, waited %s and %s", first, then)
+		}
+		close(g.open)
+		synctest.Wait()
+		loadApart(e, apartIn("slow", "a", "b"))
+		if got := reasonOn(e, "slow"); got != authz.NoCredential {
+			t.Errorf("expected it in force, got %s", got)
+		}
+		e.Close()
+	})
+}

@@ -31,7 +31,8 @@ type Job[T any] struct {
 	done   chan struct{}
 	run    func() *T
 	begun  bool
-	result *T // nil until done is closed
+	late   bool // a Wait waited for it in vain
+	result *T   // nil until done is closed
 }
 
 const (
@@ -145,7 +146,8 @@ func (a *Jobs[T]) end(j *Job[T], result *T) {
 }
 
 // Wait returns when jobs are done, at most after patience. Ended is signalled for
-// those that end later. Results that none of the jobs has are forgotten.
+// those that end later, and no Wait waits for them again. Results that none of the
+// jobs has are forgotten.
 func (a *Jobs[T]) Wait(jobs []*Job[T], patience time.Duration) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -153,13 +155,14 @@ func (a *Jobs[T]) Wait(jobs []*Job[T], patience time.Duration) {
 	over := false
 	for _, j := range jobs {
 		mine[j] = true
-		if over {
+		if over || j.late {
+			j.late = true
 			continue
 		}
 		select {
 		case <-j.done:
 		case <-timer.C:
-			over = true
+			over, j.late = true, true
 		}
 	}
 	a.mu.Lock()

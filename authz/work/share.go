@@ -71,14 +71,20 @@ func (s *share) spoilt() *job {
 	return s.jobs[0]
 }
 
-// fullest is the part that has most waiting, mine if none has more.
+// fullest is the part that has most waiting, mine if none has more. Of several
+// policies it is the one that has waited longest.
 func (s *share) fullest(mine *share) *share {
+	most := mine
 	for _, p := range s.parts {
-		if p.waiting > mine.waiting {
-			mine = p
+		if p.waiting > most.waiting || most != mine && p.waiting == most.waiting && p.waitsLonger(most) {
+			most = p
 		}
 	}
-	return mine
+	return most
+}
+
+func (s *share) waitsLonger(than *share) bool {
+	return len(s.jobs) > 0 && len(than.jobs) > 0 && s.jobs[0].number < than.jobs[0].number
 }
 
 // enqueue and dequeue keep the counts of a job's shares.
