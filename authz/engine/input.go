@@ -63,6 +63,18 @@ func (in *Input) find() find.Input {
 	return find.Input{Objects: in.Objects, HostnameGrants: in.HostnameGrants, GatewayClasses: in.GatewayClasses, NoGatewayClasses: in.NoGatewayClasses, Unreadable: in.Unreadable}
 }
 
+// ByKey are the Secrets and ConfigMaps by their keys.
+func (in *Input) ByKey() map[objects.Key]*Object {
+	out := make(map[objects.Key]*Object, len(in.Secrets)+len(in.ConfigMaps))
+	for _, o := range in.Secrets {
+		out[objects.KeyOf(objects.Secret, o)] = o
+	}
+	for _, o := range in.ConfigMaps {
+		out[objects.KeyOf(objects.ConfigMap, o)] = o
+	}
+	return out
+}
+
 // Namespace is a namespace and the labels by which listeners select it.
 type Namespace = attach.Namespace
 

@@ -81,7 +81,7 @@ func (b *building) users(src v1alpha1.Users, at *field.Path) (*password.Users, s
 		return nil, missing
 	}
 	key, told := keyOr(r, "auth"), keyOr(r, "auth")
-	if o.Type == "kubernetes.io/basic-auth" && r.Key == "" {
+	if o.Type == objects.BasicAuth && r.Key == "" {
 		key, told = "", "password"
 	} else if _, ok := o.Data[key]; !ok {
 		return nil, b.unusable("Secret", r, key, "no such entry; an htpasswd file is wanted, or type kubernetes.io/basic-auth", at)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
 // kinds are the kinds that are known: kind -> apiVersion -> type.
@@ -52,7 +53,8 @@ func (r *reader) document(path string, doc *yaml.Node) {
 	kind, create := header(doc, say)
 	id, named := identify(kind, doc)
 	if create == nil {
-		r.dubious[objectID{"", id.namespace, id.name}] = true
+		id.Kind = ""
+		r.dubious[id] = true
 		return
 	}
 	o := create()
@@ -137,26 +139,21 @@ func word(s string) string {
 	return "that was given"
 }
 
-// objectID names an object.
-type objectID struct{ kind, namespace, name string }
-
-func (id objectID) String() string { return id.kind + " " + id.namespace + "/" + id.name }
-
 // identify reads the name of an object before its document is checked, so that
 // every problem has it.
-func identify(kind string, doc *yaml.Node) (objectID, bool) {
-	id := objectID{kind: kind, namespace: "default"}
+func identify(kind string, doc *yaml.Node) (objects.Key, bool) {
+	id := objects.Key{Kind: kind, Namespace: "default"}
 	_, meta := lookup(doc, "metadata")
 	if meta == nil {
 		return id, false
 	}
 	if _, ns := lookup(meta, "namespace"); ns != nil && follow(ns).Value != "" {
-		id.namespace = follow(ns).Value
+		id.Namespace = follow(ns).Value
 	}
 	if _, name := lookup(meta, "name"); name != nil {
-		id.name = follow(name).Value
+		id.Name = follow(name).Value
 	}
-	return id, len(validation.IsDNS1123Label(id.namespace)) == 0 && len(validation.IsDNS1123Subdomain(id.name)) == 0
+	return id, len(validation.IsDNS1123Label(id.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(id.Name)) == 0
 }
 
 // checkMeta checks metadata by the rules of the API server.

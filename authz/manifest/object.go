@@ -13,6 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
 // say reports a problem of the current object.
@@ -20,8 +21,8 @@ type say func(n *yaml.Node, field, message string)
 
 // add adds an object to the tree, unless the tree has one of its name.
 func (r *reader) add(path string, doc *yaml.Node, kind string, o metav1.Object, say say) {
-	id := objectID{kind, o.GetNamespace(), o.GetName()}
-	if other, ok := r.tree.objects[id]; ok && id.name != "" {
+	id := objects.Key{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}
+	if other, ok := r.tree.objects[id]; ok && id.Name != "" {
 		say(nodeAt(doc, "metadata.name"), "metadata.name", fmt.Sprintf(
 			"expected one object of this kind, namespace and name, and %s:%d has another; rename or remove one", other.file, other.node.Line))
 		return

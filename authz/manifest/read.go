@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
 // Bounds on what one document may cost. The caller of Read bounds the files.
@@ -38,7 +39,7 @@ func Read(files []File, known ...authz.Problem) (*Tree, []authz.Problem) {
 // ReadRemains is Read, and returns beside a nil tree what remains of the Secrets
 // and ConfigMaps.
 func ReadRemains(files []File, known ...authz.Problem) (*Tree, *Remains, []authz.Problem) {
-	r := &reader{tree: &Tree{objects: map[objectID]source{}}, unread: map[string]bool{}, dubious: map[objectID]bool{}}
+	r := &reader{tree: &Tree{objects: map[objects.Key]source{}}, unread: map[string]bool{}, dubious: map[objects.Key]bool{}}
 	for _, p := range known {
 		r.problems.add(p)
 		if p.Severity.Fatal() {
@@ -61,7 +62,7 @@ type reader struct {
 	// unread are the files that may have objects which were not read, dubious the
 	// objects of which only the name was.
 	unread  map[string]bool
-	dubious map[objectID]bool
+	dubious map[objects.Key]bool
 	text    bool // some file has text
 }
 

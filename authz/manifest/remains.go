@@ -6,6 +6,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
 // Remains are the Secrets and ConfigMaps of files that have a fatal problem. No
@@ -13,10 +14,10 @@ import (
 // and must not be accepted any more, although the rest of the files is not in
 // force.
 type Remains struct {
-	objects  map[objectID]*engine.Object
-	policies map[objectID]bool
+	objects  map[objects.Key]*engine.Object
+	policies map[objects.Key]bool
 	unread   map[string]bool
-	dubious  map[objectID]bool
+	dubious  map[objects.Key]bool
 }
 
 // Unread are what remains of files that were seen and not read; nil if there are
@@ -43,15 +44,9 @@ func (t *Tree) Remains() *Remains {
 }
 
 func (t *Tree) remains() *Remains {
-	left := &Remains{objects: map[objectID]*engine.Object{}, policies: map[objectID]bool{}}
+	left := &Remains{objects: t.Input.ByKey(), policies: map[objects.Key]bool{}}
 	for _, p := range t.Input.Policies {
-		left.policies[objectID{v1alpha1.Kind, p.Namespace, p.Name}] = true
-	}
-	for _, o := range t.Input.Secrets {
-		left.objects[objectID{"Secret", o.Namespace, o.Name}] = o
-	}
-	for _, o := range t.Input.ConfigMaps {
-		left.objects[objectID{"ConfigMap", o.Namespace, o.Name}] = o
+		left.policies[keyOf(p)] = true
 	}
 	return left
 }
@@ -68,11 +63,11 @@ func (r *reader) remains() *Remains {
 // Find returns what remains of an object of an older tree: nil if it is gone, the
 // object itself where nobody knows, since its file or its document cannot be read.
 func (r *Remains) Find(older *Tree, kind string, o *engine.Object) *engine.Object {
-	id := objectID{kind, o.Namespace, o.Name}
-	if now := r.objects[id]; now != nil {
+	key := objects.KeyOf(kind, o)
+	if now := r.objects[key]; now != nil {
 		return now
 	}
-	if r.dubious[objectID{"", id.namespace, id.name}] || r.isUnread(older.objects[id].file) {
+	if r.isDoubtful(older, key) {
 		return o
 	}
 	return nil
@@ -80,8 +75,16 @@ func (r *Remains) Find(older *Tree, kind string, o *engine.Object) *engine.Objec
 
 // Has says whether a policy of an older tree is there, or nobody knows.
 func (r *Remains) Has(older *Tree, p *v1alpha1.AgentAuthPolicy) bool {
-	id := objectID{v1alpha1.Kind, p.Namespace, p.Name}
-	return r.policies[id] || r.dubious[objectID{"", id.namespace, id.name}] || r.isUnread(older.objects[id].file)
+	return r.policies[keyOf(p)] || r.isDoubtful(older, keyOf(p))
+}
+
+func keyOf(p *v1alpha1.AgentAuthPolicy) objects.Key {
+	return objects.Key{Kind: v1alpha1.Kind, Namespace: p.Namespace, Name: p.Name}
+}
+
+// isDoubtful reports whether nobody knows that an object of an older tree is gone.
+func (r *Remains) isDoubtful(older *Tree, key objects.Key) bool {
+	return r.dubious[objects.Key{Namespace: key.Namespace, Name: key.Name}] || r.isUnread(older.objects[key].file)
 }
 
 // isUnread reports whether a file, or a directory that it is in, was not read.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
 // Tree has all objects of some files.
@@ -17,7 +18,7 @@ type Tree struct {
 	// files, and in a file from top to bottom.
 	Input engine.Input
 
-	objects map[objectID]source
+	objects map[objects.Key]source
 }
 
 // source is the document of an object. The values of a Secret are erased.
@@ -31,7 +32,7 @@ type source struct {
 // field as in "spec.routes[0].hostnames[1]" or "spec.x.matchLabels[team]". The
 // position of an unknown object is zero.
 func (t *Tree) Locate(kind, namespace, name, field string) authz.Position {
-	o, ok := t.objects[objectID{kind, namespace, name}]
+	o, ok := t.objects[objects.Key{Kind: kind, Namespace: namespace, Name: name}]
 	if !ok {
 		return authz.Position{}
 	}

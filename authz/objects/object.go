@@ -27,6 +27,9 @@ type Object struct {
 // Use is the use that the owner labelled the object for; "" if there is none.
 func (o *Object) Use() string { return o.Labels[v1alpha1.LabelUse] }
 
+// BasicAuth is the type of a Secret that holds one user name and one password.
+const BasicAuth = "kubernetes.io/basic-auth"
+
 // The kinds of objects.
 const (
 	Secret    = "Secret"
@@ -35,6 +38,9 @@ const (
 
 // Key names an object.
 type Key struct{ Kind, Namespace, Name string }
+
+// KeyOf is the key of an object.
+func KeyOf(kind string, o *Object) Key { return Key{kind, o.Namespace, o.Name} }
 
 func (k Key) String() string { return k.Kind + " " + k.Namespace + "/" + k.Name }
 

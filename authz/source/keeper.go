@@ -18,10 +18,13 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
 // Keeper keeps an engine at what one source says. Every field is required. The
@@ -92,9 +95,10 @@ func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, remains *ma
 		}
 		if remains != nil {
 			mistaken := filesOf(load.Problems)
-			k.revoke(func(p *v1alpha1.AgentAuthPolicy) bool {
-				return remains.Has(k.tree, p) || mistaken[k.tree.Locate(v1alpha1.Kind, p.Namespace, p.Name, "").File]
-			},
+			k.revoke(
+				func(p *v1alpha1.AgentAuthPolicy) bool {
+					return remains.Has(k.tree, p) || mistaken[k.tree.Locate(v1alpha1.Kind, p.Namespace, p.Name, "").File]
+				},
 				func(kind string, o *engine.Object) *engine.Object { return remains.Find(k.tree, kind, o) })
 		}
 	}
@@ -121,8 +125,10 @@ func (k *Keeper) Cluster(ctx context.Context, in engine.Input) (reports []engine
 		return snapshot, loadOf(in, append(slices.Clip(snapshot.Problems()), problemsOf(reports, nil)...))
 	})
 	if !load.InForce {
-		now, policies := objectsOf(in), policiesOf(in)
-		k.revoke(func(p *v1alpha1.AgentAuthPolicy) bool { return policies[p.Namespace+"/"+p.Name] }, func(kind string, o *engine.Object) *engine.Object { return now[objectID{kind, o.Namespace, o.Name}] })
+		now, policies := in.ByKey(), policiesOf(in)
+		k.revoke(
+			func(p *v1alpha1.AgentAuthPolicy) bool { return policies[nameOf(p)] },
+			func(kind string, o *engine.Object) *engine.Object { return now[objects.KeyOf(kind, o)] })
 	}
 	k.setBehind(load.InForce, began)
 	if load.First {
@@ -179,27 +185,18 @@ func filesOf(problems []authz.Problem) map[string]bool {
 	return out
 }
 
-func policiesOf(in engine.Input) map[string]bool {
-	out := make(map[string]bool, len(in.Policies))
+func policiesOf(in engine.Input) map[types.NamespacedName]bool {
+	out := make(map[types.NamespacedName]bool, len(in.Policies))
 	for _, p := range in.Policies {
 		if p != nil {
-			out[p.Namespace+"/"+p.Name] = true
+			out[nameOf(p)] = true
 		}
 	}
 	return out
 }
 
-type objectID struct{ kind, namespace, name string }
-
-func objectsOf(in engine.Input) map[objectID]*engine.Object {
-	out := make(map[objectID]*engine.Object, len(in.Secrets)+len(in.ConfigMaps))
-	for _, o := range in.Secrets {
-		out[objectID{"Secret", o.Namespace, o.Name}] = o
-	}
-	for _, o := range in.ConfigMaps {
-		out[objectID{"ConfigMap", o.Namespace, o.Name}] = o
-	}
-	return out
+func nameOf(p *v1alpha1.AgentAuthPolicy) types.NamespacedName {
+	return types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 }
 
 // load puts in force what compile returns, unless that is no snapshot.
@@ -239,7 +236,7 @@ func (k *Keeper) begin(ctx context.Context) {
 func loadOf(in engine.Input, problems []authz.Problem) Load {
 	l := Load{Secrets: len(in.Secrets), ConfigMaps: len(in.ConfigMaps), Problems: problems}
 	for _, p := range in.Policies {
-		l.Policies = append(l.Policies, p.Namespace+"/"+p.Name)
+		l.Policies = append(l.Policies, nameOf(p).String())
 	}
 	return l
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 )
 
 // revoke returns an Input without the credentials that are gone, for a change
@@ -30,8 +31,8 @@ import (
 // policy may decide.
 func revoke(in engine.Input, has func(*v1alpha1.AgentAuthPolicy) bool, now func(kind string, o *engine.Object) *engine.Object) (out engine.Input, revoked bool) {
 	out = in
-	out.Secrets, revoked = revokeKind(in.Secrets, "Secret", now)
-	configMaps, more := revokeKind(in.ConfigMaps, "ConfigMap", now)
+	out.Secrets, revoked = revokeKind(in.Secrets, objects.Secret, now)
+	configMaps, more := revokeKind(in.ConfigMaps, objects.ConfigMap, now)
 	out.ConfigMaps, revoked = configMaps, revoked || more
 	out.Policies = slices.Clone(in.Policies)
 	for i, p := range in.Policies {
@@ -70,7 +71,7 @@ func both(old, now *engine.Object) *engine.Object {
 	if old.Use() == v1alpha1.UseAPIKey && !bothKeys(&out, now, &lost) {
 		return nil
 	}
-	if old.Type == basicAuth && !(bytes.Equal(old.Data["username"], now.Data["username"]) && bytes.Equal(old.Data["password"], now.Data["password"])) {
+	if old.Type == objects.BasicAuth && !(bytes.Equal(old.Data["username"], now.Data["username"]) && bytes.Equal(old.Data["password"], now.Data["password"])) {
 		out.Data = map[string][]byte{"username": old.Data["username"], "password": nobodys()}
 		return &out
 	}
@@ -81,8 +82,12 @@ func both(old, now *engine.Object) *engine.Object {
 			out.Data[name] = was
 			continue
 		}
+		if !there {
+			lost = true
+			continue
+		}
 		left := bothItems(old.Use(), was, is)
-		if there && left != nil {
+		if left != nil {
 			out.Data[name] = left
 		}
 		lost = lost || !bytes.Equal(left, was)
@@ -124,7 +129,7 @@ func ours(versions ...map[string]string) map[string]bool {
 	out := map[string]bool{}
 	for _, v := range versions {
 		for name := range v {
-			if domain, _, _ := strings.Cut(name, "/"); domain == domainOfOurs || strings.HasSuffix(domain, "."+domainOfOurs) {
+			if domain, _, _ := strings.Cut(name, "/"); domain == v1alpha1.GroupVersion.Group || strings.HasSuffix(domain, "."+v1alpha1.GroupVersion.Group) {
 				out[name] = true
 			}
 		}
@@ -132,10 +137,8 @@ func ours(versions ...map[string]string) map[string]bool {
 	return out
 }
 
-const domainOfOurs = "agentauth.dev"
-
 func isEnd(name string) bool {
-	return name == v1alpha1.AnnotationExpiresAt || strings.HasPrefix(name, "expires-at."+domainOfOurs+"/")
+	return name == v1alpha1.AnnotationExpiresAt || strings.HasPrefix(name, "expires-at."+v1alpha1.GroupVersion.Group+"/")
 }
 
 // earlier reports whether a is an end before b; "" is none.
@@ -147,8 +150,6 @@ func earlier(a, b string) bool {
 	other, err := time.Parse(time.RFC3339, b)
 	return b == "" || err == nil && end.Before(other)
 }
-
-const basicAuth = "kubernetes.io/basic-auth"
 
 // nobodys is a secret that nobody has: whoever asks is refused, and not told that
 // something is missing.
