@@ -46,9 +46,7 @@ func (p *Problems) Add(q Problem) {
 		p.Count(1, q.Severity)
 		return
 	}
-	if len(q.Message) > maxProblemText {
-		q.Message = strings.ToValidUTF8(q.Message[:maxProblemText], "") + " …"
-	}
+	q.Message = Cut(q.Message, maxProblemText)
 	p.list = append(p.list, q)
 }
 
@@ -83,4 +81,12 @@ func (p *Problems) All() []Problem {
 	}
 	return append(slices.Clip(p.list), Problem{Severity: p.of, Ref: p.Ref,
 		Message: fmt.Sprintf("and %d more problems; only the first %d are told", p.left, len(p.list))})
+}
+
+// Cut is a text of at most so many bytes, and a sign that there is more.
+func Cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + " …"
 }

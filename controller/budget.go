@@ -74,6 +74,16 @@ func (h *held) hasRoom(i, old *item) bool {
 	return h.kept[i.Namespace]-before+i.size <= most*heldOfNamespace && h.allKept-before+i.size <= most*heldOfAll
 }
 
+// fullest is the namespace of which most is held, the first of several by name.
+func (h *held) fullest() (fullest string) {
+	for namespace, n := range h.kept {
+		if most := h.kept[fullest]; n > most || n == most && namespace < fullest {
+			fullest = namespace
+		}
+	}
+	return fullest
+}
+
 // share is how much each namespace may have at most, so that all together keep
 // to the bound: those that have less than a fair part leave the rest to others.
 func (h *held) share() int {
@@ -238,8 +248,9 @@ type stream struct {
 	of   map[string][]*item
 }
 
-// take takes an object of the stream, and drops the content of the youngest
-// where the bounds do not hold any more: no stream is held whole.
+// take takes an object of the stream, and drops the content of the youngest of
+// its namespace, or of the one that has most, where the bounds do not hold any
+// more: no stream is held whole.
 func (s *stream) take(i *item, withoutContent func(*item) *item) {
 	if i.size == 0 || i.omitted {
 		return
@@ -250,12 +261,21 @@ func (s *stream) take(i *item, withoutContent func(*item) *item) {
 	s.held.add(i, 1)
 	at, _ := slices.BinarySearchFunc(s.of[i.Namespace], i, byAge)
 	s.of[i.Namespace] = slices.Insert(s.of[i.Namespace], at, i)
-	for list := s.of[i.Namespace]; len(list) > 0 && (s.held.kept[i.Namespace] > heldOfNamespace || s.held.allKept > heldOfAll); list = s.of[i.Namespace] {
-		youngest := list[len(list)-1]
-		s.of[i.Namespace] = list[:len(list)-1]
-		s.held.add(youngest, -1)
-		*youngest = *withoutContent(youngest)
+	for s.held.kept[i.Namespace] > heldOfNamespace {
+		s.drop(i.Namespace, withoutContent)
 	}
+	for s.held.allKept > heldOfAll {
+		s.drop(s.held.fullest(), withoutContent)
+	}
+}
+
+// drop drops the content of the youngest object of a namespace.
+func (s *stream) drop(namespace string, withoutContent func(*item) *item) {
+	list := s.of[namespace]
+	youngest := list[len(list)-1]
+	s.of[namespace] = list[:len(list)-1]
+	s.held.add(youngest, -1)
+	*youngest = *withoutContent(youngest)
 }
 
 // streamed is the transform of what a stream brings.

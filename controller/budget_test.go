@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
 // large is a labelled object of that many bytes. The higher its number is, the
@@ -494,5 +495,26 @@ func TestAPageThatCannotBeReadIsNoList(t *testing.T) {
 	}}, make(chan struct{}, 1), nil)
 	if list, err := c.list(t.Context(), metav1.ListOptions{}); err == nil {
 		t.Errorf("got %+v", list)
+	}
+}
+
+func TestASmallObjectFindsRoomInAStreamOfNamespacesThatAreFull(t *testing.T) {
+	c, s := &collection{}, &stream{}
+	take := func(namespace, name string, size int) *item {
+		i := &item{value: &engine.Object{Namespace: namespace, Name: name, Data: map[string][]byte{"k": make([]byte, 8)}}, size: size}
+		i.Namespace, i.Name = namespace, name
+		s.take(i, c.withoutContent)
+		return i
+	}
+	for n := range heldOfAll / heldOfNamespace {
+		for k := range 8 {
+			take(fmt.Sprintf("evil-%02d", n), fmt.Sprint(k), heldOfNamespace/8)
+		}
+	}
+	if i := take("victim", "robot", 100); i.omitted {
+		t.Error("expected the small object to be held")
+	}
+	if s.held.allKept > heldOfAll || s.held.kept["evil-00"] != heldOfNamespace*7/8 {
+		t.Errorf("expected the namespace that has most to make room, got %d of %d", s.held.kept["evil-00"], s.held.allKept)
 	}
 }

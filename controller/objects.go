@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -17,6 +16,7 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
@@ -87,9 +87,7 @@ func (r *received) item(kind client.Object) *item {
 			}
 		}
 	}
-	if len(i.unreadable) > maxReason {
-		i.unreadable = strings.ToValidUTF8(i.unreadable[:maxReason], "") + " …"
-	}
+	i.unreadable = authz.Cut(i.unreadable, maxReason)
 	if _, policy := i.value.(*v1alpha1.AgentAuthPolicy); policy {
 		i.status = readStatus(r.status)
 	}

@@ -150,11 +150,8 @@ func (r *Report) condition(kind string, ok bool, reason, fine string, of ...auth
 			lines = append(lines, p.String())
 		}
 	}
-	if c.Message = strings.Join(lines, "\n"); c.Message == "" {
+	if c.Message = authz.Cut(strings.Join(lines, "\n"), maxMessage); c.Message == "" {
 		c.Message = fine
-	}
-	if len(c.Message) > maxMessage {
-		c.Message = strings.ToValidUTF8(c.Message[:maxMessage], "") + " …"
 	}
 	return c
 }

@@ -12,92 +12,79 @@ import (
 // indexOf and lastIndexOf are CEL's functions in a time that is linear in the
 // texts. CEL's own compare every position with all of what is searched.
 func indexOf(values ...ref.Val) ref.Val {
-	text, part, offset, bad := searched(values)
-	if bad != nil {
-		return bad
+	s, done := newSearch(values)
+	if done != nil {
+		return done
 	}
-	if len(values) == 2 {
-		offset = 0
+	at := strings.Index(s.text[s.from:], s.part)
+	if at >= 0 {
+		at += s.from
 	}
-	if offset < 0 {
-		return outOfRange(offset)
-	}
-	from, ok := byteOffset(text, offset)
-	switch {
-	case part == "" && !ok:
-		return types.Int(utf8.RuneCountInString(text))
-	case part == "":
-		return types.Int(offset)
-	case !ok:
-		return types.IntNegOne
-	}
-	at := strings.Index(text[from:], part)
-	if at < 0 {
-		return types.IntNegOne
-	}
-	return types.Int(offset + utf8.RuneCountInString(text[from:from+at]))
+	return position(s.text, at)
 }
 
 func lastIndexOf(values ...ref.Val) ref.Val {
-	text, part, offset, bad := searched(values)
-	if bad != nil {
-		return bad
+	s, done := newSearch(values)
+	end := len(s.text)
+	switch {
+	case done != nil:
+		return done
+	case len(values) == 3 && s.from == end:
+		return types.IntNegOne
+	case len(values) == 3:
+		end = min(end, s.from+len(s.part)) // the last match begins at the offset
 	}
-	end := len(text)
-	if len(values) == 3 {
-		if offset < 0 {
-			return outOfRange(offset)
-		}
-		from, ok := byteOffset(text, offset)
-		switch {
-		case part == "" && !ok:
-			return types.Int(utf8.RuneCountInString(text))
-		case part == "":
-			return types.Int(offset)
-		case !ok || from == len(text):
-			return types.IntNegOne
-		}
-		end = min(len(text), from+len(part)) // the last match begins at the offset
-	} else if part == "" {
-		return types.Int(utf8.RuneCountInString(text))
+	return position(s.text, strings.LastIndex(s.text[:end], s.part))
+}
+
+// search is a text, what is searched in it, and where in the text the offset is;
+// that is its end for all that is beyond it, and 0 without an offset.
+type search struct {
+	text, part string
+	from       int
+}
+
+// newSearch reads the arguments. done is the result if there is nothing to search.
+func newSearch(values []ref.Val) (s search, done ref.Val) {
+	text, ok1 := values[0].(types.String)
+	part, ok2 := values[1].(types.String)
+	if !ok1 || !ok2 {
+		return s, types.MaybeNoSuchOverloadErr(values[0])
 	}
-	at := strings.LastIndex(text[:end], part)
+	s.text, s.part = string(text), string(part)
+	if len(values) < 3 {
+		return s, nil
+	}
+	offset, ok := values[2].(types.Int)
+	switch {
+	case !ok:
+		return s, types.MaybeNoSuchOverloadErr(values[2])
+	case offset < 0:
+		return s, types.WrapErr(fmt.Errorf("index out of range: %d", offset))
+	}
+	s.from = byteOffset(s.text, int(offset))
+	if s.part == "" {
+		return s, position(s.text, s.from)
+	}
+	return s, nil
+}
+
+// position is the character at which a byte of a text is; -1 if there is none.
+func position(text string, at int) ref.Val {
 	if at < 0 {
 		return types.IntNegOne
 	}
 	return types.Int(utf8.RuneCountInString(text[:at]))
 }
 
-// searched are the arguments of a search; bad is the error if they are others.
-func searched(values []ref.Val) (text, part string, offset int, bad ref.Val) {
-	t, ok1 := values[0].(types.String)
-	p, ok2 := values[1].(types.String)
-	if !ok1 || !ok2 {
-		return "", "", 0, types.MaybeNoSuchOverloadErr(values[0])
-	}
-	if len(values) == 3 {
-		n, ok := values[2].(types.Int)
-		if !ok {
-			return "", "", 0, types.MaybeNoSuchOverloadErr(values[2])
-		}
-		offset = int(n)
-	}
-	return string(t), string(p), offset, nil
-}
-
-// byteOffset is where a character of a text begins; its end is one character
-// more. It is false beyond that.
-func byteOffset(text string, characters int) (int, bool) {
+// byteOffset is where a character of a text begins; its end for those beyond.
+func byteOffset(text string, characters int) int {
 	n := 0
 	for at := range text {
 		if n == characters {
-			return at, true
+			return at
 		}
 		n++
 	}
-	return len(text), n == characters
-}
-
-func outOfRange(offset int) ref.Val {
-	return types.WrapErr(fmt.Errorf("index out of range: %d", offset))
+	return len(text)
 }
