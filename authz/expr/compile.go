@@ -23,9 +23,9 @@ type Program struct {
 
 // Cost is the estimated cost of the worst evaluation, on a request and claims as
 // long as their limits: at most [MaxCost] units of at most about 100 ns. The
-// estimate does not know how deep the lists in claims are: an evaluation that
-// compares them can cost more, and ends at MaxCost and one call. Cost is 0 for the
-// zero value, and nil.
+// estimate does not know how deep the lists in claims are, and takes the parts of
+// split() and the entries of join() for short ones: an evaluation can cost more,
+// and ends at MaxCost and one call. Cost is 0 for the zero value, and nil.
 func (p *Program) Cost() uint64 {
 	if p == nil {
 		return 0
