@@ -119,6 +119,10 @@ type Step struct {
 	Read string `json:"read,omitempty"`
 	// Detail tells why. It never holds a credential.
 	Detail string `json:"detail,omitempty"`
+	// Came is what came beside what was wanted, also where nobody verified it:
+	// `iss is "a", wanted "b"`. Only a trace has it, since only who asks for one
+	// has the request in hand. It never holds a credential.
+	Came string `json:"came,omitempty"`
 }
 
 // StepOutcome says in one word how a step ended.

@@ -60,6 +60,8 @@ type Problem struct {
 	// Reason is the reason of the condition that tells the problem; "" is the
 	// usual one of its Severity.
 	Reason string
+	// Lint is the word of a Warning that has one.
+	Lint Lint
 	// Message says what was expected, what came and what to do. It never holds
 	// a credential or the content of a Secret.
 	Message string

@@ -2,6 +2,9 @@ package v1alpha1
 
 // Conditions of a policy.
 const (
+	// ConditionReady: Accepted, ResolvedRefs and Programmed are all True. If one is
+	// not, Ready has the reason and the message of the worst one.
+	ConditionReady = "Ready"
 	// ConditionAccepted: the policy is valid and claims its routes.
 	ConditionAccepted = "Accepted"
 	// ConditionResolvedRefs: every Secret and ConfigMap it names was found and

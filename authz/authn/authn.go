@@ -72,8 +72,12 @@ var ErrNotMine = errors.New("the credential is not for this method")
 // method is shown it.
 type Rejected struct {
 	Reason authz.Reason
-	// Detail is for the operator. It never holds the credential.
+	// Detail is for the operator. It holds what was verified, and never the
+	// credential.
 	Detail string
+	// Came says what came beside what was wanted, verified or not: for the step of
+	// a trace only. It may be nil and never holds the credential.
+	Came func() string
 }
 
 func (e *Rejected) Error() string { return string(e.Reason) + ": " + e.Detail }
