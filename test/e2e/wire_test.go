@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,14 @@ func get(target string, headers ...string) wire { return wire{target: target, he
 func (r wire) with(headers ...string) wire {
 	r.headers = append(append([]string(nil), r.headers...), headers...)
 	return r
+}
+
+// has says whether the request has a header of its own.
+func (r wire) has(name string) bool {
+	return slices.ContainsFunc(r.headers, func(h string) bool {
+		n, _, _ := strings.Cut(h, ":")
+		return strings.EqualFold(n, name)
+	})
 }
 
 // way is one of the ways to the upstream.
@@ -114,10 +123,13 @@ func speakHTTP1(conn net.Conn, r wire) (answer, error) {
 	for _, h := range r.headers {
 		b.WriteString(h + "\r\n")
 	}
-	if r.body != "" {
+	if r.body != "" && !r.has("transfer-encoding") {
 		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(r.body))
 	}
-	b.WriteString("Connection: close\r\n\r\n" + r.body)
+	if !r.has("connection") {
+		b.WriteString("Connection: close\r\n")
+	}
+	b.WriteString("\r\n" + r.body)
 	if _, err := conn.Write([]byte(b.String())); err != nil {
 		return answer{}, err
 	}

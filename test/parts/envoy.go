@@ -35,6 +35,7 @@ type EnvoyConfig struct {
 	StatusOnError          int           // 0: 403
 	Timeout                time.Duration // of one check; 0: 2 s, for Envoy's own 200 ms are too short for bcrypt
 	KeepHostPort           bool          // do not strip the port from the host
+	Upgrade                string        // what a connection may be upgraded to, such as "websocket"
 
 	// FiltersBefore is YAML, a list of HTTP filters that run before ext_authz.
 	FiltersBefore string
