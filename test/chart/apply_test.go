@@ -129,7 +129,7 @@ func meaning(all []object) map[string]object {
 }
 
 func TestKustomizeMeansWhatTheChartMeans(t *testing.T) {
-	const head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../config/default]\n"
+	const head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../config/default]\nimages: [{name: ghcr.io/agentauth-dev/agentauth, newName: registry.example.com/agentauth}]\n"
 	for _, c := range []struct{ kustomization, values string }{
 		{head + "components: [../../config/door/trust-network]\n", trusting},
 		{head + "components: [../../config/door/trust-network, ../../config/webhook]\n", withWebhook},

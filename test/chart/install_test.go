@@ -5,6 +5,7 @@ package chart
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -81,9 +82,36 @@ func installs(t *testing.T) {
 	follow(t, "kubectl -n agentauth-system rollout status")
 
 	// The policy that the notes show is one.
-	_, hello, _ := strings.Cut(notes, "<<EOF\n")
-	hello, _, _ = strings.Cut(hello, "EOF\n")
+	hello, proxy := heredocs(t, notes)
 	kubectl(t, hello, "apply", "--dry-run=server", "--validate=strict", "-f", "-")
+
+	// What asks agentauth is what the page of Envoy Gateway shows, which is tried with it.
+	page, err := os.ReadFile("../../docs/envoy-gateway.md")
+	must(t, err)
+	for _, o := range objects(t, proxy) {
+		spec := text(t, o["spec"])
+		shown := false
+		for _, m := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllSubmatch(page, -1) {
+			for _, of := range objects(t, string(m[1])) {
+				same := strings.NewReplacer("name: orders", "name: YOUR-ROUTE", "namespace: shop", "namespace: default").Replace(text(t, of["spec"]))
+				shown = shown || of.kind() == o.kind() && of["apiVersion"] == o["apiVersion"] && same == spec
+			}
+		}
+		if !shown {
+			t.Errorf("expected docs/envoy-gateway.md to show this %s:\n%s", o.kind(), spec)
+		}
+	}
+}
+
+// heredocs are the two documents that the notes have a shell apply.
+func heredocs(t *testing.T, notes string) (first, second string) {
+	t.Helper()
+	found := regexp.MustCompile(`(?ms)<<EOF\n(.*?)^ *EOF$`).FindAllStringSubmatch(notes, -1)
+	if len(found) != 2 {
+		t.Fatalf("expected two documents in the notes, found %d:\n%s", len(found), notes)
+	}
+	unindent := regexp.MustCompile(`(?m)^  `)
+	return unindent.ReplaceAllString(found[0][1], ""), unindent.ReplaceAllString(found[1][1], "")
 }
 
 func servesAll(t *testing.T) {

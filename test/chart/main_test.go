@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,10 +77,16 @@ func kubectl(t *testing.T, stdin string, args ...string) string {
 // helm runs helm against the cluster.
 func helm(t *testing.T, values string, args ...string) (string, error) {
 	t.Helper()
+	if slices.Contains([]string{"install", "upgrade", "template"}, args[0]) {
+		args = append(args, "-f", imageValues)
+	}
 	return parts.Helm(t.Context(), suite.Dir, useCluster(t).Kubeconfig, values, args...)
 }
 
 const chartDir = "charts/agentauth"
+
+// imageValues name an image: the chart has none.
+const imageValues = "test/chart/testdata/image.yaml"
 
 // render is `helm template` with values in YAML.
 func render(t *testing.T, values string) (string, error) {
@@ -89,7 +96,7 @@ func render(t *testing.T, values string) (string, error) {
 
 func renderWith(t *testing.T, values string, args ...string) (string, error) {
 	t.Helper()
-	args = append([]string{"template", "agentauth", chartDir, "-n", "agentauth-system"}, args...)
+	args = append([]string{"template", "agentauth", chartDir, "-n", "agentauth-system", "-f", imageValues}, args...)
 	return parts.Helm(t.Context(), suite.Dir, "", values, append(args, "-f", "-")...)
 }
 

@@ -42,7 +42,7 @@ func TestANameMayBeOfDigitsOrAnotherWordOfYAML(t *testing.T) {
 	for _, certificate := range []string{"", `secretName: %[1]q, caBundle: "1234"`, "certManager: {issuerRef: {name: %[1]q}}"} {
 		rendered := func(name string) (all []object, raw string) {
 			values := fmt.Sprintf(names, name, strings.ReplaceAll(certificate, "%[1]q", fmt.Sprintf("%q", name)))
-			out, err := parts.Helm(t.Context(), suite.Dir, "", values, "template", name, chartDir, "-n", name, "-f", "-")
+			out, err := parts.Helm(t.Context(), suite.Dir, "", values, "template", name, chartDir, "-n", name, "-f", imageValues, "-f", "-")
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

@@ -47,6 +47,8 @@ func TestNoValueMayBeNull(t *testing.T) {
 		"networkPolicy: {apiServerCIDRs: [null]}", "egress: {allowCIDRs: [null]}", "podLabels: {a: null}", "podAnnotations: {a: null}",
 		"nodeSelector: {a: null}", "tolerations: [null]", "imagePullSecrets: [null]", "imagePullSecrets: [{name: null}]",
 		"topologySpreadConstraints: [null]", "service: {annotations: {a: null}}", "serviceMonitor: {labels: {a: null}}", "global: null",
+		"commonLabels: {a: null}", "deploymentAnnotations: {a: null}", "extraArgs: [null]", "extraEnv: [null]", "extraVolumes: [null]", "extraVolumeMounts: [null]",
+		"hostnameGrants: {shop: null}", "hostnameGrants: {shop: [null]}",
 	} {
 		if out, err := renderBoth(t, trusting, values); err == nil || !strings.Contains(err.Error(), "got null") {
 			t.Errorf("%s: expected null to be refused, got %v\n%.300s", values, err, out)

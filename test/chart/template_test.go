@@ -44,8 +44,19 @@ imagePullSecrets: [{name: pull}]
 autoscaling: {enabled: true, minReplicas: 3, maxReplicas: 7, targetCPUUtilizationPercentage: 55}
 podDisruptionBudget: {maxUnavailable: 25%}
 resources: {requests: {cpu: 1}, limits: {memory: 2Gi}}
+commonLabels: {cost: "42"}
+deploymentAnnotations: {owner: platform}
 podLabels: {team: platform}
 podAnnotations: {note: "1"}
+podSecurityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+livenessProbe: {periodSeconds: 20}
+readinessProbe: {failureThreshold: 2}
+extraArgs: [--egress-allow-cidr=192.0.2.0/24]
+extraEnv: [{name: SSL_CERT_DIR, value: /etc/roots}]
+extraVolumes: [{name: roots, emptyDir: {}}]
+extraVolumeMounts: [{name: roots, mountPath: /etc/roots, readOnly: true}]
+hostnameGrants: {news: [news.example.com, "*.news.example.com"]}
 nodeSelector: {kubernetes.io/os: linux}
 tolerations: [{key: edge, operator: Exists, effect: NoSchedule}]
 affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: gpu, operator: DoesNotExist}]}]}}}
@@ -88,6 +99,15 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "gatewayClasses: envoy":                                                                        "gatewayClasses",
 		trusting + "watchNamespaces: ['']":                                                                        "watchNamespaces",
 		trusting + "image: {digest: sha256:12}":                                                                   "digest",
+		trusting + "image: {repository: ''}":                                                                      "image.repository: expected your image",
+		trusting + "image: {repository: 'a b'}":                                                                   "repository",
+		trusting + "commonLabels: {app.kubernetes.io/name: x}":                                                    "commonLabels: expected no app.kubernetes.io/name",
+		trusting + "extraArgs: [--trust-network]":                                                                 "extraArgs: expected no --trust-network",
+		trusting + "extraArgs: [policies]":                                                                        "extraArgs",
+		trusting + "hostnames: {shop: [a.example.com]}\nhostnameGrants: {shop: [b.example.com]}":                  "hostnameGrants.shop: expected",
+		trusting + "hostnameGrants: {shop: []}":                                                                   "hostnameGrants",
+		trusting + "extraEnv: [{value: x}]":                                                                       "extraEnv",
+		trusting + "commonLabels: {a: b}\npodLabels: {a: c}":                                                      "podLabels: expected no a",
 		trusting + "replicas: two":                                                                                "replicas",
 		"door: {trustNetwork: 'true'}":                                                                            "trustNetwork",
 		"door: {trustNetwork: true, port: 8080}":                                                                  "port",
@@ -178,7 +198,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{trusting, "Deployment", "", pod + "securityContext", "{runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}"},
 		{trusting, "Deployment", "", container + "securityContext", "{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}"},
 		{trusting, "Deployment", "", container + "args", "[serve, '--grpc-address=:9001', '--metrics-address=:8080', --trust-network, --unmatched=deny, --max-config-age=0s, --log-level=info, --log-format=json, --drain=10s]"},
-		{trusting, "Deployment", "", container + "image", "ghcr.io/agentauth-dev/agentauth:0.1.0"},
+		{trusting, "Deployment", "", container + "image", "registry.example.com/agentauth:0.1.0"},
 		{trusting, "Deployment", "", pod + "topologySpreadConstraints.0.topologyKey", "kubernetes.io/hostname"},
 		{trusting, "Deployment", "", pod + "volumes", ""},
 		{trusting, "Service", "", "spec.ports.0", "{name: grpc, port: 9001, targetPort: grpc, appProtocol: kubernetes.io/h2c}"},
@@ -209,7 +229,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{trusting + "serviceAccount: {create: false, name: mine}", "Deployment", "", pod + "serviceAccountName", "mine"},
 		{trusting + "fullnameOverride: gate", "Service", "", "metadata.name", "gate"},
 		{trusting + "nameOverride: gate", "Service", "", "metadata.name", "agentauth-gate"},
-		{trusting + "image: {digest: sha256:" + strings.Repeat("a", 64) + "}", "Deployment", "", container + "image", "ghcr.io/agentauth-dev/agentauth@sha256:" + strings.Repeat("a", 64)},
+		{trusting + "image: {digest: sha256:" + strings.Repeat("a", 64) + "}", "Deployment", "", container + "image", "registry.example.com/agentauth@sha256:" + strings.Repeat("a", 64)},
 		{"door: {trustNetwork: true, port: 9443}", "Service", "", "spec.ports.0.port", "9443"},
 		{"door: {trustNetwork: true, port: 9443}", "Deployment", "", container + "ports.0.containerPort", "9443"},
 		{"door: {trustNetwork: true, port: 9443}", "Deployment", "", container + "args.1", "'--grpc-address=:9443'"},
@@ -261,7 +281,22 @@ func TestWhatAValueRenders(t *testing.T) {
 			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com,
 			--unmatched=allow-unauthenticated, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
 			--hostnames=shop=shop.example.com, --gateway-classes=envoy, --gateway-classes=gateways.example.com, --trust-context-policy, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
-			'--egress-allow-cidr=fd00::/8', '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --log-level=debug, --log-format=text, --drain=20s]`},
+			'--egress-allow-cidr=fd00::/8', '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --log-level=debug, --log-format=text, --drain=20s, --egress-allow-cidr=192.0.2.0/24]`},
+		{everything, "Deployment", "", "metadata.labels.cost", "'42'"},
+		{everything, "Deployment", "", "spec.template.metadata.labels.cost", "'42'"},
+		{everything, "Deployment", "", "spec.selector", "{matchLabels: {app.kubernetes.io/name: agentauth, app.kubernetes.io/instance: agentauth}}"},
+		{everything, "Service", "", "metadata.labels.cost", "'42'"},
+		{everything, "Deployment", "", "metadata.annotations", "{owner: platform}"},
+		{everything, "Deployment", "", pod + "securityContext", "{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}"},
+		{everything, "Deployment", "", container + "securityContext", "{allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}"},
+		{everything, "Deployment", "", container + "livenessProbe", "{httpGet: {path: /healthz, port: metrics}, periodSeconds: 20}"},
+		{everything, "Deployment", "", container + "readinessProbe", "{httpGet: {path: /readyz, port: metrics}, periodSeconds: 5, failureThreshold: 2}"},
+		{everything, "Deployment", "", container + "env", "[{name: SSL_CERT_DIR, value: /etc/roots}]"},
+		{everything, "Deployment", "", container + "volumeMounts.2", "{name: roots, mountPath: /etc/roots, readOnly: true}"},
+		{everything, "Deployment", "", pod + "volumes.2", "{name: roots, emptyDir: {}}"},
+		{trusting + "extraVolumes: [{name: roots, emptyDir: {}}]\nextraVolumeMounts: [{name: roots, mountPath: /r}]", "Deployment", "", pod + "volumes", "[{name: roots, emptyDir: {}}]"},
+		{trusting, "ConfigMap", "", "kind", ""},
+		{everything, "ConfigMap", "agentauth-hostnames", "data", "{news: 'news.example.com *.news.example.com'}"},
 		{everything, "Deployment", "", "spec.replicas", ""},
 		{everything, "Deployment", "", pod + "terminationGracePeriodSeconds", "32"},
 		{everything, "Deployment", "", container + "lifecycle.preStop.sleep.seconds", "7"},
@@ -328,6 +363,16 @@ func TestEachWatchedNamespaceHasARoleThatOnlyTheReleaseIsBoundTo(t *testing.T) {
 	account := map[string]any{"kind": "ServiceAccount", "name": "decider", "namespace": "agentauth-system"}
 	if want := map[string]any{"shop": account, "bank": account}; !reflect.DeepEqual(bound, want) {
 		t.Errorf("expected %v, got %v", want, bound)
+	}
+}
+
+func TestTheValuesOfThePagesRender(t *testing.T) {
+	for words, want := range map[string]string{"company-roots": "/etc/ssl/certs:/etc/company-roots", "podSecurityContext:": "seccompProfile"} {
+		out, err := render(t, yamlBlock(t, words))
+		must(t, err)
+		if d := text(t, find(t, objects(t, out), "Deployment", "")); !strings.Contains(d, want) || words != "company-roots" && strings.Contains(d, "65532") {
+			t.Errorf("%s: %s", words, d)
+		}
 	}
 }
 

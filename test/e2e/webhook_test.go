@@ -35,7 +35,7 @@ const (
 // machine: there are neither Services nor pods.
 func (k *kube) hook(t *testing.T, failurePolicy, secretNamespace, address string, namespaces ...string) {
 	t.Helper()
-	values := fmt.Sprintf("door: {trustNetwork: true}\nwebhook: {enabled: true, failurePolicy: %s}\nwatchNamespaces: [%s]\n", failurePolicy, strings.Join(namespaces, ", "))
+	values := fmt.Sprintf("image: {repository: registry.example.com/agentauth}\ndoor: {trustNetwork: true}\nwebhook: {enabled: true, failurePolicy: %s}\nwatchNamespaces: [%s]\n", failurePolicy, strings.Join(namespaces, ", "))
 	rendered, err := parts.Helm(t.Context(), parts.TestDir(t), "", values, "template", "agentauth", "charts/agentauth", "-n", secretNamespace, "-f", "-")
 	must(t, err)
 	for doc := range strings.SplitSeq(rendered, "\n---") {

@@ -16,6 +16,7 @@ import (
 
 // values are of the chart, for a team's own agentauth.
 const values = `
+image: {repository: registry.example.com/agentauth}
 door: {trustNetwork: true}
 networkPolicy: {gatewayNamespaces: [envoy-gateway-system]}
 watchNamespaces: [depot]

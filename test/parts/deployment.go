@@ -59,8 +59,9 @@ func (c *Cluster) mount(ctx context.Context, namespace string, v corev1.Volume, 
 		sources = []corev1.VolumeProjection{{Secret: &corev1.SecretProjection{
 			LocalObjectReference: corev1.LocalObjectReference{Name: v.Secret.SecretName}, Items: v.Secret.Items,
 		}}}
+	case v.EmptyDir != nil:
 	default:
-		return fmt.Errorf("expected a projected one or a Secret, got %+v", v.VolumeSource)
+		return fmt.Errorf("expected a projected one, a Secret or an emptyDir, got %+v", v.VolumeSource)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

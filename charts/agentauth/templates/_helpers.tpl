@@ -23,6 +23,9 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "agentauth.account" -}}
@@ -59,7 +62,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{- define "agentauth.image" -}}
-{{ .Values.image.repository }}
+{{ required "image.repository: expected your image, because none is published: docs/install.md says how to build and push it" .Values.image.repository }}
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ default .Chart.AppVersion .Values.image.tag }}{{ end }}
 {{- end }}
 
@@ -120,6 +123,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- if eq (int .Values.webhook.port) (int .Values.door.port) }}
 {{- fail "webhook.port: expected another port than door.port" }}
+{{- end }}
+{{- end }}
+{{- range $namespace, $patterns := .Values.hostnameGrants }}
+{{- if has $namespace (keys $.Values.hostnames) }}
+{{- fail (printf "hostnameGrants.%s: expected a namespace that hostnames does not have, or whoever takes a grant away may miss the other" $namespace) }}
+{{- end }}
+{{- end }}
+{{- range $label, $_ := .Values.commonLabels }}
+{{- if or (hasPrefix "app.kubernetes.io/" $label) (hasPrefix "helm.sh/" $label) }}
+{{- fail (printf "commonLabels: expected no %s, the chart sets it" $label) }}
+{{- end }}
+{{- if hasKey $.Values.podLabels $label }}
+{{- fail (printf "podLabels: expected no %s, commonLabels has it" $label) }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraArgs }}
+{{- if regexMatch "^--(grpc-address|metrics-address|tls-cert|tls-key|client-ca|client-name|trust-network|hostnames|watch-namespaces|webhook-[a-z-]+|drain|policies|kubeconfig)(=|$)" . }}
+{{- fail (printf "extraArgs: expected no %s, the chart has a value for it: see values.yaml" (regexFind "^--[a-z-]+" .)) }}
 {{- end }}
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsNamespaces) }}
