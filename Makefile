@@ -52,7 +52,7 @@ properties: ## The random worlds, loads and expressions of the unit tests at ful
 	go test ./authz/...
 
 .PHONY: e2e
-e2e: parts cluster-parts ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio
+e2e: parts cluster-parts $(PARTS)/bin/cyclonedx-gomod ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio
 	go test $(RACE) -tags e2e -count 1 -p 1 -timeout 30m ./test/...
 
 .PHONY: e2e-quick
@@ -64,8 +64,9 @@ build: ## bin/agentauth
 	go build -trimpath -o bin/agentauth ./cmd/agentauth
 
 .PHONY: lint
-lint: $(PARTS)/bin/golangci-lint ## golangci-lint (its first build takes minutes)
+lint: $(PARTS)/bin/golangci-lint $(PARTS)/bin/actionlint ## golangci-lint (its first build takes minutes), actionlint
 	$(PARTS)/bin/golangci-lint run ./...
+	$(PARTS)/bin/actionlint
 
 .PHONY: generate
 generate: $(PARTS)/bin/controller-gen ## Deep copies, the CRD and the chart's copy of it, from api/
@@ -74,6 +75,14 @@ generate: $(PARTS)/bin/controller-gen ## Deep copies, the CRD and the chart's co
 .PHONY: verify
 verify: $(PARTS)/bin/controller-gen ## Fails where something generated, formatted or tidied differs
 	test/verify.sh $(PARTS)/bin/controller-gen $(PARTS)/generated
+
+.PHONY: release-check
+release-check: ## Whether the sources are the release VERSION=v0.2.0
+	test/release.sh check '$(VERSION)'
+
+.PHONY: release-files
+release-files: $(PARTS)/bin/cyclonedx-gomod $(PARTS)/bin/helm ## What a release VERSION, IMAGE, DIGEST publishes beside its image, in dist/
+	test/release.sh files '$(VERSION)' '$(IMAGE)' '$(DIGEST)' $(PARTS)/bin/cyclonedx-gomod $(PARTS)/bin/helm dist
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME=60s, one after another
@@ -135,6 +144,12 @@ $(ISTIO_FILES): test/tools/cluster/go.mod
 
 $(PARTS)/bin/controller-gen: test/tools/go.mod
 	go build -C test/tools -o ../../$@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(PARTS)/bin/actionlint: test/tools/release/go.mod
+	go build -C test/tools/release -o ../../../$@ github.com/rhysd/actionlint/cmd/actionlint
+
+$(PARTS)/bin/cyclonedx-gomod: test/tools/release/go.mod
+	go build -C test/tools/release -o ../../../$@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 $(PARTS)/bin/golangci-lint: test/tools/go.mod
 	go build -C test/tools -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
