@@ -127,7 +127,8 @@ var (
 	address     = regexp.MustCompile(`https?://[^\s)\],"'<>` + "`" + `]+`)
 	machinePath = regexp.MustCompile(`(^|[\s"'(=:])/(root|home|tmp|mnt|Users)/`)
 	// Examples use names that are reserved for it (RFC 2606); these are real.
-	linked = []string{"www.envoyproxy.io", "gateway.envoyproxy.io", "cel.dev", "github.com", "agentgateway.dev", "istio.io"}
+	linked = []string{"www.envoyproxy.io", "gateway.envoyproxy.io", "cel.dev", "github.com", "agentgateway.dev", "istio.io",
+		"token.actions.githubusercontent.com"}
 )
 
 func TestDocumentsNameNoOtherHostsAndNoPathsOfSomebodysMachine(t *testing.T) {
