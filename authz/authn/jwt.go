@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -92,19 +93,29 @@ func (j *JWT) Verify(ctx context.Context, p *Presented) (*Verified, error) {
 	if j.Missing != "" {
 		return nil, &Unavailable{Reason: authz.Unavailable, Detail: j.Missing}
 	}
-	if err := j.checkType(t); err != nil {
-		return nil, err
-	}
-	if !slices.Contains(j.Algorithms, t.Algorithm) {
-		return nil, reject(authz.SignatureInvalid, "its algorithm is not one the policy accepts: "+strings.Join(j.Algorithms, ", "))
-	}
-	if err := j.verify(ctx, t); err != nil {
+	if err := j.accept(ctx, t); err != nil {
+		if rejected := (*Rejected)(nil); errors.As(err, &rejected) {
+			shown := *rejected
+			shown.Came = j.came(rejected, t)
+			return nil, &shown
+		}
 		return nil, err
 	}
 	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, complete: j.complete}
 	v.Identity.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
 	v.Identity.Audiences = stringOrList(t.Claims["aud"])
 	return v, nil
+}
+
+// accept checks what a token says of itself, and who says so.
+func (j *JWT) accept(ctx context.Context, t *Token) error {
+	if err := j.checkType(t); err != nil {
+		return err
+	}
+	if !slices.Contains(j.Algorithms, t.Algorithm) {
+		return reject(authz.SignatureInvalid, "its algorithm is not one the policy accepts: "+strings.Join(j.Algorithms, ", "))
+	}
+	return j.verify(ctx, t)
 }
 
 // Check implements [Authenticator].
@@ -141,46 +152,35 @@ func (j *JWT) checkType(t *Token) error {
 func (j *JWT) checkTime(claims map[string]any, now time.Time) error {
 	exp, ok := numericDate(claims["exp"])
 	if !ok {
-		return reject(authz.CredentialMalformed, "exp is required and is seconds since 1970 as a JSON number (RFC 7519 4.1.4)")
+		return malformed(noDate("exp", "4.1.4", claims["exp"]))
 	}
 	if !now.Before(exp.Add(j.ClockSkew)) {
-		return reject(authz.TokenExpired, "it ended at "+exp.UTC().Format(time.RFC3339))
+		return reject(authz.TokenExpired, "it ended at "+instant(exp)+j.clock(now))
 	}
 	if v, present := claims["nbf"]; present {
 		nbf, ok := numericDate(v)
 		if !ok {
-			return reject(authz.CredentialMalformed, "nbf is no JSON number of seconds (RFC 7519 4.1.5)")
+			return malformed(noDate("nbf", "4.1.5", v))
 		}
 		if now.Before(nbf.Add(-j.ClockSkew)) {
-			return reject(authz.TokenNotYetValid, "it begins at "+nbf.UTC().Format(time.RFC3339))
+			return reject(authz.TokenNotYetValid, "it begins at "+instant(nbf)+j.clock(now))
 		}
 	}
 	return nil
 }
 
-// numericDate reads RFC 7519 2's NumericDate; years before 1970 or after 9999
-// are no dates.
-func numericDate(v any) (time.Time, bool) {
-	const end = 253402300800
-	switch n := v.(type) {
-	case int64:
-		if n >= 0 && n < end {
-			return time.Unix(n, 0), true
-		}
-	case float64:
-		if n >= 0 && n < end {
-			return time.Unix(int64(n), 0), true
-		}
-	}
-	return time.Time{}, false
+func (j *JWT) clock(now time.Time) string {
+	return ", the clock says " + instant(now) + " (clockSkew " + j.ClockSkew.String() + ")"
 }
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func (j *JWT) checkAudience(id *authz.Identity) error {
 	if id.Audiences == nil && id.Claims["aud"] != nil {
-		return reject(authz.CredentialMalformed, "aud is no string and no list of strings (RFC 7519 4.1.3)")
+		return malformed("aud is " + kind(id.Claims["aud"]) + ", expected a text or a list of texts (RFC 7519 4.1.3)")
 	}
 	if !j.AnyAudience && !slices.ContainsFunc(id.Audiences, func(a string) bool { return slices.Contains(j.Audiences, a) }) {
-		return reject(authz.AudienceMismatch, "aud names none of: "+strings.Join(j.Audiences, ", "))
+		return reject(authz.AudienceMismatch, otherAudience(id.Claims["aud"], id.Audiences, j.Audiences))
 	}
 	return nil
 }
@@ -205,7 +205,8 @@ func stringOrList(v any) []string {
 }
 
 // complete adds to the identity what the policy, or else usage, makes of claims.
-// A claim of a wrong type refuses the token.
+// Only a mapping that the policy writes refuses a token: what usage cannot read
+// is absent.
 func (j *JWT) complete(ctx context.Context, id *authz.Identity) error {
 	var err error
 	if id.Subject, err = j.Map.Subject(ctx, id.Claims); err == nil {
@@ -221,36 +222,33 @@ func (j *JWT) complete(ctx context.Context, id *authz.Identity) error {
 	case err != nil:
 		return reject(authz.ClaimsRefused, err.Error())
 	}
-	if jti, ok := id.Claims["jti"]; ok {
-		if id.CredentialID, ok = jti.(string); !ok {
-			return reject(authz.ClaimsRefused, "jti is no string")
-		}
-	}
-	if act, ok := id.Claims["act"]; ok {
-		if id.Actor, ok = actor(act); !ok {
-			return reject(authz.ClaimsRefused, "act is no object whose sub and iss are strings (RFC 8693 4.1)")
-		}
-	}
+	id.CredentialID, _ = ClaimText(id.Claims["jti"])
+	id.Actor = actor(id.Claims["act"])
 	return nil
 }
 
-func actor(v any) (*authz.Actor, bool) {
+// actor is what can be read of the outermost `act` (RFC 8693 4.1); nil if that
+// is no object.
+func actor(v any) *authz.Actor {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return nil, false
+		return nil
 	}
 	a := &authz.Actor{}
-	if sub, present := m["sub"]; present {
-		if a.Subject, ok = sub.(string); !ok {
-			return nil, false
-		}
+	a.Subject, _ = ClaimText(m["sub"])
+	a.Issuer, _ = m["iss"].(string)
+	return a
+}
+
+// ClaimText is a claim that is a text, or a whole number in decimal.
+func ClaimText(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case int64:
+		return strconv.FormatInt(v, 10), true
 	}
-	if iss, present := m["iss"]; present {
-		if a.Issuer, ok = iss.(string); !ok {
-			return nil, false
-		}
-	}
-	return a, true
+	return "", false
 }
 
 func (j *JWT) candidates(ctx context.Context, t *Token) ([]any, error) {

@@ -66,7 +66,7 @@ func TestClaimsAreChecked(t *testing.T) {
 		"nbf ahead by the skew":                   {claim(`"nbf":1800000030`), authz.Allowed},
 		"nbf ahead by more":                       {claim(`"nbf":1800000031`), authz.TokenNotYetValid},
 		"nbf a string":                            {claim(`"nbf":"0"`), authz.CredentialMalformed},
-		"nbf null":                                {claim(`"nbf":null`), authz.CredentialMalformed},
+		"nbf null":                                {claim(`"nbf":null`), authz.Allowed},
 		"nbf negative":                            {claim(`"nbf":-1`), authz.CredentialMalformed},
 		"aud a list that names us":                {claim(`"aud":["other","orders"]`), authz.Allowed},
 		"aud another":                             {claim(`"aud":"other"`), authz.AudienceMismatch},
@@ -86,11 +86,17 @@ func TestClaimsAreChecked(t *testing.T) {
 		"ISS in capitals is another claim":        {claim(`"ISS":"https://evil.example.com"`), authz.Allowed},
 		"a sub that its mapping refuses":          {claim(`"sub":7`), authz.ClaimsRefused},
 		"a token bound to a key":                  {claim(`"cnf":{"jkt":"x"}`), authz.ProofRequired},
-		"a token bound to nothing":                {claim(`"cnf":null`), authz.ProofRequired},
-		"a jti that is no string":                 {claim(`"jti":1`), authz.ClaimsRefused},
-		"an act that is no object":                {claim(`"act":"bot"`), authz.ClaimsRefused},
-		"an act whose sub is no string":           {claim(`"act":{"sub":1}`), authz.ClaimsRefused},
-		"an act whose iss is no string":           {claim(`"act":{"sub":"a","iss":[]}`), authz.ClaimsRefused},
+		"a token bound to nothing":                {claim(`"cnf":null`), authz.Allowed},
+		"a jti that is no string":                 {claim(`"jti":1`), authz.Allowed},
+		"an act that is no object":                {claim(`"act":"bot"`), authz.Allowed},
+		"an act whose sub is no string":           {claim(`"act":{"sub":1}`), authz.Allowed},
+		"an act whose iss is no string":           {claim(`"act":{"sub":"a","iss":[]}`), authz.Allowed},
+		"null where something is optional":        {claims(`"jti":null`, `"act":null`, `"scope":null`, `"groups":null`, `"iat":null`), authz.Allowed},
+		"sub null":                                {claim(`"sub":null`), authz.Allowed},
+		"aud null":                                {claim(`"aud":null`), authz.AudienceMismatch},
+		"iss null":                                {claim(`"iss":null`), "NotMine"},
+		"iat of any kind":                         {claim(`"iat":"yesterday"`), authz.Allowed},
+		"a jti that is an object":                 {claim(`"jti":{}`), authz.Allowed},
 		"an empty act":                            {claim(`"act":{}`), authz.Allowed},
 		"no sub":                                  {claim(`"sub":`), authz.Allowed},
 		"a whole number beyond a double's digits": {claim(`"id":9007199254740993`), authz.Allowed},
@@ -240,6 +246,48 @@ func TestOfATokenThatDoesNotHoldNoClaimIsMapped(t *testing.T) {
 		_, err := check(t, j, mac(hs256, payload), clock)
 		if reason(err) != want || (mapped == 1) != (want == authz.Allowed) {
 			t.Errorf("%s: got %v, mapped %d times", payload, err, mapped)
+		}
+	}
+}
+
+func TestDatesThatAreNoneSayWhatIsWrong(t *testing.T) {
+	for claim, want := range map[string]string{
+		`"exp":1790000000000`:           "exp is 1790000000000, beyond the year 9999: it looks like milliseconds, expected a number of seconds since 1970 (RFC 7519 4.1.4)",
+		`"exp":1790000000000000`:        "it looks like microseconds",
+		`"exp":1.79e18`:                 "it looks like nanoseconds",
+		`"exp":1e300`:                   "which is no date",
+		`"exp":"1790000000"`:            "exp is a text, expected a number",
+		`"exp":true`:                    "exp is a bool, expected a number",
+		`"exp":[1]`:                     "exp is a list, expected a number",
+		`"exp":{}`:                      "exp is an object, expected a number",
+		`"exp":null`:                    "exp is missing, expected a number",
+		`"x":1`:                         "exp is missing, expected a number",
+		`"exp":-1`:                      "exp is -1, a time before 1970",
+		`"exp":2e9,"nbf":"x"`:           "nbf is a text, expected a number of seconds since 1970 (RFC 7519 4.1.5)",
+		`"exp":2e9,"nbf":1790000000000`: "nbf is 1790000000000, beyond the year 9999: it looks like milliseconds",
+	} {
+		_, err := check(t, shared(), mac(hs256, `{"iss":"https://idp.example.com","aud":"orders",`+claim+`}`), clock)
+		if reason(err) != authz.CredentialMalformed || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: expected %q, got %v", claim, want, err)
+		}
+	}
+}
+
+func TestOfWhatCannotBeReadTheIdentityHasNothing(t *testing.T) {
+	for claim, want := range map[string]struct {
+		id    string
+		actor *authz.Actor
+	}{
+		`"jti":17`:                      {"17", nil},
+		`"jti":["x"]`:                   {"", nil},
+		`"act":"x"`:                     {"", nil},
+		`"act":{"sub":7,"iss":"i"}`:     {"", &authz.Actor{Subject: "7", Issuer: "i"}},
+		`"act":{"sub":{},"iss":["i"]}`:  {"", &authz.Actor{}},
+		`"act":{"sub":null,"iss":null}`: {"", &authz.Actor{}},
+	} {
+		id, err := check(t, shared(), mac(hs256, claims(claim)), clock)
+		if err != nil || id.CredentialID != want.id || (id.Actor == nil) != (want.actor == nil) || id.Actor != nil && *id.Actor != *want.actor {
+			t.Errorf("%s: got %+v, %v", claim, id, err)
 		}
 	}
 }

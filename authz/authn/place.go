@@ -42,6 +42,32 @@ func (p Place) String() string {
 	}
 }
 
+// SchemeName is the scheme as people write it; "" if there is none.
+func (p Place) SchemeName() string {
+	if p.Scheme == "" {
+		return ""
+	}
+	return strings.ToUpper(p.Scheme[:1]) + p.Scheme[1:]
+}
+
+// Places are places for people: where a credential was looked for.
+func Places(places []Place) string {
+	var out []string
+	for _, p := range places {
+		where := p.String()
+		if p.Scheme != "" {
+			where += " (" + p.SchemeName() + ")"
+		}
+		out = append(out, where)
+	}
+	return strings.Join(out, ", ")
+}
+
+// same says whether two places read the same.
+func (p Place) same(q Place) bool {
+	return p.In == q.In && p.Name == q.Name && strings.EqualFold(p.Scheme, q.Scheme)
+}
+
 // Presented is what a place of a request holds.
 type Presented struct {
 	Place Place

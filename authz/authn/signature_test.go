@@ -344,7 +344,7 @@ func TestAGoodSignatureDoesNotMakeUpForAnIssuerThatIsNotThePolicys(t *testing.T)
 		`"ISS":"https://accounts.google.com",`:  {"NotMine", authz.Allowed},
 		`"iss":"https://x.example.com","ISS":"` + google + `",`:  {"NotMine", authz.Allowed},
 		`"iss":["https://accounts.google.com"],`:                 {authz.CredentialMalformed, authz.CredentialMalformed},
-		`"iss":null,`:                                            {authz.CredentialMalformed, authz.CredentialMalformed},
+		`"iss":null,`:                                            {"NotMine", authz.Allowed},
 		`"iss":"https://x.example.com","iss":"` + google + `",`:  {authz.CredentialMalformed, authz.CredentialMalformed},
 		`"iss":"https://accounts.google.com","_claim_names":{},`: {authz.Allowed, authz.Allowed},
 	} {

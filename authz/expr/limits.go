@@ -51,7 +51,9 @@ const (
 	// MaxEntry is the longest entry of a list in a loop, name of a header or
 	// parameter, and text of an identity outside its claims, in bytes.
 	MaxEntry = 1 << 10
-	// maxEntries is the longest list that split() makes.
+	// maxEntries is the longest list, or the largest object of claims, that an
+	// expression reads, and the longest list that split() makes. Costs are
+	// estimated for lists of this length.
 	maxEntries = 256
 	// MaxNames is the largest number of names of headers, or of query
 	// parameters, where an expression reads all: in a loop, a comparison, size().
@@ -64,6 +66,18 @@ func within(what string, length, limit int) error {
 		return nil
 	}
 	return failure(fmt.Sprintf("%s is too long to be read in an expression: %d bytes, at most %d", what, length, limit))
+}
+
+// mostEntries is maxEntries. Tests of what ends an evaluation that costs more
+// than estimated change it.
+var mostEntries = maxEntries
+
+// fewEntries returns an error if a list or object is too long to be read.
+func fewEntries(what string, n int) error {
+	if n <= mostEntries {
+		return nil
+	}
+	return failure(fmt.Sprintf("%s is too long to be read in an expression: %d entries, at most %d: let the provider put fewer in", what, n, mostEntries))
 }
 
 // cache keeps results for one evaluation, so that a loop reads each long part of
@@ -115,6 +129,9 @@ func (c *cache) readable(path string, list []string) error {
 }
 
 func readable(path string, list []string) error {
+	if err := fewEntries(path, len(list)); err != nil {
+		return err
+	}
 	for _, s := range list {
 		if len(s) > MaxEntry {
 			return within("an entry of "+path, len(s), MaxEntry)

@@ -169,10 +169,16 @@ func (adapter) NativeToValue(v any) ref.Val {
 		}
 		return types.String(v)
 	case map[string]any:
+		if err := fewEntries("an object", len(v)); err != nil {
+			return types.WrapErr(err)
+		}
 		return types.NewStringInterfaceMap(adapter{}, v)
 	case map[string]string:
 		return types.NewStringStringMap(adapter{}, v)
 	case []any:
+		if err := fewEntries("a list", len(v)); err != nil {
+			return types.WrapErr(err)
+		}
 		return types.NewDynamicList(listEntry{}, v)
 	case *request:
 		return &object{v, requestType, requestFields, func(other any) bool { r, ok := other.(*request); return ok && r.Request == v.Request }}
@@ -200,6 +206,9 @@ func (listEntry) NativeToValue(v any) ref.Val {
 		}
 		return types.String(v)
 	case map[string]any: // the texts in an entry are bounded as the entry is
+		if err := fewEntries("the entry of a list", len(v)); err != nil {
+			return types.WrapErr(err)
+		}
 		return types.NewStringInterfaceMap(listEntry{}, v)
 	}
 	return adapter{}.NativeToValue(v)

@@ -215,6 +215,9 @@ func (m *method) step(r *result) authz.Step {
 		s.Outcome, s.Detail = authz.StepSucceeded, "subject "+strconv.Quote(r.identity.Subject)
 	case r.rejected != nil:
 		s.Outcome, s.Detail = authz.StepRejected, r.rejected.Error()
+		if r.rejected.Came != nil {
+			s.Came = r.rejected.Came()
+		}
 	case r.unavailable != nil:
 		s.Outcome, s.Detail = authz.StepUnavailable, r.unavailable.Error()
 	case len(m.places) == 0:

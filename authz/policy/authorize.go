@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
 )
 
 // scopes checks, for each Required method and for the method of `identity`, that
@@ -18,7 +20,7 @@ type scopes struct {
 }
 
 func (s *scopes) run(_ context.Context, x *exchange) bool {
-	var needed, missing []string
+	var needed, missing, held []string
 	for i := range s.methods {
 		m := &s.methods[i]
 		id := x.credentials.results[i].identity
@@ -30,16 +32,17 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 				needed = append(needed, scope)
 			}
 			if !slices.Contains(id.Scopes, scope) {
-				missing = append(missing, scope)
+				missing, held = append(missing, scope), id.Scopes
 			}
 		}
 	}
 	if missing == nil {
 		return false
 	}
-	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " ")})
+	has := "held: " + cmp.Or(authn.QuoteList(held), "none")
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " "), Came: has})
 	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: authz.InsufficientScope,
-		Detail: "missing scopes: " + strings.Join(missing, " "),
+		Detail: "missing scopes: " + strings.Join(missing, " ") + "; " + has,
 		Headers: []authz.Header{{Name: "www-authenticate",
 			Value: `Bearer error="insufficient_scope", scope="` + strings.Join(needed, " ") + `"`}}}
 	answer(&d, "The token lacks a scope. Get one with the scopes that www-authenticate names.", "", s.denial)

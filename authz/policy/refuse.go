@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
@@ -28,7 +31,7 @@ func (a *authenticate) refuse(x *exchange) authz.Decision {
 		d.Reason, d.Detail = c.results[reject].rejected.Reason, c.results[reject].rejected.Detail
 		d.Method = a.methods[reject].Name
 	} else {
-		d.Reason, d.Detail = a.nothingRejected(c)
+		d.Reason, d.Detail = a.nothingRejected(x)
 	}
 	if d.Reason == authz.PlaintextRefused {
 		d.Status = 403
@@ -46,24 +49,75 @@ func (a *authenticate) refuse(x *exchange) authz.Decision {
 
 // nothingRejected is the reason where no method rejected a credential: a
 // credential came that no method knows, or none came.
-func (a *authenticate) nothingRejected(c *credentials) (authz.Reason, string) {
-	for i, place := range a.places {
-		if !c.occupied[i] || c.known(place) {
-			continue
-		}
-		if f := c.found[i]; f != nil {
-			_, err := f.Token()
+func (a *authenticate) nothingRejected(x *exchange) (reason authz.Reason, detail string) {
+	c := &x.credentials
+	came := func() string { return a.lookedIn(c) }
+	reason, detail = authz.NoCredential, "no method that is needed found a credential"
+	if i := a.unknown(c); i >= 0 {
+		place, found := a.places[i], c.found[i]
+		reason, detail = authz.UnknownCredential, "no method knows what the "+place.String()+" holds"
+		came = func() string { return a.unowned(x.request, place, found) }
+		if found != nil {
+			_, err := found.Token()
 			var malformed *authn.Rejected
 			switch {
 			case err == nil:
-				return authz.IssuerMismatch, "the " + place.String() + " holds a JWT, and no method accepts those of its issuer"
+				reason, detail = authz.IssuerMismatch, "the "+place.String()+" holds a JWT, and no method accepts those of its issuer"
 			case errors.As(err, &malformed):
-				return malformed.Reason, malformed.Detail
+				reason, detail, came = malformed.Reason, malformed.Detail, malformed.Came
 			}
 		}
-		return authz.UnknownCredential, "no method knows what the " + place.String() + " holds"
 	}
-	return authz.NoCredential, "no method that is needed found a credential"
+	if x.trace != nil {
+		step := authz.Step{Stage: authz.StageAuthenticate, Outcome: authz.StepRefused, Detail: detail}
+		if came != nil {
+			step.Came = came()
+		}
+		x.trace.Add(step)
+	}
+	return reason, detail
+}
+
+// unknown is the first place that holds what no method knows, -1 if there is none.
+// A place that a credential was read from goes before one of another scheme.
+func (a *authenticate) unknown(c *credentials) int {
+	first := -1
+	for i, place := range a.places {
+		switch {
+		case !c.occupied[i] || c.known(place):
+		case c.found[i] != nil:
+			return i
+		case first < 0:
+			first = i
+		}
+	}
+	return first
+}
+
+// unowned says what came in a place beside what the methods that read it want.
+func (a *authenticate) unowned(r *authz.Request, place authn.Place, found *authn.Presented) string {
+	var all []authn.Authenticator
+	var readers []string
+	for i := range a.methods {
+		all = append(all, a.methods[i].Authenticator)
+		if slices.ContainsFunc(a.methods[i].places, func(p int) bool { return a.places[p] == place }) {
+			readers = append(readers, a.methods[i].Name)
+		}
+	}
+	return cmp.Or(authn.Unowned(all, r, place, found), "methods that read the "+place.String()+": "+strings.Join(readers, ", "))
+}
+
+// lookedIn says where the methods that found nothing looked.
+func (a *authenticate) lookedIn(c *credentials) string {
+	var places []authn.Place
+	for i := range a.methods {
+		for _, p := range a.methods[i].places {
+			if c.results[i].identity == nil && !c.occupied[p] && !slices.Contains(places, a.places[p]) {
+				places = append(places, a.places[p])
+			}
+		}
+	}
+	return "no credential in: " + authn.Places(places)
 }
 
 // known says whether a method knew what the header, cookie or query parameter

@@ -132,11 +132,12 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 	defer cancel()
 	kernel.Wait(ctx) // longer than a request waits for keys
-	if f.explain {
-		d, steps := kernel.Explain(ctx, raw)
-		return d, steps, nil
+	d, steps := kernel.Explain(ctx, raw)
+	d.Detail = ownersDetail(&d, steps)
+	if !f.explain {
+		steps = nil
 	}
-	return kernel.Decide(ctx, raw), nil, nil
+	return d, steps, nil
 }
 
 // request makes of the flags what a proxy would have sent.

@@ -40,6 +40,9 @@ func offline(set jwks.Set) func(engine.RemoteSource) engine.RemoteKeys {
 
 type offlineKeys struct{ jwks.Set }
 
+// Held gives [jwks.Held] the keys.
+func (k offlineKeys) Held() []jwks.Key { return jwks.Held(k.Set) }
+
 func (offlineKeys) Start()              {}
 func (offlineKeys) Close()              {}
 func (offlineKeys) Status() jwks.Status { return jwks.Status{} }

@@ -89,6 +89,9 @@ func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	var b strings.Builder
 	for _, s := range steps {
 		fmt.Fprintf(&b, "%-13s %s\n", s.Stage, sentence(s))
+		if s.Came != "" {
+			fmt.Fprintf(&b, "%-13s   came: %s\n", "", s.Came)
+		}
 	}
 	fmt.Fprintf(&b, "%s", d.Outcome)
 	if d.Status != 0 {

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// ownersDetail is the detail of a decision for who made the request: with what
+// came beside what was wanted, be it verified or not. A server's log has what was
+// verified only.
+func ownersDetail(d *authz.Decision, steps []authz.Step) string {
+	if d.Outcome == authz.Allow {
+		return d.Detail
+	}
+	for _, s := range slices.Backward(steps) {
+		beside := s.Stage == authz.StageAuthenticate && s.Name != "" && s.Name != d.Method
+		switch {
+		case s.Came == "" || beside:
+		case strings.Contains(d.Detail, s.Came):
+			return d.Detail
+		default:
+			return strings.TrimPrefix(d.Detail+"; "+s.Came, "; ")
+		}
+	}
+	return d.Detail
+}
