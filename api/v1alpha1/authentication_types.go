@@ -4,14 +4,15 @@ import gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 // Authentication is how callers prove who they are.
 type Authentication struct {
-	// Methods are the ways to authenticate, 1 to 16, tried in this order.
+	// Methods are the ways to authenticate, 1 to 32, tried in this order. A
+	// method for each issuer lets each have audiences and mappings of its own.
 	//
 	// Every Required method must succeed and, if there are Sufficient ones, at
 	// least one of those. `identity` is the first Sufficient success, else the
 	// first Required one; `identities["name"]` holds each success.
 	// +required
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
 	// +listMapKey=name
 	Methods []Method `json:"methods"`

@@ -150,7 +150,7 @@ func otherIssuer(methods []Authenticator, t *Token) string {
 	}
 	for _, w := range wanted {
 		if d := difference(t.Issuer, w); d != "" && len(wanted) > 1 {
-			return out + " (from " + Quote(w) + " " + d + ")"
+			return out + " (from " + Quote(w) + ": " + d + ")"
 		} else if d != "" {
 			return out + " (" + d + ")"
 		}
@@ -195,7 +195,7 @@ func splitIssuer(s string) (out issuer) {
 	out.space = trimmed != s
 	out.rest, out.slash = strings.CutSuffix(trimmed, "/")
 	if scheme, rest, ok := strings.Cut(out.rest, "://"); ok {
-		out.scheme, out.rest = strings.ToLower(scheme), rest
+		out.scheme, out.rest = scheme, rest
 	}
 	host, path, _ := strings.Cut(out.rest, "/")
 	if name, port, ok := strings.Cut(host, ":"); ok {

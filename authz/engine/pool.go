@@ -47,6 +47,9 @@ type remoteKeys struct {
 	source RemoteSource
 }
 
+// Held gives [jwks.Held] the keys.
+func (r remoteKeys) Held() []jwks.Key { return jwks.Held(r.RemoteKeys) }
+
 // remoteKeys returns the key set of a source. caPEM is what Roots was made of.
 func (b *building) remoteKeys(src RemoteSource, caPEM []byte) RemoteKeys {
 	key := poolKeyOf("keys", []byte(src.Issuer), []byte(src.URL), caPEM)

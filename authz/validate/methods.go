@@ -22,9 +22,12 @@ var (
 	labelValue = text{0, 63, regexp.MustCompile(`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`), "the value of a label: letters, digits, '-', '_' or '.', with a letter or digit at both ends"}
 )
 
+// maxMethods lets a policy have a method for each of many issuers.
+const maxMethods = 32
+
 func (f *findings) methods(at *field.Path, methods []v1alpha1.Method) {
-	f.count(at, len(methods), 1, 16)
-	methods = upTo(methods, 16)
+	f.count(at, len(methods), 1, maxMethods)
+	methods = upTo(methods, maxMethods)
 	for i := range methods {
 		f.method(at.Index(i), &methods[i])
 	}

@@ -83,7 +83,7 @@ var limits = []limit{
 	{"spec.routes[0].matches[0].queryParams[1].value", 1024, func(s *v1alpha1.PolicySpec, n int) {
 		s.Routes[0].Matches[0].QueryParams[1].Value = letters(n)
 	}},
-	{"spec.authentication.methods", 16, func(s *v1alpha1.PolicySpec, n int) {
+	{"spec.authentication.methods", 32, func(s *v1alpha1.PolicySpec, n int) {
 		s.Authentication.Methods = many(n, func(i int) v1alpha1.Method {
 			return v1alpha1.Method{Name: numbered("m")(i), Anonymous: &v1alpha1.Anonymous{}}
 		})
