@@ -120,6 +120,8 @@ func readHeader(r *authz.Request, p Place) (*Presented, bool, error) {
 	switch {
 	case fields > 1:
 		return nil, true, twice(p)
+	case p.ReadsList():
+		return readList(value, p)
 	case strings.Contains(value, ",") && (p.List || p.Name == "authorization" && isKnownScheme(scheme)):
 		// Envoy joins fields of one name with a comma.
 		return nil, true, twice(p)

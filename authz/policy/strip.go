@@ -21,14 +21,21 @@ type strip struct {
 func (s *strip) run(_ context.Context, x *exchange) bool {
 	d := &x.decision
 	var cookies []string
-	for _, place := range s.places {
+	for i, place := range s.places {
 		kept := s.forward && x.credentials.succeeded(place)
 		switch place.In {
 		case authn.InHeader:
-			if !kept {
+			inList := place.ReadsList()
+			switch {
+			case kept:
+			case inList:
+				if err := s.stripList(x, i); err != nil {
+					return x.badRequest(authz.StageRespond, err)
+				}
+			default:
 				d.Remove = append(d.Remove, place.Name)
 			}
-			removeAliases(x.request, place.Name, kept, d)
+			removeAliases(x.request, place.Name, kept || inList, d)
 		case authn.InQuery:
 			// Envoy rewrites a whole query from which it is to remove anything.
 			if !kept && literal(x.request.Query, place.Name) && !slices.Contains(d.RemoveQuery, place.Name) {
@@ -53,6 +60,29 @@ func (s *strip) run(_ context.Context, x *exchange) bool {
 		}
 	}
 	return false
+}
+
+// stripList leaves the rest of a list in which the place holds a credential.
+func (s *strip) stripList(x *exchange, i int) error {
+	if x.credentials.found[i] == nil {
+		return nil
+	}
+	place, d := s.places[i], &x.decision
+	at := slices.IndexFunc(d.Set, func(h authz.Header) bool { return h.Name == place.Name })
+	if at < 0 {
+		list, _ := x.request.Header(place.Name)
+		at, d.Set = len(d.Set), append(d.Set, authz.Header{Name: place.Name, Value: list})
+	}
+	d.Set[at].Value = place.WithoutCredential(d.Set[at].Value)
+	return writable("the "+place.String(), d.Set[at].Value)
+}
+
+// writable refuses what cannot be written again, and so not stripped either.
+func writable(what, rest string) error {
+	if !authz.ValidFieldValue(rest) || !utf8.ValidString(rest) {
+		return &authz.BadRequestError{Problem: what + " has bytes that no header may have, beside a credential"}
+	}
+	return nil
 }
 
 func literal(q authz.Query, name string) bool {
@@ -103,8 +133,8 @@ func stripCookies(r *authz.Request, names []string, d *authz.Decision) error {
 		d.Remove = append(d.Remove, "cookie")
 	default:
 		rest := strings.Join(kept, "; ")
-		if !authz.ValidFieldValue(rest) || !utf8.ValidString(rest) {
-			return &authz.BadRequestError{Problem: "the cookie header has bytes that no header may have, beside a credential"}
+		if err := writable("the cookie header", rest); err != nil {
+			return err
 		}
 		d.Set = append(d.Set, authz.Header{Name: "cookie", Value: rest})
 	}
