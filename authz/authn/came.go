@@ -1,6 +1,8 @@
 package authn
 
 import (
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,21 +116,46 @@ func otherAudience(claim any, came, wanted []string) string {
 // and no method knows it. found is nil where the place has another scheme.
 func Unowned(methods []Authenticator, r *authz.Request, place Place, found *Presented) string {
 	if found == nil {
-		return otherScheme(r, place)
+		return otherScheme(methods, r, place)
 	}
 	t, err := found.Token()
 	if err == nil {
 		return otherIssuer(methods, t)
 	}
-	for _, m := range methods {
-		reads := m.Reads()
-		for _, p := range reads.Places {
-			if p.same(place) && !reads.Tokens {
-				return ""
+	for reads := range readers(methods, place) {
+		if !reads.Tokens && slices.ContainsFunc(reads.Places, place.same) {
+			return ""
+		}
+	}
+	return "it is no JWT, wanted a JWT: " + noToken(found.Value)
+}
+
+// noToken says why a credential is no JWT, without a part of it.
+func noToken(s string) string {
+	switch dots := strings.Count(s, "."); {
+	case slices.Contains([]string{"undefined", "null", "None", "nil", "NaN"}, s):
+		return "it is the word " + s + ", which programs write for what they do not have"
+	case strings.HasPrefix(s, `"`) || strings.HasPrefix(s, "'"):
+		return "it is in quotes"
+	case dots == 0:
+		return "a token without dots (opaque) can only be introspected (RFC 7662); ask the provider for a JWT, often by naming the audience in the token request"
+	case dots == 1:
+		return "it has two parts between dots, a JWT has three: is the signature missing?"
+	}
+	return "its first part is no JSON object in base64url"
+}
+
+// readers are what methods read that read the header, cookie or parameter.
+func readers(methods []Authenticator, place Place) iter.Seq[Reads] {
+	return func(yield func(Reads) bool) {
+		for _, m := range methods {
+			reads := m.Reads()
+			here := func(p Place) bool { return p.In == place.In && p.Name == place.Name }
+			if slices.ContainsFunc(reads.Places, here) && !yield(reads) {
+				return
 			}
 		}
 	}
-	return "it is no JWT, wanted a JWT: a token without dots (opaque) can only be introspected (RFC 7662); ask the provider for a JWT, often by naming the audience in the token request"
 }
 
 // otherIssuer compares the issuer of a token with those of the methods.
@@ -214,12 +241,20 @@ func orNone(s string) string {
 
 // otherScheme says what a header holds whose scheme is another. The value may be
 // a credential as a whole: only names of schemes that are known are shown.
-func otherScheme(r *authz.Request, p Place) string {
+func otherScheme(methods []Authenticator, r *authz.Request, p Place) string {
 	if p.In != InHeader || p.Scheme == "" {
 		return ""
 	}
 	value, _ := r.Header(p.Name)
-	wanted := ", wanted " + p.Name + ": " + p.SchemeName() + " CREDENTIAL"
+	var schemes []string
+	for reads := range readers(methods, p) {
+		for _, q := range reads.Places {
+			if name := q.SchemeName(); q.Name == p.Name && name != "" && !slices.Contains(schemes, name) {
+				schemes = append(schemes, name)
+			}
+		}
+	}
+	wanted := ", wanted " + p.Name + ": " + strings.Join(schemes, " or ") + " CREDENTIAL"
 	scheme, rest, spaced := strings.Cut(value, " ")
 	switch {
 	case authz.IsJWT(value):

@@ -103,3 +103,35 @@ func TestAHeaderWithAnotherSchemeTellsNoCredential(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsNoTokenTellsWhy(t *testing.T) {
+	place := Place{In: InHeader, Name: "authorization", Scheme: "bearer"}
+	for value, want := range map[string]string{
+		"2YotnFZFEjr1zCsicMWpAA":  "it is no JWT, wanted a JWT: a token without dots (opaque) can only be introspected",
+		"undefined":               "it is the word undefined",
+		`"eyJhbGciOiJub25lIn0"`:   "it is in quotes",
+		"eyJhbGciOiJub25lIn0.e30": "it has two parts between dots",
+		"a.b.c":                   "its first part is no JSON object",
+	} {
+		got := Unowned([]Authenticator{shared()}, nil, place, &Presented{Place: place, Value: value})
+		if !strings.Contains(got, want) || strings.Contains(got, value) && value != "undefined" {
+			t.Errorf("%s: expected %q, got %q", value, want, got)
+		}
+	}
+	basic := &Basic{AllowPlaintext: true}
+	if got := Unowned([]Authenticator{shared(), basic}, nil, place, &Presented{Place: place, Value: "x"}); !strings.HasPrefix(got, "it is no JWT") {
+		t.Errorf("beside a method of another scheme: got %q", got)
+	}
+	key := &APIKey{From: []Place{{In: InHeader, Name: "authorization", Scheme: "Bearer"}}}
+	if got := Unowned([]Authenticator{shared(), key}, nil, place, &Presented{Place: place, Value: "x"}); got != "" {
+		t.Errorf("beside a method that wants no token: got %q", got)
+	}
+	r, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "https", Host: "a.example.com", Path: "/",
+		Headers: []authz.Header{{Name: "authorization", Value: "Digest x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := Unowned([]Authenticator{shared(), basic}, r, place, nil); got != `the scheme is "Digest", wanted authorization: Bearer or Basic CREDENTIAL` {
+		t.Errorf("of several schemes: got %q", got)
+	}
+}

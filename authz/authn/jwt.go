@@ -77,6 +77,17 @@ func (j *JWT) Challenge(_ *authz.Request, presented bool) string {
 
 // Verify implements [Authenticator].
 func (j *JWT) Verify(ctx context.Context, p *Presented) (*Verified, error) {
+	v, err := j.accept(ctx, p)
+	if rejected := (*Rejected)(nil); p.token != nil && errors.As(err, &rejected) {
+		shown := *rejected
+		shown.Came = j.came(rejected, p.token)
+		return nil, &shown
+	}
+	return v, err
+}
+
+// accept checks what the token says of itself, and who says so.
+func (j *JWT) accept(ctx context.Context, p *Presented) (*Verified, error) {
 	if p.Malformed != "" {
 		return nil, malformed(p.Malformed)
 	}
@@ -93,29 +104,19 @@ func (j *JWT) Verify(ctx context.Context, p *Presented) (*Verified, error) {
 	if j.Missing != "" {
 		return nil, &Unavailable{Reason: authz.Unavailable, Detail: j.Missing}
 	}
-	if err := j.accept(ctx, t); err != nil {
-		if rejected := (*Rejected)(nil); errors.As(err, &rejected) {
-			shown := *rejected
-			shown.Came = j.came(rejected, t)
-			return nil, &shown
-		}
+	if err := j.checkType(t); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(j.Algorithms, t.Algorithm) {
+		return nil, reject(authz.SignatureInvalid, "its algorithm is not one the policy accepts: "+strings.Join(j.Algorithms, ", "))
+	}
+	if err := j.verify(ctx, t); err != nil {
 		return nil, err
 	}
 	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, complete: j.complete}
 	v.Identity.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
 	v.Identity.Audiences = stringOrList(t.Claims["aud"])
 	return v, nil
-}
-
-// accept checks what a token says of itself, and who says so.
-func (j *JWT) accept(ctx context.Context, t *Token) error {
-	if err := j.checkType(t); err != nil {
-		return err
-	}
-	if !slices.Contains(j.Algorithms, t.Algorithm) {
-		return reject(authz.SignatureInvalid, "its algorithm is not one the policy accepts: "+strings.Join(j.Algorithms, ", "))
-	}
-	return j.verify(ctx, t)
 }
 
 // Check implements [Authenticator].
@@ -223,21 +224,8 @@ func (j *JWT) complete(ctx context.Context, id *authz.Identity) error {
 		return reject(authz.ClaimsRefused, err.Error())
 	}
 	id.CredentialID, _ = ClaimText(id.Claims["jti"])
-	id.Actor = actor(id.Claims["act"])
+	id.Actor, _ = actor(id.Claims["act"])
 	return nil
-}
-
-// actor is what can be read of the outermost `act` (RFC 8693 4.1); nil if that
-// is no object.
-func actor(v any) *authz.Actor {
-	m, ok := v.(map[string]any)
-	if !ok {
-		return nil
-	}
-	a := &authz.Actor{}
-	a.Subject, _ = ClaimText(m["sub"])
-	a.Issuer, _ = m["iss"].(string)
-	return a
 }
 
 // ClaimText is a claim that is a text, or a whole number in decimal.
@@ -249,6 +237,18 @@ func ClaimText(v any) (string, bool) {
 		return strconv.FormatInt(v, 10), true
 	}
 	return "", false
+}
+
+// actor is what can be read of the outermost `act` (RFC 8693 4.1).
+func actor(v any) (*authz.Actor, bool) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, false
+	}
+	a := &authz.Actor{}
+	a.Subject, _ = ClaimText(m["sub"])
+	a.Issuer, _ = m["iss"].(string)
+	return a, true
 }
 
 func (j *JWT) candidates(ctx context.Context, t *Token) ([]any, error) {

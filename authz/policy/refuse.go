@@ -56,7 +56,7 @@ func (a *authenticate) nothingRejected(x *exchange) (reason authz.Reason, detail
 	if i := a.unknown(c); i >= 0 {
 		place, found := a.places[i], c.found[i]
 		reason, detail = authz.UnknownCredential, "no method knows what the "+place.String()+" holds"
-		came = func() string { return a.unowned(x.request, place, found) }
+		came = func() string { return a.unowned(x, place, found) }
 		if found != nil {
 			_, err := found.Token()
 			var malformed *authn.Rejected
@@ -95,16 +95,22 @@ func (a *authenticate) unknown(c *credentials) int {
 }
 
 // unowned says what came in a place beside what the methods that read it want.
-func (a *authenticate) unowned(r *authz.Request, place authn.Place, found *authn.Presented) string {
+func (a *authenticate) unowned(x *exchange, place authn.Place, found *authn.Presented) string {
 	var all []authn.Authenticator
-	var readers []string
+	var readers, told []string
 	for i := range a.methods {
 		all = append(all, a.methods[i].Authenticator)
 		if slices.ContainsFunc(a.methods[i].places, func(p int) bool { return a.places[p] == place }) {
 			readers = append(readers, a.methods[i].Name)
 		}
 	}
-	return cmp.Or(authn.Unowned(all, r, place, found), "methods that read the "+place.String()+": "+strings.Join(readers, ", "))
+	for _, s := range x.trace.Steps { // what the methods said themselves
+		if s.Outcome == authz.StepNotMine && s.Came != "" && slices.Contains(readers, s.Name) {
+			told = append(told, "method "+s.Name+": "+s.Came)
+		}
+	}
+	return cmp.Or(authn.Unowned(all, x.request, place, found), strings.Join(told, "; "),
+		"methods that read the "+place.String()+": "+strings.Join(readers, ", "))
 }
 
 // lookedIn says where the methods that found nothing looked.
