@@ -78,5 +78,23 @@ func (p Problem) String() string {
 		}
 		where += ")"
 	}
-	return strings.TrimPrefix(where+": "+p.Message, ": ")
+	return strings.TrimPrefix(where+": "+p.Text(), ": ")
+}
+
+// Text is the message after the word of the warning, if it has one.
+func (p Problem) Text() string {
+	if p.Lint == "" {
+		return p.Message
+	}
+	return string(p.Lint) + ": " + p.Message
+}
+
+// OfReferences says whether the problem is one of Secrets, ConfigMaps or keys that
+// the policy refers to, and not of the policy itself.
+func (p Problem) OfReferences() bool {
+	switch p.Lint {
+	case SelectsNothing, NotAKey, KeyEnded, KeysUnreachable, EgressRefused:
+		return true
+	}
+	return p.Ref != "" || p.Severity == Unresolved
 }

@@ -37,7 +37,8 @@ func mergeAncestors(current []jsontext.Value, r *engine.Report, now metav1.Time)
 	conditions = r.Conditions
 	if room := max(0, maxAncestors-foreign); room < len(wanted) {
 		conditions = slices.Clone(conditions)
-		conditions[0].Message += fmt.Sprintf("\nit has %d Gateways, and status.ancestors has room for %d", len(wanted), room)
+		accepted := slices.IndexFunc(conditions, func(c metav1.Condition) bool { return c.Type == v1alpha1.ConditionAccepted })
+		conditions[accepted].Message += fmt.Sprintf("\nit has %d Gateways, and status.ancestors has room for %d", len(wanted), room)
 		wanted = wanted[:room]
 	}
 	for _, a := range current {

@@ -357,7 +357,7 @@ func TestAReferenceToWhatIsNotHeldIsInvalidAndTheMethodUnavailable(t *testing.T)
 		t.Fatalf("got %+v", reports)
 	}
 	for _, r := range reports {
-		if c := r.Conditions[1]; c.Reason != v1alpha1.ReasonRefInvalid || !strings.Contains(c.Message, "the oldest first") {
+		if c := r.Conditions[2]; c.Reason != v1alpha1.ReasonRefInvalid || !strings.Contains(c.Message, "the oldest first") {
 			t.Errorf("%s: got %+v", r.Policy, c)
 		}
 	}

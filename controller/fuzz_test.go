@@ -114,12 +114,12 @@ func FuzzWhateverAClusterHolds(f *testing.F) {
 		snapshot, reports := e.Compile(inputOf(all...))
 		e.Swap(snapshot)
 		for _, r := range reports {
-			refused := strings.Contains(r.Conditions[1].Message, "no ReferenceGrant")
+			refused := strings.Contains(r.Conditions[2].Message, "no ReferenceGrant")
 			if r.Policy == nameOf(borrower) && !strings.Contains(string(data), "borrower") && refused == grantsTreasure(grant) {
-				t.Errorf("granted: %t, and the condition is %+v", grantsTreasure(grant), r.Conditions[1])
+				t.Errorf("granted: %t, and the condition is %+v", grantsTreasure(grant), r.Conditions[2])
 			}
-			if next, _ := merge(nil, r.Conditions, metav1.Now()); len(next) != 3 {
-				t.Errorf("expected three conditions, got %v", next)
+			if next, _ := merge(nil, r.Conditions, metav1.Now()); len(next) != 4 {
+				t.Errorf("expected four conditions, got %v", next)
 			}
 			for _, c := range r.Conditions {
 				if c.Reason == "" || c.Message == "" || c.Status == "" || len(c.Message) > 32768 {

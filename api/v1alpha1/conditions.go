@@ -15,6 +15,10 @@ const (
 	ConditionProgrammed = "Programmed"
 )
 
+// ReasonReady is that of Ready where it is True. Where it is False its reason is
+// that of the worst condition.
+const ReasonReady = "Ready"
+
 // Reasons of Accepted.
 const (
 	// ReasonAccepted: valid, and every match of it is in force.

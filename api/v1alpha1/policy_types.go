@@ -12,9 +12,14 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=aap,categories=agentauth
 // +kubebuilder:metadata:labels="gateway.networking.k8s.io/policy=Inherited"
-// +kubebuilder:printcolumn:name="Accepted",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
-// +kubebuilder:printcolumn:name="Programmed",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`
-// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Programmed")].message`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Accepted",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
+// +kubebuilder:printcolumn:name="Resolved",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="ResolvedRefs")].status`
+// +kubebuilder:printcolumn:name="Programmed",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Hosts",type=string,JSONPath=`.spec.routes[0].hostnames`
+// +kubebuilder:printcolumn:name="Targets",type=string,JSONPath=`.spec.targetRefs[0].name`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type AgentAuthPolicy struct {
 	metav1.TypeMeta `json:",inline"`
@@ -181,7 +186,8 @@ type Route struct {
 
 // PolicyStatus is what is in force of a policy.
 type PolicyStatus struct {
-	// Conditions are Accepted, ResolvedRefs and Programmed.
+	// Conditions are Ready, Accepted, ResolvedRefs and Programmed. Ready is True
+	// if the others are; else it has the reason and the message of the worst one.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -83,7 +83,7 @@ func TestAPolicyWhoseCompileDoesNotEndHoldsUpNobody(t *testing.T) {
 			t.Error("expected the change that waits to be told")
 		}
 		slow := reports[0]
-		if slow.Policy.Name != "slow" || slow.Conditions[0].Reason != "Invalid" || !strings.Contains(slow.Conditions[0].Message, "not compiled yet") {
+		if slow.Policy.Name != "slow" || slow.Conditions[1].Reason != "Invalid" || !strings.Contains(slow.Conditions[1].Message, "not compiled yet") {
 			t.Errorf("expected a condition that says so, got %+v", slow.Conditions)
 		}
 		loadApart(e, apartIn("slow", "b", "c"))
@@ -136,7 +136,7 @@ func TestAPolicyWhoseCompilePanicsIsInvalidAndTriedOnce(t *testing.T) {
 		g := gated(e)
 		for range 3 {
 			reports := loadApart(e, issuers("panic", "a"))
-			if reports[1].Conditions[0].Reason != "Invalid" || !strings.Contains(reports[1].Conditions[0].Message, "panicked") {
+			if reports[1].Conditions[1].Reason != "Invalid" || !strings.Contains(reports[1].Conditions[1].Message, "panicked") {
 				t.Errorf("expected a condition that says so, got %+v", reports[1].Conditions)
 			}
 		}

@@ -202,7 +202,7 @@ func summed(t *testing.T, in Input, r Report) string {
 	i := slices.IndexFunc(in.Policies, func(p *v1alpha1.AgentAuthPolicy) bool {
 		return p.Namespace == r.Policy.Namespace && p.Name == r.Policy.Name
 	})
-	out := []string{r.Conditions[0].Reason}
+	out := []string{r.Conditions[1].Reason}
 	lists := [][]string{}
 	for _, c := range r.Conditions {
 		lists = append(lists, []string{c.Type, fmt.Sprint(c.ObservedGeneration)})
@@ -212,13 +212,13 @@ func summed(t *testing.T, in Input, r Report) string {
 			*a.AncestorRef.Kind != "Gateway" || *a.AncestorRef.Namespace != "shop" || a.AncestorRef.SectionName != nil {
 			t.Errorf("%s: expected a Gateway of shop under our name, got %+v", r.Policy, a)
 		}
-		out = append(out, string(a.AncestorRef.Name)+":"+a.Conditions[0].Reason)
+		out = append(out, string(a.AncestorRef.Name)+":"+a.Conditions[1].Reason)
 		for _, c := range a.Conditions {
 			lists = append(lists, []string{c.Type, fmt.Sprint(c.ObservedGeneration)})
 		}
 	}
 	for n, l := range lists {
-		if want := []string{"Accepted", "ResolvedRefs", "Programmed"}[n%3]; l[0] != want || l[1] != fmt.Sprint(in.Policies[i].Generation) {
+		if want := []string{"Ready", "Accepted", "ResolvedRefs", "Programmed"}[n%4]; l[0] != want || l[1] != fmt.Sprint(in.Policies[i].Generation) {
 			t.Errorf("%s: expected %s of generation %d, got %v", r.Policy, want, in.Policies[i].Generation, l)
 		}
 	}

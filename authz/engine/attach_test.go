@@ -146,12 +146,12 @@ func TestAncestorsAreTheGatewaysOfTheTargetsAndSayWhereAnotherPolicyDecides(t *t
 		if a.ControllerName != "agentauth.dev/controller" || string(*a.AncestorRef.Kind) != "Gateway" || string(*a.AncestorRef.Namespace) != "shop" || string(a.AncestorRef.Name) != want.name {
 			t.Errorf("expected Gateway shop/%s, got %v", want.name, a)
 		}
-		if c := a.Conditions[0]; c.Type != "Accepted" || string(c.Status) != want.status || c.Reason != want.reason {
+		if c := a.Conditions[1]; c.Type != "Accepted" || string(c.Status) != want.status || c.Reason != want.reason {
 			t.Errorf("%s: expected Accepted %s %s, got %v", want.name, want.status, want.reason, c)
 		}
 	}
 	accepted(t, reports, "api", metav1.ConditionTrue, v1alpha1.ReasonAccepted)
-	if got := named(reports, "strict").Ancestors; len(got) != 1 || got[0].Conditions[0].Reason != v1alpha1.ReasonAccepted {
+	if got := named(reports, "strict").Ancestors; len(got) != 1 || got[0].Conditions[1].Reason != v1alpha1.ReasonAccepted {
 		t.Errorf("expected one that is accepted, got %v", got)
 	}
 	if got := named(reports, "plain").Ancestors; got != nil {
@@ -196,8 +196,8 @@ func TestPoliciesThatOnlyTheProxysWordTellsApartAreWarned(t *testing.T) {
 	for name, warned := range map[string]bool{"one": true, "two": true, "regex": true, "rest": true, "single": false} {
 		r := named(reports, name)
 		accepted(t, reports, name, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
-		if got := strings.Contains(r.Conditions[0].Message, "AmbiguousMatch"); got != warned {
-			t.Errorf("%s: expected a warning: %t, got %q", name, warned, r.Conditions[0].Message)
+		if got := strings.Contains(r.Conditions[1].Message, "AmbiguousMatch"); got != warned {
+			t.Errorf("%s: expected a warning: %t, got %q", name, warned, r.Conditions[1].Message)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func TestAGatewayCountsByItsClass(t *testing.T) {
 					t.Errorf("%s: a policy of shop decides: expected %t, got %q %s", host, c.counts, d.Policy, d.Reason)
 				}
 			}
-			message, ancestors := named(reports, "shop-edge").Conditions[0].Message, len(named(reports, "shop-api").Ancestors)
+			message, ancestors := named(reports, "shop-edge").Conditions[1].Message, len(named(reports, "shop-api").Ancestors)
 			if told := strings.Contains(message, "Gateway edge is of GatewayClass mine, which does not count"); told == c.counts || (ancestors == 1) != c.counts {
 				t.Errorf("expected the policy of the Gateway to tell, and no ancestors of routes, got %q and %d", message, ancestors)
 			}

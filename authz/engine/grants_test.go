@@ -80,7 +80,7 @@ func TestAReferenceToAnotherNamespaceNeedsAGrantThatFits(t *testing.T) {
 				return
 			}
 			decided(t, d, authz.Error, 503, authz.Unavailable)
-			if got := reports[0].Conditions[1]; got.Status != metav1.ConditionFalse || got.Reason != v1alpha1.ReasonRefNotPermitted {
+			if got := reports[0].Conditions[2]; got.Status != metav1.ConditionFalse || got.Reason != v1alpha1.ReasonRefNotPermitted {
 				t.Errorf("got %+v", got)
 			}
 		})
@@ -168,7 +168,7 @@ func TestAGrantDoesNotStandForTheLabel(t *testing.T) {
 			Secrets: []*Object{o}, ReferenceGrants: []*gatewayv1.ReferenceGrant{granting("*")}})
 		e.Swap(s)
 		decided(t, e.Decide(t.Context(), asAlice("p.example.com")), authz.Error, 503, authz.Unavailable)
-		if got := reports[0].Conditions[1].Reason; got != reason {
+		if got := reports[0].Conditions[2].Reason; got != reason {
 			t.Errorf("labelled %q: expected %s, got %s", use, reason, got)
 		}
 	}

@@ -154,7 +154,7 @@ func TestAPolicyOfARouteOfWhichNoGatewayCountsIsNotProgrammed(t *testing.T) {
 			Gateways:   []*gatewayv1.Gateway{counted, ofClass(edge("*.bank.test"), "gone")},
 			HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("bank", "api", names("api.bank.test"), c.parents...)}}}
 		_, _, reports := byClasses(t, Options{GatewayClasses: []string{class}}, in)
-		programmed := named(reports, "bank-api").Conditions[2]
+		programmed := named(reports, "bank-api").Conditions[3]
 		if told := strings.Contains(programmed.Message, "no Gateway of the route counts"); told != c.told || (programmed.Status == metav1.ConditionFalse) != c.told {
 			t.Errorf("%s: got %s %q", name, programmed.Status, programmed.Message)
 		}

@@ -161,7 +161,7 @@ func TestARouteOfANamespaceWithoutTheGrantMakesNothingOfAHostThatNoPolicyHas(t *
 			if d.Reason != want || len(d.Remove) > 0 {
 				t.Errorf("%s: expected %s and that nothing is removed, got %s %v", name, want, d.Reason, d.Remove)
 			}
-			accepted := named(reports, "evil-r").Conditions[0]
+			accepted := named(reports, "evil-r").Conditions[1]
 			told := strings.Contains(accepted.Message, "granted hostname")
 			wider := strings.Contains(name, "wider") || strings.Contains(name, "listener without") && strings.Contains(name, "no hostnames") || strings.Contains(name, "no hostname")
 			if !told && !wider {
@@ -240,8 +240,8 @@ func TestWhatIsNotGrantedClaimsNeitherRequestsNorHeaders(t *testing.T) {
 						t.Errorf("%s: removed is %v", host, d.Remove)
 					}
 				}
-				if c := named(reports, "spoil").Conditions; c[2].Status != metav1.ConditionFalse {
-					t.Errorf("expected not to be Programmed, got %v", c[2])
+				if c := named(reports, "spoil").Conditions; c[3].Status != metav1.ConditionFalse {
+					t.Errorf("expected not to be Programmed, got %v", c[3])
 				}
 			})
 		}
@@ -360,8 +360,8 @@ func TestAGrantThatCannotBeReadGivesNobodysHostsToNobody(t *testing.T) {
 			if p := s.Problems(); len(p) != 1 || !strings.Contains(p[0].Message, "no request is let through unmatched") {
 				t.Errorf("%s: got %v", name, p)
 			}
-			if withEvil && !strings.Contains(named(reports, "evil-r").Conditions[0].Message, "a grant that cannot be read") {
-				t.Errorf("%s: expected evil's policy to tell, got %q", name, named(reports, "evil-r").Conditions[0].Message)
+			if withEvil && !strings.Contains(named(reports, "evil-r").Conditions[1].Message, "a grant that cannot be read") {
+				t.Errorf("%s: expected evil's policy to tell, got %q", name, named(reports, "evil-r").Conditions[1].Message)
 			}
 		}
 	}

@@ -138,7 +138,7 @@ func TestCompilingAgainGivesTheSameReports(t *testing.T) {
 		t.Fatalf("expected %d reports, got %d", len(before), len(after))
 	}
 	for i := range before {
-		if a, b := before[i].Conditions[1], after[i].Conditions[1]; a != b || len(before[i].Problems) != len(after[i].Problems) {
+		if a, b := before[i].Conditions[2], after[i].Conditions[2]; a != b || len(before[i].Problems) != len(after[i].Problems) {
 			t.Errorf("expected %v, got %v", before[i], after[i])
 		}
 	}

@@ -18,12 +18,12 @@ import (
 func saying(t *testing.T, reports []Report, name, accepted, programmed, words string) {
 	t.Helper()
 	r := named(reports, name)
-	if len(r.Conditions) != 3 {
+	if len(r.Conditions) != 4 {
 		t.Fatalf("%s: no report", name)
 	}
 	say := func(i int) string { return string(r.Conditions[i].Status) + " " + r.Conditions[i].Reason }
-	if say(0) != accepted || say(2) != programmed {
-		t.Errorf("%s: expected %s and %s, got %s and %s: %v", name, accepted, programmed, say(0), say(2), r.Problems)
+	if say(1) != accepted || say(3) != programmed {
+		t.Errorf("%s: expected %s and %s, got %s and %s: %v", name, accepted, programmed, say(1), say(3), r.Problems)
 	}
 	if !strings.Contains(fmt.Sprint(r.Problems), words) || words == "" && len(r.Problems) > 0 {
 		t.Errorf("%s: expected %q, got %v", name, words, r.Problems)

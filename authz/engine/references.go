@@ -177,7 +177,7 @@ func (b *building) remote(from RemoteSource, ca *v1alpha1.CACertificates, at *fi
 			if from.URL != "" {
 				name = "jwks.uri"
 			}
-			b.problem(authz.Problem{Severity: authz.Warning, Field: at.Child(name).String(), Message: "no keys can be fetched: " + err.Error()})
+			b.problem(authz.Problem{Severity: authz.Warning, Lint: authz.EgressRefused, Field: at.Child(name).String(), Message: "no keys can be fetched: " + err.Error()})
 		}
 	}
 	if ca == nil {

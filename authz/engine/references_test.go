@@ -54,7 +54,7 @@ func TestKeysMayBeWrittenDownOrBeInAnObject(t *testing.T) {
 			if d.Reason != c.want {
 				t.Errorf("expected %s, got %s: %s", c.want, d.Reason, d.Detail)
 			}
-			if got := reports[0].Conditions[1].Reason; got != c.condition {
+			if got := reports[0].Conditions[2].Reason; got != c.condition {
 				t.Errorf("expected the condition %s, got %s", c.condition, got)
 			}
 			if c.want == authz.Allowed && !warns(reports[0], "key 1 of the set is not used") {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,7 +19,7 @@ import (
 type Report struct {
 	Policy     types.NamespacedName
 	Generation int64
-	// Conditions are Accepted, ResolvedRefs and Programmed.
+	// Conditions are Ready, Accepted, ResolvedRefs and Programmed.
 	Conditions []metav1.Condition
 	// Ancestors are the Gateways of the policy's targets, with their conditions.
 	// Their number is not bounded here.
@@ -93,19 +94,16 @@ func (s *Snapshot) reportOn(n int) Report {
 			fine = "valid; see Programmed"
 		}
 	}
-	r.Conditions = []metav1.Condition{
-		r.condition(v1alpha1.ConditionAccepted, ok, accepted, fine,
-			authz.Invalid, authz.Conflicting, authz.Unattached, authz.Overridden, authz.Ambiguous),
-		r.condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, "every reference resolves", authz.Unresolved, authz.Warning),
-	}
+	accepts := r.condition(v1alpha1.ConditionAccepted, ok, accepted, fine, func(p authz.Problem) bool { return !p.OfReferences() })
+	resolves := r.condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, "every reference resolves", authz.Problem.OfReferences)
+	programs := r.condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, "compiled and in force", nil)
 	switch {
 	case !ok:
-		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted"))
+		programs = r.condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted", nil)
 	case !programmed.Decides:
-		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, false, programmed.Reason, programmed.Message))
-	default:
-		r.Conditions = append(r.Conditions, r.condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, "compiled and in force"))
+		programs = r.condition(v1alpha1.ConditionProgrammed, false, programmed.Reason, programmed.Message, nil)
 	}
+	r.Conditions = r.withReady(accepts, resolves, programs)
 	if st != nil {
 		r.ancestors(st.Ancestors())
 	}
@@ -121,15 +119,14 @@ func isAccepted(reason string) bool {
 func (r *Report) ancestors(list []attach.Ancestor) {
 	for _, a := range list {
 		group, kind, namespace := gatewayv1.Group(v1alpha1.GatewayGroup), gatewayv1.Kind("Gateway"), gatewayv1.Namespace(a.Gateway.Namespace)
-		conditions := slices.Clone(r.Conditions)
-		if a.Overridden && conditions[0].Status == metav1.ConditionTrue {
-			conditions[0].Status, conditions[0].Reason = metav1.ConditionFalse, v1alpha1.ReasonOverridden
-			conditions[0].Message = "a policy of the Gateway with precedence Override decides instead"
-			conditions[2].Status, conditions[2].Reason, conditions[2].Message = metav1.ConditionFalse, v1alpha1.ReasonNotAccepted, "see Accepted"
+		conditions := r.Conditions
+		if accepts := conditions[1]; a.Overridden && accepts.Status == metav1.ConditionTrue {
+			accepts.Status, accepts.Reason, accepts.Message = metav1.ConditionFalse, v1alpha1.ReasonOverridden, "a policy of the Gateway with precedence Override decides instead"
+			conditions = r.withReady(accepts, conditions[2], r.condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted", nil))
 		}
 		r.Ancestors = append(r.Ancestors, gatewayv1.PolicyAncestorStatus{
 			AncestorRef:    gatewayv1.ParentReference{Group: &group, Kind: &kind, Namespace: &namespace, Name: gatewayv1.ObjectName(a.Gateway.Name)},
-			ControllerName: v1alpha1.ControllerName, Conditions: conditions,
+			ControllerName: v1alpha1.ControllerName, Conditions: slices.Clone(conditions),
 		})
 	}
 }
@@ -137,16 +134,16 @@ func (r *Report) ancestors(list []attach.Ancestor) {
 // maxMessage is well below the limit of a condition (32 KiB).
 const maxMessage = 4096
 
-// condition makes a condition. Its message is the problems of some severities, or
-// fine if there are none.
-func (r *Report) condition(kind string, ok bool, reason, fine string, of ...authz.Severity) metav1.Condition {
+// condition makes a condition. Its message is the problems that it is of, the worst
+// first, or fine if there are none.
+func (r *Report) condition(kind string, ok bool, reason, fine string, of func(authz.Problem) bool) metav1.Condition {
 	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, ObservedGeneration: r.Generation}
 	if ok {
 		c.Status = metav1.ConditionTrue
 	}
 	var lines []string
-	for _, p := range r.Problems {
-		if slices.Contains(of, p.Severity) {
+	for _, p := range worstFirst(r.Problems) {
+		if of != nil && of(p) {
 			lines = append(lines, p.String())
 		}
 	}
@@ -154,4 +151,52 @@ func (r *Report) condition(kind string, ok bool, reason, fine string, of ...auth
 		c.Message = fine
 	}
 	return c
+}
+
+// withReady puts Ready before the other conditions, the worst first. If one of
+// them is not True, Ready is what the worst one is: an invalid policy answers 503
+// whatever it refers to, and a policy with a reference that does not resolve
+// answers 503 whoever asks.
+func (r *Report) withReady(others ...metav1.Condition) []metav1.Condition {
+	ready := r.condition(v1alpha1.ConditionReady, true, v1alpha1.ReasonReady, r.inForce(), nil)
+	for _, c := range others {
+		if c.Status != metav1.ConditionTrue {
+			ready = c
+			ready.Type = v1alpha1.ConditionReady
+			break
+		}
+	}
+	return append([]metav1.Condition{ready}, others...)
+}
+
+// maxFirst is how much of its first problem the message of a policy in force has.
+const maxFirst = 256
+
+// inForce is the message of a policy that is ready: its worst problem, and where
+// the others are.
+func (r *Report) inForce() string {
+	problems := worstFirst(r.Problems)
+	if len(problems) == 0 {
+		return "in force"
+	}
+	message, what := "in force, with ", "warning"
+	if worst := problems[0].Severity; worst.Level() == "error" || worst == authz.Overridden {
+		message, what = "in force in part, with ", "problem"
+	}
+	if n := len(problems); n > 1 {
+		message += fmt.Sprintf("%d %ss (see Accepted and ResolvedRefs): ", n, what)
+	} else {
+		message += "a " + what + ": "
+	}
+	return message + authz.Cut(problems[0].String(), maxFirst)
+}
+
+// worstFirst are problems in the order of their severities.
+func worstFirst(list []authz.Problem) []authz.Problem {
+	order := []authz.Severity{"", authz.Invalid, authz.Conflicting, authz.Unattached, authz.Overridden, authz.Unresolved, authz.Ambiguous, authz.Warning}
+	out := slices.Clone(list)
+	slices.SortStableFunc(out, func(a, b authz.Problem) int {
+		return slices.Index(order, a.Severity) - slices.Index(order, b.Severity)
+	})
+	return out
 }

@@ -10,6 +10,7 @@ import (
 	"go/parser"
 	"go/token"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -85,7 +86,7 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 			object("good", v1alpha1.UseHMAC, map[string]string{"secret": "hunter2-is-the-secret-and-it-is-long-enough"}),
 		},
 	}
-	want := map[string][3]string{ // Accepted, ResolvedRefs, Programmed
+	want := map[string][3]string{ // Accepted, ResolvedRefs, Programmed; Ready is the first of them that is False
 		"first":      {"True Accepted", "True ResolvedRefs", "True Programmed"},
 		"half":       {"True PartiallyConflicted", "True ResolvedRefs", "True Programmed"},
 		"late":       {"False Conflicted", "True ResolvedRefs", "False NotAccepted"},
@@ -108,18 +109,27 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 	_, reports := e.Compile(in)
 	seen := map[string][]string{}
 	for _, r := range reports {
-		kinds := [3]string{v1alpha1.ConditionAccepted, v1alpha1.ConditionResolvedRefs, v1alpha1.ConditionProgrammed}
+		kinds := [4]string{v1alpha1.ConditionReady, v1alpha1.ConditionAccepted, v1alpha1.ConditionResolvedRefs, v1alpha1.ConditionProgrammed}
+		others := want[r.Policy.Name]
+		want := append([]string{"True Ready"}, others[:]...)
+		worst := slices.IndexFunc(want, func(s string) bool { return strings.HasPrefix(s, "False") })
+		if worst > 0 {
+			want[0] = want[worst]
+		}
 		if len(r.Conditions) != len(kinds) {
 			t.Fatalf("%s: got %v", r.Policy, r.Conditions)
 		}
 		for i, c := range r.Conditions {
-			if got := string(c.Status) + " " + c.Reason; c.Type != kinds[i] || got != want[r.Policy.Name][i] {
-				t.Errorf("%s: expected %s %s, got %s %s", r.Policy, kinds[i], want[r.Policy.Name][i], c.Type, got)
+			if got := string(c.Status) + " " + c.Reason; c.Type != kinds[i] || got != want[i] {
+				t.Errorf("%s: expected %s %s, got %s %s", r.Policy, kinds[i], want[i], c.Type, got)
 			}
 			if c.ObservedGeneration != 1 || c.Message == "" || strings.Contains(c.Message, "hunter2") {
 				t.Errorf("%s: got generation %d and the message %q", r.Policy, c.ObservedGeneration, c.Message)
 			}
 			seen[c.Reason] = append(seen[c.Reason], c.Message)
+		}
+		if worst > 0 && r.Conditions[0].Message != r.Conditions[worst].Message {
+			t.Errorf("%s: expected the message of %s, got %q", r.Policy, kinds[worst], r.Conditions[0].Message)
 		}
 	}
 	for _, reason := range reasons(t) {
@@ -181,7 +191,7 @@ func TestAConditionHasABoundedMessage(t *testing.T) {
 	}
 	e, _ := newWorld(Options{})
 	_, reports := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
-	if n := len(reports[0].Conditions[0].Message); n < maxMessage-10 || n > maxMessage+10 {
+	if n := len(reports[0].Conditions[1].Message); n < maxMessage-10 || n > maxMessage+10 {
 		t.Errorf("expected about %d bytes, got %d", maxMessage, n)
 	}
 }

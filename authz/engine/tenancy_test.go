@@ -57,7 +57,7 @@ func nobodys(t *testing.T, e *Engine, host string) {
 
 func accepted(t *testing.T, reports []Report, name string, status metav1.ConditionStatus, reason string) {
 	t.Helper()
-	c := named(reports, name).Conditions[0]
+	c := named(reports, name).Conditions[1]
 	if c.Type != v1alpha1.ConditionAccepted || c.Status != status || c.Reason != reason {
 		t.Errorf("%s: expected Accepted %s %s, got %s %s %s (%s)", name, status, reason, c.Type, c.Status, c.Reason, c.Message)
 	}

@@ -275,7 +275,7 @@ func TestEveryPolicyThatIsProgrammedDecidesSomeRequest(t *testing.T) {
 		}
 		for _, r := range reports {
 			name := r.Policy.String()
-			if decide[name] && !programmed[name] && isAccepted(r.Conditions[0].Reason) {
+			if decide[name] && !programmed[name] && isAccepted(r.Conditions[1].Reason) {
 				t.Errorf("seed %d: %s decides, and is not Programmed: %+v", seed, name, r.Conditions)
 			}
 			if decide[name] && strings.Contains(fmt.Sprint(r.Problems), "expected some request that this policy decides") {

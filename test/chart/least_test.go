@@ -36,7 +36,7 @@ func (r replica) healthy(t *testing.T) error {
 	if !strings.Contains(string(metrics), "\nagentauth_config_age_seconds 0\n") {
 		return errors.New("something is not watched")
 	}
-	if out := kubectl(t, "", "get", "aap", "one", "-n", r.namespace, "-o", "jsonpath={.status.conditions}"); !strings.Contains(out, "Programmed") {
+	if out := kubectl(t, "", "get", "aap", "one", "-n", r.namespace, "-o", "jsonpath={.status.conditions}"); !strings.Contains(out, "Ready") {
 		return fmt.Errorf("expected conditions, got %q", out)
 	}
 	return nil

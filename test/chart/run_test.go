@@ -87,7 +87,7 @@ spec:
 func programs(t *testing.T, namespace, name string) {
 	t.Helper()
 	kubectl(t, policy(namespace, name), "apply", "-f", "-")
-	kubectl(t, "", "wait", "--for=condition=Programmed", "--timeout=45s", "-n", namespace, "aap/"+name)
+	kubectl(t, "", "wait", "--for=condition=Ready", "--timeout=45s", "-n", namespace, "aap/"+name)
 }
 
 func exists(t *testing.T, args ...string) bool {

@@ -52,9 +52,14 @@ func TestKubectlShowsWhatIsInForce(t *testing.T) {
 		got = append(got, c.Name+" "+c.JSONPath+wide)
 	}
 	want := []string{
-		`Accepted .status.conditions[?(@.type=="Accepted")].status`,
-		`Programmed .status.conditions[?(@.type=="Programmed")].status`,
-		`Message .status.conditions[?(@.type=="Programmed")].message (-o wide)`,
+		`Ready .status.conditions[?(@.type=="Ready")].status`,
+		`Accepted .status.conditions[?(@.type=="Accepted")].status (-o wide)`,
+		`Resolved .status.conditions[?(@.type=="ResolvedRefs")].status (-o wide)`,
+		`Programmed .status.conditions[?(@.type=="Programmed")].status (-o wide)`,
+		`Reason .status.conditions[?(@.type=="Ready")].reason`,
+		"Hosts .spec.routes[0].hostnames",
+		"Targets .spec.targetRefs[0].name",
+		`Message .status.conditions[?(@.type=="Ready")].message`,
 		"Age .metadata.creationTimestamp",
 	}
 	if !slices.Equal(got, want) {

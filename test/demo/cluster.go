@@ -118,7 +118,7 @@ func (s *stage) declare(ctx context.Context) error {
 	if _, err := s.cluster.Kubectl(ctx, "", "apply", "-f", samples); err != nil {
 		return err
 	}
-	_, err = s.cluster.Kubectl(ctx, "", "wait", "--for=condition=Programmed", "--timeout=60s", "aap", "--all", "-A")
+	_, err = s.cluster.Kubectl(ctx, "", "wait", "--for=condition=Ready", "--timeout=60s", "aap", "--all", "-A")
 	return err
 }
 

@@ -43,7 +43,7 @@ spec: {parentRefs: [{name: edge}], hostnames: [api.attached.test]}
 	k.wait(t, ns, "api", "Accepted")
 	k.kubectl(t, "", "wait", "--for=jsonpath={.status.ancestors[0].ancestorRef.name}=edge", "--timeout=30s", "-n", ns, "aap/api")
 	got := k.kubectl(t, "", "get", "aap", "api", "-n", ns, "-o", "jsonpath={.status.ancestors[0].controllerName} {.status.ancestors[0].conditions[0].reason}")
-	if got != "agentauth.dev/controller Accepted" {
+	if got != "agentauth.dev/controller Ready" {
 		t.Errorf("got %q", got)
 	}
 	k.kubectl(t, "", "delete", "httproute", "api", "-n", ns)

@@ -57,7 +57,7 @@ spec:
 	within(t, time.Minute, "our last entry", func() error { return theirs.beside(t, fmt.Sprint("edge-", (rounds-1)%2)) })
 	before := len(a.statusWrites("api"))
 	k.apply(t, publicOn(ns, "other", "other.ancestors.test", ""))
-	k.wait(t, ns, "other", "Programmed") // by a pass over all
+	k.wait(t, ns, "other", "Ready") // by a pass over all
 	if after := len(a.statusWrites("api")); after != before || after > 8*rounds {
 		t.Errorf("expected no write where nothing changed, and few before, got %d and then %d", before, after)
 	}
@@ -65,7 +65,7 @@ spec:
 	k.kubectl(t, "", "patch", "aap", "api", "-n", ns, "--type=merge", "-p", `{"spec":{"authorization":{"rules":[{"name":"r","require":"true"}]}}}`)
 	within(t, time.Minute, "conditions of the new generation", func() error {
 		_, ours := theirs.read(t)
-		if len(ours) != 1 || len(ours[0].Conditions) != 3 {
+		if len(ours) != 1 || len(ours[0].Conditions) != 4 {
 			return fmt.Errorf("expected one entry of ours, got %v", ours)
 		}
 		for _, c := range ours[0].Conditions {

@@ -22,7 +22,7 @@ func TestAWatchThatExpiredIsBegunAnewAndNothingIsOutOfForceMeanwhile(t *testing.
 	k.apply(t, keysOn(ns, "kept", "kept.expired.test", key))
 	a := k.behindProxy(t, "one", nil)
 	answers(t, soon, a.Agentauth, "kept.expired.test", key, 0)
-	k.wait(t, ns, "kept", "Programmed")
+	k.wait(t, ns, "kept", "Ready")
 	stop := steadily(t, a, "kept.expired.test", key)
 	defer stop()
 
@@ -63,7 +63,7 @@ func TestAWatchThatExpiredIsBegunAnewAndNothingIsOutOfForceMeanwhile(t *testing.
 			})
 			a.proxy.Do(nil)
 			answers(t, time.Minute, a.Agentauth, name+".expired.test", "", 0)
-			k.wait(t, ns, name, "Programmed")
+			k.wait(t, ns, name, "Ready")
 			if n := a.lists() - before; n > relistsAtMost {
 				t.Errorf("expected at most %d lists, got %d", relistsAtMost, n)
 			}
@@ -101,7 +101,7 @@ func TestAnAPIServerThatIsGoneIsTriedLessAndLess(t *testing.T) {
 	answers(t, soon, a.Agentauth, "new.refused.test", "", 403)
 	a.proxy.Refuse(false)
 	answers(t, 2*time.Minute, a.Agentauth, "new.refused.test", "", 0)
-	k.wait(t, ns, "new", "Programmed")
+	k.wait(t, ns, "new", "Ready")
 	within(t, 2*time.Minute, "age 0", func() error { return aged(t, a.Agentauth, 0) })
 }
 
@@ -126,7 +126,7 @@ func TestASlowAPIServerDelaysReadinessAndChangesAndNoCheck(t *testing.T) {
 	defer stop()
 	k.apply(t, publicOn(ns, "new", "new.slow.test", ""))
 	answers(t, time.Minute, a.Agentauth, "new.slow.test", "", 0)
-	k.wait(t, ns, "new", "Programmed")
+	k.wait(t, ns, "new", "Ready")
 	a.proxy.EndWatches("")
 	k.apply(t, publicOn(ns, "newer", "newer.slow.test", ""))
 	answers(t, time.Minute, a.Agentauth, "newer.slow.test", "", 0)

@@ -40,7 +40,7 @@ func TestChecksGoOnWithoutTheAPIServer(t *testing.T) {
 		t.Errorf("expected age 0 while the API server is watched, got %v", age)
 	}
 
-	k.wait(t, ns, "kept", "Programmed")
+	k.wait(t, ns, "kept", "Ready")
 	k.APIServer.Kill()
 	within(t, 10*time.Second, "a growing age", func() error {
 		if age := gauge(t, a, "agentauth_config_age_seconds"); age < 1.5 {
@@ -80,7 +80,7 @@ func TestChecksGoOnWithoutTheAPIServer(t *testing.T) {
 	answers(t, time.Minute, strict, "kept.outage.test", key, 0)
 	k.apply(t, publicOn(ns, "new", "new.outage.test", ""))
 	answers(t, soon, a, "new.outage.test", "", 0)
-	k.wait(t, ns, "new", "Programmed")
+	k.wait(t, ns, "new", "Ready")
 }
 
 func TestWithoutAnAPIServerAReplicaIsNotReady(t *testing.T) {

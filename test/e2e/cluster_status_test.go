@@ -19,11 +19,11 @@ func TestNoStatusIsWrittenWhereNothingChanged(t *testing.T) {
 	}
 	for i, name := range []string{"first", "second"} { // the second is a new leader
 		a := k.agentauth(t, name)
-		k.wait(t, ns, "same", "Programmed")
+		k.wait(t, ns, "same", "Ready")
 		before := version()
 		other := fmt.Sprint("other-", i)
 		k.apply(t, publicOn(ns, other, other+".quiet.test", ""))
-		k.wait(t, ns, other, "Programmed") // by a pass over all
+		k.wait(t, ns, other, "Ready") // by a pass over all
 		if after := version(); after != before {
 			t.Errorf("%s: expected resourceVersion %s to stay, got %s", name, before, after)
 		}
@@ -63,7 +63,7 @@ func TestAnInvalidPolicyOfAClusterAnswers503AndSaysWhereItIsWrong(t *testing.T) 
 	k.has(t, ns, "missing", "Programmed", "True", "Programmed")
 
 	// One that was right and is edited wrongly does not go on as it was.
-	k.wait(t, ns, "later", "Programmed")
+	k.wait(t, ns, "later", "Ready")
 	k.kubectl(t, "", "patch", "aap", "later", "-n", ns, "--type=merge", "-p", `{"spec":{"authorization":{"rules":[{"name":"r","require":"1"}]}}}`)
 	answers(t, soon, a, "later.invalid-policies.test", "", 503)
 	k.wait(t, ns, "later", "Programmed=False")
@@ -74,7 +74,7 @@ func TestAReplicaThatIsKilledIsReplacedInWritingStatus(t *testing.T) {
 	ns := k.namespace(t, "replicas")
 	one, two := k.agentauth(t, "one"), k.agentauth(t, "two")
 	k.apply(t, publicOn(ns, "before", "before.replicas.test", ""))
-	k.wait(t, ns, "before", "Programmed")
+	k.wait(t, ns, "before", "Ready")
 	answers(t, soon, one, "before.replicas.test", "", 0)
 	answers(t, soon, two, "before.replicas.test", "", 0)
 
@@ -89,5 +89,5 @@ func TestAReplicaThatIsKilledIsReplacedInWritingStatus(t *testing.T) {
 	<-leader.Exited()
 	k.apply(t, publicOn(ns, "after", "after.replicas.test", ""))
 	answers(t, soon, other, "after.replicas.test", "", 0)
-	k.wait(t, ns, "after", "Programmed")
+	k.wait(t, ns, "after", "Ready")
 }

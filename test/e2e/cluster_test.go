@@ -19,19 +19,19 @@ func TestAPolicyOfAClusterDecidesAndItsStatusTells(t *testing.T) {
 	answers(t, soon, a, "orders.decides.test", key, 0)
 	answers(t, soon, a, "orders.decides.test", othersKey, 401)
 
-	k.wait(t, ns, "orders", "Programmed")
+	k.wait(t, ns, "orders", "Ready")
 	before := k.conditions(t, ns, "orders")
-	for kind, reason := range map[string]string{"Accepted": "Accepted", "ResolvedRefs": "ResolvedRefs", "Programmed": "Programmed"} {
+	for kind, reason := range map[string]string{"Ready": "Ready", "Accepted": "Accepted", "ResolvedRefs": "ResolvedRefs", "Programmed": "Programmed"} {
 		if c := before[kind]; c.Status != "True" || c.Reason != reason || c.ObservedGeneration != 1 || c.Message == "" {
 			t.Errorf("%s: got %+v", kind, c)
 		}
 	}
 	line := strings.Fields(strings.Split(k.kubectl(t, "", "get", "aap", "-n", ns), "\n")[1])
-	if !slices.Equal(line[:3], []string{"orders", "True", "True"}) {
+	if !slices.Equal(line[:6], []string{"orders", "True", "Ready", `["orders.decides.test"]`, "in", "force"}) {
 		t.Errorf("kubectl get aap: got %q", line)
 	}
 	wide := strings.Fields(strings.Split(k.kubectl(t, "", "get", "aap", "-n", ns, "-o", "wide"), "\n")[0])
-	if want := []string{"NAME", "ACCEPTED", "PROGRAMMED", "MESSAGE", "AGE"}; !slices.Equal(wide, want) {
+	if want := []string{"NAME", "READY", "ACCEPTED", "RESOLVED", "PROGRAMMED", "REASON", "HOSTS", "TARGETS", "MESSAGE", "AGE"}; !slices.Equal(wide, want) {
 		t.Errorf("kubectl get aap -o wide: expected %q, got %q", want, wide)
 	}
 	for field, word := range map[string]string{
@@ -68,7 +68,7 @@ func TestWhatTheDocumentSaysWorks(t *testing.T) {
 	k.namespace(t, "shop")
 	k.apply(t, documented(t, "yaml")[0])
 	shown := k.follow(t, documented(t, "sh")[1])
-	for _, want := range []string{"condition met", "compiled and in force", "FIELD: methods"} {
+	for _, want := range []string{"condition met", "READY", "in force", "FIELD: methods"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("expected %q in\n%s", want, shown)
 		}
@@ -76,7 +76,7 @@ func TestWhatTheDocumentSaysWorks(t *testing.T) {
 	answers(t, soon, a, "orders.example.com", credential("sample-api-key-of-the-warehouse-robot"), 0)
 
 	shown = k.follow(t, documentedOn(t, "troubleshooting.md", "sh")[0])
-	for _, want := range []string{"Accepted True Accepted: valid", "ResolvedRefs True ResolvedRefs: every", "Programmed True Programmed: compiled"} {
+	for _, want := range []string{"Ready True Ready: in force", "Accepted True Accepted: valid", "ResolvedRefs True ResolvedRefs: every", "Programmed True Programmed: compiled"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("expected %q in\n%s", want, shown)
 		}
@@ -128,7 +128,7 @@ func TestANamespaceThatIsNotWatchedDecidesNothing(t *testing.T) {
 	a := k.agentauth(t, "narrow", "--kubeconfig", account, "--watch-namespaces", in)
 	answers(t, soon, a, "in.watched.test", "", 0)
 	answers(t, soon, a, "out.watched.test", "", 403)
-	k.wait(t, in, "in", "Programmed")
+	k.wait(t, in, "in", "Ready")
 }
 
 // grantsIn is a ConfigMap of hostname grants.

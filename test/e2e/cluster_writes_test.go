@@ -43,7 +43,7 @@ func TestAStatusThatIsRefusedIsTriedLessAndLessAndConcernsNoCheck(t *testing.T) 
 	for i := 0; ; i++ { // of others there is something to write all the time
 		other := fmt.Sprint("other-", i%5)
 		k.apply(t, publicOn(ns, other, other+".writes.test", fmt.Sprintf("  authorization: {rules: [{name: r%d, require: 'true'}]}", i)))
-		k.wait(t, ns, other, "Programmed")
+		k.wait(t, ns, other, "Ready")
 		done := true
 		for policy := range failing {
 			done = done && len(a.statusWrites(policy)) >= 4
@@ -68,7 +68,7 @@ func TestAStatusThatIsRefusedIsTriedLessAndLessAndConcernsNoCheck(t *testing.T) 
 	}
 	a.proxy.Do(nil)
 	for policy := range failing {
-		k.wait(t, ns, policy, "Programmed")
+		k.wait(t, ns, policy, "Ready")
 	}
 }
 
@@ -77,7 +77,7 @@ func TestALeaderThatWasPausedAndItsSuccessorDoNotWriteAgainstEachOther(t *testin
 	ns := k.namespace(t, "paused")
 	one, two := k.behindProxy(t, "one", nil), k.behindProxy(t, "two", nil)
 	k.apply(t, publicOn(ns, "before", "before.paused.test", ""))
-	k.wait(t, ns, "before", "Programmed")
+	k.wait(t, ns, "before", "Ready")
 	leader, other := one, two
 	if !k.leads(t, one) {
 		leader, other = two, one
@@ -87,7 +87,7 @@ func TestALeaderThatWasPausedAndItsSuccessorDoNotWriteAgainstEachOther(t *testin
 	t.Cleanup(goOn)
 	k.apply(t, publicOn(ns, "during", "during.paused.test", ""))
 	answers(t, soon, other.Agentauth, "during.paused.test", "", 0)
-	k.wait(t, ns, "during", "Programmed")
+	k.wait(t, ns, "during", "Ready")
 	if !k.leads(t, other) || len(leader.statusWrites("during")) != 0 {
 		t.Error("expected the other one to have taken over")
 	}
@@ -97,7 +97,7 @@ func TestALeaderThatWasPausedAndItsSuccessorDoNotWriteAgainstEachOther(t *testin
 	writes := func(policy string) int { return len(one.statusWrites(policy)) + len(two.statusWrites(policy)) }
 	// The first may go on until it learns that it leads no more: then a change may be written by both, once each.
 	k.apply(t, publicOn(ns, "first", "first.paused.test", ""))
-	k.wait(t, ns, "first", "Programmed")
+	k.wait(t, ns, "first", "Ready")
 	within(t, time.Minute, "that the first leads no more", func() error {
 		records, err := leader.Records()
 		for _, r := range records {
@@ -110,7 +110,7 @@ func TestALeaderThatWasPausedAndItsSuccessorDoNotWriteAgainstEachOther(t *testin
 	for i := range 5 {
 		name := fmt.Sprint("then-", i)
 		k.apply(t, publicOn(ns, name, name+".paused.test", ""))
-		k.wait(t, ns, name, "Programmed")
+		k.wait(t, ns, name, "Ready")
 		if n := writes(name); n != 1 {
 			t.Errorf("%s: expected one write, got %d", name, n)
 		}

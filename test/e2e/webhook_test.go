@@ -110,7 +110,7 @@ func TestWhatTheSchemaCannotSeeIsRefusedAtApply(t *testing.T) {
 		}
 	}
 	k.apply(t, publicOn(ns, "fine", "fine.hooked.test", ""))
-	k.wait(t, ns, "fine", "Programmed")
+	k.wait(t, ns, "fine", "Ready")
 	if said := k.refuses(t, publicOn(ns, "fine", "fine.hooked.test", typo)); !strings.Contains(said, typoAt) {
 		t.Errorf("got %s", said)
 	}

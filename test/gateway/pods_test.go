@@ -60,7 +60,7 @@ func TestTheChartsAgentauthIsAskedByAnEnvoyOfAPod(t *testing.T) {
 	defer func() { parts.Must(t, envoy.Stop()) }()
 
 	s.kubectl(t, "", "wait", "--for=condition=Programmed", "--timeout=30s", "gateway/depot", "-n", "depot")
-	s.kubectl(t, "", "wait", "--for=condition=Programmed", "--timeout=30s", "aap", "--all", "-n", "depot")
+	s.kubectl(t, "", "wait", "--for=condition=Ready", "--timeout=30s", "aap", "--all", "-n", "depot")
 	way := parts.NewWay("http://"+net.JoinHostPort(parts.PrivateAddress, words["@PODS@"]), nil)
 	for path, policy := range map[string]string{"/": "parcels", "/labels/1": "labels"} {
 		target := "parcels.example.test" + path

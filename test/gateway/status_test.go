@@ -64,7 +64,7 @@ func (s *stage) hasAncestor(t *testing.T, name string, status metav1.ConditionSt
 func TestKubectlTellsHowAPolicyStands(t *testing.T) {
 	s := theStage
 	for _, namespace := range []string{"shop", "gateways", "far"} {
-		s.kubectl(t, "", "wait", "--for=condition=Programmed", "--timeout=20s", "aap", "--all", "-n", namespace)
+		s.kubectl(t, "", "wait", "--for=condition=Ready", "--timeout=20s", "aap", "--all", "-n", namespace)
 	}
 	for policy := range attached {
 		if !slices.Contains([]string{"unasked", "incident", "public", "stranger"}, policy) { // another Gateway's, or not applied
