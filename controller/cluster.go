@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
@@ -57,6 +58,7 @@ type Cluster struct {
 	config Config
 	kinds  *kinds
 	status *status
+	sink   events.EventSink
 	lease  lease
 }
 
@@ -87,6 +89,9 @@ func New(config Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.sink, err = newSink(rc, connections); err != nil {
+		return nil, err
+	}
 	c.status = newStatus(writer.Status(), c.kinds, c.kinds.policyUpdated, config.Log)
 	return c, nil
 }
@@ -108,10 +113,21 @@ func (c *Cluster) Run(ctx context.Context) error {
 		running.Go(c.kinds.run)
 	}
 	if toolscache.WaitForCacheSync(ctx.Done(), func() bool { return hasSynced(c.kinds.inForce()) }) {
-		running.Go(func() { c.lease.run(ctx, c.config.Log, c.status.run) })
+		running.Go(func() { c.lease.run(ctx, c.config.Log, c.lead) })
 		c.follow(ctx)
 	}
 	return nil
+}
+
+// lead writes status, and Events, until ctx ends.
+func (c *Cluster) lead(ctx context.Context) {
+	end, err := c.status.events.begin(ctx, c.sink)
+	if err != nil {
+		c.config.Log.Warn("no Events are written", "error", err.Error())
+	} else {
+		defer end()
+	}
+	c.status.run(ctx)
 }
 
 // follow loads what there is, and again after every change: never two at

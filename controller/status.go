@@ -58,11 +58,13 @@ type status struct {
 
 	// written is what was written last of each policy.
 	written map[types.NamespacedName]*contest
+	// events tells what changed.
+	events *teller
 }
 
 func newStatus(writer client.SubResourceWriter, policies policies, updated chan struct{}, log *slog.Logger) *status {
 	return &status{writer: writer, policies: policies, updated: updated, log: log, clock: time.Now, changed: make(chan struct{}, 1),
-		failed: map[types.NamespacedName]string{}, written: map[types.NamespacedName]*contest{}}
+		failed: map[types.NamespacedName]string{}, written: map[types.NamespacedName]*contest{}, events: newTeller()}
 }
 
 // report replaces the reports. It never waits for the API server.
@@ -134,6 +136,7 @@ func (s *status) forget(reports []engine.Report) {
 	}
 	maps.DeleteFunc(s.written, func(name types.NamespacedName, _ *contest) bool { return !there[name] })
 	maps.DeleteFunc(s.failed, func(name types.NamespacedName, _ string) bool { return !there[name] })
+	maps.DeleteFunc(s.events.of, func(name types.NamespacedName, _ *lastEvent) bool { return !there[name] })
 }
 
 func (s *status) write(ctx context.Context, r *engine.Report) error {
@@ -170,6 +173,9 @@ func (s *status) writeOne(ctx context.Context, policy *item, r *engine.Report) (
 	}
 	if err != nil {
 		return client.IgnoreNotFound(err) // the watch delivers its removal
+	}
+	if changed {
+		s.events.tell(policy, policy.status.Conditions, conditions)
 	}
 	s.written[r.Policy] = s.written[r.Policy].writes(r, at)
 	s.policies.wrote(policy, &now)

@@ -210,6 +210,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{trusting, "NetworkPolicy", "", "spec.ingress", ""}, // nobody; an empty list of peers would be everybody
 		{trusting, "ClusterRole", "agentauth:agentauth-system", "rules", `[{apiGroups: [agentauth.dev], resources: [agentauthpolicies], verbs: [list, watch]},
 			{apiGroups: [agentauth.dev], resources: [agentauthpolicies/status], verbs: [patch]},
+			{apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]},
 			{apiGroups: [""], resources: [secrets, configmaps], verbs: [list, watch]},
 			{apiGroups: [gateway.networking.k8s.io], resources: [httproutes, grpcroutes, gateways, listenersets, referencegrants], verbs: [list, watch]}]`},
 		{trusting, "ClusterRole", "agentauth-cluster:agentauth-system", "rules", `[{apiGroups: [""], resources: [namespaces], verbs: [list, watch]},

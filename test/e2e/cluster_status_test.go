@@ -91,3 +91,57 @@ func TestAReplicaThatIsKilledIsReplacedInWritingStatus(t *testing.T) {
 	answers(t, soon, other, "after.replicas.test", "", 0)
 	k.wait(t, ns, "after", "Ready")
 }
+
+func TestEventsTellWhenAPolicyComesInForceAndGoesOutOfIt(t *testing.T) {
+	k := useKube(t)
+	ns := k.namespace(t, "events")
+	k.apply(t, publicOn(ns, "there", "there.events.test", ""))
+	first := k.agentauth(t, "first")
+	k.wait(t, ns, "there", "Ready")
+	broken := publicOn(ns, "flaps", "flaps.events.test", `  authorization: {rules: [{name: r, require: 'identity.sub = "x"'}]}`)
+	k.apply(t, broken)
+	k.wait(t, ns, "flaps", "Ready=False")
+	events := func(policy, reason string) string {
+		return k.kubectl(t, "", "get", "events.events.k8s.io", "-n", ns, "--field-selector", "regarding.name="+policy+",reason="+reason,
+			"-o", `jsonpath={range .items[*]}{.type} {.note} {.series.count}{"\n"}{end}`)
+	}
+	expect := func(policy, reason string, count int, words ...string) {
+		t.Helper()
+		within(t, soon, "Events of "+policy, func() error {
+			out := events(policy, reason)
+			if n := strings.Count(out, "\n"); n != count {
+				return fmt.Errorf("expected %d, got %q", count, out)
+			}
+			for _, word := range words {
+				if !strings.Contains(out, word) {
+					return fmt.Errorf("expected %q in %q", word, out)
+				}
+			}
+			return nil
+		})
+	}
+	expect("there", "Ready", 1, "Normal in force")
+	expect("flaps", "Invalid", 1, "Warning spec.authorization.rules[0].require: ")
+	k.apply(t, publicOn(ns, "flaps", "flaps.events.test", ""))
+	expect("flaps", "Ready", 1, "Normal in force")
+	if out := k.kubectl(t, "", "describe", "aap", "flaps", "-n", ns); !strings.Contains(out, "Invalid") || !strings.Contains(out, "agentauth.dev/controller") {
+		t.Errorf("expected Events in\n%s", out)
+	}
+
+	// A policy that goes in and out by what it refers to is counted, not told of again and again.
+	k.apply(t, strings.Replace(keysOn(ns, "refers", "refers.events.test", goodKey), "{name: keys, apiKey: {selector: {matchLabels: {for: refers}}}}", "{name: staff, basic: {users: {secretRef: {name: refers}}}}", 1))
+	for range 3 {
+		k.kubectl(t, "", "label", "secret", "refers", "-n", ns, "agentauth.dev/use=basic", "--overwrite")
+		k.has(t, ns, "refers", "Ready", "False", "RefInvalid")
+		k.kubectl(t, "", "label", "secret", "refers", "-n", ns, "agentauth.dev/use-")
+		k.has(t, ns, "refers", "Ready", "False", "RefNotFound")
+	}
+	expect("refers", "RefNotFound", 1, " 2") // client-go writes further counts every half an hour
+
+	// Another leader finds the statuses as they are to be.
+	must(t, first.Stop())
+	k.agentauth(t, "second")
+	k.apply(t, publicOn(ns, "other", "other.events.test", ""))
+	k.wait(t, ns, "other", "Ready")
+	expect("there", "Ready", 1)
+}

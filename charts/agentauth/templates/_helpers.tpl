@@ -162,6 +162,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 rules:
 - {apiGroups: [agentauth.dev], resources: [agentauthpolicies], verbs: [list, watch]}
 - {apiGroups: [agentauth.dev], resources: [agentauthpolicies/status], verbs: [patch]}
+- {apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}     # when a policy comes in force, or goes out of it
 # Those with the label agentauth.dev/use: RBAC cannot say so, the program asks for no others.
 - {apiGroups: [""], resources: [secrets, configmaps], verbs: [list, watch]}
 - {apiGroups: [gateway.networking.k8s.io], resources: [httproutes, grpcroutes, gateways, listenersets, referencegrants], verbs: [list, watch]}
