@@ -1,8 +1,10 @@
 package telemetry
 
 import (
+	"fmt"
 	"log/slog"
 
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
@@ -15,6 +17,9 @@ type Load struct {
 	Policies            []string
 	Secrets, ConfigMaps int
 	Problems            []authz.Problem
+	// Changes are the first policies that the load changed, Changed how many it did.
+	Changes []authz.PolicyChange
+	Changed int
 }
 
 // LoadLog says what came of loads: in log, metrics and readiness. Its fields are
@@ -31,6 +36,7 @@ type LoadLog struct {
 	Often bool
 
 	logged map[string]bool // the problems of the last load, if Often
+	begun  bool            // some load is in force
 }
 
 // Loaded says what came of a load. Loads come one after the other.
@@ -39,6 +45,7 @@ func (l *LoadLog) Loaded(load Load) {
 		l.refused(load)
 		return
 	}
+	l.begun = true
 	lines := make([]string, 0, len(load.Problems))
 	for _, p := range load.Problems {
 		lines = append(lines, l.Line(p))
@@ -46,12 +53,42 @@ func (l *LoadLog) Loaded(load Load) {
 	l.logProblems(lines)
 	l.Metrics.InForce(load.Policies, len(lines))
 	l.Readiness.InForce(lines)
+	l.logChanges(load)
 	counts := []any{"policies", len(load.Policies), "secrets", load.Secrets, "configMaps", load.ConfigMaps}
 	if l.Often {
 		l.Log.Debug("policies are in force", counts...)
 	}
 	if load.First || !l.Often {
 		l.Log.Info("policies are in force", counts...)
+	}
+}
+
+// logChanges says which policies are in force now that were not, and which are not
+// any more.
+func (l *LoadLog) logChanges(load Load) {
+	for _, c := range load.Changes {
+		message := "policy in force"
+		switch {
+		case c.Kind == authz.PolicyRemoved:
+			message = "policy no longer in force"
+		case c.Ready == v1alpha1.ReasonInvalid:
+			message = "policy not in force, its requests are answered 503"
+		}
+		about := []any{"policy", c.Policy, "change", string(c.Kind)}
+		switch {
+		case c.From == c.To && c.To == 0: // from files
+		case c.Kind == authz.PolicyChanged:
+			about = append(about, "generation", fmt.Sprintf("%d→%d", c.From, c.To))
+		default:
+			about = append(about, "generation", fmt.Sprint(max(c.From, c.To)))
+		}
+		if c.Kind != authz.PolicyRemoved {
+			about = append(about, "spec", c.Digest, "ready", c.Ready)
+		}
+		l.Log.Info(message, about...)
+	}
+	if more := load.Changed - len(load.Changes); more > 0 {
+		l.Log.Info("more policies changed than are logged one by one", "policies", load.Changed, "notLogged", more)
 	}
 }
 
@@ -75,9 +112,13 @@ func (l *LoadLog) logProblems(lines []string) {
 // refused says what is fatal; warnings would hide it.
 func (l *LoadLog) refused(load Load) {
 	var lines []string
+	message := "policies refused; what was loaded before stays in force"
+	if !l.begun {
+		message = "policies refused; nothing was loaded before, so nothing is in force"
+	}
 	for _, p := range load.Problems {
 		if p.Severity.Fatal() {
-			l.Log.Error("policies refused; what was loaded before stays in force", "problem", l.Line(p))
+			l.Log.Error(message, "problem", l.Line(p))
 			lines = append(lines, l.Line(p))
 		}
 	}

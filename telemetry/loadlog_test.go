@@ -34,7 +34,10 @@ func TestALoadOfADirectoryIsLoggedWithItsProblemsEachTime(t *testing.T) {
 
 func TestARefusedLoadIsLoggedWithItsFatalProblemsAlone(t *testing.T) {
 	said, l := loadLog(slog.LevelInfo, false)
-	l.Loaded(telemetry.Load{Problems: []authz.Problem{{Severity: authz.Warning, Message: "w"}, {Severity: authz.Invalid, Message: "e"}}})
+	refused := telemetry.Load{Problems: []authz.Problem{{Severity: authz.Warning, Message: "w"}, {Severity: authz.Invalid, Message: "e"}}}
+	l.Loaded(telemetry.Load{InForce: true, First: true})
+	said()
+	l.Loaded(refused)
 	text := said()
 	expect(t, text, `level=ERROR msg="policies refused; what was loaded before stays in force" problem="line of e"`)
 	expectNot(t, text, "line of w", "are in force")
@@ -63,5 +66,31 @@ func TestASourceThatIsLoadedOftenLogsWhatIsNew(t *testing.T) {
 	l.Loaded(load)
 	if text = said(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "line of a") {
 		t.Errorf("expected the problem that came back alone, got\n%s", text)
+	}
+}
+
+func TestTheFirstLoadThatIsRefusedSpeaksOfNoneBefore(t *testing.T) {
+	said, l := loadLog(slog.LevelInfo, false)
+	l.Loaded(telemetry.Load{Problems: []authz.Problem{{Severity: authz.Invalid, Message: "e"}}})
+	text := said()
+	expect(t, text, `msg="policies refused; nothing was loaded before, so nothing is in force" problem="line of e"`)
+	expectNot(t, text, "stays in force")
+}
+
+func TestEachPolicyThatChangesIsALine(t *testing.T) {
+	for _, often := range []bool{false, true} {
+		said, l := loadLog(slog.LevelInfo, often)
+		l.Loaded(telemetry.Load{InForce: true, Changed: 30, Changes: []authz.PolicyChange{
+			{Policy: "shop/a", Kind: authz.PolicyChanged, From: 4, To: 5, Digest: "sha256:abc", Ready: "Ready"},
+			{Policy: "shop/b", Kind: authz.PolicyAdded, Digest: "sha256:abd", Ready: "RefNotFound"},
+			{Policy: "shop/c", Kind: authz.PolicyChanged, From: 1, To: 1, Digest: "sha256:abe", Ready: "Invalid"},
+			{Policy: "shop/d", Kind: authz.PolicyRemoved, From: 7},
+		}})
+		expect(t, said(),
+			`level=INFO msg="policy in force" policy=shop/a change=changed generation=4→5 spec=sha256:abc ready=Ready`,
+			`level=INFO msg="policy in force" policy=shop/b change=added spec=sha256:abd ready=RefNotFound`,
+			`level=INFO msg="policy not in force, its requests are answered 503" policy=shop/c change=changed generation=1→1 spec=sha256:abe ready=Invalid`,
+			`level=INFO msg="policy no longer in force" policy=shop/d change=removed generation=7`,
+			`level=INFO msg="more policies changed than are logged one by one" policies=30 notLogged=26`)
 	}
 }

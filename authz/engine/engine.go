@@ -227,6 +227,15 @@ type Snapshot struct {
 	tenants map[poolKey]string
 }
 
+// Reports are those on the policies, the older first.
+func (s *Snapshot) Reports() []Report {
+	out := make([]Report, 0, len(s.find.Order()))
+	for _, n := range s.find.Order() {
+		out = append(out, s.reports[n])
+	}
+	return out
+}
+
 // Problems are what is wrong with the Input besides its policies: with the objects
 // by which the operator keeps tenants apart.
 func (s *Snapshot) Problems() []authz.Problem { return s.find.Problems() }

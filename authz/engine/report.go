@@ -32,16 +32,14 @@ type Report struct {
 // of policies of which nothing changed.
 func (s *Snapshot) report(prev *Snapshot) []Report {
 	s.reports = make([]Report, len(s.policies))
-	out := make([]Report, 0, len(s.find.Order()))
 	for _, n := range s.find.Order() {
 		if s.find.Same(prev.find, n) {
 			s.reports[n] = prev.reports[n]
 		} else {
 			s.reports[n] = s.reportOn(n)
 		}
-		out = append(out, s.reports[n])
 	}
-	return out
+	return s.Reports()
 }
 
 // reportOn makes the Report of a policy.

@@ -42,6 +42,8 @@ type Keeper struct {
 	// input is what is in force, tree what it was read from, in a directory.
 	input engine.Input
 	tree  *manifest.Tree
+	// changes compares the loads that came in force.
+	changes changes
 
 	mu sync.Mutex
 	// behind is since when a change is not in force; zero: everything is.
@@ -69,6 +71,10 @@ type Load struct {
 	Secrets, ConfigMaps int
 	// Problems are what is wrong, with Object and, in files, Position.
 	Problems []authz.Problem
+	// Changes are the first policies that the load changed, and Changed how many it
+	// did.
+	Changes []authz.PolicyChange
+	Changed int
 }
 
 // Directory puts the manifests of a directory in force, all or, if a problem is
@@ -87,7 +93,7 @@ func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, remains *ma
 			return nil, Load{Problems: problems}
 		}
 		k.input, k.tree = tree.Input, tree
-		return snapshot, loadOf(tree.Input, problems)
+		return snapshot, k.loadOf(tree.Input, snapshot.Reports(), problems)
 	})
 	if !load.InForce {
 		if tree != nil {
@@ -122,7 +128,7 @@ func (k *Keeper) Cluster(ctx context.Context, in engine.Input) (reports []engine
 	load := k.load(func() (snapshot *engine.Snapshot, l Load) {
 		snapshot, reports = k.Engine.CompileApart(in, wait)
 		k.input = in
-		return snapshot, loadOf(in, append(slices.Clip(snapshot.Problems()), problemsOf(reports, nil)...))
+		return snapshot, k.loadOf(in, reports, append(slices.Clip(snapshot.Problems()), problemsOf(reports, nil)...))
 	})
 	if !load.InForce {
 		now, policies := in.ByKey(), policiesOf(in)
@@ -233,10 +239,11 @@ func (k *Keeper) begin(ctx context.Context) {
 	k.Ready()
 }
 
-func loadOf(in engine.Input, problems []authz.Problem) Load {
+func (k *Keeper) loadOf(in engine.Input, reports []engine.Report, problems []authz.Problem) Load {
 	l := Load{Secrets: len(in.Secrets), ConfigMaps: len(in.ConfigMaps), Problems: problems}
 	for _, p := range in.Policies {
 		l.Policies = append(l.Policies, nameOf(p).String())
 	}
+	l.Changes, l.Changed = k.changes.next(in, reports)
 	return l
 }

@@ -137,12 +137,14 @@ func (s *service) cluster(d door) (follow func(context.Context) error, err error
 func (s *service) keepHealth(ctx context.Context, d door) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	stale := telemetry.StaleLog{Log: s.log, Readiness: s.readiness}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 			d.setReady(s.readiness.Serving())
+			stale.Look()
 		}
 	}
 }

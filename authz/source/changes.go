@@ -1,0 +1,109 @@
+package source
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"reflect"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/engine"
+)
+
+// maxChanges is how many changed policies of one load are told one by one.
+const maxChanges = 20
+
+// changes compares loads: which policies each put in force, changed or took away.
+type changes struct {
+	known map[types.NamespacedName]*known
+	pass  int
+}
+
+// known is a policy as the last load had it.
+type known struct {
+	name       types.NamespacedName
+	source     *v1alpha1.AgentAuthPolicy
+	generation int64 // before this pass
+	ready      string
+	pass       int              // the last one that had it
+	kind       authz.ChangeKind // in this pass; "" is none
+}
+
+// next returns what a load changed, by name: the first maxChanges, and how many
+// there are. An unchanged policy costs two look-ups.
+func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.PolicyChange, count int) {
+	if c.known == nil {
+		c.known = make(map[types.NamespacedName]*known, len(in.Policies))
+	}
+	c.pass++
+	var all []*known
+	note := func(k *known, kind authz.ChangeKind) {
+		if k.kind == "" {
+			k.kind, all = kind, append(all, k)
+		}
+	}
+	for _, p := range in.Policies {
+		k := c.known[nameOf(p)]
+		switch {
+		case k == nil:
+			k = &known{name: nameOf(p)}
+			c.known[k.name] = k
+			note(k, authz.PolicyAdded)
+		case k.source != p && (k.source.Generation != p.Generation || !reflect.DeepEqual(&k.source.Spec, &p.Spec)):
+			k.generation = k.source.Generation
+			note(k, authz.PolicyChanged)
+		default:
+			k.generation = p.Generation
+		}
+		k.source, k.pass = p, c.pass
+	}
+	for i := range reports {
+		k := c.known[reports[i].Policy]
+		if ready := reports[i].Conditions[0].Reason; k != nil && k.ready != ready {
+			k.ready = ready
+			note(k, authz.PolicyChanged)
+		}
+	}
+	if len(c.known) > len(in.Policies) {
+		for name, k := range c.known {
+			if k.pass != c.pass {
+				k.generation = k.source.Generation
+				delete(c.known, name)
+				note(k, authz.PolicyRemoved)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *known) int {
+		return cmp.Or(cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
+	})
+	for i, k := range all {
+		if i < maxChanges {
+			first = append(first, k.change())
+		}
+		k.kind = ""
+	}
+	return first, len(all)
+}
+
+func (k *known) change() authz.PolicyChange {
+	out := authz.PolicyChange{Policy: k.name.String(), Kind: k.kind, From: k.generation}
+	if k.kind != authz.PolicyRemoved {
+		out.To, out.Digest, out.Ready = k.source.Generation, digestOf(k.source), k.ready
+	}
+	return out
+}
+
+// digestOf is a short digest of a spec as it was written.
+func digestOf(p *v1alpha1.AgentAuthPolicy) string {
+	data, err := json.Marshal(p.Spec)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:6])
+}
