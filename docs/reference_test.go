@@ -38,7 +38,8 @@ func TestEveryReasonHasItsRowInOrder(t *testing.T) {
 	for _, r := range authz.Reasons() {
 		want = append(want, string(r))
 	}
-	if got := quoted(firstCells(read(t, "reasons.md"))); !slices.Equal(got, want) {
+	reasons, _, _ := strings.Cut(read(t, "reasons.md"), "\n## Warnings")
+	if got := quoted(firstCells(reasons)); !slices.Equal(got, want) {
 		t.Errorf("reasons.md: expected the rows %q, got %q", want, got)
 	}
 }

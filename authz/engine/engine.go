@@ -105,6 +105,15 @@ func (e *Engine) Behind() time.Time {
 	return time.Time{}
 }
 
+// Beside warns of the only policy of a snapshot that is not in force: of what it
+// would do to the policies of its namespace that are.
+func (e *Engine) Beside(one *Snapshot) []authz.Problem {
+	if s := e.current.Load(); s != nil {
+		return s.find.WouldHide(one.find)
+	}
+	return nil
+}
+
 // HostnameGrants are the ConfigMaps of hostname grants in force.
 func (e *Engine) HostnameGrants() []*Object {
 	if s := e.current.Load(); s != nil {

@@ -82,7 +82,7 @@ func (s *Snapshot) reportOn(n int) Report {
 	}
 	ok, fine := isAccepted(accepted), "valid, and its routes are decided by it"
 	if ok {
-		r.Problems = append(r.Problems, programmed.Problems...)
+		r.Problems = append(append(r.Problems, programmed.Problems...), s.find.Hides(n)...)
 		switch {
 		case programmed.Rejects:
 			accepted, ok = programmed.Reason, false

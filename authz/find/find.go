@@ -108,7 +108,7 @@ func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trac
 		refused(trace, "host "+r.Host+" is not its namespace's")
 		return hostDisputed()
 	}
-	trace.Add(authz.Step{Stage: authz.StageMatch, Outcome: authz.StepNone, Read: asked(trace, r)})
+	s.none(trace, r, view, f)
 	if s.options.AllowUnmatched && !s.closed && !s.guards(r, f) {
 		return answerWith(policy.Unmatched(r, s.reserved.unmatched(r, f.namespaces)))
 	}

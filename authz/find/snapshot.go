@@ -1,6 +1,7 @@
 package find
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -51,6 +52,8 @@ type Snapshot struct {
 	verdicts   map[tenantHost]verdict
 	placed     []*placed
 	programmed []*Programmed
+	// hides are the warnings of Hides, by number.
+	hides [][]authz.Problem
 	// over are the policies that are over a bound of their namespace, and what is
 	// in force of each instead.
 	over map[*Policy]*Policy
@@ -82,7 +85,7 @@ func (s *Snapshot) Programmed(n int) *Programmed { return s.programmed[n] }
 // what they were in an earlier snapshot.
 func (s *Snapshot) Same(prev *Snapshot, n int) bool {
 	return prev != nil && n < len(prev.placed) && prev.placed[n] == s.placed[n] &&
-		(prev.attached == s.attached || s.Status(n).Same(prev.Status(n))) && s.programmed[n].same(prev.programmed[n])
+		(prev.attached == s.attached || s.Status(n).Same(prev.Status(n))) && s.programmed[n].same(prev.programmed[n]) && slices.Equal(s.hides[n], prev.hides[n])
 }
 
 // Reserved are the reserved headers of hostname patterns: those that namespaces

@@ -41,6 +41,7 @@ func Update(prev *Snapshot, options Options, in Input, policies []Listed) (next 
 	u.hasRoutes = u.attached.HasRoutes()
 	u.judge()
 	u.place()
+	u.hide()
 	u.reserve()
 	u.program()
 	return u.Snapshot, u.listed

@@ -39,11 +39,11 @@ func statusLine(p authz.Problem) string {
 func messageWithRef(p authz.Problem) string {
 	switch {
 	case p.Ref == "":
-		return p.Message
+		return p.Text()
 	case p.Key == "":
-		return p.Ref + ": " + p.Message
+		return p.Ref + ": " + p.Text()
 	}
-	return p.Ref + ", entry " + p.Key + ": " + p.Message
+	return p.Ref + ", entry " + p.Key + ": " + p.Text()
 }
 
 // printedProblem is a problem as validate -o json prints it.

@@ -62,7 +62,7 @@ func (s *service) openWebhook(ctx context.Context) (hook, error) {
 	server, err := webhook.Listen(webhook.Config{
 		Address: f.address, Log: s.log,
 		Certificate: s.shown(certificate),
-		Judge:       webhook.Judge{Options: s.options, HostnameGrants: s.kernel.HostnameGrants, CheckURL: s.client.Check},
+		Judge:       webhook.Judge{Options: s.options, HostnameGrants: s.kernel.HostnameGrants, Beside: s.kernel.Beside, CheckURL: s.client.Check},
 		Reviewed:    s.metrics.Reviewed,
 	})
 	if err != nil {

@@ -15,6 +15,9 @@ type Judge struct {
 	// HostnameGrants are the ConfigMaps of hostname grants in force; nil: there are
 	// none.
 	HostnameGrants func() []*engine.Object
+	// Beside, if not nil, warns of the only policy of a snapshot, beside the policies
+	// of its namespace that are in force.
+	Beside func(*engine.Snapshot) []authz.Problem
 	// CheckURL says why a URL will never be fetched; nil: that is not told.
 	CheckURL func(url string) error
 }
@@ -43,14 +46,22 @@ func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) (v verdict) {
 	if j.HostnameGrants != nil {
 		in.HostnameGrants = j.HostnameGrants()
 	}
-	_, reports := e.Compile(in)
+	snapshot, reports := e.Compile(in)
 	for _, problem := range reports[0].Problems {
+		if problem.Lint == authz.HidesWildcard && j.Beside != nil {
+			continue // as Beside has it
+		}
 		switch problem.Severity {
 		case authz.Invalid:
 			v.invalid = append(v.invalid, problem)
 		case authz.Warning, authz.Conflicting: // without others: what the operator does not grant
 			v.warnings = append(v.warnings, problem.String())
 		default: // of objects that are not here
+		}
+	}
+	if j.Beside != nil {
+		for _, problem := range j.Beside(snapshot) {
+			v.warnings = append(v.warnings, problem.String())
 		}
 	}
 	return v
