@@ -34,6 +34,9 @@ func (nobody) Ready() <-chan struct{} { return nil }
 func (nobody) Status() jwks.Status    { return jwks.Status{} }
 
 func (nobody) Lookup(context.Context, string, string) ([]jwks.Key, error) { return nil, nil }
+func (nobody) Renewed(context.Context, string, string, []jwks.Key) ([]jwks.Key, error) {
+	return nil, jwks.ErrUnknownKey
+}
 
 func newEngine() *engine.Engine {
 	scheduler := work.New(work.Options{Slots: 1})

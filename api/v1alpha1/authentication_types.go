@@ -186,7 +186,8 @@ type JWT struct {
 	// +optional
 	HMAC *HMAC `json:"hmac,omitempty"`
 
-	// Algorithms are the accepted signature algorithms (RFC 7518 3.1, RFC 8037).
+	// Algorithms are the accepted signature algorithms (RFC 7518 3.1, RFC 8037);
+	// EdDSA and Ed25519 (RFC 9864) are two names of one.
 	// Default: with hmac HS256, otherwise RS256, RS384, RS512, PS256, PS384,
 	// PS512, ES256, ES384, ES512 and EdDSA (Ed25519). Keys must fit: RSA of at
 	// least 2048 bits.
@@ -235,7 +236,7 @@ type JWT struct {
 
 // Algorithm is a signature algorithm of JOSE.
 //
-// +kubebuilder:validation:Enum=HS256;HS384;HS512;RS256;RS384;RS512;PS256;PS384;PS512;ES256;ES384;ES512;EdDSA
+// +kubebuilder:validation:Enum=HS256;HS384;HS512;RS256;RS384;RS512;PS256;PS384;PS512;ES256;ES384;ES512;EdDSA;Ed25519
 type Algorithm string
 
 // JWKS says where public keys are; exactly one.

@@ -26,7 +26,8 @@ type JWT struct {
 	// Audiences: one of them must be in `aud`, unless AnyAudience.
 	Audiences   []string
 	AnyAudience bool
-	Algorithms  []string
+	// Algorithms are as [jwks.Algorithm] names them.
+	Algorithms []string
 	// TokenTypes are in lower case, without "application/"; NoType accepts
 	// tokens that do not say.
 	TokenTypes []string
@@ -107,7 +108,7 @@ func (j *JWT) accept(ctx context.Context, p *Presented) (*Verified, error) {
 	if err := j.checkType(t); err != nil {
 		return nil, err
 	}
-	if !slices.Contains(j.Algorithms, t.Algorithm) {
+	if !slices.Contains(j.Algorithms, jwks.Algorithm(t.Algorithm)) {
 		return nil, reject(authz.SignatureInvalid, "its algorithm is not one the policy accepts: "+strings.Join(j.Algorithms, ", "))
 	}
 	if err := j.verify(ctx, t); err != nil {
@@ -249,26 +250,4 @@ func actor(v any) (*authz.Actor, bool) {
 	a.Subject, _ = ClaimText(m["sub"])
 	a.Issuer, _ = m["iss"].(string)
 	return a, true
-}
-
-func (j *JWT) candidates(ctx context.Context, t *Token) ([]any, error) {
-	if j.Secret != nil {
-		return []any{j.Secret}, nil
-	}
-	found, err := j.Keys.Lookup(ctx, t.KeyID, t.Algorithm)
-	var down *jwks.UnavailableError
-	switch {
-	case err == nil:
-	case errors.Is(err, jwks.ErrUnknownKey):
-		return nil, reject(authz.KeyUnknown, "the issuer has no key with the token's kid and algorithm")
-	case errors.As(err, &down):
-		return nil, &Unavailable{Reason: authz.Unavailable, RetryAfter: down.RetryAfter, Detail: down.Error()}
-	default:
-		return nil, &Unavailable{Reason: authz.Unavailable, Detail: "the issuer's keys could not be had in time"}
-	}
-	keys := make([]any, len(found))
-	for i, k := range found {
-		keys[i] = k.Public
-	}
-	return keys, nil
 }

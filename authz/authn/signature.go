@@ -7,10 +7,10 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-
-	"github.com/go-jose/go-jose/v4"
+	"strconv"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -25,40 +25,95 @@ type attempt struct {
 }
 
 // verify checks the signature with the policy's keys. Nothing of what
-// go-jose reads in the token is used: the claims are those of ParseToken. Only
+// a library reads in the token is used: the claims are those of ParseToken. Only
 // the token's algorithm is admitted, and the policy accepts that one.
 func (j *JWT) verify(ctx context.Context, t *Token) error {
-	keys, err := j.candidates(ctx, t)
-	if err != nil {
-		return err
+	if j.Secret != nil {
+		return j.tryAll(ctx, t, []any{j.Secret})
 	}
-	jws, err := jose.ParseSignedCompact(t.Raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(t.Algorithm)})
-	if err == nil {
-		for _, key := range keys {
-			switch ok, err := j.try(ctx, t, jws, key); {
-			case err != nil:
-				return err
-			case ok:
-				return nil
-			}
+	keys, err := j.Keys.Lookup(ctx, t.KeyID, t.Algorithm)
+	if err != nil {
+		return noKeys(err, t)
+	}
+	failed := j.tryAll(ctx, t, publicKeys(keys))
+	if !errors.Is(failed, errSignature) {
+		return failed
+	}
+	// The issuer may have other keys by now, under the same kid too.
+	switch keys, err = j.Keys.Renewed(ctx, t.KeyID, t.Algorithm, keys); {
+	case errors.Is(err, jwks.ErrUnknownKey):
+		return failed
+	case err != nil:
+		return noKeys(err, t)
+	}
+	return j.tryAll(ctx, t, publicKeys(keys))
+}
+
+var errSignature = reject(authz.SignatureInvalid, "no key of the issuer verifies the signature")
+
+// tryAll returns nil if one of the keys verifies the signature, errSignature if
+// none does.
+func (j *JWT) tryAll(ctx context.Context, t *Token, keys []any) error {
+	signature, ok := readSignature(t)
+	if !ok {
+		return errSignature
+	}
+	for _, key := range keys {
+		switch ok, err := j.try(ctx, t, signature, key); {
+		case err != nil:
+			return err
+		case ok:
+			return nil
 		}
 	}
-	return reject(authz.SignatureInvalid, "no key of the issuer verifies the signature")
+	return errSignature
 }
+
+func publicKeys(keys []jwks.Key) []any {
+	out := make([]any, len(keys))
+	for i, k := range keys {
+		out[i] = k.Public
+	}
+	return out
+}
+
+// noKeys is the error of a token that there is no key for.
+func noKeys(err error, t *Token) error {
+	var down *jwks.UnavailableError
+	switch {
+	case errors.Is(err, jwks.ErrUnknownKey):
+		return &Rejected{Reason: authz.KeyUnknown, Detail: "the issuer has no key with the token's kid and algorithm", Came: func() string { return came(err, t) }}
+	case errors.As(err, &down):
+		return &Unavailable{Reason: authz.Unavailable, RetryAfter: down.RetryAfter, Detail: down.Error()}
+	}
+	return &Unavailable{Reason: authz.Unavailable, Detail: "the issuer's keys could not be had in time"}
+}
+
+// came names the token's kid and algorithm, and the keys that are held.
+func came(err error, t *Token) string {
+	text := fmt.Sprintf("kid %s, alg %s", authz.Cut(strconv.Quote(t.KeyID), maxCame), authz.Cut(strconv.Quote(t.Algorithm), maxCame))
+	var unknown *jwks.UnknownKeyError
+	if errors.As(err, &unknown) {
+		text += "; held: " + unknown.Held()
+	}
+	return text
+}
+
+// maxCame bounds what a trace repeats of a token.
+const maxCame = 100
 
 // try verifies the signature with one key. Methods that share a key set do not
 // try a key twice.
-func (j *JWT) try(ctx context.Context, t *Token, jws *jose.JSONWebSignature, key any) (ok bool, err error) {
+func (j *JWT) try(ctx context.Context, t *Token, signature *signature, key any) (ok bool, err error) {
 	for _, a := range t.attempts {
 		if same(a.key, key) {
 			return a.ok, nil
 		}
 	}
 	if kind, slow := slowKey(key); slow || len(t.attempts) >= freeKeys {
-		ok, err = j.inTurn(ctx, kind, jws, key)
+		ok, err = j.inTurn(ctx, kind, signature, key)
 	} else if err = ctx.Err(); err == nil {
-		_, failed := jws.Verify(key)
-		ok = failed == nil
+		ok = signature.verifies(key)
 	}
 	switch {
 	case err == nil:
@@ -72,11 +127,10 @@ func (j *JWT) try(ctx context.Context, t *Token, jws *jose.JSONWebSignature, key
 }
 
 // inTurn verifies when it is the owner's turn.
-func (j *JWT) inTurn(ctx context.Context, kind string, jws *jose.JSONWebSignature, key any) (bool, error) {
+func (j *JWT) inTurn(ctx context.Context, kind string, signature *signature, key any) (bool, error) {
 	result := make(chan bool, 1)
 	err := j.Scheduler.Do(ctx, work.Task{Owner: j.Owner, Kind: kind}, func() {
-		_, failed := jws.Verify(key)
-		result <- failed == nil
+		result <- signature.verifies(key)
 	})
 	if err != nil {
 		return false, err

@@ -234,6 +234,10 @@ func (a *answers) Lookup(context.Context, string, string) ([]jwks.Key, error) {
 	return a.keys, a.err
 }
 
+func (a *answers) Renewed(context.Context, string, string, []jwks.Key) ([]jwks.Key, error) {
+	return nil, jwks.ErrUnknownKey
+}
+
 func TestKeysThatCannotBeHadAreNoBadToken(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error

@@ -13,6 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
@@ -129,7 +130,7 @@ func algorithms(src *v1alpha1.JWT) []string {
 	case len(src.Algorithms) > 0:
 		out := make([]string, len(src.Algorithms))
 		for i, a := range src.Algorithms {
-			out[i] = string(a)
+			out[i] = jwks.Algorithm(string(a))
 		}
 		return out
 	case src.HMAC != nil:

@@ -93,6 +93,10 @@ func (f *fetched) Lookup(ctx context.Context, kid, alg string) ([]jwks.Key, erro
 	return []jwks.Key{{Algorithms: []string{"ES256"}, Public: signingKey().Public()}}, nil
 }
 
+func (f *fetched) Renewed(context.Context, string, string, []jwks.Key) ([]jwks.Key, error) {
+	return nil, jwks.ErrUnknownKey
+}
+
 var signingKey = sync.OnceValue(func() *ecdsa.PrivateKey {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

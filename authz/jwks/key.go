@@ -42,7 +42,7 @@ type Key struct {
 	ID string
 
 	// Algorithms are the JWS algorithms that the key may verify: its own `alg`,
-	// or else all that fit its type and curve.
+	// or else all that fit its type and curve. They are as [Algorithm] names them.
 	Algorithms []string
 
 	// Public is *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
@@ -58,27 +58,27 @@ type Key struct {
 // is not used to decode: it refuses keys for their x5c, refuses RSA keys of more
 // than 4096 bits, and accepts line breaks and stray bits in base64url.
 type jwk struct {
-	Kty    string   `json:"kty"`
-	Kid    string   `json:"kid"`
-	Use    string   `json:"use"`
-	KeyOps []string `json:"key_ops"`
-	Alg    string   `json:"alg"`
+	Kty    text  `json:"kty"`
+	Kid    text  `json:"kid"`
+	Use    text  `json:"use"`
+	KeyOps texts `json:"key_ops"`
+	Alg    text  `json:"alg"`
 
-	Crv string `json:"crv"`
-	X   string `json:"x"`
-	Y   string `json:"y"`
-	N   string `json:"n"`
-	E   string `json:"e"`
+	Crv text `json:"crv"`
+	X   text `json:"x"`
+	Y   text `json:"y"`
+	N   text `json:"n"`
+	E   text `json:"e"`
 
 	// Private and symmetric members. Only their presence matters.
-	K   jsontext.Value `json:"k"`
-	D   jsontext.Value `json:"d"`
-	P   jsontext.Value `json:"p"`
-	Q   jsontext.Value `json:"q"`
-	DP  jsontext.Value `json:"dp"`
-	DQ  jsontext.Value `json:"dq"`
-	QI  jsontext.Value `json:"qi"`
-	Oth jsontext.Value `json:"oth"`
+	K   present `json:"k"`
+	D   present `json:"d"`
+	P   present `json:"p"`
+	Q   present `json:"q"`
+	DP  present `json:"dp"`
+	DQ  present `json:"dq"`
+	QI  present `json:"qi"`
+	Oth present `json:"oth"`
 }
 
 // parseKey returns a key, or why the key is not used. The error is a fixed
@@ -96,29 +96,43 @@ func parseKey(value jsontext.Value) (Key, error) {
 		return Key{}, err
 	}
 	if k.Alg != "" {
-		if !slices.Contains(algorithms, k.Alg) {
+		alg := Algorithm(string(k.Alg))
+		if !slices.Contains(algorithms, alg) {
 			return Key{}, errors.New("alg names no signature algorithm that fits the key's type and size")
 		}
-		algorithms = []string{k.Alg}
+		algorithms = []string{alg}
 	}
 	thumbprint, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
 	if err != nil {
 		return Key{}, errors.New("the key has no thumbprint")
 	}
-	return Key{k.Kid, algorithms, public, base64.RawURLEncoding.EncodeToString(thumbprint)}, nil
+	return Key{string(k.Kid), algorithms, public, base64.RawURLEncoding.EncodeToString(thumbprint)}, nil
 }
+
+// What `use` may be (RFC 7517 section 4.2). SPIFFE bundles hold keys for tokens
+// and keys for certificates side by side (SPIFFE Trust Domain and Bundle 4.2).
+const (
+	signatureUse   = "sig"
+	spiffeTokenUse = "jwt-svid"
+	certificateUse = "x509-svid"
+)
+
+// errCertificateKey is no mistake of the set: nobody has to act.
+var errCertificateKey = errors.New("use is x509-svid, a key for certificates")
 
 // checkUse refuses keys that are not public, and keys that are not for
 // signatures by their own words. Everybody can sign with a published private key.
 func (k *jwk) checkUse() error {
 	switch {
-	case k.Kty == "oct" || k.K != nil:
+	case k.Kty == "oct" || bool(k.K):
 		return errors.New("a symmetric key: shared secrets belong into hmac, not into a key set")
-	case slices.ContainsFunc([]jsontext.Value{k.D, k.P, k.Q, k.DP, k.DQ, k.QI, k.Oth}, func(v jsontext.Value) bool { return v != nil }):
+	case bool(k.D || k.P || k.Q || k.DP || k.DQ || k.QI || k.Oth):
 		return errors.New("the private key is in the set: replace it, it is known to everyone who can read the set")
-	case k.Use != "" && k.Use != "sig":
-		return errors.New("use is not sig")
-	case k.KeyOps != nil && !slices.Contains(k.KeyOps, "verify"):
+	case k.Use == certificateUse:
+		return errCertificateKey
+	case k.Use != "" && k.Use != signatureUse && k.Use != spiffeTokenUse:
+		return errors.New("use is neither sig nor jwt-svid")
+	case len(k.KeyOps) > 0 && !slices.Contains(k.KeyOps, "verify"):
 		return errors.New("key_ops is without verify")
 	}
 	return nil
@@ -140,8 +154,8 @@ func (k *jwk) material() (crypto.PublicKey, []string, error) {
 }
 
 func (k *jwk) rsa() (*rsa.PublicKey, error) {
-	modulus, okN := decode(k.N)
-	exponent, okE := decode(k.E)
+	modulus, okN := decode(string(k.N))
+	exponent, okE := decode(string(k.E))
 	if !okN || !okE {
 		return nil, errors.New("n or e is missing or not base64url")
 	}
@@ -162,12 +176,12 @@ func (k *jwk) rsa() (*rsa.PublicKey, error) {
 }
 
 func (k *jwk) ec() (crypto.PublicKey, []string, error) {
-	c, known := curves[k.Crv]
+	c, known := curves[string(k.Crv)]
 	if !known {
 		return nil, nil, errors.New("crv is none of P-256, P-384 and P-521")
 	}
-	x, okX := decode(k.X)
-	y, okY := decode(k.Y)
+	x, okX := decode(string(k.X))
+	y, okY := decode(string(k.Y))
 	size := (c.curve.Params().BitSize + 7) / 8
 	if !okX || !okY || len(x) != size || len(y) != size { // RFC 7518 section 6.2.1.2: full length
 		return nil, nil, errors.New("x or y is missing, not base64url or not as long as the curve says")
@@ -183,7 +197,7 @@ func (k *jwk) ed25519() (ed25519.PublicKey, error) {
 	if k.Crv != "Ed25519" {
 		return nil, errors.New("crv is not Ed25519, the only one of EdDSA that is supported")
 	}
-	x, ok := decode(k.X)
+	x, ok := decode(string(k.X))
 	if !ok || len(x) != ed25519.PublicKeySize {
 		return nil, errors.New("x is missing, not base64url or not 32 bytes long")
 	}

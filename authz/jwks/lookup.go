@@ -23,12 +23,24 @@ func (r *Remote) Lookup(ctx context.Context, kid, alg string) ([]Key, error) {
 			return keys, nil
 		}
 	}
-	return r.lookupMissing(ctx, kid, alg)
+	return r.lookupMissing(ctx, func(now *held) []Key { return now.find(kid, alg) })
+}
+
+// Renewed implements Set. What is held may be newer than what was tried.
+func (r *Remote) Renewed(ctx context.Context, kid, alg string, tried []Key) ([]Key, error) {
+	r.Start()
+	find := func(now *held) []Key { return now.findBeside(tried, kid, alg) }
+	if now := r.fresh(); now != nil {
+		if keys := find(now); len(keys) > 0 {
+			return keys, nil
+		}
+	}
+	return r.lookupMissing(ctx, find)
 }
 
 // lookupMissing looks for a key that is not held. It waits for the refresh under
 // way, if any, and then for one of its own, if a lookup may ask for one.
-func (r *Remote) lookupMissing(ctx context.Context, kid, alg string) ([]Key, error) {
+func (r *Remote) lookupMissing(ctx context.Context, find func(*held) []Key) ([]Key, error) {
 	due := r.want()
 	if due == nil {
 		return nil, r.missing(nil)
@@ -47,7 +59,7 @@ func (r *Remote) lookupMissing(ctx context.Context, kid, alg string) ([]Key, err
 			return nil, err
 		}
 		if now := r.fresh(); now != nil {
-			if keys := now.find(kid, alg); len(keys) > 0 {
+			if keys := find(now); len(keys) > 0 {
 				return keys, nil
 			}
 		}
@@ -145,8 +157,8 @@ func (r *Remote) wakeUp() {
 // missing is the error of a lookup whose key is not held. Why tells more than the
 // last attempt did, where no keys are held; nil: nothing more.
 func (r *Remote) missing(why error) error {
-	if r.fresh() != nil {
-		return ErrUnknownKey
+	if now := r.fresh(); now != nil {
+		return &UnknownKeyError{now.index}
 	}
 	return r.unavailable(why)
 }

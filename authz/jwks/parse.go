@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -22,8 +24,9 @@ const (
 
 // Parse reads a JWK Set: at most 1 MiB, 256 keys and 8,192 members and elements,
 // no duplicate names at any depth, nothing after it. A key that cannot verify a signature here is not
-// used, and a Warning with Field "keys[3]" says why; a set without a usable key
-// is an error. Beyond the bound of package authz the last Warning says how many
+// used, and a Warning with Field "keys[3]" says why, unless the key is one for
+// certificates of SPIFFE, which belongs there; a set without a usable key is an
+// error. Beyond the bound of package authz the last Warning says how many
 // there are. No error and no warning repeats what was read.
 func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 	if len(data) > maxBytes {
@@ -55,6 +58,9 @@ func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 		if first == nil {
 			first = fmt.Errorf("key %d: %w", i, err)
 		}
+		if errors.Is(err, errCertificateKey) {
+			continue
+		}
 		problems.Add(authz.Problem{
 			Severity: authz.Warning,
 			Field:    fmt.Sprintf("keys[%d]", i),
@@ -63,11 +69,30 @@ func Parse(data []byte) (keys []Key, warnings []authz.Problem, err error) {
 	}
 	switch {
 	case len(keys) > 0:
+		untried(keys, &problems)
 		return keys, problems.All(), nil
 	case first == nil:
 		return nil, nil, errors.New("the key set is empty")
 	}
-	return nil, problems.All(), fmt.Errorf("none of the %d keys is usable; %w", problems.Len(), first)
+	return nil, problems.All(), fmt.Errorf("none of the %d keys is usable; %w", len(set.Keys), first)
+}
+
+// untried warns of keys without kid that no token is tried with.
+func untried(keys []Key, problems *authz.Problems) {
+	count := map[string]int{}
+	for _, k := range keys {
+		for _, alg := range k.Algorithms {
+			if k.ID == "" {
+				count[alg]++
+			}
+		}
+	}
+	for _, alg := range slices.Sorted(maps.Keys(count)) {
+		if n := count[alg]; n > maxCandidates {
+			problems.Add(authz.Problem{Severity: authz.Warning, Field: "keys",
+				Message: fmt.Sprintf("%d keys without kid may verify %s, and a token is tried with the first %d of them: give each key a kid", n, alg, maxCandidates)})
+		}
+	}
 }
 
 // malformed describes an error of the JSON library, whose own text quotes the

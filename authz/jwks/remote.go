@@ -18,9 +18,10 @@ import (
 //   - A set without keys is fetched again after 10 s. If it never had any, the
 //     times grow from there to 5 min. Lookups wait for the first attempt; later
 //     ones are unavailable at once, and let the next attempt be after 10 s again.
-//   - A lookup of an unknown kid starts a refresh before its time, at most once in
-//     10 s, and waits for it. In between the answer is ErrUnknownKey at once, and
-//     the refresh follows when the 10 s are over.
+//   - A lookup of an unknown kid, or for a signature that no held key verifies,
+//     starts a refresh before its time, at most once in 10 s for all of them, and
+//     waits for it. In between the answer is ErrUnknownKey at once, and the refresh
+//     follows when the 10 s are over. Scheduled refreshes do not count.
 //   - A lookup waits for 1 s at most, and only if there is a place for it.
 //   - The last good keys serve for 24 h after they were fetched.
 type Remote struct {

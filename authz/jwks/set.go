@@ -10,26 +10,70 @@ package jwks
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// maxCandidates is how many keys a token may be tried with.
+// maxCandidates is how many keys a token may be tried with. Of more keys that fit,
+// the first of the set are.
 const maxCandidates = 16
 
 // Set finds the keys that can verify a token.
 type Set interface {
-	// Lookup returns the keys with this `kid` that may verify alg, or all keys
-	// that may verify alg if kid is "". They are at least 1 and at most 16, in
-	// the set's order. Lookup may wait for a key that is not held, for a second at
-	// most. The error is ErrUnknownKey or an *UnavailableError.
+	// Lookup returns the keys with this `kid` that may verify alg; if there is none,
+	// those without kid that may (a kid is a hint, RFC 7515 section 4.1.4); if kid is
+	// "", all keys that may. They are at least 1 and at most 16, in the set's order.
+	// Lookup may wait for a key that is not held, for a second at most. The error is
+	// ErrUnknownKey or an *UnavailableError.
 	Lookup(ctx context.Context, kid, alg string) ([]Key, error)
+
+	// Renewed is Lookup for a token that none of the keys tried verifies: a provider
+	// may have new keys without kid, or under the same one (RFC 7517 section 4.5).
+	// It returns keys that are not among those tried. It waits as Lookup does, and
+	// what it makes a provider do has the same bound.
+	Renewed(ctx context.Context, kid, alg string, tried []Key) ([]Key, error)
 }
 
-// ErrUnknownKey says that keys are held and none of them has this kid and fits
-// this algorithm: the credential is bad.
-var ErrUnknownKey = errors.New("no key with this id and algorithm")
+// ErrUnknownKey says that keys are held and none of them may verify the token: the
+// credential is bad. It is an *UnknownKeyError.
+var ErrUnknownKey error = &UnknownKeyError{}
+
+// UnknownKeyError is an ErrUnknownKey that knows the keys that are held.
+type UnknownKeyError struct{ held *index }
+
+func (e *UnknownKeyError) Error() string { return "no key with this id and algorithm" }
+
+// Is makes each one an ErrUnknownKey.
+func (e *UnknownKeyError) Is(target error) bool { return target == ErrUnknownKey }
+
+// Held lists the keys: the id of each, and the algorithms it may verify. It repeats
+// what a provider published, so it is for the owner of the policy only.
+func (e *UnknownKeyError) Held() string {
+	if e.held == nil || len(e.held.keys) == 0 {
+		return "none"
+	}
+	var out []string
+	for i, k := range e.held.keys {
+		if i == maxTold {
+			out = append(out, fmt.Sprintf("and %d more", len(e.held.keys)-maxTold))
+			break
+		}
+		id := "no kid"
+		if k.ID != "" {
+			id = "kid " + strconv.Quote(authz.Cut(k.ID, 100))
+		}
+		out = append(out, id+" ("+strings.Join(k.Algorithms, " ")+")")
+	}
+	return strings.Join(out, ", ")
+}
+
+// maxTold is how many keys are listed.
+const maxTold = 16
 
 // UnavailableError says that the token cannot be verified now: no keys are
 // held, or ctx ended while Lookup waited.
@@ -55,25 +99,30 @@ func (s static) Lookup(_ context.Context, kid, alg string) ([]Key, error) {
 	if keys := s.find(kid, alg); len(keys) > 0 {
 		return keys, nil
 	}
+	return nil, &UnknownKeyError{s.index}
+}
+
+func (static) Renewed(context.Context, string, string, []Key) ([]Key, error) {
 	return nil, ErrUnknownKey
 }
 
 // index finds keys by kid and algorithm.
 type index struct {
-	named map[name][]Key
+	named map[name][]Key   // those without a kid as well
 	fits  map[string][]Key // by algorithm
+	keys  []Key
 }
 
 type name struct{ kid, alg string }
 
 func newIndex(keys []Key) *index {
-	x := &index{map[name][]Key{}, map[string][]Key{}}
+	x := &index{map[name][]Key{}, map[string][]Key{}, keys}
 	for _, key := range keys {
 		for _, alg := range key.Algorithms {
 			if here := x.fits[alg]; len(here) < maxCandidates {
 				x.fits[alg] = append(here, key)
 			}
-			if here := x.named[name{key.ID, alg}]; key.ID != "" && len(here) < maxCandidates {
+			if here := x.named[name{key.ID, alg}]; len(here) < maxCandidates {
 				x.named[name{key.ID, alg}] = append(here, key)
 			}
 		}
@@ -82,8 +131,23 @@ func newIndex(keys []Key) *index {
 }
 
 func (x *index) find(kid, alg string) []Key {
+	alg = Algorithm(alg)
 	if kid == "" {
 		return x.fits[alg]
 	}
-	return x.named[name{kid, alg}]
+	if keys := x.named[name{kid, alg}]; len(keys) > 0 {
+		return keys
+	}
+	return x.named[name{"", alg}]
+}
+
+// findBeside is find without keys that were tried.
+func (x *index) findBeside(tried []Key, kid, alg string) []Key {
+	var out []Key
+	for _, key := range x.find(kid, alg) {
+		if !slices.ContainsFunc(tried, func(t Key) bool { return t.Thumbprint == key.Thumbprint }) {
+			out = append(out, key)
+		}
+	}
+	return out
 }

@@ -18,22 +18,29 @@ func ids(keys []Key) (ids []string) {
 func TestAStaticSetFindsByKidAndAlgorithm(t *testing.T) {
 	set := Static([]Key{key("a", "RS256", "PS256"), key("b", "ES256"), key("a", "ES256"), key("", "ES256")})
 	for _, c := range []struct{ kid, alg, want string }{
-		{"a", "RS256", "[a]"},
-		{"a", "ES256", "[a]"},
-		{"b", "ES256", "[b]"},
-		{"", "ES256", "[b a ]"},
-		{"", "PS256", "[a]"},
-		{"b", "RS256", "[]"},
-		{"A", "RS256", "[]"},
-		{"c", "ES256", "[]"},
-		{"", "HS256", "[]"},
-		{"a", "none", "[]"},
-		{"a", "", "[]"},
+		{"a", "RS256", `["a"]`},
+		{"a", "ES256", `["a"]`},
+		{"b", "ES256", `["b"]`},
+		{"", "ES256", `["b" "a" ""]`},
+		{"", "PS256", `["a"]`},
+		{"b", "RS256", `[]`},
+		{"A", "RS256", `[]`},
+		{"c", "ES256", `[""]`}, // a kid is a hint: the key without one may be it
+		{"c", "RS256", `[]`},
+		{"", "HS256", `[]`},
+		{"a", "none", `[]`},
+		{"a", "", `[]`},
 	} {
 		keys, err := set.Lookup(t.Context(), c.kid, c.alg)
-		if got := fmt.Sprint(ids(keys)); got != c.want || (err == nil) != (c.want != "[]") || err != nil && !errors.Is(err, ErrUnknownKey) {
+		if got := fmt.Sprintf("%q", ids(keys)); got != c.want || (err == nil) != (c.want != "[]") || err != nil && !errors.Is(err, ErrUnknownKey) {
 			t.Errorf("%q %q: want %s, got %s, %v", c.kid, c.alg, c.want, got, err)
 		}
+	}
+}
+
+func TestAStaticSetHasNoNewerKeys(t *testing.T) {
+	if keys, err := Static([]Key{key("", "ES256")}).Renewed(t.Context(), "a", "ES256", nil); keys != nil || !errors.Is(err, ErrUnknownKey) {
+		t.Errorf("got %v, %v", keys, err)
 	}
 }
 
@@ -46,9 +53,9 @@ func TestASetWithoutKeysRefuses(t *testing.T) {
 func TestAtMostSixteenKeysAreTried(t *testing.T) {
 	var many []Key
 	for i := range 100 {
-		many = append(many, key(fmt.Sprint(i), "ES256"), key("same", "ES256"))
+		many = append(many, key(fmt.Sprint(i), "ES256"), key("same", "ES256"), key("", "ES256"))
 	}
-	for _, kid := range []string{"", "same"} {
+	for _, kid := range []string{"", "same", "another"} {
 		keys, err := Static(many).Lookup(t.Context(), kid, "ES256")
 		if err != nil || len(keys) != 16 {
 			t.Errorf("%q: got %d keys, %v", kid, len(keys), err)

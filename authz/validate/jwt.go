@@ -27,7 +27,7 @@ var (
 )
 
 var knownAlgorithms = []v1alpha1.Algorithm{
-	"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+	"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
 }
 
 const maxClockSkew = 5 * time.Minute

@@ -32,6 +32,10 @@ func (down) Lookup(context.Context, string, string) ([]jwks.Key, error) {
 	return nil, &jwks.UnavailableError{RetryAfter: 7 * time.Second, Err: errors.New("no answer")}
 }
 
+func (d down) Renewed(ctx context.Context, kid, alg string, _ []jwks.Key) ([]jwks.Key, error) {
+	return d.Lookup(ctx, kid, alg)
+}
+
 func remote(src engine.RemoteSource) engine.RemoteKeys {
 	p := provider{Set: down{}, ready: make(chan struct{})}
 	close(p.ready)

@@ -9,13 +9,23 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
 
 // signBytes signs what a JWS signs (RFC 7518 3), for headers and payloads that
-// no library would write.
+// no library would write. PS256.salt20 is PS256 with a salt of 20 bytes.
 func signBytes(name string, alg jose.SignatureAlgorithm, input string) (string, error) {
+	salt := rsa.PSSSaltLengthEqualsHash
+	if short, length, ok := strings.Cut(string(alg), ".salt"); ok {
+		n, err := strconv.Atoi(length)
+		if err != nil {
+			return "", err
+		}
+		alg, salt = jose.SignatureAlgorithm(short), n
+	}
 	hash := map[jose.SignatureAlgorithm]crypto.Hash{
 		"HS256": crypto.SHA256, "HS384": crypto.SHA384, "HS512": crypto.SHA512,
 		"RS256": crypto.SHA256, "RS384": crypto.SHA384, "RS512": crypto.SHA512,
@@ -36,11 +46,11 @@ func signBytes(name string, alg jose.SignatureAlgorithm, input string) (string, 
 	case ed25519.PrivateKey:
 		sig = ed25519.Sign(k, []byte(input))
 	case *rsa.PrivateKey:
-		var opts crypto.SignerOpts = hash
 		if alg[0] == 'P' {
-			opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
+			sig, err = rsa.SignPSS(rand.Reader, k, hash, digest(hash, input), &rsa.PSSOptions{SaltLength: salt})
+		} else {
+			sig, err = k.Sign(rand.Reader, digest(hash, input), hash)
 		}
-		sig, err = k.Sign(rand.Reader, digest(hash, input), opts)
 	case *ecdsa.PrivateKey:
 		sig, err = signECDSA(k, digest(hash, input))
 	default:
