@@ -25,68 +25,137 @@ const (
 
 // Discover returns the `jwks_uri` of an issuer, whose discovery document must
 // name exactly this issuer. The document is where OpenID Connect Discovery 1.0
-// section 4 puts it; if that answers 404, where RFC 8414 section 3 does. The
-// bounds of [Client.Do] hold for each request; a document has at most 256 KiB.
+// section 4 puts it, or where RFC 8414 does (sections 3 and 5): at most three
+// locations. The next one is asked if one answers 4xx, or with what is no JSON (the
+// page of a web application); anything else that is no document ends it. The
+// bounds of [Client.Do] hold for each request, those after the first together have
+// 5 s; a document has at most 256 KiB. Errors name the locations and their statuses.
 func (c *Client) Discover(ctx context.Context, issuer string, roots *x509.CertPool, turn Turn) (jwksURI string, err error) {
-	oauth, err := oauthURL(issuer)
+	locations, err := locationsOf(issuer)
+	if err == nil {
+		_, err = c.check(issuer)
+	}
 	if err != nil {
 		return "", err
 	}
-	d := &discovery{client: c, roots: roots, turn: turn, oauth: oauth}
+	d := &discovery{client: c, roots: roots, turn: turn, locations: locations}
 	if _, err := oidc.NewProvider(oidc.ClientContext(ctx, &http.Client{Transport: d}), issuer); err != nil {
-		return "", explainDiscovery(err)
+		return "", d.explain(err)
 	}
 	m := d.found
 	switch {
 	case m.Issuer != issuer: // go-oidc accepts a member "ISSUER" too
-		return "", otherIssuer(issuer, m.Issuer)
+		return "", d.at(otherIssuer(issuer, m.Issuer))
 	case m.JWKSURI == "":
-		return "", errors.New("the document has no jwks_uri")
+		return "", d.at(errors.New("the document has no jwks_uri"))
 	}
 	return m.JWKSURI, nil
 }
 
-// oauthURL is where RFC 8414 section 3 puts the document: before the issuer's
-// path. Every issuer that has such a URL has one for OpenID Connect too.
-func oauthURL(issuer string) (string, error) {
+// locationsOf are where the document of an issuer may be: behind its path, and
+// before it.
+func locationsOf(issuer string) ([]string, error) {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(issuer, "#") {
-		return "", errors.New("the issuer is no URL with a host and without query and fragment: give the URL of its key set instead")
+		return nil, errors.New("the issuer is no URL with a host and without query and fragment: give the URL of its key set instead")
 	}
-	return u.Scheme + "://" + u.Host + "/.well-known/oauth-authorization-server" + strings.TrimSuffix(u.EscapedPath(), "/"), nil
+	const openID, oauth = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
+	origin, path := u.Scheme+"://"+u.Host, strings.TrimSuffix(u.EscapedPath(), "/")
+	locations := []string{strings.TrimSuffix(issuer, "/") + openID, origin + oauth + path}
+	if path != "" {
+		locations = append(locations, origin+openID+path)
+	}
+	return locations, nil
 }
 
 // discovery is how go-oidc requests a document. go-oidc reads bodies without a
 // bound, quotes an answer that is not 200, and takes JSON with duplicate names;
 // discovery hands it complete, bounded, strict documents and nothing else.
 type discovery struct {
-	client *Client
-	roots  *x509.CertPool
-	turn   Turn
-	oauth  string   // asked if the first URL answers 404
-	found  metadata // of the document that go-oidc was handed
+	client    *Client
+	roots     *x509.CertPool
+	turn      Turn
+	locations []string
+	tried     []string // the locations that had no document, and what they answered
+	location  string   // the last one that was asked
+	found     metadata // of the document that go-oidc was handed
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. The first location is the one that go-oidc
+// asks for.
 func (d *discovery) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := d.get(r.Context(), r.URL.String())
-	if err == nil && res.Status == http.StatusNotFound {
-		res, err = d.get(r.Context(), d.oauth)
+	ctx := r.Context()
+	for i, location := range d.locations {
+		if i == 1 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, d.client.timeout)
+			defer cancel()
+		}
+		d.location = location
+		res, err := d.get(ctx, location)
+		if err == nil {
+			d.found, err = document(res)
+		}
+		var none *noDocumentError
+		switch {
+		case err == nil:
+			return &http.Response{StatusCode: res.Status, Header: res.Header, Body: io.NopCloser(bytes.NewReader(res.Body)), Request: r}, nil
+		case !errors.As(err, &none):
+			return nil, d.at(err)
+		}
+		d.tried = append(d.tried, location+" "+none.Error())
 	}
-	if err != nil {
-		return nil, err
-	}
-	if res.Status != http.StatusOK {
-		return nil, fmt.Errorf("answered %d, 200 was expected", res.Status)
-	}
-	if d.found, err = parseMetadata(res.Body); err != nil {
-		return nil, err
-	}
-	return &http.Response{StatusCode: res.Status, Header: res.Header, Body: io.NopCloser(bytes.NewReader(res.Body)), Request: r}, nil
+	return nil, fmt.Errorf("%s; a discovery document was expected at one of them: correct the issuer, or give the URL of its key set instead", strings.Join(d.tried, ", "))
 }
 
 func (d *discovery) get(ctx context.Context, url string) (*Response, error) {
-	return d.client.Do(ctx, Request{URL: url, Roots: d.roots, Turn: d.turn, MaxBytes: maxDocument, Header: http.Header{"Accept": {"application/json"}}})
+	res, err := d.client.Do(ctx, Request{URL: url, Roots: d.roots, Turn: d.turn, MaxBytes: maxDocument, Header: http.Header{"Accept": {"application/json"}}})
+	var large *tooLargeError
+	if errors.As(err, &large) && (isClientError(large.status) || isHTML(large.contentType)) {
+		return nil, &noDocumentError{large.status}
+	}
+	return res, err
+}
+
+// at is an error with the location it comes from, after those that had no document.
+func (d *discovery) at(err error) error {
+	return fmt.Errorf("%s%s: %w", strings.Join(append(d.tried, ""), ", "), d.location, err)
+}
+
+// noDocumentError says that a location has no document, and another one may.
+type noDocumentError struct{ status int }
+
+func (e *noDocumentError) Error() string {
+	if isClientError(e.status) {
+		return fmt.Sprintf("answered %d", e.status)
+	}
+	return fmt.Sprintf("answered %d with what is no JSON", e.status)
+}
+
+func isClientError(status int) bool { return status >= 400 && status < 500 }
+
+func isHTML(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "text/html")
+}
+
+// document reads an answer.
+func document(res *Response) (metadata, error) {
+	if isClientError(res.Status) {
+		return metadata{}, &noDocumentError{res.Status}
+	}
+	if res.Status < 200 || res.Status > 299 {
+		return metadata{}, fmt.Errorf("answered %d, 200 was expected", res.Status)
+	}
+	m, err := parseMetadata(res.Body)
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &syntax):
+		return metadata{}, &noDocumentError{res.Status}
+	case err == nil && res.Status != http.StatusOK:
+		return metadata{}, fmt.Errorf("answered %d, 200 was expected", res.Status)
+	}
+	return m, err
 }
 
 // metadata are the members of a discovery document that are used.
@@ -95,8 +164,10 @@ type metadata struct {
 	JWKSURI string `json:"jwks_uri"`
 }
 
+// parseMetadata reads a document. A *jsontext.SyntacticError says that it is no
+// JSON.
 func parseMetadata(document []byte) (m metadata, err error) {
-	if n := bytes.Count(document, []byte{','}); n > maxMembers {
+	if n := bytes.Count(document, []byte{','}); n > maxMembers && looksLikeJSON(document) {
 		return m, fmt.Errorf("the discovery document has some %d members and elements, at most %d are read", n, maxMembers)
 	}
 	err = json.Unmarshal(document, &m)
@@ -107,25 +178,29 @@ func parseMetadata(document []byte) (m metadata, err error) {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return m, errors.New("not a discovery document: a JSON object has a name twice")
 	case errors.As(err, &syntax):
-		return m, fmt.Errorf("not a discovery document: malformed JSON at byte %d", syntax.ByteOffset)
+		return m, syntax
 	}
 	return m, errOtherTypes
 }
 
+func looksLikeJSON(document []byte) bool {
+	return bytes.ContainsAny(bytes.TrimLeft(document, " \t\r\n")[:1], "{[")
+}
+
 var errOtherTypes = errors.New("not a discovery document: the JSON has other members or types")
 
-// explainDiscovery puts go-oidc's errors into words of ours: they hold the URL
-// and what the server sent.
-func explainDiscovery(err error) error {
+// explain puts go-oidc's errors into words of ours: they hold the URL and what the
+// server sent.
+func (d *discovery) explain(err error) error {
 	var request *url.Error
 	var mismatch *oidc.IssuerMismatchError
 	switch {
 	case errors.As(err, &request):
 		return request.Err // an error of RoundTrip
 	case errors.As(err, &mismatch):
-		return otherIssuer(mismatch.Provided, mismatch.Discovered)
+		return d.at(otherIssuer(mismatch.Provided, mismatch.Discovered))
 	}
-	return errOtherTypes // another member than ours has an unexpected type
+	return d.at(errOtherTypes) // another member than ours has an unexpected type
 }
 
 func otherIssuer(want, got string) error {

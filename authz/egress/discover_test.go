@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -28,15 +29,16 @@ func TestTheDocumentIsAskedForWhereTheStandardsPutIt(t *testing.T) {
 	for path, want := range map[string][]string{
 		"":       {openID, oauth},
 		"/":      {openID, oauth},
-		"/a/b/":  {"/a/b" + openID, oauth + "/a/b"},
-		"/a%2Fb": {"/a%2Fb" + openID, oauth + "/a%2Fb"},
+		"/a/b/":  {"/a/b" + openID, oauth + "/a/b", openID + "/a/b"},
+		"/a%2Fb": {"/a%2Fb" + openID, oauth + "/a%2Fb", openID + "/a%2Fb"},
 	} {
-		for i := range want {
-			want[i] = "GET " + want[i] + " application/json agentauth"
-		}
 		asked = nil
 		_, err := client(t).Discover(t.Context(), url+path, nil, Turn{})
-		wantError(t, err, "answered 404, 200 was expected")
+		for i := range want {
+			wantError(t, err, url+want[i]+" answered 404")
+			want[i] = "GET " + want[i] + " application/json agentauth"
+		}
+		wantError(t, err, "give the URL of its key set instead")
 		if !slices.Equal(asked, want) {
 			t.Errorf("%s: want %q, got %q", path, want, asked)
 		}
@@ -68,18 +70,33 @@ func TestDiscoveryFindsTheKeySetOfTheIssuerAndOfNoOther(t *testing.T) {
 		status int
 		body   string
 	}
-	good := answer{200, document}
+	good, page := answer{200, document}, answer{200, "<html>secret"}
 	for name, c := range map[string]struct {
-		openid, oauth answer
-		want          string // in the error; "" if the key set is found
+		openid, oauth, inserted answer
+		want                    string // in the error; "" if the key set is found
 	}{
 		"at the OpenID place":                         {openid: good},
 		"at the OAuth place if the first is 404":      {oauth: good},
-		"nowhere":                                     {want: "answered 404, 200 was expected"},
-		"not behind a first place that is broken":     {answer{500, "secret"}, good, "answered 500"},
-		"not behind a first place that is closed":     {answer{403, "secret"}, good, "answered 403"},
-		"not behind a first place that is HTML":       {answer{200, "<html>secret"}, good, "not a discovery document: malformed JSON at byte 0"},
-		"not at an OAuth place that is broken":        {answer{404, "secret"}, answer{502, "secret"}, "answered 502"},
+		"before the path for OpenID too":              {inserted: good},
+		"nowhere":                                     {want: "/Realm answered 404; a discovery document was expected"},
+		"behind a place that is 400":                  {answer{400, "secret"}, answer{400, "secret"}, good, ""},
+		"behind a place that is 401":                  {answer{401, "secret"}, good, answer{}, ""},
+		"behind a place that is closed":               {answer{403, document}, good, answer{}, ""},
+		"behind a place that is 405":                  {answer{405, "secret"}, good, answer{}, ""},
+		"behind a place that is 410":                  {answer{410, "secret"}, good, answer{}, ""},
+		"behind a place that is 429":                  {answer{429, `{"error":"secret"}`}, good, answer{}, ""},
+		"behind a place that is HTML":                 {page, good, answer{}, ""},
+		"behind two places that are HTML":             {page, page, good, ""},
+		"behind HTML with many commas":                {answer{200, "<html>" + strings.Repeat(",", maxMembers+1)}, good, answer{}, ""},
+		"behind a large page":                         {answer{200, "<html>" + strings.Repeat(" ", maxDocument)}, good, answer{}, ""},
+		"behind a large page of an error":             {answer{404, strings.Repeat(" ", 1<<20+1)}, good, answer{}, ""},
+		"behind no content":                           {answer{204, ""}, good, answer{}, ""},
+		"behind half a document":                      {answer{200, document[:40]}, good, answer{}, ""},
+		"not behind a first place that is broken":     {answer{500, "secret"}, good, good, openID + ": answered 500, 200 was expected"},
+		"not behind a first place that is away":       {answer{503, "<html>secret"}, good, good, "answered 503"},
+		"not at an OAuth place that is broken":        {answer{404, "secret"}, answer{502, "secret"}, good, openID + " answered 404, http://"},
+		"not behind a document of another issuer":     {answer{200, `{"issuer":"https://secret.example.com"}`}, good, good, "another issuer"},
+		"not behind JSON of an error":                 {answer{200, `{"error":"secret"}`}, good, good, "another issuer"},
 		"another good status":                         {openid: answer{203, document}, want: "answered 203"},
 		"another issuer":                              {openid: answer{200, change("ISSUER", "https://secret.example.com")}, want: `another issuer than "http://127.0.0.1:`},
 		"another issuer at the OAuth place":           {oauth: answer{200, change("ISSUER", "https://secret.example.com")}, want: "another issuer"},
@@ -97,16 +114,15 @@ func TestDiscoveryFindsTheKeySetOfTheIssuerAndOfNoOther(t *testing.T) {
 		"another member of a wrong type":              {openid: answer{200, change("{", `{"token_endpoint":["secret"],`)}, want: "other members or types"},
 		"a list":                                      {openid: answer{200, "[" + document + "]"}, want: "other members or types"},
 		"null":                                        {openid: answer{200, "null"}, want: "another issuer"},
-		"something behind it":                         {openid: answer{200, document + "secret"}, want: "malformed JSON"},
-		"nothing":                                     {openid: answer{200, ""}, want: "malformed JSON"},
+		"something behind it":                         {openid: answer{200, document + "secret"}, want: "answered 200 with what is no JSON"},
+		"nothing":                                     {openid: answer{200, ""}, want: "answered 200 with what is no JSON"},
 		"an oversized one":                            {openid: answer{200, document + strings.Repeat(" ", 1<<20)}, want: "larger than"},
 		"one of many members":                         {openid: answer{200, change("[1]", "["+strings.Repeat("1,", maxMembers)+"1]")}, want: "members and elements, at most 4096"},
 		"one of more than 256 KiB":                    {openid: answer{200, document + strings.Repeat(" ", maxDocument)}, want: "larger than 262144"},
-		"an oversized one that is no document":        {openid: answer{404, strings.Repeat(" ", 1<<20+1)}, oauth: good, want: "larger than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				a := map[string]answer{"/Realm" + openID: c.openid, oauth + "/Realm": c.oauth}[r.URL.Path]
+				a := map[string]answer{"/Realm" + openID: c.openid, oauth + "/Realm": c.oauth, openID + "/Realm": c.inserted}[r.URL.Path]
 				if a.status == 0 {
 					a = answer{404, "secret"}
 				}
@@ -118,8 +134,9 @@ func TestDiscoveryFindsTheKeySetOfTheIssuerAndOfNoOther(t *testing.T) {
 			switch {
 			case c.want != "":
 				wantError(t, err, c.want)
-				if got != "" || strings.Contains(err.Error(), openID) {
-					t.Errorf("got %q, %v", got, err)
+				wantError(t, err, url+"/Realm"+openID) // the location is named
+				if got != "" {
+					t.Errorf("got %q", got)
 				}
 			case err != nil || got != "https://keys.example.net/secret":
 				t.Errorf("got %q, %v", got, err)
@@ -152,6 +169,19 @@ func TestDiscoveryHasTheBoundsOfEveryRequest(t *testing.T) {
 			t.Errorf("%s: want %q, got %v", name, c.want, err)
 		}
 		wantError(t, err, c.want)
+	}
+
+	var asked atomic.Int64
+	late := client(t)
+	late.timeout = 300 * time.Millisecond
+	_, err := late.Discover(t.Context(), serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) > 1 {
+			time.Sleep(200 * time.Millisecond)
+		}
+		http.NotFound(w, r)
+	})+"/path", nil, Turn{})
+	if !errors.Is(err, context.DeadlineExceeded) || asked.Load() != 3 {
+		t.Errorf("want the later locations to have one bound of time, got %v after %d requests", err, asked.Load())
 	}
 
 	c := client(t)

@@ -85,11 +85,22 @@ func (c *Client) exchange(ctx context.Context, u *url.URL, r Request) (*Response
 	return &Response{Status: res.StatusCode, Header: res.Header, Body: body}, nil
 }
 
+// tooLargeError is of an answer that is not read to its end.
+type tooLargeError struct {
+	limit       int64
+	status      int
+	contentType string
+}
+
+func (e *tooLargeError) Error() string {
+	return fmt.Sprintf("the answer is larger than %d bytes", e.limit)
+}
+
 func readBody(res *http.Response, limit int64) ([]byte, error) {
 	if limit <= 0 || limit > maxBody {
 		limit = maxBody
 	}
-	tooLarge := fmt.Errorf("the answer is larger than %d bytes", limit)
+	tooLarge := &tooLargeError{limit, res.StatusCode, res.Header.Get("Content-Type")}
 	if res.ContentLength > limit {
 		return nil, tooLarge
 	}
