@@ -7,7 +7,9 @@
 //   - Global unicast addresses only. Each address is judged when it is dialled,
 //     after its name was resolved, so a later answer of DNS changes nothing.
 //     [Config.AllowCIDRs] admits others.
-//   - Proxy environment variables are not honoured: a proxy would dial for us.
+//   - Proxy environment variables are not honoured: a proxy would dial for us. With
+//     [Config.Proxy] everything goes through that proxy, and judging addresses is
+//     the proxy's part.
 //   - At most three redirects of a GET, within its origin; none of a POST.
 //   - 1 MiB of body, and 5 s from when a request has its place.
 //   - 4 requests at once per origin and 32 in all, in turns by tenant: see [Turn].
@@ -46,6 +48,11 @@ type Config struct {
 	// 6to4, Teredo, IPv4-mapped), the IPv4 address is compared.
 	AllowCIDRs []netip.Prefix
 
+	// Proxy, if not nil, is where every connection goes (--egress-proxy), as
+	// [ParseProxy] returns it. No address is judged then: the proxy resolves names
+	// and dials.
+	Proxy *url.URL
+
 	// Resolver resolves host names. Default: net.DefaultResolver.
 	Resolver *net.Resolver
 }
@@ -55,6 +62,7 @@ type Client struct {
 	allowHTTP  bool
 	timeout    time.Duration
 	addresses  addresses
+	proxied    bool
 	transports transports
 	origins    *origins
 	closing    context.Context
@@ -104,7 +112,13 @@ func New(c Config) *Client {
 		closing:   closing,
 		close:     cancel,
 	}
-	dialer := &net.Dialer{Timeout: timeout, Resolver: c.Resolver, ControlContext: client.addresses.control}
+	dialer := &net.Dialer{Timeout: timeout, Resolver: c.Resolver}
+	if c.Proxy != nil {
+		client.proxied = true
+		client.transports.through(c.Proxy, dialer)
+		return client
+	}
+	dialer.ControlContext = client.addresses.control
 	client.transports.dial = dialer.DialContext
 	return client
 }

@@ -146,7 +146,7 @@ func (c *Client) checkURL(u *url.URL) error {
 			return errors.New("the URL's port is not between 1 and 65535")
 		}
 	}
-	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && !c.proxied {
 		return c.addresses.judge(addr)
 	}
 	return nil
@@ -154,13 +154,15 @@ func (c *Client) checkURL(u *url.URL) error {
 
 // origin is scheme, host and port (RFC 6454 section 4).
 func origin(u *url.URL) string {
-	port := u.Port()
-	switch {
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + " " + portOf(u)
+}
+
+func portOf(u *url.URL) string {
+	switch port := u.Port(); {
 	case port != "":
+		return port
 	case u.Scheme == "http":
-		port = "80"
-	default:
-		port = "443"
+		return "80"
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + " " + port
+	return "443"
 }

@@ -15,6 +15,7 @@ import (
 // errors quote the server: header lines, status lines, names in a certificate.
 func explain(err error) error {
 	var refused *refusedError
+	var proxy *proxyError
 	var lookup *net.DNSError
 	var cert *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -22,6 +23,8 @@ func explain(err error) error {
 	switch {
 	case errors.As(err, &refused):
 		return refused
+	case errors.As(err, &proxy):
+		return proxy
 	case errors.As(err, &lookup) && lookup.IsNotFound:
 		return errors.New("the host name does not resolve")
 	case errors.As(err, &lookup):

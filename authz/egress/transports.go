@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -18,7 +19,8 @@ const maxTransports = 64
 // transports holds one connection pool for each set of roots, by content: a
 // policy that is compiled again comes with a new, equal pool of certificates.
 type transports struct {
-	dial func(context.Context, string, string) (net.Conn, error)
+	dial  func(context.Context, string, string) (net.Conn, error)
+	proxy *url.URL // nil: none
 
 	mu     sync.Mutex
 	pools  []pool // least recently used first
@@ -53,8 +55,13 @@ func (t *transports) of(roots *x509.CertPool) (*http.Transport, error) {
 func (t *transports) newTransport(roots *x509.CertPool) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
+	var proxy func(*http.Request) (*url.URL, error) // nil also says no to HTTPS_PROXY
+	if t.proxy != nil {
+		proxy = http.ProxyURL(t.proxy)
+	}
 	return &http.Transport{
-		Proxy:                  nil, // also says no to HTTPS_PROXY
+		Proxy:                  proxy,
+		OnProxyConnectResponse: proxyAnswered,
 		DialContext:            t.dial,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    timeout,

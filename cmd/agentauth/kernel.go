@@ -19,11 +19,13 @@ import (
 type egressFlags struct {
 	allowHTTP bool
 	cidrs     []string
+	proxy     string // may hold a password: no message repeats it
 }
 
 func (f *egressFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.allowHTTP, "egress-allow-http", false, "let URLs in policies be http")
 	cmd.Flags().StringSliceVar(&f.cidrs, "egress-allow-cidr", nil, "let URLs in policies reach these addresses, though they are not public (repeatable)")
+	cmd.Flags().StringVar(&f.proxy, "egress-proxy", "", "send what goes to URLs in policies through this http(s) proxy, which then judges addresses; HTTPS_PROXY is not read")
 }
 
 func (f *egressFlags) client() (*egress.Client, error) {
@@ -34,6 +36,13 @@ func (f *egressFlags) client() (*egress.Client, error) {
 			return nil, usage("--egress-allow-cidr %s: expected an address range as in 10.0.0.0/8", s)
 		}
 		config.AllowCIDRs = append(config.AllowCIDRs, prefix)
+	}
+	if f.proxy != "" {
+		proxy, err := egress.ParseProxy(f.proxy)
+		if err != nil {
+			return nil, usage("--egress-proxy: %v", err)
+		}
+		config.Proxy = proxy
 	}
 	return egress.New(config), nil
 }
