@@ -12,6 +12,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/listen"
 )
 
 // Metrics are what /metrics shows. No label holds anything of a request.
@@ -28,6 +29,7 @@ type Metrics struct {
 	schema   prometheus.Gauge // registered in a cluster only
 	reviews  *prometheus.CounterVec
 	expiry   prometheus.Gauge
+	refused  *prometheus.CounterVec
 
 	mu    sync.Mutex
 	names map[string]bool // of the policies in force
@@ -83,8 +85,15 @@ func NewMetrics(age func() time.Duration) *Metrics {
 			Name: "agentauth_webhook_certificate_expiry_timestamp_seconds",
 			Help: "When the certificate ends that the webhook showed last; 0 if it showed none.",
 		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "agentauth_door_refused_total",
+			Help: "Clients that the door refused before they could ask, by cause: TLS, certificates, or a protocol that is not HTTP/2.",
+		}, []string{"cause"}),
 	}
-	m.registry.MustRegister(m.decision, m.latency, m.asked, m.reloads, m.policies, m.problems, m.good, m.panics, m.reviews, m.expiry,
+	for _, cause := range listen.Causes() {
+		m.refused.WithLabelValues(cause) // 0, so that the first one is an increase
+	}
+	m.registry.MustRegister(m.decision, m.latency, m.asked, m.reloads, m.policies, m.problems, m.good, m.panics, m.reviews, m.expiry, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "agentauth_config_age_seconds",
 			Help: "For how long what is in force has not been what its source says; 0 while it is.",

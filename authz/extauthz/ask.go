@@ -2,6 +2,7 @@ package extauthz
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -20,7 +22,16 @@ import (
 // a request, within 5 seconds. The decision has what a proxy learns: outcome,
 // status, headers, metadata and body, and neither reason nor identity.
 func Ask(ctx context.Context, address string, raw authz.Raw) (authz.Decision, error) {
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	return AskTLS(ctx, address, nil, raw)
+}
+
+// AskTLS is Ask over TLS, or in plaintext if config is nil.
+func AskTLS(ctx context.Context, address string, config *tls.Config, raw authz.Raw) (authz.Decision, error) {
+	creds := insecure.NewCredentials()
+	if config != nil {
+		creds = credentials.NewTLS(config)
+	}
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(creds))
 	if err != nil {
 		return authz.Decision{}, err
 	}

@@ -9,7 +9,6 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -63,9 +62,7 @@ func Listen(c Config) (*Server, error) {
 		// Envoy pings idle connections at whatever interval it was told.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 	}
-	if listener.TLS != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(listener.TLS)))
-	}
+	options = append(options, grpc.Creds(newHandshake(listener.TLS, c.OnRefused)))
 	s := &Server{listener: listener, grpc: grpc.NewServer(options...), health: healthServer{health.NewServer()}}
 	s.SetReady(false) // a new health.Server says SERVING
 	authv3.RegisterAuthorizationServer(s.grpc, &checker{
@@ -122,6 +119,9 @@ type Config struct {
 	// files that cannot be used, checks that cannot be read, decisions that
 	// cannot be written. Its text holds nothing of a request.
 	OnError func(error)
+	// OnRefused learns of clients that were refused before they could ask. It
+	// should return soon, and is called from many goroutines.
+	OnRefused func(listen.Refusal)
 }
 
 // complete puts in the defaults. A callback that panics must not end the
@@ -130,7 +130,7 @@ func (c *Config) complete() error {
 	if c.Decider == nil {
 		return &listen.UsageError{Problem: "a door needs a Decider"}
 	}
-	onPanic, onError := c.OnPanic, c.OnError
+	onPanic, onError, onRefused := c.OnPanic, c.OnError, c.OnRefused
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -144,6 +144,12 @@ func (c *Config) complete() error {
 		if onError != nil {
 			defer recoverAll()
 			onError(err)
+		}
+	}
+	c.OnRefused = func(r listen.Refusal) {
+		if onRefused != nil {
+			defer recoverAll()
+			onRefused(r)
 		}
 	}
 	c.Listen.Protocols, c.Listen.Clock, c.Listen.OnError = []string{"h2"}, c.Clock, c.OnError

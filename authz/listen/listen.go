@@ -155,5 +155,5 @@ func (c *Config) admit(bound net.Addr) error {
 		return nil
 	}
 	return usage("anyone could ask at %s: require client certificates (--client-ca with --client-name), "+
-		"use a loopback --grpc-address, or say --trust-network if a NetworkPolicy or mesh guards the port", bound)
+		"use a loopback --grpc-address, or say --trust-network if only proxies reach the port: a NetworkPolicy, a mesh or a private Docker network guards it", bound)
 }

@@ -34,8 +34,11 @@ func (c *Config) tlsConfig(cert, key, clientCA []byte) (*tls.Config, error) {
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	config.VerifyConnection = func(state tls.ConnectionState) error {
-		if len(state.VerifiedChains) == 0 || !named(state.PeerCertificates[0], c.ClientNames) {
-			return errors.New("the client certificate carries none of the names this door admits")
+		switch {
+		case len(state.VerifiedChains) == 0:
+			return errors.New("the client certificate is not verified")
+		case !named(state.PeerCertificates[0], c.ClientNames):
+			return &NameError{Has: namesOf(state.PeerCertificates[0]), Want: c.ClientNames}
 		}
 		return nil
 	}

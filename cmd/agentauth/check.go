@@ -14,13 +14,13 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
-	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 	"github.com/agentauth-dev/agentauth/authz/source"
 )
 
 type checkFlags struct {
-	policies, server  string
+	policies          string
+	server            serverFlags
 	method, user      string
 	headers           []string
 	body              string
@@ -51,7 +51,7 @@ cannot be decided (what would be answered 503).`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.policies, "policies", "", "directory of manifests")
-	flags.StringVar(&f.server, "server", "", "ask the ext_authz server at HOST:PORT instead (plaintext; no --explain)")
+	f.server.register(cmd)
 	flags.StringVarP(&f.method, "request", "X", "", "method (default GET, with -d POST)")
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "a header as 'NAME: VALUE', or @FILE with one a line (repeatable)")
 	flags.StringVarP(&f.user, "user", "u", "", "USER:PASSWORD for HTTP Basic; without the password it is asked for")
@@ -77,16 +77,18 @@ func (f *checkFlags) check(cmd *cobra.Command, target string) error {
 	if f.unmatched != "deny" && f.unmatched != "allow-unauthenticated" {
 		return usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
 	}
+	if err := f.server.check(); err != nil {
+		return err
+	}
 	raw, err := f.request(cmd, target)
 	if err != nil {
 		return err
 	}
 	var d authz.Decision
 	var steps []authz.Step
-	if f.server != "" {
-		d, err = extauthz.Ask(cmd.Context(), f.server, raw)
-		if err != nil {
-			return usage("--server %s: %v", f.server, err)
+	if f.server.address != "" {
+		if d, err = f.server.ask(cmd, raw); err != nil {
+			return err
 		}
 	} else if d, steps, err = f.decide(cmd, raw); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/listen"
+	"github.com/agentauth-dev/agentauth/telemetry"
 )
 
 // door is the ext_authz door, or none.
@@ -28,9 +29,10 @@ func (s *service) openDoor() (door, error) {
 			ClientCA: f.clientCA, ClientNames: f.clientNames,
 			TrustNetwork: f.trustNetwork,
 		},
-		Decider: s.decisions.Observe(s.kernel),
-		OnPanic: s.decisions.Panicked,
-		OnError: func(err error) { s.log.Error("ext_authz door", "error", err.Error()) },
+		Decider:   s.decisions.Observe(s.kernel),
+		OnPanic:   s.decisions.Panicked,
+		OnRefused: (&telemetry.Refusals{Log: s.log, Metrics: s.metrics}).Refused,
+		OnError:   func(err error) { s.log.Error("ext_authz door", "error", err.Error()) },
 	})
 	if err != nil {
 		return door{}, exit{exitUsage, err}
@@ -43,8 +45,17 @@ func (d door) start(s *service) {
 		return
 	}
 	go func() { s.failed <- d.server.Serve() }()
-	s.log.Info("listening", "door", "ext_authz", "address", d.server.Addr().String())
+	about := []any{"door", "ext_authz", "address", d.server.Addr().String()}
+	if tcp, ok := d.server.Addr().(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
+		about = append(about, "reachable", onLoopback)
+	}
+	s.log.Info("listening", about...)
 }
+
+// onLoopback is for whoever starts agentauth in a container and a proxy in
+// another.
+const onLoopback = "from this host, container or pod only: it is a loopback address; for a proxy elsewhere set --grpc-address :9001, " +
+	"with --client-ca and --client-name, or with --trust-network where only proxies reach the port, as in a private Docker network"
 
 func (d door) setReady(ready bool) {
 	if d.server != nil {

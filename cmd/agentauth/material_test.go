@@ -18,7 +18,8 @@ import (
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
-// certificates: writes ca.crt, tls.crt and tls.key.
+// certificates: writes ca.crt, tls.crt and tls.key, and client.crt and client.key
+// for envoy.example.com, and door.crt and door.key for door.example.com.
 func certificates(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(writeCertificates(ts.MkAbs(".")))
 }
@@ -35,8 +36,19 @@ func writeCertificates(dir string) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = pair.Write(dir, "tls")
-	return err
+	if _, _, err = pair.Write(dir, "tls"); err != nil {
+		return err
+	}
+	for file, name := range map[string]string{"client": "envoy.example.com", "door": "door.example.com"} {
+		pair, err := ca.Issue(parts.Leaf{DNSNames: []string{name}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+		if err != nil {
+			return err
+		}
+		if _, _, err = pair.Write(dir, file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keys: writes ec.pem and ed.pem, public.pem of the first, and jwks.json of

@@ -1,0 +1,110 @@
+package extauthz
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/agentauth-dev/agentauth/authz/listen"
+)
+
+// handshake are the credentials of the door. They tell of each client that is
+// refused, which grpc does not: because of TLS, or since it speaks no HTTP/2.
+type handshake struct {
+	credentials.TransportCredentials
+	overTLS bool
+	refused func(listen.Refusal)
+}
+
+// newHandshake takes nil for plaintext.
+func newHandshake(config *tls.Config, refused func(listen.Refusal)) credentials.TransportCredentials {
+	if config == nil {
+		return handshake{insecure.NewCredentials(), false, refused}
+	}
+	return handshake{credentials.NewTLS(config), true, refused}
+}
+
+// Clone implements credentials.TransportCredentials.
+func (h handshake) Clone() credentials.TransportCredentials {
+	return handshake{h.TransportCredentials.Clone(), h.overTLS, h.refused}
+}
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (h handshake) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	tell := func(r listen.Refusal) {
+		r.Peer = raw.RemoteAddr().String()
+		if host, _, err := net.SplitHostPort(r.Peer); err == nil {
+			r.Peer = host
+		}
+		h.refused(r)
+	}
+	counted := &countedConn{Conn: raw}
+	conn, info, err := h.TransportCredentials.ServerHandshake(counted)
+	if err != nil {
+		if r, ok := listen.OfHandshake(err, counted.read); ok {
+			tell(r)
+		}
+		return nil, nil, err
+	}
+	return &preface{Conn: conn, overTLS: h.overTLS, tell: tell}, info, nil
+}
+
+// countedConn knows whether anything came.
+type countedConn struct {
+	net.Conn
+	read bool
+}
+
+func (c *countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read = c.read || n > 0
+	return n, err
+}
+
+// clientPreface is what every client of HTTP/2 sends first (RFC 9113 3.4).
+const clientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// preface compares the first bytes of a connection with clientPreface. It holds
+// nothing back: what is read is read as without it. Its reads come one after the other.
+type preface struct {
+	net.Conn
+	overTLS bool
+	tell    func(listen.Refusal)
+
+	first byte
+	got   int
+	done  bool
+}
+
+func (p *preface) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if !p.done {
+		p.look(b[:n], err)
+	}
+	return n, err
+}
+
+func (p *preface) look(b []byte, err error) {
+	if p.got == 0 && len(b) > 0 {
+		p.first = b[0]
+	}
+	want := clientPreface[p.got:]
+	b = b[:min(len(b), len(want))]
+	p.got += len(b)
+	switch {
+	case string(b) != want[:len(b)]:
+		p.done = true
+		p.tell(listen.OfFirstByte(p.first, p.overTLS))
+	case p.got == len(clientPreface):
+		p.done = true
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		p.done = true
+		p.tell(listen.Refusal{Cause: listen.CauseSlow, Problem: "it began no HTTP/2 within 10 seconds"})
+	case err != nil:
+		p.done = true
+	}
+}
