@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
@@ -33,7 +32,7 @@ func (j *JWT) verify(ctx context.Context, t *Token) error {
 	}
 	keys, err := j.Keys.Lookup(ctx, t.KeyID, t.Algorithm)
 	if err != nil {
-		return noKeys(err, t)
+		return noKeys(err)
 	}
 	failed := j.tryAll(ctx, t, publicKeys(keys))
 	if !errors.Is(failed, errSignature) {
@@ -44,7 +43,7 @@ func (j *JWT) verify(ctx context.Context, t *Token) error {
 	case errors.Is(err, jwks.ErrUnknownKey):
 		return failed
 	case err != nil:
-		return noKeys(err, t)
+		return noKeys(err)
 	}
 	return j.tryAll(ctx, t, publicKeys(keys))
 }
@@ -78,29 +77,16 @@ func publicKeys(keys []jwks.Key) []any {
 }
 
 // noKeys is the error of a token that there is no key for.
-func noKeys(err error, t *Token) error {
+func noKeys(err error) error {
 	var down *jwks.UnavailableError
 	switch {
 	case errors.Is(err, jwks.ErrUnknownKey):
-		return &Rejected{Reason: authz.KeyUnknown, Detail: "the issuer has no key with the token's kid and algorithm", Came: func() string { return came(err, t) }}
+		return &Rejected{Reason: authz.KeyUnknown, Detail: "the issuer has no key with the token's kid and algorithm"}
 	case errors.As(err, &down):
 		return &Unavailable{Reason: authz.Unavailable, RetryAfter: down.RetryAfter, Detail: down.Error()}
 	}
 	return &Unavailable{Reason: authz.Unavailable, Detail: "the issuer's keys could not be had in time"}
 }
-
-// came names the token's kid and algorithm, and the keys that are held.
-func came(err error, t *Token) string {
-	text := fmt.Sprintf("kid %s, alg %s", authz.Cut(strconv.Quote(t.KeyID), maxCame), authz.Cut(strconv.Quote(t.Algorithm), maxCame))
-	var unknown *jwks.UnknownKeyError
-	if errors.As(err, &unknown) {
-		text += "; held: " + unknown.Held()
-	}
-	return text
-}
-
-// maxCame bounds what a trace repeats of a token.
-const maxCame = 100
 
 // try verifies the signature with one key. Methods that share a key set do not
 // try a key twice.

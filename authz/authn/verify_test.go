@@ -137,15 +137,3 @@ func TestNewerKeysAreAskedForOnlyForASignatureThatWasTried(t *testing.T) {
 		t.Errorf("got %v, asked %d times", err, set.renewed)
 	}
 }
-
-func TestWhatCameBesideTheKeysThatAreHeldIsForTheTraceOnly(t *testing.T) {
-	j := public(t, map[string]string{"ec": "ES256"})
-	_, err := check(t, j, sign(t, jose.ES256, private()["ec2"], map[string]any{"kid": "other"}, claims()), clock)
-	var rejected *Rejected
-	if !errors.As(err, &rejected) || rejected.Reason != authz.KeyUnknown || rejected.Came == nil {
-		t.Fatalf("got %v", err)
-	}
-	if got, want := rejected.Came(), `kid "other", alg "ES256"; held: kid "ec" (ES256)`; got != want {
-		t.Errorf("want %s, got %s", want, got)
-	}
-}

@@ -118,7 +118,7 @@ func TestA403ForScopesNamesAllThatAreNeeded(t *testing.T) {
 	if got := values(d, "www-authenticate"); !slices.Equal(got, []string{`Bearer error="insufficient_scope", scope="read admin pay"`}) {
 		t.Errorf("got %q", got)
 	}
-	if d.Detail != "missing scopes: admin pay" {
+	if d.Detail != `missing scopes: admin pay; held: "read", "write"` {
 		t.Errorf("got %q", d.Detail)
 	}
 }

@@ -9,6 +9,10 @@ type otherSet struct{}
 
 func (otherSet) Lookup(context.Context, string, string) ([]Key, error) { return nil, ErrUnknownKey }
 
+func (otherSet) Renewed(context.Context, string, string, []Key) ([]Key, error) {
+	return nil, ErrUnknownKey
+}
+
 func TestTheKeysThatAreHeldAreTold(t *testing.T) {
 	keys := []Key{
 		{ID: "b", Algorithms: []string{"RS256", "PS256"}, Thumbprint: "2"},

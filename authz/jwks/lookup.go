@@ -157,8 +157,8 @@ func (r *Remote) wakeUp() {
 // missing is the error of a lookup whose key is not held. Why tells more than the
 // last attempt did, where no keys are held; nil: nothing more.
 func (r *Remote) missing(why error) error {
-	if now := r.fresh(); now != nil {
-		return &UnknownKeyError{now.index}
+	if r.fresh() != nil {
+		return ErrUnknownKey
 	}
 	return r.unavailable(why)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/elliptic"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -220,27 +219,4 @@ func TestASetThatNeverHadKeysIsUnavailableForABadSignature(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-}
-
-func TestAnUnknownKeyErrorListsTheKeysThatAreHeld(t *testing.T) {
-	many := make([]Key, 20)
-	for i := range many {
-		many[i] = key(fmt.Sprint(i), "ES256")
-	}
-	for want, keys := range map[string][]Key{
-		"none":                                  nil,
-		`kid "a" (RS256 PS256), no kid (ES256)`: {key("a", "RS256", "PS256"), key("", "ES256")},
-		`kid "a\nb" (ES256)`:                    {key("a\nb", "ES256")},
-	} {
-		_, err := Static(keys).Lookup(t.Context(), "x", "HS256")
-		var unknown *UnknownKeyError
-		if !errors.As(err, &unknown) || !errors.Is(err, ErrUnknownKey) || unknown.Held() != want {
-			t.Errorf("want %s, got %v", want, unknown)
-		}
-	}
-	_, err := Static(many).Lookup(t.Context(), "x", "ES256")
-	var unknown *UnknownKeyError
-	if !errors.As(err, &unknown) || !strings.HasSuffix(unknown.Held(), ", and 4 more") {
-		t.Errorf("got %v", err)
-	}
 }

@@ -10,13 +10,10 @@ package jwks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // maxCandidates is how many keys a token may be tried with. Of more keys that fit,
@@ -40,40 +37,8 @@ type Set interface {
 }
 
 // ErrUnknownKey says that keys are held and none of them may verify the token: the
-// credential is bad. It is an *UnknownKeyError.
-var ErrUnknownKey error = &UnknownKeyError{}
-
-// UnknownKeyError is an ErrUnknownKey that knows the keys that are held.
-type UnknownKeyError struct{ held *index }
-
-func (e *UnknownKeyError) Error() string { return "no key with this id and algorithm" }
-
-// Is makes each one an ErrUnknownKey.
-func (e *UnknownKeyError) Is(target error) bool { return target == ErrUnknownKey }
-
-// Held lists the keys: the id of each, and the algorithms it may verify. It repeats
-// what a provider published, so it is for the owner of the policy only.
-func (e *UnknownKeyError) Held() string {
-	if e.held == nil || len(e.held.keys) == 0 {
-		return "none"
-	}
-	var out []string
-	for i, k := range e.held.keys {
-		if i == maxTold {
-			out = append(out, fmt.Sprintf("and %d more", len(e.held.keys)-maxTold))
-			break
-		}
-		id := "no kid"
-		if k.ID != "" {
-			id = "kid " + strconv.Quote(authz.Cut(k.ID, 100))
-		}
-		out = append(out, id+" ("+strings.Join(k.Algorithms, " ")+")")
-	}
-	return strings.Join(out, ", ")
-}
-
-// maxTold is how many keys are listed.
-const maxTold = 16
+// credential is bad.
+var ErrUnknownKey = errors.New("no key with this id and algorithm")
 
 // UnavailableError says that the token cannot be verified now: no keys are
 // held, or ctx ended while Lookup waited.
@@ -99,7 +64,7 @@ func (s static) Lookup(_ context.Context, kid, alg string) ([]Key, error) {
 	if keys := s.find(kid, alg); len(keys) > 0 {
 		return keys, nil
 	}
-	return nil, &UnknownKeyError{s.index}
+	return nil, ErrUnknownKey
 }
 
 func (static) Renewed(context.Context, string, string, []Key) ([]Key, error) {
