@@ -72,7 +72,7 @@ func (c *checker) value(n *yaml.Node, t reflect.Type, at string, depth int) {
 	case !c.affordable(n, at, depth):
 		c.write(jsontext.Null)
 	case hasForeignTag(n):
-		c.report(n, at, "a YAML tag that JSON has no type for; remove it")
+		c.report(n, at, `a YAML tag that JSON has no type for; remove it, or if the "!" is of an expression, `+inQuotes)
 		c.write(jsontext.Null)
 	case n.Kind == yaml.MappingNode && (kind == reflect.Map || kind == reflect.Struct && t != timeType):
 		c.mapping(n, t, at, depth)
@@ -193,6 +193,9 @@ func (c *checker) scalar(n *yaml.Node, t reflect.Type, at string) (token jsontex
 	var err error
 	switch digits := strings.ReplaceAll(n.Value, "_", ""); {
 	case tag == "!!null":
+		if n.Anchor != "" && t.Kind() == reflect.String {
+			return jsontext.Null, `"&" at the start of a value is an anchor in YAML, and nothing is left of the value; ` + inQuotes
+		}
 		return jsontext.Null, c.empty(t, at)
 	case t == timeType:
 		mistake = "expected a time as in 2027-01-31T00:00:00Z (RFC 3339)"

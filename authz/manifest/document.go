@@ -46,11 +46,25 @@ func (r *reader) document(path string, doc *yaml.Node) {
 	say := func(n *yaml.Node, field, message string) {
 		r.problems.at(path, n, authz.Problem{Field: field, Message: message})
 	}
+	if r.otherKinds && isOther(doc) {
+		r.tree.Other++
+		return
+	}
 	if follow(doc).Kind != yaml.MappingNode {
 		say(doc, "", "expected a mapping with apiVersion, kind and metadata, and this is none")
 		return
 	}
-	kind, create := header(doc, say)
+	version, kind, ok := typeOf(doc, say)
+	if _, list := listOf(kind); ok && list {
+		for _, item := range r.items(doc, version, kind, say) {
+			r.document(path, item)
+		}
+		return
+	}
+	var create func() metav1.Object
+	if ok {
+		create = creatorOf(doc, version, kind, say)
+	}
 	id, named := identify(kind, doc)
 	if create == nil {
 		id.Kind = ""
@@ -79,14 +93,16 @@ func (r *reader) document(path string, doc *yaml.Node) {
 	r.add(path, doc, kind, o, say)
 }
 
-// header is the kind of a document, and what makes an empty object of it; nil
-// if a problem was reported.
-func header(doc *yaml.Node, say say) (kind string, create func() metav1.Object) {
-	version, ok := headerField(doc, "apiVersion", say)
+// typeOf is the version and kind of a document; ok is false if a problem was
+// reported.
+func typeOf(doc *yaml.Node, say say) (version, kind string, ok bool) {
+	version, ok = headerField(doc, "apiVersion", say)
 	kind, ok2 := headerField(doc, "kind", say)
-	if !ok || !ok2 {
-		return "", nil
-	}
+	return version, kind, ok && ok2
+}
+
+// creatorOf is what makes an empty object of a kind; nil if a problem was reported.
+func creatorOf(doc *yaml.Node, version, kind string, say say) (create func() metav1.Object) {
 	versions, known := kinds[kind]
 	if !known {
 		_, at := lookup(doc, "kind")
@@ -95,7 +111,7 @@ func header(doc *yaml.Node, say say) (kind string, create func() metav1.Object) 
 			message += fmt.Sprintf("; did you mean %q?", meant)
 		}
 		say(at, "kind", message+"; known are "+strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
-		return "", nil
+		return nil
 	}
 	create = versions[version]
 	if create == nil {
@@ -103,7 +119,7 @@ func header(doc *yaml.Node, say say) (kind string, create func() metav1.Object) 
 		say(at, "apiVersion", fmt.Sprintf("expected %s for kind %s, came %s",
 			strings.Join(slices.Sorted(maps.Keys(versions)), " or "), kind, word(version)))
 	}
-	return kind, create
+	return create
 }
 
 // headerField is a field that says the type of a document. It may come once:

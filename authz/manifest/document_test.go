@@ -140,10 +140,6 @@ func TestWhatIsWrongWithAManifestIsToldWithItsPlace(t *testing.T) {
 			change("v1alpha1", "v1"),
 			[]string{`f.yaml:1:13: : apiVersion: expected agentauth.dev/v1alpha1 for kind AgentAuthPolicy, came "agentauth.dev/v1"`},
 		},
-		"a list of objects": {
-			"apiVersion: v1\nkind: List\nitems: []\n",
-			[]string{`the kind "List" is not known here`},
-		},
 		"a document that is no mapping": {"- a\n- b\n", []string{"f.yaml:1:1: : : expected a mapping with apiVersion, kind and metadata"}},
 		"one name for two objects": {
 			policyText + "---\n" + policyText,

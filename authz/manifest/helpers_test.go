@@ -27,7 +27,7 @@ spec:
 
 // parsed reads one file without a file system.
 func parsed(name, text string) (*Tree, []authz.Problem) {
-	return Read([]File{{name, []byte(text)}})
+	return Read([]File{{Path: name, Data: []byte(text)}})
 }
 
 func text(problems []authz.Problem) string {

@@ -40,7 +40,7 @@ func (r *reader) add(path string, doc *yaml.Node, kind string, o metav1.Object, 
 			s.Data = apikey.Digest(s.Data)
 		}
 		in.Secrets = append(in.Secrets, s)
-		erase(doc)
+		r.secret = append(r.secret, doc)
 	case *corev1.ConfigMap:
 		checkConfigMap(o, doc, say)
 		in.ConfigMaps = append(in.ConfigMaps, ConfigMap(o))

@@ -14,7 +14,6 @@ func TestAFileThatCannotBeParsedIsToldWithItsLine(t *testing.T) {
 		want       string
 	}{
 		"an empty file":                          {"f.yaml", "", "f.yaml:1:1: : : expected a document and the file has none; to take objects away remove the file"},
-		"a file with nothing but a comment":      {"f.yaml", "# nothing\n", "expected a document and the file has none"},
 		"a file with nothing but separators":     {"f.yaml", "---\n---\n", "expected a document and the file has none"},
 		"an empty file of JSON":                  {"f.json", " \n", "expected a document and the file has none"},
 		"a NUL":                                  {"f.yaml", "a: b\nc: \x00\n", "f.yaml:2:1: : : a NUL byte"},
@@ -29,8 +28,8 @@ func TestAFileThatCannotBeParsedIsToldWithItsLine(t *testing.T) {
 		"an escape that does not exist":          {"f.yaml", secret + "  first: \"\\" + canary + "\"\n", "f.yaml:5:1: : : an escape that YAML does not know"},
 		"a bracket that is not closed":           {"f.yaml", secret + "  first: [" + canary + "\n", "brackets that begin here are not closed"},
 		"an optional field of CEL in brackets":   {"f.yaml", "a:\n  b:\n  - {value: claims.?site}\n", "f.yaml:3:1: : : brackets that begin here are not closed, or lack a comma; quote a value in them"},
-		"indentation that is less":               {"f.yaml", "a:\n    b: c\n  d: e\n", "a key is expected in the mapping that begins here"},
-		"an item among keys":                     {"f.yaml", "a:\n  b: c\n  - d\n", "a key is expected in the mapping that begins here"},
+		"indentation that is less":               {"f.yaml", "a:\n    b: c\n  d: e\n", "f.yaml:3:1: : : this line is neither a key of a mapping nor an item of a list above it"},
+		"an item among keys":                     {"f.yaml", "a:\n  b: c\n  - d\n", "f.yaml:3:1: : : this line is neither a key of a mapping nor an item of a list above it"},
 		"a control character":                    {"f.yaml", "a: \x01\n", "a control character"},
 		"nesting beyond all measure":             {"f.yaml", strings.Repeat("[", 20_000), "nested too deeply"},
 		"nesting beyond all measure in JSON":     {"f.json", strings.Repeat("[", 20_000), "nested too deeply"},
@@ -166,12 +165,12 @@ func FuzzRead(f *testing.F) {
 	f.Add("f.yaml", []byte("apiVersion: v1\nkind: Secret\nmetadata: {name: &a a, labels: {<<: {b: *a}}}\nstringData: {a: |-\n   b\n}\n---\n- !!x y\n"))
 	f.Add("f.yaml", []byte("a: &a [*a]\n<<: *a\n? [b]\n: c\n"))
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
-		if isJSON(name) {
+		if (File{Path: name}).isJSON() {
 			name = "f.json"
 		} else {
 			name = "f.yaml"
 		}
-		tree, problems := Read([]File{{name, data}})
+		tree, problems := Read([]File{{Path: name, Data: data}})
 		failed := false
 		for _, p := range problems {
 			failed = failed || p.Severity.Fatal()

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"regexp"
@@ -50,21 +51,22 @@ var (
 var yamlHints = []struct {
 	of    string
 	above bool
+	hold  bool // whatever the line looks like
 	hint  string
 }{
-	{"mapping values are not allowed", false, `a ": " comes where no value can begin; look at the indentation of this line and the one before, and quote a value that holds ": "`},
-	{"could not find expected ':'", false, `a key without ":"; look at the indentation of this line and the one before`},
-	{"cannot start any token", false, "a character no value can start with; quote the value"},
-	{"did not find expected key", true, "a key is expected in the mapping that begins here, and something else comes; look at the indentation below"},
-	{"did not find expected '-'", true, `a "- " is expected in the list that begins here, and something else comes; look at the indentation below`},
-	{"expected ',' or", true, "brackets that begin here are not closed, or lack a comma; quote a value in them that holds any of , ? [ ] { }"},
-	{"expected node content", true, "a value is expected here, and something else comes"},
-	{"expected <document start>", true, `something comes after the end of the document; separate documents with "---"`},
-	{"end of stream", false, "a quote that begins here is not closed"},
-	{"unknown escape", false, `an escape that YAML does not know; write "\\" for a backslash, or use single quotes`},
-	{"block sequence entries", false, `a "- " comes where no list can begin; put it on a line of its own`},
-	{"exceeded max depth", false, "it is nested too deeply; expected at most 64 levels"},
-	{"control characters", false, "a control character; write it as an escape in double quotes"},
+	{"mapping values are not allowed", false, false, `a ": " comes where no value can begin; look at the indentation of this line and the one before, and quote a value that holds ": "`},
+	{"could not find expected ':'", false, false, `a key without ":"; look at the indentation of this line and the one before`},
+	{"cannot start any token", false, false, "a character no value can start with; quote the value"},
+	{"did not find expected key", true, false, "a key is expected in the mapping that begins here, and something else comes; look at the indentation below"},
+	{"did not find expected '-'", true, false, `a "- " is expected in the list that begins here, and something else comes; look at the indentation below`},
+	{"expected ',' or", true, false, "brackets that begin here are not closed, or lack a comma; quote a value in them that holds any of , ? [ ] { }"},
+	{"expected node content", true, false, "a value is expected here, and something else comes"},
+	{"expected <document start>", true, false, `something comes after the end of the document; separate documents with "---"`},
+	{"end of stream", false, true, "a quote that begins here is not closed"},
+	{"unknown escape", false, true, `an escape that YAML does not know; write "\\" for a backslash, or use single quotes`},
+	{"block sequence entries", false, false, `a "- " comes where no list can begin; put it on a line of its own`},
+	{"exceeded max depth", false, true, "it is nested too deeply; expected at most 64 levels"},
+	{"control characters", false, true, "a control character; write it as an escape in double quotes"},
 }
 
 // unknownAnchor is the one message that has a position but no line.
@@ -76,9 +78,9 @@ func yamlProblem(data []byte, message string) *authz.Problem {
 	}
 	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
 		at := max(0, bytes.Index(data, []byte("*"+m[1])))
-		return atLine(lineOf(data, at), `an alias (*name) names an anchor that is not above it; quote a value that starts with "*"`)
+		return atLine(lineOf(data, at), `an alias (*name) names an anchor that is not above it; put a value that starts with "*" in single quotes`)
 	}
-	f := atLine(1, "this is not YAML; look at the indentation, and quote values that hold any of : # { [ * & ! % @")
+	f := atLine(1, "this is not YAML; look at the indentation, and put values that hold any of : # { [ * & ! % @ in single quotes")
 	if m := yamlLine.FindStringSubmatch(message); m != nil {
 		if line, err := strconv.Atoi(m[1]); err == nil {
 			f.Line = line
@@ -92,9 +94,32 @@ func yamlProblem(data []byte, message string) *authz.Problem {
 		if h.above {
 			f.Line++
 		}
+		if h.hold {
+			return f
+		}
 		break
 	}
+	seen := 0
+	if strings.Contains(message, "did not find expected") {
+		seen = lineWhere(data, message)
+	}
+	if hint := lineHint(lineAt(data, cmp.Or(seen, f.Line))); hint != "" {
+		f.Line, f.Message = cmp.Or(seen, f.Line), hint
+	} else if seen > 0 && (strings.Contains(message, "expected key") || strings.Contains(message, "expected '-'")) {
+		f.Line, f.Message = seen, misfit
+	}
 	return f
+}
+
+const misfit = "this line is neither a key of a mapping nor an item of a list above it; indent it as the keys or items it belongs to, and look at what a quote or bracket in it ends"
+
+func lineAt(data []byte, line int) string {
+	for text := range bytes.Lines(data) {
+		if line--; line == 0 {
+			return string(text)
+		}
+	}
+	return ""
 }
 
 func lineOf(data []byte, offset int) int { return 1 + bytes.Count(data[:offset], []byte("\n")) }

@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"cmp"
+	"regexp"
 	"slices"
 	"unicode/utf8"
 
@@ -20,11 +21,20 @@ const (
 	maxProblems  = 100     // problems of a file that are reported: later ones follow from them
 )
 
-// File is the text of one file. A Path that ends in ".json" is JSON, any other
-// is YAML. The Path is not opened: problems and positions name it.
+// File is the text of one file. It is JSON if it says so or its Path ends in
+// ".json", else YAML. The Path is not opened: problems and positions name it.
 type File struct {
 	Path string
 	Data []byte
+	JSON bool
+}
+
+// Options say how manifests are read; the zero value is right for a server.
+type Options struct {
+	// OtherKinds says that the files hold manifests for others too, as a
+	// repository of a cluster does: documents of unknown groups, and those without
+	// a kind, are ignored.
+	OtherKinds bool
 }
 
 // Read reads the manifests of files. It goes on after a mistake, so that all of
@@ -39,7 +49,12 @@ func Read(files []File, known ...authz.Problem) (*Tree, []authz.Problem) {
 // ReadRemains is Read, and returns beside a nil tree what remains of the Secrets
 // and ConfigMaps.
 func ReadRemains(files []File, known ...authz.Problem) (*Tree, *Remains, []authz.Problem) {
-	r := &reader{tree: &Tree{objects: map[objects.Key]source{}}, unread: map[string]bool{}, dubious: map[objects.Key]bool{}}
+	return Options{}.Read(files, known...)
+}
+
+// Read is ReadRemains with options.
+func (o Options) Read(files []File, known ...authz.Problem) (*Tree, *Remains, []authz.Problem) {
+	r := &reader{otherKinds: o.OtherKinds, tree: &Tree{objects: map[objects.Key]source{}}, unread: map[string]bool{}, dubious: map[objects.Key]bool{}}
 	for _, p := range known {
 		r.problems.add(p)
 		if p.Severity.Fatal() {
@@ -64,6 +79,10 @@ type reader struct {
 	unread  map[string]bool
 	dubious map[objects.Key]bool
 	text    bool // some file has text
+
+	otherKinds bool
+	listed     int          // items of lists of this file
+	secret     []*yaml.Node // documents of Secrets of this file, to be erased
 }
 
 func (r *reader) file(f File) {
@@ -73,19 +92,27 @@ func (r *reader) file(f File) {
 			r.unread[f.Path] = true
 		}
 	}()
+	r.listed, r.secret = 0, nil
 	docs, broken := parse(f)
 	r.text = r.text || broken != nil || len(docs) > 0
 	for _, doc := range docs {
 		r.document(f.Path, doc)
 	}
+	for _, doc := range r.secret { // now: the items of a list may share what is in them
+		erase(doc)
+	}
 	switch {
 	case broken != nil:
 		broken.File = f.Path
 		r.problems.add(*broken)
-	case len(docs) == 0:
-		r.problems.add(invalid(f.Path, 1, "expected a document and the file has none; to take objects away remove the file"))
+	case len(docs) == 0 && (f.isJSON() || !hasComment.Match(f.Data)):
+		r.problems.add(invalid(f.Path, 1, "expected a document and the file has none; to take objects away remove the file, or leave a comment in it"))
 	}
 }
+
+// hasComment finds a comment: somebody took the documents of a file away, and no
+// program cut it off.
+var hasComment = regexp.MustCompile(`(?m)^(?:\x{FEFF})?[ \t]*#`)
 
 const byteOrderMark = "\xef\xbb\xbf"
 
@@ -98,7 +125,7 @@ func parse(f File) ([]*yaml.Node, *authz.Problem) {
 	if i := invalidUTF8(data); i >= 0 {
 		return nil, atLine(lineOf(data, i), "bytes that are no UTF-8; save the file as UTF-8, and put binary data into a Secret's data or a ConfigMap's binaryData")
 	}
-	if isJSON(f.Path) {
+	if f.isJSON() {
 		return parseJSON(data)
 	}
 	return parseYAML(data)

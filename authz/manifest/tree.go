@@ -17,6 +17,8 @@ type Tree struct {
 	// Input is for engine.Compile. The objects of a kind are in the order of the
 	// files, and in a file from top to bottom.
 	Input engine.Input
+	// Other is how many documents were ignored, as Options.OtherKinds has it.
+	Other int
 
 	objects map[objects.Key]source
 }
@@ -82,4 +84,4 @@ func nextStep(field string) (name, rest string) {
 	return field[:i], field[i:]
 }
 
-func isJSON(path string) bool { return filepath.Ext(path) == ".json" }
+func (f File) isJSON() bool { return f.JSON || filepath.Ext(f.Path) == ".json" }

@@ -32,6 +32,9 @@ func (c *checker) unknown(name string, fields map[string]reflect.Type) string {
 func (c *checker) mismatch(n *yaml.Node, t reflect.Type) string {
 	message := "expected " + expected(t) + ", came " + c.came(n)
 	switch {
+	case t.Name() == "Duration":
+	case (t.Kind() == reflect.Struct || t.Kind() == reflect.Map) && noSpace.MatchString(n.Value):
+		message += `; is a space missing after ":"?`
 	case t.Kind() == reflect.String && n.Kind == yaml.ScalarNode:
 		message += c.quoteHint(n)
 	case t.Kind() == reflect.Slice && n.Kind != yaml.SequenceNode:
@@ -45,6 +48,9 @@ func (c *checker) mismatch(n *yaml.Node, t reflect.Type) string {
 }
 
 func expected(t reflect.Type) string {
+	if t.Name() == "Duration" {
+		return "a duration such as 30s"
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"
