@@ -27,6 +27,8 @@ const (
 	SelectsNothing Lint = "SelectsNothing"
 	// NotAKey: an entry of a selected Secret is no API key.
 	NotAKey Lint = "NotAKey"
+	// OddAnnotation: a label or annotation of a Secret or ConfigMap has no effect.
+	OddAnnotation Lint = "OddAnnotation"
 	// KeyEnded: an API key after its end.
 	KeyEnded Lint = "KeyEnded"
 	// KeysUnreachable: a key set of a provider cannot be fetched.
@@ -39,6 +41,6 @@ const (
 func Lints() []Lint {
 	return []Lint{
 		RulesLeaveMethodsOpen, PrefixWithoutSlash, NeverDecides, NeverTrue, UnknownMethodName, LiteralWildcard,
-		HidesWildcard, SelectsNothing, NotAKey, KeyEnded, KeysUnreachable, EgressRefused,
+		HidesWildcard, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused,
 	}
 }

@@ -37,7 +37,7 @@ func keySecret(value string) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "robot", Labels: map[string]string{v1alpha1.LabelUse: v1alpha1.UseAPIKey},
-			Annotations:   map[string]string{corev1.LastAppliedConfigAnnotation: value, v1alpha1.AnnotationScopes: "read"},
+			Annotations:   map[string]string{corev1.LastAppliedConfigAnnotation: value, v1alpha1.AnnotationScopes: "read", v1alpha1.AnnotationPlainKeys: "first"},
 			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
 		},
 		Data: map[string][]byte{"first": []byte(value)},
@@ -123,10 +123,10 @@ func TestAnItemHasDigestsOfKeysAndNothingThatKubectlRemembers(t *testing.T) {
 	if strings.HasPrefix(string(s.Data["first"]), key) {
 		t.Error("the object, which others may hold for a while, has the key still")
 	}
-	if got.(*item).ManagedFields != nil || !reflect.DeepEqual(kept.Annotations, map[string]string{v1alpha1.AnnotationScopes: "read"}) {
+	if got.(*item).ManagedFields != nil || !reflect.DeepEqual(kept.Annotations, map[string]string{v1alpha1.AnnotationScopes: "read", v1alpha1.AnnotationPlainKeys: "first"}) {
 		t.Errorf("got %+v", got)
 	}
-	if len(annotations) != 2 {
+	if len(annotations) != 3 {
 		t.Error("a map that somebody else may read was changed")
 	}
 	if again, err := newItem(&corev1.Secret{}, got); err != nil || again != got {

@@ -106,7 +106,7 @@ func valueOf(o client.Object) any {
 	switch o := o.(type) {
 	case *corev1.Secret:
 		if o.Labels[v1alpha1.LabelUse] == v1alpha1.UseAPIKey {
-			o.Data = apikey.Digest(o.Data)
+			o.Data = apikey.Digest(o.Annotations, o.Data)
 		}
 		s := manifest.Secret(o)
 		s.Annotations = withoutManifest(s.Annotations)

@@ -358,9 +358,10 @@ type ClaimMappings struct {
 // APIKey takes a key that is an entry of one of the selected Secrets.
 type APIKey struct {
 	// Selector selects Secrets of the policy's namespace that are labelled
-	// agentauth.dev/use: api-key. Each entry of such a Secret is a key: the
-	// entry's name is the key's id, its value the key (20 bytes or more) or
-	// sha256:<hex> of it.
+	// agentauth.dev/use: api-key. An entry of such a Secret is a key if its value
+	// is sha256:<hex> of the key, or if the annotation agentauth.dev/plain-keys
+	// names the entry: then the value is the key itself (20 bytes or more). The
+	// entry's name is the key's id. Other entries are no keys.
 	// +required
 	Selector KeySelector `json:"selector"`
 

@@ -42,6 +42,12 @@ const (
 	AnnotationScopes = "agentauth.dev/scopes"
 	// AnnotationExpiresAt is the end of every key in the Secret (RFC 3339).
 	AnnotationExpiresAt = "agentauth.dev/expires-at"
+	// AnnotationExpiresAtPrefix + the name of an entry is the end of that key (RFC
+	// 3339). The earlier end counts.
+	AnnotationExpiresAtPrefix = "expires-at.agentauth.dev/"
+	// AnnotationPlainKeys are the entries that hold a key itself and no digest of
+	// it, separated by spaces; "*" is all.
+	AnnotationPlainKeys = "agentauth.dev/plain-keys"
 )
 
 // AddToScheme registers the types of this package.

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strings"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -24,19 +25,21 @@ const (
 // What can be wrong with an entry. The texts are a closed set: an entry that
 // is no key, and no digest, leaves nothing of itself behind.
 const (
-	keyEndsInLine = "it ends in a line break, which would be part of the key; remove it (printf, not echo)"
-	keyTooShort   = "expected a key of at least 20 bytes and it is shorter; make a longer one, as with openssl rand -base64 32"
-	keyTooLong    = "expected a key of at most 512 bytes and it is longer"
-	keyHasSpace   = "it has white space, which no key may have: callers and proxies trim it"
-	keyHasComma   = "it has a comma, which no key may have: proxies join repeated headers with commas"
-	keyNotASCII   = "expected printable ASCII and it has other bytes; base64 of them is a key"
-	keyBadDigest  = "it starts like a digest, and expected is sha256: and 64 hex digits, as agentauth hash api-key writes"
-	keyReserved   = "it starts with invalid:, which no key may: that is how a refused entry is kept"
-	keyIsToken    = "it has the form of a JWT, which only methods for JWTs may check; make a random key, as with openssl rand -base64 32"
-	keyNoDigest   = "expected a digest, sha256: and 64 hex digits"
+	keyNotNamed    = "it is no digest (sha256: and 64 hex digits), so it is no key; write what agentauth hash api-key makes of the key, or name the entry in the annotation agentauth.dev/plain-keys if it is the key itself"
+	keyLacksPrefix = "it is 64 hex digits without sha256: before them, and no key; write sha256: before the digest of a key, and of a key of 64 hex digits what agentauth hash api-key makes of it"
+	keyEndsInLine  = "it ends in a line break, which would be part of the key; remove it (printf, not echo)"
+	keyTooShort    = "expected a key of at least 20 bytes and it is shorter; make a longer one, as with openssl rand -hex 32"
+	keyTooLong     = "expected a key of at most 512 bytes and it is longer"
+	keyHasSpace    = "it has white space, which no key may have: callers and proxies trim it"
+	keyHasComma    = "it has a comma, which no key may have: proxies join repeated headers with commas"
+	keyNotASCII    = "expected printable ASCII and it has other bytes; hex digits of them are a key"
+	keyBadDigest   = "it starts like a digest, and expected is sha256: and 64 hex digits, as agentauth hash api-key writes"
+	keyReserved    = "it starts with invalid:, which no key may: that is how a refused entry is kept"
+	keyIsToken     = "it has the form of a JWT, which only methods for JWTs may check; make a random key, as with openssl rand -hex 32"
+	keyNoDigest    = "expected a digest, sha256: and 64 hex digits"
 )
 
-var keyProblems = []string{keyEndsInLine, keyTooShort, keyTooLong, keyHasSpace, keyHasComma, keyNotASCII, keyBadDigest, keyReserved, keyIsToken}
+var keyProblems = []string{keyNotNamed, keyLacksPrefix, keyEndsInLine, keyTooShort, keyTooLong, keyHasSpace, keyHasComma, keyNotASCII, keyBadDigest, keyReserved, keyIsToken}
 
 // refusals are the values of refused entries. Entries share them: there may be
 // many.
@@ -51,31 +54,52 @@ var refusals = func() map[string][]byte {
 // Digest is what every source does to the Secrets labelled
 // agentauth.dev/use: api-key before it keeps them, so that no raw key stays in
 // memory. In the map it returns, which is new,
-//   - a key (20 to 512 bytes of printable ASCII without commas) is sha256:
-//     and its digest in lower hex,
-//   - a digest stays, in lower case,
+//   - a digest (sha256: and 64 hex digits in any letter case) stays, in lower case,
+//   - a key (20 to 512 bytes of printable ASCII without commas, not 64 hex digits)
+//     is its digest, if the annotation agentauth.dev/plain-keys names the entry,
 //   - anything else is invalid: and what is wrong with it, never its content.
 //
 // Doing it twice is doing it once. No value in the map may be changed.
-func Digest(data map[string][]byte) map[string][]byte {
+func Digest(annotations map[string]string, data map[string][]byte) map[string][]byte {
+	plain := plainKeysOf(annotations)
 	out := make(map[string][]byte, len(data))
 	for id, value := range data {
-		out[id] = digestKey(value)
+		out[id] = digestEntry(value, plain.has(id))
 	}
 	return out
 }
 
-func digestKey(value []byte) []byte {
+func digestEntry(value []byte, plain bool) []byte {
 	if sum, ok := parseDigest(value); ok {
 		return formatDigest(sum)
 	}
 	if why, ok := refusedKey(value); ok {
 		return refusals[why]
 	}
-	if why := checkKey(value); why != "" {
+	if why := checkEntry(value, plain); why != "" {
 		return refusals[why]
 	}
 	return formatDigest(sha256.Sum256(value))
+}
+
+// checkEntry says why an entry that is no digest is no key; "" if it is one.
+func checkEntry(value []byte, plain bool) string {
+	switch {
+	case isHexDigest(bytes.TrimSpace(value)):
+		return keyLacksPrefix
+	case plain, hasPrefixFold(value, digestPrefix):
+		return checkKey(value)
+	}
+	return keyNotNamed
+}
+
+// Hash is what a Secret holds of a key: sha256:<hex>. The error says why it is no
+// key.
+func Hash(key []byte) (string, error) {
+	if why := checkKey(key); why != "" {
+		return "", errors.New(why)
+	}
+	return string(formatDigest(sha256.Sum256(key))), nil
 }
 
 // checkKey says why a raw value cannot be a key; "" if it can.
@@ -103,6 +127,11 @@ func checkKey(value []byte) string {
 	return ""
 }
 
+func isHexDigest(value []byte) bool {
+	_, ok := parseDigest(append([]byte(digestPrefix), value...))
+	return ok
+}
+
 // ParseDigest reads an entry that went through [Digest]: the SHA-256 of a
 // key, or what is wrong with the entry.
 func ParseDigest(value []byte) (sum [sha256.Size]byte, problem string) {
@@ -124,6 +153,12 @@ func parseDigest(value []byte) (sum [sha256.Size]byte, ok bool) {
 		return [sha256.Size]byte{}, false
 	}
 	return sum, true
+}
+
+// IsDigest says whether a text is the digest of a key.
+func IsDigest(text string) bool {
+	_, ok := parseDigest([]byte(text))
+	return ok
 }
 
 func formatDigest(sum [sha256.Size]byte) []byte {

@@ -8,6 +8,9 @@ import (
 	"testing"
 )
 
+// named says that the entry id is a key itself.
+var named = map[string]string{"agentauth.dev/plain-keys": "other id"}
+
 func TestOnlyDigestsOfKeysAreKept(t *testing.T) {
 	const key = "a-key-of-more-than-twenty-bytes"
 	sum := sha256.Sum256([]byte(key))
@@ -36,6 +39,10 @@ func TestOnlyDigestsOfKeysAreKept(t *testing.T) {
 		"a digest that is too long is no key":               {digest + "0", invalidPrefix + keyBadDigest},
 		"a digest that is no hex is no key":                 {digest[:len(digest)-1] + "g", invalidPrefix + keyBadDigest},
 		"a digest with its prefix in upper case is no key":  {strings.ToUpper(digest), invalidPrefix + keyBadDigest},
+		"64 hex digits lack their prefix":                   {digest[len(digestPrefix):], invalidPrefix + keyLacksPrefix},
+		"64 hex digits in upper case lack it too":           {upper[len(digestPrefix):], invalidPrefix + keyLacksPrefix},
+		"64 hex digits and a newline lack it too":           {digest[len(digestPrefix):] + "\n", invalidPrefix + keyLacksPrefix},
+		"63 hex digits are a key":                           {digest[len(digestPrefix)+1:], ""},
 		"what looks like a refused entry is refused itself": {invalidPrefix + key, invalidPrefix + keyReserved},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,14 +52,14 @@ func TestOnlyDigestsOfKeysAreKept(t *testing.T) {
 				want = digestPrefix + hex.EncodeToString(sum[:])
 			}
 			data := map[string][]byte{"id": []byte(c.value)}
-			once := Digest(data)
+			once := Digest(named, data)
 			if string(once["id"]) != want {
 				t.Fatalf("got %s, want %s", once["id"], want)
 			}
 			if string(data["id"]) != c.value {
 				t.Error("the map that was given changed")
 			}
-			if twice := Digest(once); !bytes.Equal(twice["id"], once["id"]) {
+			if twice := Digest(named, once); !bytes.Equal(twice["id"], once["id"]) {
 				t.Errorf("doing it twice gives %s, want %s", twice["id"], once["id"])
 			}
 			got, problem := ParseDigest(once["id"])
@@ -85,8 +92,8 @@ func FuzzDigest(f *testing.F) {
 	f.Add([]byte("invalid:it ends"))
 	f.Add([]byte("short\n"))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		once := Digest(map[string][]byte{"id": value})["id"]
-		if twice := Digest(map[string][]byte{"id": once})["id"]; !bytes.Equal(once, twice) {
+		once := Digest(named, map[string][]byte{"id": value})["id"]
+		if twice := Digest(named, map[string][]byte{"id": once})["id"]; !bytes.Equal(once, twice) {
 			t.Fatalf("doing it twice gives %s, want %s", twice, once)
 		}
 		if _, problem := ParseDigest(once); problem == keyNoDigest {

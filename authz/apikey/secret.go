@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
@@ -21,8 +19,10 @@ type Secret struct {
 	number   uint64 // no other Secret has it, nor the same Secret in another state
 	ref      string // "Secret namespace/name"
 	identity authz.Identity
-	keys     []key // by entry
+	ends     map[string]time.Time // of entries that have an end of their own
+	keys     []key                // by entry
 	byDigest map[[sha256.Size]byte]int
+	twins    int // of keys: those that are nobody's
 	problems authz.Problems
 }
 
@@ -37,34 +37,50 @@ type key struct {
 var secrets atomic.Uint64
 
 // Parse reads a Secret whose data went through [Digest]. An entry that is no
-// digest is a problem and left out; with a malformed annotation, or more than
-// MaxKeys entries, the whole Secret is.
-func Parse(namespace, name string, annotations map[string]string, data map[string][]byte) *Secret {
+// digest is a warning and left out. With a malformed or unknown annotation, an
+// unknown label of agentauth's, or more than MaxKeys entries, the whole Secret is
+// left out, and that is a problem.
+func Parse(namespace, name string, labels, annotations map[string]string, data map[string][]byte) *Secret {
 	s := &Secret{number: secrets.Add(1), ref: "Secret " + namespace + "/" + name}
 	s.problems.Ref = s.ref
-	var problem string
-	if s.identity, problem = identityOf(name, annotations); problem == "" && len(data) > MaxKeys {
-		problem = fmt.Sprintf("expected at most %d keys in a Secret, got %d; spread them over several Secrets", MaxKeys, len(data))
+	m, refused := readMeta(name, labels, annotations, data)
+	for _, message := range refused {
+		s.problems.Add(s.problem("", message+"; the Secret is not used"))
 	}
-	if problem != "" {
-		s.problems.Add(s.problem("", problem+"; the Secret is not used"))
+	if refused != nil {
 		return s
 	}
+	s.identity, s.ends = m.identity, m.ends
 	s.keys, s.byDigest = make([]key, 0, len(data)), make(map[[sha256.Size]byte]int, len(data))
 	for _, entry := range slices.Sorted(maps.Keys(data)) {
 		s.read(entry, data[entry])
 	}
+	for _, message := range m.odd {
+		s.problems.Add(authz.Problem{Severity: authz.Warning, Lint: authz.OddAnnotation, Ref: s.ref, Message: message})
+	}
 	return s
 }
 
-func (s *Secret) read(entry string, value []byte) {
-	digest, problem := ParseDigest(value)
-	if twin, ok := s.byDigest[digest]; ok && problem == "" {
-		s.keys[twin].twice = true
-		problem = "the same key is in entry " + s.keys[twin].entry + "; it is refused in both"
+// Refused says why no key of a Secret is used; "" if its keys are.
+func Refused(name string, labels, annotations map[string]string, data map[string][]byte) string {
+	if _, refused := readMeta(name, labels, annotations, data); refused != nil {
+		return refused[0]
 	}
-	if problem != "" {
-		s.problems.Add(s.problem(entry, problem))
+	return ""
+}
+
+func (s *Secret) read(entry string, value []byte) {
+	digest, why := ParseDigest(value)
+	if why != "" {
+		s.problems.Add(authz.Problem{Severity: authz.Warning, Lint: authz.NotAKey, Ref: s.ref, Key: entry, Message: why})
+		return
+	}
+	if twin, ok := s.byDigest[digest]; ok {
+		if !s.keys[twin].twice {
+			s.keys[twin].twice = true
+			s.twins++
+		}
+		s.problems.Add(s.problem(entry, "the same key is in entry "+s.keys[twin].entry+"; it is refused in both"))
 		return
 	}
 	s.byDigest[digest] = len(s.keys)
@@ -83,47 +99,48 @@ func (s *Secret) find(digest [sha256.Size]byte) (id authz.Identity, ok bool) {
 	}
 	id = s.identity
 	id.CredentialID = s.keys[i].entry
+	id.ExpiresAt = s.end(s.keys[i].entry)
 	return id, true
 }
 
-// identityOf is the identity that the annotations of a Secret give its keys.
-func identityOf(name string, annotations map[string]string) (id authz.Identity, problem string) {
-	id.Subject = name
-	id.Claims = map[string]any{}
-	for annotation, v := range annotations {
-		claim, ok := strings.CutPrefix(annotation, v1alpha1.AnnotationClaimPrefix)
-		if !ok {
-			continue
-		}
-		id.Claims[claim] = v
-		if claim == "sub" {
-			id.Subject = v
-		}
+// end is the earlier of the ends of an entry and of its Secret; zero if it has
+// none.
+func (s *Secret) end(entry string) time.Time {
+	own, all := s.ends[entry], s.identity.ExpiresAt
+	if own.IsZero() || !all.IsZero() && all.Before(own) {
+		return all
 	}
-	if v, ok := annotations[v1alpha1.AnnotationScopes]; ok {
-		id.Scopes = strings.Split(v, " ")
-		for _, s := range id.Scopes {
-			if !isScope(s) {
-				return id, "annotation " + v1alpha1.AnnotationScopes + ": expected scopes separated by one space (RFC 6749 3.3)"
-			}
-		}
-	}
-	if v, ok := annotations[v1alpha1.AnnotationExpiresAt]; ok {
-		t, err := time.Parse(time.RFC3339, v)
-		if err != nil {
-			return id, "annotation " + v1alpha1.AnnotationExpiresAt + ": expected a time as in 2027-01-31T00:00:00Z (RFC 3339)"
-		}
-		id.ExpiresAt = t
-	}
-	return id, ""
+	return own
 }
 
-// isScope is scope-token of RFC 6749 3.3.
-func isScope(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c == '"' || c == '\\' || c > '~' {
-			return false
+// usable is how many keys of the Secret belong to one entry.
+func (s *Secret) usable() int { return len(s.keys) - s.twins }
+
+// ended adds the keys that have ended to the problems, and returns the next end
+// that is to come.
+func (s *Secret) ended(now time.Time, to *authz.Problems) (count int, next time.Time) {
+	if len(s.ends) == 0 && s.identity.ExpiresAt.IsZero() {
+		return 0, next
+	}
+	for i := range s.keys {
+		end := s.end(s.keys[i].entry)
+		switch {
+		case end.IsZero():
+		case now.Before(end):
+			next = earlier(next, end)
+		default:
+			count++
+			to.Add(authz.Problem{Severity: authz.Warning, Lint: authz.KeyEnded, Ref: s.ref, Key: s.keys[i].entry,
+				Message: fmt.Sprintf("the key ended at %s; remove the entry, or give it a later end", end.UTC().Format(time.RFC3339))})
 		}
 	}
-	return s != ""
+	return count, next
+}
+
+// earlier is the earlier of two times; the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

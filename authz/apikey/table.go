@@ -2,9 +2,11 @@ package apikey
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
@@ -27,27 +29,91 @@ func (x *Index) Table(secrets []*Secret) *Table {
 	return t
 }
 
-// Find returns the identity of who has a key, without its method. A key of two
-// Secrets of the table, or of two entries, is nobody's.
+// Find returns the identity of who has a key, without its method, and the Secret
+// that holds the key. A key of two Secrets of the table, or of two entries, is
+// nobody's.
 //
 // The time that Find takes depends neither on how many keys there are nor on how
 // much of a key was guessed: the digest is of the whole credential, and a caller
 // cannot steer it towards the digest of a key.
-func (t *Table) Find(credential string) (id authz.Identity, ok bool) {
+func (t *Table) Find(credential string) (id authz.Identity, secret string, ok bool) {
 	if t == nil || len(t.secrets) == 0 {
-		return id, false
+		return id, "", false
 	}
 	digest := sha256.Sum256([]byte(credential))
 	if t.index == nil {
-		return t.secrets[0].find(digest)
+		id, ok = t.secrets[0].find(digest)
+		return id, t.secrets[0].ref, ok
 	}
 	t.index.mu.RLock()
 	one, several := t.holding(t.index.holders[digest])
 	t.index.mu.RUnlock()
 	if one == nil || several {
-		return id, false
+		return id, "", false
 	}
-	return one.find(digest)
+	id, ok = one.find(digest)
+	return id, one.ref, ok
+}
+
+// Found is how many keys a table has, of how many Secrets.
+type Found struct{ Keys, Secrets, Ended int }
+
+// String is as in "3 keys in 2 Secrets, 1 of them ended".
+func (f Found) String() string {
+	s := count(f.Keys, "key") + " in " + count(f.Secrets, "Secret")
+	if f.Ended > 0 {
+		s += fmt.Sprintf(", %d of them ended", f.Ended)
+	}
+	return s
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// Found counts the keys that are somebody's.
+func (t *Table) Found() (f Found) {
+	if t == nil {
+		return f
+	}
+	f.Secrets = len(t.secrets)
+	for _, s := range t.secrets {
+		f.Keys += s.usable()
+	}
+	if t.index == nil {
+		return f
+	}
+	t.index.mu.RLock()
+	defer t.index.mu.RUnlock()
+	for h := range t.index.shared {
+		if _, several := t.holding(h); !several {
+			continue
+		}
+		for _, s := range h.secrets {
+			if has(t.secrets, s) {
+				f.Keys -= h.keys
+			}
+		}
+	}
+	f.Keys = max(0, f.Keys)
+	return f
+}
+
+// Ended are the keys that have ended at a time, as warnings, how many they are, and
+// the next end that is to come; zero if there is none.
+func (t *Table) Ended(now time.Time) (warnings []authz.Problem, ended int, next time.Time) {
+	if t == nil {
+		return nil, 0, next
+	}
+	all := authz.Problems{}
+	for _, s := range slices.SortedFunc(slices.Values(t.secrets), byName) {
+		n, end := s.ended(now, &all)
+		ended, next = ended+n, earlier(next, end)
+	}
+	return all.All(), ended, next
 }
 
 // holding returns a Secret of the table that holds a key, and whether there are

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -48,7 +49,7 @@ func (a *APIKey) Challenge(*authz.Request, bool) string {
 // Check implements [Authenticator].
 func (a *APIKey) Check(r *authz.Request, v *Verified) error {
 	if ends := v.Identity.ExpiresAt; !ends.IsZero() && !r.Time.Before(ends) {
-		return reject(authz.CredentialExpired, "the key "+v.Identity.CredentialID+" ended at "+ends.UTC().Format(time.RFC3339))
+		return reject(authz.CredentialExpired, "the key "+v.Identity.CredentialID+" of "+v.holder+" ended at "+ends.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -58,11 +59,44 @@ func (a *APIKey) Verify(_ context.Context, p *Presented) (*Verified, error) {
 	if p.Malformed != "" {
 		return nil, reject(authz.CredentialMalformed, p.Malformed)
 	}
-	id, ok := a.Keys.Find(p.Value)
+	id, secret, ok := a.Keys.Find(p.Value)
 	if !ok {
-		return nil, ErrNotMine
+		return nil, a.unknown(p)
 	}
-	v := &Verified{Identity: id}
+	v := &Verified{Identity: id, holder: secret}
 	v.Identity.Method = a.Method
 	return v, nil
 }
+
+// unknown is [NotMine] for a credential that is no key.
+func (a *APIKey) unknown(p *Presented) error {
+	switch {
+	case p.Place.In == InQuery && strings.Contains(p.Value, " "):
+		return spoiledKey{a, "the key has a space, which is what a + in a query means: send it as %2B, or make keys of hex digits (openssl rand -hex 32)"}
+	case apikey.IsDigest(p.Value):
+		return spoiledKey{a, "the digest of a key came: send the key itself"}
+	}
+	return (*unknownKey)(a)
+}
+
+// unknownKey is the method, as the error that it does not know a key: it costs
+// nothing.
+type unknownKey APIKey
+
+func (e *unknownKey) Error() string        { return ErrNotMine.Error() }
+func (e *unknownKey) Is(target error) bool { return target == ErrNotMine }
+
+// Came implements [NotMine].
+func (e *unknownKey) Came() string { return "the selector found " + e.Keys.Found().String() }
+
+// spoiledKey is an unknownKey of which it is seen what is wrong.
+type spoiledKey struct {
+	method *APIKey
+	hint   string
+}
+
+func (e spoiledKey) Error() string        { return ErrNotMine.Error() }
+func (e spoiledKey) Is(target error) bool { return target == ErrNotMine }
+
+// Came implements [NotMine].
+func (e spoiledKey) Came() string { return e.hint + "; " + (*unknownKey)(e.method).Came() }

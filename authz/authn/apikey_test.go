@@ -20,7 +20,7 @@ func robots() *APIKey {
 		for entry, key := range keys {
 			data[entry] = fmt.Appendf(nil, "sha256:%x", sha256.Sum256([]byte(key)))
 		}
-		return apikey.Parse("shop", name, annotations, data)
+		return apikey.Parse("shop", name, nil, annotations, data)
 	}
 	return &APIKey{Method: "keys", Keys: new(apikey.Index).Table([]*apikey.Secret{
 		secret("robot", map[string]string{"agentauth.dev/scopes": "a"}, map[string]string{"first": robotKey, "one": "the-key-of-two-homes", "none": ""}),
@@ -35,7 +35,7 @@ func TestAnAPIKeyIsFoundByAllOfIt(t *testing.T) {
 	if err != nil || id.Subject != "robot" || id.Method != "keys" || id.CredentialID != "first" {
 		t.Fatalf("got %+v, %v", id, err)
 	}
-	if id, _ := a.Keys.Find(robotKey); id.Method != "" {
+	if id, _, _ := a.Keys.Find(robotKey); id.Method != "" {
 		t.Error("the table was changed")
 	}
 	for name, key := range map[string]string{

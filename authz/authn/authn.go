@@ -50,6 +50,9 @@ type Reads struct {
 // Verified is a credential that was verified.
 type Verified struct {
 	Identity authz.Identity
+	// holder is the object that holds the credential, "Secret shop/robot"; "" if
+	// none does.
+	holder string
 	// complete, if not nil, adds to the identity what expressions of the policy
 	// make of the credential.
 	complete func(context.Context, *authz.Identity) error
@@ -67,6 +70,13 @@ func (v *Verified) Complete(ctx context.Context) error {
 
 // ErrNotMine says that the credential belongs to another method, or to none.
 var ErrNotMine = errors.New("the credential is not for this method")
+
+// NotMine is ErrNotMine of a method that can say what came beside what was wanted,
+// verified or not: for the step of a trace only. It never says the credential.
+type NotMine interface {
+	error
+	Came() string
+}
 
 // Rejected says that the credential is this method's and does not hold. No other
 // method is shown it.

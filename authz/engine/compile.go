@@ -48,7 +48,7 @@ func (e *Engine) compile(in Input, compile compilePolicies) (*Snapshot, []Report
 	}
 	c := &compiler{engine: e, prev: &prev.memo, objects: e.objects.View(prev.memo.objects, in.Secrets, in.ConfigMaps, in.ReferenceGrants)}
 	c.next = memo{policies: make(map[types.NamespacedName]*compiled, len(in.Policies)), objects: c.objects.Kept()}
-	s := &Snapshot{hostnameGrants: in.HostnameGrants}
+	s := &Snapshot{hostnameGrants: in.HostnameGrants, oneTenant: e.options.OneTenant}
 	policies := c.policies(in.Policies, compile)
 	list := make([]find.Listed, len(policies))
 	for i, p := range policies {
@@ -62,7 +62,7 @@ func (e *Engine) compile(in Input, compile compilePolicies) (*Snapshot, []Report
 	}
 	s.use(prev)
 	s.memo, s.behind = c.next, c.behind
-	return s, s.report(prev)
+	return s, s.report(prev, e.now())
 }
 
 // compilePolicies compiles policies that changed.

@@ -43,6 +43,8 @@ type Deps struct {
 	// Stale says that what is in force is too old to decide by, which makes
 	// every answer 503; nil: it never is.
 	Stale func() bool
+	// Now is the time of a report on policies; nil is that of the system.
+	Now func() time.Time
 }
 
 // Remote makes the things that work in the background and outlive a snapshot.
@@ -78,6 +80,13 @@ type Engine struct {
 // New makes an engine with nothing in force.
 func New(deps Deps, options Options) *Engine {
 	return &Engine{deps: deps, options: options, pool: newPool(), exprs: expr.NewMemo(), apart: &apart{jobs: work.NewJobs[compiled]()}}
+}
+
+func (e *Engine) now() time.Time {
+	if e.deps.Now == nil {
+		return time.Now()
+	}
+	return e.deps.Now()
 }
 
 // Swap puts a snapshot in force at once. Checks under way end with the one
@@ -225,6 +234,8 @@ type Snapshot struct {
 	reports  []Report
 	// hostnameGrants are those of the Input.
 	hostnameGrants []*Object
+	// oneTenant: whoever reads a report may read all objects.
+	oneTenant bool
 
 	// behind is since when the oldest change waits to be compiled; zero: none does.
 	behind time.Time

@@ -273,7 +273,7 @@ func TestAnInvalidPolicyAnswers503AndItsNeighboursDoNot(t *testing.T) {
 }
 
 func TestAPolicyIsNamedOnlyWhereThatIsRead(t *testing.T) {
-	in := Input{Policies: []*v1alpha1.AgentAuthPolicy{onHost("weak", "weak.example.com", anonymous()), onHost("strong", "api.example.com", keys("a"))}}
+	in := Input{Policies: []*v1alpha1.AgentAuthPolicy{onHost("weak", "weak.example.com", anonymous()), onHost("strong", "api.example.com", keys("a"))}, Secrets: []*Object{robot("robot", "a", robotKey)}}
 	for name, c := range map[string]struct {
 		options  Options
 		selector string

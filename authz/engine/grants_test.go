@@ -178,7 +178,7 @@ func TestAGrantDoesNotStandForTheLabel(t *testing.T) {
 func TestNoGrantIsForAPIKeys(t *testing.T) {
 	e, _ := newWorld(Options{})
 	load(t, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{onHost("p", "p.example.com", keys("shop"))},
-		Secrets: []*Object{abroad(robot("robots", "shop", robotKey))}, ReferenceGrants: []*gatewayv1.ReferenceGrant{granting("*")}})
+		Secrets: []*Object{abroad(robot("robots", "shop", robotKey)), robot("own", "shop", "the-first-key-of-another")}, ReferenceGrants: []*gatewayv1.ReferenceGrant{granting("*")}})
 	decided(t, e.Decide(t.Context(), get("p.example.com", "/", header("x-api-key", robotKey))), authz.Deny, 401, authz.UnknownCredential)
 }
 

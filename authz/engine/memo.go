@@ -24,7 +24,7 @@ type origin struct {
 	spec       *v1alpha1.PolicySpec      // with its defaults
 	generation int64
 	refs       []ref
-	selected   []objects.Selection
+	selected   []selected
 	parsed     []any // what is used of objects, so that the next compile finds it parsed
 	problems   authz.Problems
 	pooled     map[poolKey]*pooled
@@ -49,7 +49,7 @@ func (c *compiler) unchanged(p *compiled, source *v1alpha1.AgentAuthPolicy) bool
 		}
 	}
 	for _, s := range o.selected {
-		if !c.objects.Still(s) {
+		if !c.objects.Still(s.Selection) {
 			return false
 		}
 	}

@@ -55,7 +55,7 @@ func (b *building) basic(name string, src *v1alpha1.Basic, at *field.Path) authn
 }
 
 func (b *building) apiKey(name string, src *v1alpha1.APIKey, at *field.Path) authn.Authenticator {
-	s := b.objects.Select(b.Name.Namespace, src.Selector.MatchLabels)
+	s := selected{b.objects.Select(b.Name.Namespace, src.Selector.MatchLabels), name, at.Child("selector").String()}
 	b.origin.selected = append(b.origin.selected, s)
 	b.parts(s.Problems, authz.Problem{}, at.Child("selector"))
 	return &authn.APIKey{Method: name, From: places(src.From), Keys: s.Keys}

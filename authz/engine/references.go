@@ -9,6 +9,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/password"
@@ -43,6 +44,9 @@ func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string
 		b.problem(p)
 		return nil, key.String() + " is not held: its namespace has too much"
 	default:
+		for _, odd := range apikey.NamesWithoutEffect(o.Labels, o.Annotations) {
+			b.parts([]authz.Problem{{Severity: authz.Warning, Lint: authz.OddAnnotation, Message: odd}}, p, at)
+		}
 		return o, ""
 	}
 	b.problem(p)

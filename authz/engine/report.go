@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,27 +27,35 @@ type Report struct {
 	Ancestors []gatewayv1.PolicyAncestorStatus
 	// Problems are the reasons of the conditions, one by one.
 	Problems []authz.Problem
+	// found are the keys that selectors found. until is when a key ends, and the
+	// Report with it.
+	found []string
+	until time.Time
 }
 
 // report makes the Reports of all policies, the older first. It takes over those
 // of policies of which nothing changed.
-func (s *Snapshot) report(prev *Snapshot) []Report {
+func (s *Snapshot) report(prev *Snapshot, now time.Time) []Report {
 	s.reports = make([]Report, len(s.policies))
 	for _, n := range s.find.Order() {
-		if s.find.Same(prev.find, n) {
+		if s.find.Same(prev.find, n) && !s.stale(s.policies[n], &prev.reports[n], now) {
 			s.reports[n] = prev.reports[n]
 		} else {
-			s.reports[n] = s.reportOn(n)
+			s.reports[n] = s.reportOn(n, now)
 		}
 	}
 	return s.Reports()
 }
 
-// reportOn makes the Report of a policy.
-func (s *Snapshot) reportOn(n int) Report {
+// reportOn makes the Report of a policy at a time.
+func (s *Snapshot) reportOn(n int, now time.Time) Report {
 	p, lost, st, programmed := s.policies[n], s.find.Conflicts(n), s.find.Status(n), s.find.Programmed(n)
 	r := Report{Policy: p.Name, Generation: p.origin.generation}
-	problems := p.origin.problems.Clone()
+	problems, keys := p.origin.problems.Clone(), s.keysOf(p, now)
+	for _, problem := range keys.warnings {
+		problems.Add(problem)
+	}
+	r.found, r.until = keys.counts, keys.next
 	if over := s.find.Policy(n).Over; over != "" {
 		problems.Add(authz.Problem{Severity: authz.Invalid, Field: "spec.routes", Message: over})
 	}
@@ -93,7 +102,7 @@ func (s *Snapshot) reportOn(n int) Report {
 		}
 	}
 	accepts := r.condition(v1alpha1.ConditionAccepted, ok, accepted, fine, func(p authz.Problem) bool { return !p.OfReferences() })
-	resolves := r.condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, "every reference resolves", authz.Problem.OfReferences)
+	resolves := r.condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, keys.beside("every reference resolves"), authz.Problem.OfReferences)
 	programs := r.condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, "compiled and in force", nil)
 	switch {
 	case !ok:

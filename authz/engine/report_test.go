@@ -79,7 +79,7 @@ func TestEveryReasonOfAConditionOccurs(t *testing.T) {
 		Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "edge.example.com")},
 			HTTPRoutes: []*gatewayv1.HTTPRoute{routeOn("shop", "edge", names("edge.example.com"), "edge")}},
 		Secrets: []*Object{
-			alice("staff"), unlabelled, object("empty", v1alpha1.UseHMAC, nil), robot("bad", "bad", "short"),
+			alice("staff"), unlabelled, object("empty", v1alpha1.UseHMAC, nil), robot("bad", "bad", robotKey, robotKey),
 			object("short", v1alpha1.UseHMAC, map[string]string{"secret": "hunter2-is-the-secret"}),
 			object("newline", v1alpha1.UseHMAC, map[string]string{"secret": "hunter2-is-the-secret-and-it-is-long-enough\n"}),
 			object("pem", v1alpha1.UseHMAC, map[string]string{"secret": "-----BEGIN PUBLIC KEY-----\nhunter2-is-in-it\n-----END PUBLIC KEY-----"}),

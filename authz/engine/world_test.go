@@ -184,7 +184,7 @@ func robot(name, team string, keys ...string) *Object {
 	for i, k := range keys {
 		o.Data[fmt.Sprint("key-", i)] = []byte(k)
 	}
-	o.Data = apikey.Digest(o.Data)
+	o.Data = apikey.Digest(map[string]string{v1alpha1.AnnotationPlainKeys: "*"}, o.Data)
 	return o
 }
 

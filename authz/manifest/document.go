@@ -107,7 +107,7 @@ func creatorOf(doc *yaml.Node, version, kind string, say say) (create func() met
 	if !known {
 		_, at := lookup(doc, "kind")
 		message := "the kind " + word(kind) + " is not known here"
-		if meant := near(kind, slices.Sorted(maps.Keys(kinds))); meant != "" {
+		if meant := authz.Near(kind, slices.Sorted(maps.Keys(kinds))); meant != "" {
 			message += fmt.Sprintf("; did you mean %q?", meant)
 		}
 		say(at, "kind", message+"; known are "+strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))

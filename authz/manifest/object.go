@@ -37,7 +37,7 @@ func (r *reader) add(path string, doc *yaml.Node, kind string, o metav1.Object, 
 		checkEntries(o.StringData, doc, "stringData", say)
 		s := Secret(o)
 		if s.Use() == v1alpha1.UseAPIKey {
-			s.Data = apikey.Digest(s.Data)
+			s.Data = apikey.Digest(s.Annotations, s.Data)
 		}
 		in.Secrets = append(in.Secrets, s)
 		r.secret = append(r.secret, doc)

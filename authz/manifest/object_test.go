@@ -55,7 +55,7 @@ func TestOfAPIKeysOnlyDigestsAreKept(t *testing.T) {
 	tree, problems := parsed("f.yaml", `
 apiVersion: v1
 kind: Secret
-metadata: {name: keys, labels: {agentauth.dev/use: api-key}}
+metadata: {name: keys, labels: {agentauth.dev/use: api-key}, annotations: {agentauth.dev/plain-keys: "*"}}
 stringData: {first: `+key+`, second: short} # `+key+`
 data: {third: YS1yYXcta2V5LW9mLW1vcmUtdGhhbi0yMC1ieXRlcw==}
 `)

@@ -9,12 +9,14 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // unknown says that a struct has no field of this name, and which it has.
 func (c *checker) unknown(name string, fields map[string]reflect.Type) string {
 	known := slices.Sorted(maps.Keys(fields))
-	meant := near(name, known)
+	meant := authz.Near(name, known)
 	what := "unknown field"
 	if !c.quiet || meant != "" {
 		what = fmt.Sprintf("unknown field %q", name)
@@ -104,41 +106,4 @@ func (c *checker) shown(key string) string {
 		return "…"
 	}
 	return key
-}
-
-// near is the candidate that a name was most likely meant to be; "" if none.
-func near(name string, candidates []string) string {
-	best, distance := "", 3
-	for _, c := range candidates {
-		d := edits(strings.ToLower(name), strings.ToLower(c), distance)
-		if d < distance && d < max(1, len(c)/2) {
-			best, distance = c, d
-		}
-	}
-	return best
-}
-
-// edits is how many letters must be added, removed or replaced to make b of a,
-// or most if it is no less (Levenshtein).
-func edits(a, b string, most int) int {
-	if len(a) > len(b)+most || len(b) > len(a)+most {
-		return most
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return min(row[len(b)], most)
 }

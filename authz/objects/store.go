@@ -118,6 +118,6 @@ func (v *View) secret(s *stored) *Parsed[*apikey.Secret] {
 		if o.Omitted != "" {
 			return nil, nil, errors.New(o.Omitted)
 		}
-		return apikey.Parse(o.Namespace, o.Name, o.Annotations, o.Data), nil, nil
+		return apikey.Parse(o.Namespace, o.Name, o.Labels, o.Annotations, o.Data), nil, nil
 	})
 }

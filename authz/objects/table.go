@@ -64,6 +64,9 @@ func (t *Table) fill(v *View, namespace string, selected []*stored) {
 	t.Problems = t.Keys.Problems()
 }
 
+// Len is how many Secrets are selected.
+func (t *Table) Len() int { return len(t.selected) }
+
 // Names are the Secrets of the table.
 func (t *Table) Names() []Key {
 	out := make([]Key, len(t.selected))

@@ -13,7 +13,7 @@ import (
 // keysIn is a Secret of one API key, with labels.
 func keysIn(namespace, name string, labels ...string) *Object {
 	o := &Object{Namespace: namespace, Name: name, Labels: map[string]string{v1alpha1.LabelUse: v1alpha1.UseAPIKey},
-		Data: apikey.Digest(map[string][]byte{"id": []byte("the-key-of-robot-" + namespace + "-" + name)})}
+		Data: apikey.Digest(map[string]string{v1alpha1.AnnotationPlainKeys: "*"}, map[string][]byte{"id": []byte("the-key-of-robot-" + namespace + "-" + name)})}
 	for i := 0; i < len(labels); i += 2 {
 		o.Labels[labels[i]] = labels[i+1]
 	}

@@ -77,6 +77,8 @@ type result struct {
 	identity    *authz.Identity
 	rejected    *authn.Rejected
 	unavailable *authn.Unavailable
+	// notMine is the error of a method that does not know the credential.
+	notMine error
 	// place holds the credential; nil if there is none.
 	place *authn.Place
 }
@@ -148,6 +150,7 @@ func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presen
 	case err == nil && verified != nil:
 		out.identity = &verified.Identity
 	case errors.Is(err, authn.ErrNotMine):
+		out.notMine = err
 	case errors.As(err, &out.rejected), errors.As(err, &out.unavailable):
 	default:
 		out.unavailable = &authn.Unavailable{Reason: authz.Internal, Detail: "a defect of agentauth: a method without an answer"}
@@ -222,6 +225,9 @@ func (m *method) step(r *result) authz.Step {
 		s.Outcome, s.Detail = authz.StepUnavailable, r.unavailable.Error()
 	case len(m.places) == 0:
 		s.Outcome = authz.StepNotApplicable
+	}
+	if n := authn.NotMine(nil); errors.As(r.notMine, &n) {
+		s.Came = n.Came()
 	}
 	return s
 }

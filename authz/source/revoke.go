@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/objects"
 )
@@ -95,13 +96,30 @@ func both(old, now *engine.Object) *engine.Object {
 	if !lost {
 		return old
 	}
+	if old.Use() == v1alpha1.UseAPIKey {
+		out.Annotations = withoutEnds(out.Annotations, out.Data)
+	}
 	return &out
+}
+
+// withoutEnds are annotations without the ends of entries that are gone: an end of
+// no entry would refuse the whole Secret.
+func withoutEnds(annotations map[string]string, data map[string][]byte) map[string]string {
+	out := maps.Clone(annotations)
+	maps.DeleteFunc(out, func(name, _ string) bool {
+		entry, ok := strings.CutPrefix(name, v1alpha1.AnnotationExpiresAtPrefix)
+		return ok && data[entry] == nil
+	})
+	return out
 }
 
 // bothKeys takes the labels that select API keys in both versions, and the
 // earlier end. It returns false where the annotations give the keys other rights:
 // nobody can tell which of the two is less.
 func bothKeys(out, now *engine.Object, lost *bool) bool {
+	if apikey.Refused(now.Name, now.Labels, now.Annotations, now.Data) != "" {
+		return false
+	}
 	labels := maps.Clone(out.Labels)
 	maps.DeleteFunc(labels, func(k, v string) bool { is, there := now.Labels[k]; return !there || is != v })
 	annotations := maps.Clone(out.Annotations)
@@ -129,7 +147,7 @@ func ours(versions ...map[string]string) map[string]bool {
 	out := map[string]bool{}
 	for _, v := range versions {
 		for name := range v {
-			if domain, _, _ := strings.Cut(name, "/"); domain == v1alpha1.GroupVersion.Group || strings.HasSuffix(domain, "."+v1alpha1.GroupVersion.Group) {
+			if apikey.IsOurs(name) && name != v1alpha1.AnnotationPlainKeys { // which Data has already
 				out[name] = true
 			}
 		}
@@ -138,7 +156,7 @@ func ours(versions ...map[string]string) map[string]bool {
 }
 
 func isEnd(name string) bool {
-	return name == v1alpha1.AnnotationExpiresAt || strings.HasPrefix(name, "expires-at."+v1alpha1.GroupVersion.Group+"/")
+	return name == v1alpha1.AnnotationExpiresAt || strings.HasPrefix(name, v1alpha1.AnnotationExpiresAtPrefix)
 }
 
 // earlier reports whether a is an end before b; "" is none.

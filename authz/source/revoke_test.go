@@ -39,7 +39,7 @@ const (
 )
 
 func keySecret(annotations string, entries ...string) string {
-	s := "apiVersion: v1\nkind: Secret\nmetadata: {name: keys, namespace: shop, labels: {agentauth.dev/use: api-key, team: orders}, annotations: {" + annotations + "}}\nstringData:\n"
+	s := "apiVersion: v1\nkind: Secret\nmetadata: {name: keys, namespace: shop, labels: {agentauth.dev/use: api-key, team: orders}, annotations: {agentauth.dev/plain-keys: '*', " + annotations + "}}\nstringData:\n"
 	for i := 0; i < len(entries); i += 2 {
 		s += "  " + entries[i] + ": " + entries[i+1] + "\n"
 	}

@@ -3,8 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +22,7 @@ func hashCommand() *cobra.Command {
 terminal, and prints what a Secret wants: a bcrypt hash for an htpasswd file, or
 sha256:<hex> for an API key. One trailing line break of the input is dropped.`,
 		Example: `  printf %s 'correct horse battery staple' | agentauth hash password
-  openssl rand -base64 32 | agentauth hash api-key`,
+  openssl rand -hex 32 | agentauth hash api-key`,
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"password", "api-key"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,12 +47,11 @@ func hashOf(kind string, secret []byte) (string, error) {
 	if bytes.HasPrefix(secret, []byte("sha256:")) {
 		return "", fmt.Errorf("expected an API key, and it is a digest already")
 	}
-	digest := apikey.Digest(map[string][]byte{"key": secret})["key"]
-	if _, problem := apikey.ParseDigest(digest); problem != "" {
-		return "", fmt.Errorf("not an API key: %s", problem)
+	digest, err := apikey.Hash(secret)
+	if err != nil {
+		return "", fmt.Errorf("not an API key: %w", err)
 	}
-	sum := sha256.Sum256(secret)
-	return "sha256:" + hex.EncodeToString(sum[:]), nil
+	return digest, nil
 }
 
 // readSecret reads one secret: without echo from a terminal, else all input.

@@ -35,7 +35,7 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 			}
 			kernel := engine.New(dependencies(offline(noKeys{}), nil, nil), engine.Options{OneTenant: true})
 			tree, problems := policydir.Load(args...)
-			_, problems, _ = source.Compile(kernel, tree, problems)
+			snapshot, problems, _ := source.Compile(kernel, tree, problems)
 			if err := printProblems(cmd, output, problems); err != nil {
 				return usage("cannot write: %v", err)
 			}
@@ -46,6 +46,9 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 			}
 			if output == "text" {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%d policies are valid\n", len(tree.Input.Policies))
+				for _, found := range snapshot.Found() {
+					fmt.Fprintln(cmd.ErrOrStderr(), found)
+				}
 			}
 			return nil
 		},

@@ -51,6 +51,9 @@ func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) (v verdict) {
 		if problem.Lint == authz.HidesWildcard && j.Beside != nil {
 			continue // as Beside has it
 		}
+		if problem.Lint == authz.SelectsNothing {
+			continue // Secrets are not here
+		}
 		switch problem.Severity {
 		case authz.Invalid:
 			v.invalid = append(v.invalid, problem)

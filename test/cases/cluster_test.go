@@ -48,6 +48,7 @@ func TestNoAPIKeyIsInTheHeap(t *testing.T) {
 	add := func(name, from string) {
 		c.kubectl(t, "create", "secret", "generic", name, "-n", "shop", from)
 		c.kubectl(t, "label", "secret", name, "-n", "shop", "agentauth.dev/use=api-key", "team=robots")
+		c.kubectl(t, "annotate", "secret", name, "-n", "shop", "agentauth.dev/plain-keys=*")
 	}
 	create(t, c, `
 apiVersion: agentauth.dev/v1alpha1

@@ -93,7 +93,7 @@ func loadOne(in *engine.Input, doc []byte) error {
 			o.Data[k] = []byte(v)
 		}
 		if o.Use() == v1alpha1.UseAPIKey {
-			o.Data = apikey.Digest(o.Data)
+			o.Data = apikey.Digest(o.Annotations, o.Data)
 		}
 		in.Secrets = append(in.Secrets, o)
 	case "ConfigMap":

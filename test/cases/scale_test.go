@@ -40,7 +40,7 @@ spec:
 				c.do(b, "POST", collection("Secret", "shop"), "application/yaml", fmt.Appendf(nil, `
 apiVersion: v1
 kind: Secret
-metadata: {name: p-%[1]d, labels: {agentauth.dev/use: api-key, for: p-%[1]d}}
+metadata: {name: p-%[1]d, labels: {agentauth.dev/use: api-key, for: p-%[1]d}, annotations: {agentauth.dev/plain-keys: "*"}}
 stringData: {first: the-api-key-of-policy-%[1]d}
 `, i))
 			}

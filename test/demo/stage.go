@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	_ "embed"
 	"fmt"
 	"io"
 	"net/http"
@@ -94,7 +95,11 @@ func (s *stage) openProxy(ctx context.Context, binary string) error {
 	return nil
 }
 
-// copySamples copies config/samples into the run directory, with the provider's address in it.
+//go:embed former.yaml
+var formerKey []byte
+
+// copySamples copies config/samples into the run directory, with the provider's address in it, and a
+// key that has ended.
 func (s *stage) copySamples() (dir string, err error) {
 	root, err := parts.Root()
 	if err != nil {
@@ -123,5 +128,5 @@ func (s *stage) copySamples() (dir string, err error) {
 	if replaced == 0 {
 		return "", fmt.Errorf("expected the issuer %s in config/samples, found it nowhere", sampleIssuer)
 	}
-	return dir, nil
+	return dir, os.WriteFile(filepath.Join(dir, "former.yaml"), formerKey, 0o600)
 }

@@ -191,6 +191,7 @@ metadata:
   name: %[2]s
   namespace: %[1]s
   labels: {agentauth.dev/use: api-key, for: %[2]s}
+  annotations: {agentauth.dev/plain-keys: "*"}
 stringData: {first: %[4]q}
 `, namespace, name, host, key)
 }

@@ -104,7 +104,7 @@ func (s plain) manifest() string {
 	if s.moved {
 		out += loadPolicy("moved", "/moved", keys, numbered(s.n))
 	}
-	out += "---\napiVersion: v1\nkind: Secret\nmetadata: {name: robot, namespace: e2e, labels: {agentauth.dev/use: api-key, team: e2e}}\nstringData:\n  first: " + loadKeys[0] + "\n"
+	out += "---\napiVersion: v1\nkind: Secret\nmetadata: {name: robot, namespace: e2e, labels: {agentauth.dev/use: api-key, team: e2e}, annotations: {agentauth.dev/plain-keys: \"*\"}}\nstringData:\n  first: " + loadKeys[0] + "\n"
 	if s.second {
 		out += "  second: " + loadKeys[1] + "\n"
 	}

@@ -33,7 +33,7 @@ metadata:
   name: key-%[1]s
   namespace: %[2]s
   labels: {agentauth.dev/use: api-key, policy: %[1]s}
-  annotations: {claims.agentauth.dev/sub: %[1]s}
+  annotations: {agentauth.dev/plain-keys: "*", claims.agentauth.dev/sub: %[1]s}
 stringData: {first: %[3]s}
 `, policy, namespace, value)
 	}
