@@ -58,8 +58,10 @@ type Decision struct {
 	Set         []Header
 	Remove      []string
 	RemoveQuery []string
-	// Metadata is handed to the proxy (rate limits, access logs).
-	Metadata map[string]string
+	// Metadata is handed to the proxy (rate limits, access logs), whatever was
+	// decided: values of JSON, each nil, bool, float64, string, []any or
+	// map[string]any.
+	Metadata map[string]any
 
 	// Status, Headers and Body answer the caller unless Outcome is Allow.
 	// Status is an HTTP status of 400 to 599, for Respond 200 to 599.

@@ -52,37 +52,51 @@ func (r *Request) CookieSightings(name string) int {
 
 // readHeaders lowers names and joins fields; pseudo-headers must say what the
 // door's own attributes say.
-func (r *Request) readHeaders(raw Raw) (map[string]field, error) {
-	out := make(map[string]field, len(raw.Headers))
+func (r *Request) readHeaders(raw Raw) error {
+	r.headers = make(map[string]fields, len(raw.Headers))
 	for _, h := range raw.Headers {
-		name := strings.ToLower(h.Name)
-		if strings.HasPrefix(name, ":") {
-			if err := r.checkPseudo(raw, name, h.Value); err != nil {
-				return nil, err
+		if strings.HasPrefix(h.Name, ":") {
+			if err := r.checkPseudo(raw, Lower(h.Name), h.Value); err != nil {
+				return err
 			}
 			continue
 		}
-		if err := checkField(name, h.Value); err != nil {
-			return nil, err
+		if err := checkField(h.Name, h.Value); err != nil {
+			return err
 		}
-		f, ok := out[name]
-		switch {
-		case !ok:
-			f.value = h.Value
-		case name == "cookie":
-			f.value += "; " + h.Value
-		default:
-			f.value += "," + h.Value
-		}
-		f.count++
-		out[name] = f
+		r.add(Lower(h.Name), h.Value)
 	}
-	if f, ok := out["host"]; ok {
+	if f, ok := r.headers["host"]; ok {
 		if host, err := parseHost(f.value); err != nil || host != r.Host {
-			return nil, bad("the host header and the authority differ")
+			return bad("the host header and the authority differ")
 		}
 	}
-	return out, nil
+	return r.checkConnection()
+}
+
+// add adds a field of a name in lower case.
+func (r *Request) add(name, value string) {
+	f, more := r.headers[name]
+	switch {
+	case !more:
+		f.value = value
+		if alias := Alias(name); alias != name {
+			if r.aliases == nil {
+				r.aliases = map[string][]string{}
+			}
+			r.aliases[alias] = append(r.aliases[alias], name)
+		}
+	case name == "cookie":
+		f.value += "; " + value
+	default:
+		if f.each == nil {
+			f.each = []string{f.value}
+		}
+		f.each = append(f.each, value)
+		f.value += "," + value
+	}
+	f.count++
+	r.headers[name] = f
 }
 
 func (r *Request) checkPseudo(raw Raw, name, value string) error {
@@ -96,7 +110,7 @@ func (r *Request) checkPseudo(raw Raw, name, value string) error {
 	case ":path":
 		same = value == raw.Path
 	case ":scheme":
-		same = strings.EqualFold(value, raw.Scheme)
+		same = EqualFold(value, raw.Scheme)
 	}
 	if !same {
 		return bad("%s differs from the request's own", name)
@@ -123,18 +137,21 @@ func checkField(name, value string) error {
 // case, everything but letters and digits turned into '-'. Two names with one
 // alias reach some upstreams as one variable (CGI, WSGI).
 func Alias(name string) string {
-	b := []byte(name)
-	for i, c := range b {
-		switch {
-		case c >= 'A' && c <= 'Z':
-			b[i] = c + 'a' - 'A'
-		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
-		default:
-			b[i] = '-'
+	for i := range len(name) {
+		if !inAlias(name[i]) {
+			b := []byte(name)
+			for ; i < len(b); i++ {
+				if b[i] = lower(b[i]); !inAlias(b[i]) {
+					b[i] = '-'
+				}
+			}
+			return string(b)
 		}
 	}
-	return string(b)
+	return name
 }
+
+func inAlias(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' }
 
 // ValidFieldValue says whether v can be sent as a field value as it is
 // (RFC 9110 5.5): visible characters, spaces and tabs inside, obs-text.

@@ -12,8 +12,10 @@ type Raw struct {
 	ID string
 	// Method, Scheme, Host and Path are as sent; Path includes the query.
 	Method, Scheme, Host, Path string
-	// Headers are in the order received, pseudo-headers included.
+	// Headers are in the order received, pseudo-headers included. Joined says
+	// that fields of one name may have come to the door as one, joined by commas.
 	Headers []Header
+	Joined  bool
 	// Body is the complete body if BodyKnown, else it is not looked at.
 	Body      []byte
 	BodyKnown bool
@@ -67,11 +69,18 @@ type Request struct {
 	Route             *RouteRef
 	Time              time.Time
 
-	headers map[string]field
+	// headers are the fields by their names in lower case; aliases are the names
+	// that came and are not their own alias, by it.
+	headers map[string]fields
+	aliases map[string][]string
+	// joined: a comma in a field can be that between two.
+	joined bool
 }
 
-type field struct {
-	value string
+// fields are the fields of one name.
+type fields struct {
+	value string   // joined
+	each  []string // nil for one field, and for cookies
 	count int
 }
 
@@ -89,10 +98,10 @@ func bad(format string, args ...any) error {
 // agentauth might understand differently is a *[BadRequestError].
 func NewRequest(raw Raw) (*Request, error) {
 	r := &Request{
-		ID: raw.ID, Method: raw.Method, Scheme: strings.ToLower(raw.Scheme),
+		ID: raw.ID, Method: raw.Method, Scheme: Lower(raw.Scheme),
 		Body: raw.Body, BodyKnown: raw.BodyKnown, Source: raw.Source, TLS: raw.TLS,
 		ContextExtensions: raw.ContextExtensions, Metadata: raw.Metadata,
-		Route: raw.Route, Time: raw.Time,
+		Route: raw.Route, Time: raw.Time, joined: raw.Joined,
 	}
 	if err := checkMethod(raw.Method); err != nil {
 		return nil, err
@@ -111,7 +120,7 @@ func NewRequest(raw Raw) (*Request, error) {
 	if r.Query, err = parseQuery(query); err != nil {
 		return nil, err
 	}
-	if r.headers, err = r.readHeaders(raw); err != nil {
+	if err = r.readHeaders(raw); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -161,7 +170,7 @@ func parseHost(host string) (string, error) {
 			}
 		}
 	}
-	return strings.ToLower(name), nil
+	return Lower(name), nil
 }
 
 func isHostByte(c byte) bool {

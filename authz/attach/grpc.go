@@ -151,6 +151,6 @@ func isGRPC(v match.View) bool {
 	if v.Headers == nil || v.Method != string(gatewayv1.HTTPMethodPost) || strings.Count(v.Path, "/") != 2 {
 		return false
 	}
-	kind, _ := v.Headers.Header("content-type")
-	return kind == "application/grpc" || strings.HasPrefix(kind, "application/grpc+")
+	kind := v.Headers.Read("content-type")
+	return !kind.Undecided() && (kind.Value == "application/grpc" || strings.HasPrefix(kind.Value, "application/grpc+"))
 }

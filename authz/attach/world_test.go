@@ -8,6 +8,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
@@ -55,9 +56,9 @@ func get(path string) match.View { return match.View{Method: "GET", Path: path} 
 // fields are the headers of a request.
 type fields map[string]string
 
-func (f fields) Header(name string) (string, bool) {
+func (f fields) Read(name string) authz.Reading {
 	v, ok := f[name]
-	return v, ok
+	return authz.Reading{Value: v, Came: ok}
 }
 
 // deciders are the names of the policies of rules, in order; "none" for a rule

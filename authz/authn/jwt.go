@@ -144,7 +144,7 @@ func (j *JWT) owns(t *Token) bool {
 
 // checkType keeps tokens that were made for another purpose out (RFC 8725 3.11).
 func (j *JWT) checkType(t *Token) error {
-	typ := strings.TrimPrefix(strings.ToLower(t.Type), "application/")
+	typ := strings.TrimPrefix(authz.Lower(t.Type), "application/")
 	if !t.HasType && j.NoType || t.HasType && slices.Contains(j.TokenTypes, typ) {
 		return nil
 	}

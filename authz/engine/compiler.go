@@ -178,7 +178,7 @@ func (b *building) response(c *policy.Config, r *v1alpha1.Response) {
 	}
 	for _, name := range sortedKeys(r.Metadata) {
 		c.Metadata = append(c.Metadata, policy.Value{Name: name,
-			Program: b.expression(expr.String, r.Metadata[name], path.Child("metadata").Key(name))})
+			Program: b.expression(expr.JSON, r.Metadata[name], path.Child("metadata").Key(name))})
 	}
 }
 

@@ -41,7 +41,7 @@ const interruptEvery = 100
 // line:column, both from 1.
 func Compile(kind Kind, src string) (*Program, error) {
 	switch {
-	case results[kind] == nil:
+	case results[kind] == nil && kind != JSON:
 		return nil, fmt.Errorf("expected a kind of expression, got %d", kind)
 	case len(src) > MaxLength:
 		return nil, errorAt(1, 0, fmt.Sprintf("expected an expression of at most %d bytes, got %d", MaxLength, len(src)))
@@ -58,6 +58,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 	if err := firstOf(issues); err != nil {
 		return nil, err
 	}
+	askPresence(parsed.NativeRep())
 	if err := boundTypes(parsed.NativeRep(), env.Functions()); err != nil {
 		return nil, err
 	}

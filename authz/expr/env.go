@@ -17,8 +17,8 @@ const (
 	_ Kind = iota
 	// Bool is a condition: when and require.
 	Bool
-	// String is the value of a header or of metadata. Nothing (null,
-	// optional.none() or "") is allowed.
+	// String is the value of a header. Nothing (null, optional.none() or "") is
+	// allowed.
 	String
 	// Claim maps the claims of a token: it yields a text, a whole number, a
 	// list of these, or nothing.
@@ -26,6 +26,8 @@ const (
 	// Subject maps the claims of a token to its subject: a text, a whole
 	// number, or nothing.
 	Subject
+	// JSON is a value of metadata: whatever JSON can say, or nothing.
+	JSON
 )
 
 // results are the types that an expression of a kind may have. The value of a
@@ -46,6 +48,12 @@ var results = map[Kind][]*cel.Type{
 func (k Kind) yields(t *cel.Type) bool {
 	if t.Kind() == types.DynKind {
 		return true
+	}
+	if k == JSON {
+		if t.Kind() == types.OpaqueKind && strings.HasPrefix(t.TypeName(), "optional_type") {
+			t = t.Parameters()[0]
+		}
+		return isJSON(t)
 	}
 	for _, want := range results[k] {
 		if t.IsExactType(want) {
@@ -71,6 +79,8 @@ func (k Kind) expected() string {
 		return "string"
 	case Subject:
 		return "string or int"
+	case JSON:
+		return "a value of JSON (string, number, bool, null, or a list or map of them; write times as string(...))"
 	default:
 		return "string, int or a list of them"
 	}

@@ -17,7 +17,7 @@ func input(t testing.TB) *Input {
 		ID: "id-1", Method: "GET", Scheme: "https", Host: "orders.example.com",
 		Path: "/v1/orders;x=1?debug=1&twice=a&twice=b&bad=%zz&raw=%ff&na%20me=a+b",
 		Headers: []authz.Header{
-			{Name: "X-Env", Value: "prod"}, {Name: "x-list", Value: "a"}, {Name: "x-list", Value: "b"},
+			{Name: "X-Env", Value: "prod"}, {Name: "x-list", Value: "a,b"},
 			{Name: "x-raw", Value: "\xff"}, {Name: "authorization", Value: "Bearer hunter2"},
 		},
 		Source:            authz.Source{Address: "192.0.2.1", Principal: "spiffe://example.com/a"},

@@ -89,7 +89,7 @@ type cache struct {
 	headers *names
 	query   *names
 	// parameters is the query by name; nil until it is read.
-	parameters map[string]parameter
+	parameters *parameters
 }
 
 // minCachedLength is the length in bytes from which a look-up of a text in the

@@ -205,34 +205,3 @@ func ended(t *testing.T, with error) context.Context {
 	cancel(errors.New("the client left"))
 	return ctx
 }
-
-func TestAParameterThatOnlySomeServersSeeIsAnErrorWhenRead(t *testing.T) {
-	in := input(t)
-	in.Request.Query = authz.Query{
-		{Name: "plain", Value: "1"}, {Name: "only", Value: "2", Alternate: true},
-		{Name: "first", Value: "3"}, {Name: "first", Value: "4", Alternate: true},
-		{Name: "later", Value: "5", Alternate: true}, {Name: "later", Value: "6"},
-	}
-	for _, wrap := range []string{`%s`, `[1].all(i, %s)`} {
-		for _, src := range []string{
-			`"only" in request.query && "first" in request.query && "later" in request.query`,
-			`request.query.plain == "1"`,
-			`request.query.size() == 3 && request.query.map(k, k) == ["first", "later", "plain"]`,
-			`request.query.exists(k, k == "later") && !request.query.exists(k, k == "only")`,
-		} {
-			src = fmt.Sprintf(wrap, src)
-			if ok, err := mustCompile(t, Bool, src).Bool(t.Context(), in); !ok || err != nil {
-				t.Errorf("%s: got %v and error %v", src, ok, err)
-			}
-		}
-		for _, name := range []string{"only", "first", "later"} {
-			for _, src := range []string{`request.query["` + name + `"] != ""`, `request.query.?` + name + `.orValue("") == ""`, `has(request.query.` + name + `)`} {
-				src = fmt.Sprintf(wrap, src)
-				ok, err := mustCompile(t, Bool, src).Bool(t.Context(), in)
-				if ok || err == nil || !strings.Contains(err.Error(), "the query can be read in two ways") {
-					t.Errorf("%s: got %v and error %v", src, ok, err)
-				}
-			}
-		}
-	}
-}

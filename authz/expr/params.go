@@ -1,34 +1,60 @@
 package expr
 
 import (
+	"maps"
+
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// headers are the headers of a request, by their names in lower case.
+// headers are the headers of a request, by their names without regard to letter
+// case.
 type headers struct{ in *request }
 
-func (h headers) lookup(name string) (string, bool, error) {
-	v, n := h.in.Request.Header(name)
-	if n == 0 {
-		return "", false, nil
+func (h headers) lookup(name string) found {
+	r := h.in.Request.Read(authz.Lower(name))
+	f := found{value: r.Value, present: r.Came}
+	switch {
+	case r.Aliased:
+		f.unknown = !r.Came
+		f.err = failure("the header came under another spelling too, which some servers take for the same name")
+		if f.unknown {
+			f.err = failure("the header came under another spelling, which only some servers take for the same name")
+		}
+	case !r.Came:
+	case r.Repeated:
+		f.err = failure("the header came more than once, and servers differ in which one they take")
+	default:
+		f.err = h.in.readable("the header", r.Value)
 	}
-	if err := within("the header", len(v), MaxValue); err != nil {
-		return "", true, err
+	return f
+}
+
+// readable returns an error if a text of the request cannot be read.
+func (r *request) readable(what, text string) error {
+	if err := within(what, len(text), MaxValue); err != nil {
+		return err
 	}
-	if !h.in.cache.isUTF8(v) {
-		return "", true, failure("the header's value is no UTF-8")
+	if !r.cache.isUTF8(text) {
+		return failure(what + "'s value is no UTF-8")
 	}
-	return v, true, nil
+	return nil
 }
 
 func (h headers) names() *names {
 	if h.in.cache == nil {
-		return sorted("headers", h.all)
+		return h.list()
 	}
 	if h.in.cache.headers == nil {
-		h.in.cache.headers = sorted("headers", h.all)
+		h.in.cache.headers = h.list()
 	}
 	return h.in.cache.headers
+}
+
+func (h headers) list() *names {
+	if h.in.Request.HasAliases() {
+		return &names{err: failure("a header came under a name that some servers take for another one, so nobody knows all names")}
+	}
+	return sorted("headers", h.all)
 }
 
 func (h headers) all(yield func(string) bool) {
@@ -42,13 +68,16 @@ func (h headers) all(yield func(string) bool) {
 // query has the query parameters of a request, by their decoded names.
 type query struct{ in *request }
 
+// inTwoWays is the error of reading what only some servers see.
+const inTwoWays = failure("the query can be read in two ways: some servers see more in it, behind ';' or in a name with brackets")
+
 // parameter is the sum of all query parameters of one name.
 type parameter struct {
-	value string
-	// present says that some servers see a parameter of the name, certain that
-	// every server does.
-	present, certain bool
-	problem          failure
+	value   string
+	present bool
+	// alternate says that some servers see more of the name.
+	alternate bool
+	problem   failure
 }
 
 // add adds an occurrence. It does not choose one of several values: the upstream
@@ -56,75 +85,87 @@ type parameter struct {
 func (r parameter) add(p *authz.Param) parameter {
 	switch {
 	case p.Alternate:
-		r.problem = "the query can be read in two ways: servers that split it at ';' see more in it"
-	case r.problem != "":
-	case r.certain:
+		r.alternate = true
+		return r
+	case r.present:
 		r.problem = "the query parameter occurs twice"
 	case p.Malformed:
 		r.problem = "the query parameter's value cannot be decoded"
 	}
-	r.value, r.present, r.certain = p.Value, true, r.certain || !p.Alternate
+	r.value, r.present = p.Value, true
 	return r
 }
 
-func (q query) lookup(name string) (string, bool, error) {
+func (q query) lookup(name string) found {
 	r := q.read(name)
-	if !r.present {
-		return "", false, nil
+	f := found{value: r.value, present: r.present, unknown: r.alternate}
+	switch {
+	case r.alternate:
+		f.err = inTwoWays
+	case !r.present:
+	case r.problem != "":
+		f.err = r.problem
+	default:
+		f.err = q.in.readable("the query parameter", r.value)
 	}
-	if r.problem != "" {
-		return "", true, r.problem
-	}
-	if err := within("the query parameter", len(r.value), MaxValue); err != nil {
-		return "", true, err
-	}
-	if !q.in.cache.isUTF8(r.value) {
-		return "", true, failure("the query parameter's value is no UTF-8")
-	}
-	return r.value, true, nil
+	return f
 }
 
 func (q query) read(name string) parameter {
 	if q.in.cache != nil {
-		return q.parameters()[name]
+		all := q.parameters()
+		r := all.named[name]
+		r.alternate = r.alternate || all.alternates.Have(name)
+		return r
 	}
 	var r parameter
 	for i := range q.in.Request.Query {
-		if p := &q.in.Request.Query[i]; p.Name == name {
+		p := &q.in.Request.Query[i]
+		if p.Name == name {
 			r = r.add(p)
 		}
+		r.alternate = r.alternate || p.AlternateOf(name)
 	}
 	return r
 }
 
-func (q query) parameters() map[string]parameter {
-	if q.in.cache != nil && q.in.cache.parameters != nil {
-		return q.in.cache.parameters
-	}
-	all := make(map[string]parameter, len(q.in.Request.Query))
-	for i := range q.in.Request.Query {
-		p := &q.in.Request.Query[i]
-		all[p.Name] = all[p.Name].add(p)
-	}
-	if q.in.cache != nil {
+// parameters are those of a query by name.
+type parameters struct {
+	named      map[string]parameter
+	alternates authz.Alternates
+}
+
+func (q query) parameters() *parameters {
+	if q.in.cache.parameters == nil {
+		all := &parameters{make(map[string]parameter, len(q.in.Request.Query)), q.in.Request.Query.Alternates()}
+		for i := range q.in.Request.Query {
+			p := &q.in.Request.Query[i]
+			all.named[p.Name] = all.named[p.Name].add(p)
+		}
 		q.in.cache.parameters = all
 	}
-	return all
+	return q.in.cache.parameters
 }
 
 func (q query) names() *names {
-	if q.in.cache != nil && q.in.cache.query != nil {
-		return q.in.cache.query
+	if q.in.cache == nil {
+		return q.list()
 	}
-	out := sorted("query parameters", func(yield func(string) bool) {
-		for name, r := range q.parameters() {
-			if r.certain && !yield(name) {
-				return
-			}
+	if q.in.cache.query == nil {
+		q.in.cache.query = q.list()
+	}
+	return q.in.cache.query
+}
+
+// list lists the names, each once.
+func (q query) list() *names {
+	all := make(map[string]bool, len(q.in.Request.Query))
+	for i := range q.in.Request.Query {
+		p := &q.in.Request.Query[i]
+		if p.Alternate || p.Bracketed() {
+			return &names{err: inTwoWays}
 		}
-	})
-	if q.in.cache != nil {
-		q.in.cache.query = out
+		all[p.Name] = true
 	}
-	return out
+	return sorted("query parameters", maps.Keys(all))
 }

@@ -16,10 +16,20 @@ import (
 
 // texts are named texts of a request: its headers or its query parameters.
 type texts interface {
-	// lookup finds a text. With an error the text exists and cannot be read.
-	lookup(name string) (value string, found bool, err error)
+	// lookup finds a text.
+	lookup(name string) found
 	// names are all names, in order.
 	names() *names
+}
+
+// found is what a name stands for.
+type found struct {
+	value   string
+	present bool
+	// err says why the value cannot be read. With unknown, whether there is any
+	// cannot be said either.
+	err     error
+	unknown bool
 }
 
 // textMap makes texts a CEL map(string, string), without building a map.
@@ -28,11 +38,11 @@ type textMap[M texts] struct{ m M }
 // FindStringKey is CEL's shortcut for a literal key. For a text that cannot be
 // read it finds nothing; CEL then calls Find, which returns the error.
 func (v textMap[M]) FindStringKey(name string) (any, bool) {
-	s, found, err := v.m.lookup(name)
-	if !found || err != nil {
+	f := v.m.lookup(name)
+	if !f.present || f.err != nil {
 		return nil, false
 	}
-	return types.String(s), true
+	return types.String(f.value), true
 }
 
 // Find implements traits.Mapper.
@@ -41,14 +51,14 @@ func (v textMap[M]) Find(key ref.Val) (ref.Val, bool) {
 	if !ok {
 		return nil, false
 	}
-	s, found, err := v.m.lookup(string(name))
+	f := v.m.lookup(string(name))
 	switch {
-	case err != nil:
-		return types.WrapErr(err), false
-	case !found:
+	case f.err != nil:
+		return types.WrapErr(f.err), false
+	case !f.present:
 		return nil, false
 	}
-	return types.String(s), true
+	return types.String(f.value), true
 }
 
 func (v textMap[M]) Get(key ref.Val) ref.Val {
@@ -58,14 +68,17 @@ func (v textMap[M]) Get(key ref.Val) ref.Val {
 	return types.WrapErr(failure("no such key"))
 }
 
-// Contains is true also for a text that cannot be read: it exists.
+// Contains is true also for a text that exists and cannot be read.
 func (v textMap[M]) Contains(key ref.Val) ref.Val {
 	name, ok := key.(types.String)
 	if !ok {
 		return types.False
 	}
-	_, found, _ := v.m.lookup(string(name))
-	return types.Bool(found)
+	f := v.m.lookup(string(name))
+	if f.unknown {
+		return types.WrapErr(f.err)
+	}
+	return types.Bool(f.present)
 }
 
 // Iterator goes over the keys.

@@ -110,16 +110,13 @@ func writeMetadata(m map[string]any) (*corev3.Metadata, error) {
 // ReadAnswer reads an answer as Envoy does.
 func ReadAnswer(answer *authv3.CheckResponse) authz.Decision {
 	var d authz.Decision
+	if len(answer.GetDynamicMetadata().GetFields()) > 0 {
+		d.Metadata = answer.GetDynamicMetadata().AsMap()
+	}
 	if codes.Code(answer.GetStatus().GetCode()) == codes.OK { // #nosec G115 -- a gRPC code
 		d.Outcome = authz.Allow
 		ok := answer.GetOkResponse()
 		d.Set, d.Remove, d.RemoveQuery = readOptions(ok.GetHeaders()), ok.GetHeadersToRemove(), ok.GetQueryParametersToRemove()
-		for k, v := range answer.GetDynamicMetadata().GetFields() {
-			if d.Metadata == nil {
-				d.Metadata = map[string]string{}
-			}
-			d.Metadata[k] = v.GetStringValue()
-		}
 		return d
 	}
 	denied := answer.GetDeniedResponse()

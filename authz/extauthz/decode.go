@@ -29,6 +29,7 @@ func decode(check *authv3.CheckRequest, now time.Time) authz.Raw {
 		Host:              cmp.Or(http.GetHost(), first(headers, ":authority")),
 		Path:              cmp.Or(http.GetPath(), first(headers, ":path")),
 		Headers:           headers,
+		Joined:            len(http.GetHeaders()) > 0,
 		Source:            readSource(attrs.GetSource()),
 		ContextExtensions: attrs.GetContextExtensions(),
 		Metadata:          readMetadata(attrs.GetMetadataContext()),
@@ -36,7 +37,7 @@ func decode(check *authv3.CheckRequest, now time.Time) authz.Raw {
 		Time:              now,
 	}
 	raw.TLS = overTLS(attrs.GetTlsSession() != nil, raw.Scheme, headers)
-	raw.Body, raw.BodyKnown = readBody(raw.Method, http, headers)
+	raw.Body, raw.BodyKnown = readBody(http, headers)
 	return raw
 }
 
@@ -62,7 +63,7 @@ func readHeaders(http *authv3.AttributeContext_HttpRequest) []authz.Header {
 // first and last return a header's value by its name in lower case.
 func first(headers []authz.Header, name string) string {
 	for _, h := range headers {
-		if strings.EqualFold(h.Name, name) {
+		if authz.EqualFold(h.Name, name) {
 			return h.Value
 		}
 	}
@@ -71,7 +72,7 @@ func first(headers []authz.Header, name string) string {
 
 func last(headers []authz.Header, name string) (value string, found bool) {
 	for _, h := range slices.Backward(headers) {
-		if strings.EqualFold(h.Name, name) {
+		if authz.EqualFold(h.Name, name) {
 			return h.Value, true
 		}
 	}
@@ -86,11 +87,11 @@ func last(headers []authz.Header, name string) (value string, found bool) {
 // So every word there is must say TLS. Where a caller can forge them all, it
 // still only waives the protection of a credential that is its own.
 func overTLS(session bool, scheme string, headers []authz.Header) bool {
-	if !session && !strings.EqualFold(scheme, "https") {
+	if !session && !authz.EqualFold(scheme, "https") {
 		return false
 	}
 	for _, h := range headers {
-		if strings.EqualFold(h.Name, "x-forwarded-proto") && !strings.EqualFold(h.Value, "https") {
+		if authz.EqualFold(h.Name, "x-forwarded-proto") && !authz.EqualFold(h.Value, "https") {
 			return false
 		}
 	}
@@ -127,10 +128,12 @@ const partialBody = "x-envoy-auth-partial-body"
 
 // readBody returns the body and whether it is all of it. A caller can send
 // partialBody where Envoy was not told to, so an empty body is never believed
-// on its word: it is known from content-length: 0, or from a method that has
-// no body. Without pack_as_bytes Envoy writes '!' for bytes that are not
-// UTF-8, which cannot be seen here; docs and samples use pack_as_bytes.
-func readBody(method string, http *authv3.AttributeContext_HttpRequest, headers []authz.Header) ([]byte, bool) {
+// on its word: only content-length: 0 says that there is none. A method says
+// nothing: a GET can have a body in chunks, and Envoy passes on no
+// transfer-encoding of HTTP/1 by which it could be noticed. Without pack_as_bytes
+// Envoy writes '!' for bytes that are not UTF-8, which cannot be seen here; docs and
+// samples use pack_as_bytes.
+func readBody(http *authv3.AttributeContext_HttpRequest, headers []authz.Header) ([]byte, bool) {
 	body := http.GetRawBody()
 	if text := http.GetBody(); text != "" {
 		body = []byte(text)
@@ -144,7 +147,7 @@ func readBody(method string, http *authv3.AttributeContext_HttpRequest, headers 
 	case len(body) > 0:
 		return body, marked
 	default:
-		return body, !coded && (stated || bodyless(method))
+		return body, !coded && stated
 	}
 }
 
@@ -153,7 +156,7 @@ func readBody(method string, http *authv3.AttributeContext_HttpRequest, headers 
 func contentLength(headers []authz.Header, size int) (stated, agrees bool) {
 	want := strconv.Itoa(size)
 	for _, h := range headers {
-		if !strings.EqualFold(h.Name, "content-length") {
+		if !authz.EqualFold(h.Name, "content-length") {
 			continue
 		}
 		if stated = true; h.Value != want {
@@ -161,13 +164,6 @@ func contentLength(headers []authz.Header, size int) (stated, agrees bool) {
 		}
 	}
 	return stated, true
-}
-
-// bodyless lists the methods of which servers take no body (RFC 9110 9.3).
-// DELETE and OPTIONS may have one, and Envoy passes on no transfer-encoding of
-// HTTP/1 by which a body that was not shown to us could be noticed.
-func bodyless(method string) bool {
-	return method == "GET" || method == "HEAD" || method == "TRACE"
 }
 
 // routeNamespace is where Envoy Gateway's includeRouteMetadata names the route:

@@ -71,7 +71,7 @@ func TestTheHeadersFormIsReadAsEnvoySendsIt(t *testing.T) {
 			{Name: "authorization", Value: "Bearer one,Bearer two"}, {Name: "content-length", Value: "3"},
 			{Name: "x-envoy-auth-partial-body", Value: "false"}, {Name: "x-forwarded-proto", Value: "http"},
 		},
-		Body: []byte("abc"), BodyKnown: true,
+		Joined: true, Body: []byte("abc"), BodyKnown: true,
 		Source:            authz.Source{Address: "192.0.2.7", Principal: "spiffe://prod/ns/shop/sa/agent"},
 		ContextExtensions: map[string]string{"agentauth.dev/policy": "shop/orders"},
 		Metadata:          map[string]any{"envoy.filters.http.mcp": map[string]any{"method": "tools/call", "id": 7.0}},

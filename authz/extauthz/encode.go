@@ -20,6 +20,19 @@ import (
 // error that names the field and not its value, never trimmed, dropped or
 // replaced; the caller then answers [unavailable].
 func encode(d authz.Decision) (*authv3.CheckResponse, error) {
+	metadata, err := encodeMetadata(d.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := encodeAnswer(d)
+	if err != nil {
+		return nil, err
+	}
+	answer.DynamicMetadata = metadata
+	return answer, nil
+}
+
+func encodeAnswer(d authz.Decision) (*authv3.CheckResponse, error) {
 	if d.Outcome == authz.Allow {
 		return encodeAllow(d)
 	}
@@ -53,23 +66,22 @@ func encodeAllow(d authz.Decision) (*authv3.CheckResponse, error) {
 		}
 		ok.QueryParametersToRemove = append(ok.QueryParametersToRemove, name)
 	}
-	metadata, err := encodeMetadata(d.Metadata)
-	if err != nil {
-		return nil, err
-	}
-	return allow(ok, metadata), nil
+	return allow(ok), nil
 }
 
-func encodeMetadata(m map[string]string) (*structpb.Struct, error) {
+// encodeMetadata writes what Envoy hands to rate limits and access logs, of a
+// refusal too.
+func encodeMetadata(m map[string]any) (*structpb.Struct, error) {
 	if len(m) == 0 {
 		return nil, nil
 	}
 	fields := make(map[string]*structpb.Value, len(m))
 	for key, value := range m {
-		if !utf8.ValidString(key) || !utf8.ValidString(value) {
-			return nil, fmt.Errorf("metadata %q is not UTF-8", key)
+		v, err := structpb.NewValue(value)
+		if err != nil || !utf8.ValidString(key) { // the error holds the value
+			return nil, fmt.Errorf("metadata %q is no JSON value in UTF-8", key)
 		}
-		fields[key] = structpb.NewStringValue(value)
+		fields[key] = v
 	}
 	return &structpb.Struct{Fields: fields}, nil
 }
@@ -146,11 +158,10 @@ func checkField(h authz.Header) error {
 // at the status alone, and lets a denied response with status OK through.
 // error_response is not used at all: failure_mode_allow would make it a yes.
 
-func allow(ok *authv3.OkHttpResponse, metadata *structpb.Struct) *authv3.CheckResponse {
+func allow(ok *authv3.OkHttpResponse) *authv3.CheckResponse {
 	return &authv3.CheckResponse{
-		Status:          &status.Status{Code: int32(codes.OK)},
-		HttpResponse:    &authv3.CheckResponse_OkResponse{OkResponse: ok},
-		DynamicMetadata: metadata,
+		Status:       &status.Status{Code: int32(codes.OK)},
+		HttpResponse: &authv3.CheckResponse_OkResponse{OkResponse: ok},
 	}
 }
 

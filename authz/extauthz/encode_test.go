@@ -35,7 +35,7 @@ func TestAnAllowanceSetsThenRemoves(t *testing.T) {
 		Set:         []authz.Header{{Name: "x-agent-id", Value: "a"}, {Name: "X-Tenant", Value: "b"}},
 		Remove:      []string{"authorization", "x-tenant", "X-AGENT-ID", "x_agent_id"},
 		RemoveQuery: []string{"access_token"},
-		Metadata:    map[string]string{"agent": "a"},
+		Metadata:    map[string]any{"agent": "a"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestADenialKeepsEachChallengeAFieldOfItsOwn(t *testing.T) {
 			{Name: "www-authenticate", Value: `Basic realm="a"`}, {Name: "content-type", Value: "application/problem+json"},
 			{Name: "WWW-Authenticate", Value: "Bearer"},
 		},
-		Set: []authz.Header{{Name: "x-agent-id", Value: "a"}}, Metadata: map[string]string{"agent": "a"},
+		Set: []authz.Header{{Name: "x-agent-id", Value: "a"}}, Metadata: map[string]any{"agent": "a"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,8 @@ func TestADenialKeepsEachChallengeAFieldOfItsOwn(t *testing.T) {
 	    headers { header { key: "content-type" value: "application/problem+json" } append_action: OVERWRITE_IF_EXISTS_OR_ADD }
 	    headers { header { key: "WWW-Authenticate" value: "Bearer" } append_action: APPEND_IF_EXISTS_OR_ADD }
 	    body: "{}"
-	  }`), got)
+	  }
+	  dynamic_metadata { fields { key: "agent" value { string_value: "a" } } }`), got)
 }
 
 func TestARefusalHasAStatusOfItsOutcomeAndNeverOK(t *testing.T) {
@@ -141,8 +142,8 @@ func TestWhatCannotBeWrittenAsItIsIsNotWritten(t *testing.T) {
 		"remove, pseudo-header":     {Outcome: authz.Allow, Remove: []string{":path"}},
 		"remove, no name":           {Outcome: authz.Allow, Remove: []string{""}},
 		"query, not UTF-8":          {Outcome: authz.Allow, RemoveQuery: []string{"a\xff"}},
-		"metadata value, not UTF-8": {Outcome: authz.Allow, Metadata: map[string]string{"a": "\xff"}},
-		"metadata key, not UTF-8":   {Outcome: authz.Allow, Metadata: map[string]string{"\xff": "a"}},
+		"metadata value, not UTF-8": {Outcome: authz.Allow, Metadata: map[string]any{"a": "\xff"}},
+		"metadata key, not UTF-8":   {Outcome: authz.Allow, Metadata: map[string]any{"\xff": "a"}},
 		"denied header, line break": {Status: 401, Headers: field("www-authenticate", "Bearer\nx: y")},
 		"denied header, not UTF-8":  {Status: 401, Headers: field("x-a", "\xff")},
 		"denied body, not UTF-8":    {Status: 401, Body: "\xff"},

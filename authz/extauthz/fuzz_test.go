@@ -62,7 +62,7 @@ func FuzzEncode(f *testing.F) {
 		d := authz.Decision{
 			Outcome: authz.Outcome(outcome), Status: status, Body: body,
 			Set: []authz.Header{{Name: name, Value: value}}, Remove: []string{remove, name}, RemoveQuery: []string{query},
-			Metadata: map[string]string{key: word},
+			Metadata: map[string]any{key: word},
 			Headers:  []authz.Header{{Name: name, Value: value}, {Name: remove, Value: word}},
 		}
 		got, err := silentChecker(decide(func(context.Context, authz.Raw) authz.Decision { return d })).Check(t.Context(), nil)

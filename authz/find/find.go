@@ -93,7 +93,7 @@ func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trac
 	if name, named := r.ContextExtensions[ContextPolicy]; named {
 		return s.named(r, name, trace)
 	}
-	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: ctx}
+	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, Ctx: ctx}
 	var f found
 	if s.hasRoutes {
 		f = s.findAttached(r, view, trace)
@@ -110,7 +110,7 @@ func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trac
 	}
 	s.none(trace, r, view, f)
 	if s.options.AllowUnmatched && !s.closed && !s.guards(r, f) {
-		return answerWith(policy.Unmatched(r, s.reserved.unmatched(r, f.namespaces)))
+		return answerWith(policy.Unmatched(r, policy.Host{Shared: s.reserved.unmatched(r, f.namespaces), TrustForwarded: s.options.TrustForwarded}))
 	}
 	return answerWith(policy.NoPolicy())
 }
@@ -181,12 +181,4 @@ func asked(trace *authz.Trace, r *authz.Request) string {
 		return ""
 	}
 	return r.Method + " " + r.Path + " on host " + r.Host
-}
-
-// headers shows a request's headers to the index.
-type headers struct{ r *authz.Request }
-
-func (h headers) Header(name string) (string, bool) {
-	v, n := h.r.Header(name)
-	return v, n > 0
 }

@@ -19,6 +19,9 @@ type Options struct {
 	// all classes count that the Input says are accepted; with OneTenant those of
 	// every class.
 	GatewayClasses []string
+	// TrustForwarded leaves the headers in a request that say of its host, path or
+	// method otherwise than it does, as x-forwarded-host.
+	TrustForwarded bool
 	// ContextPolicy reads the context extension also without OneTenant: where
 	// no tenant writes the configuration of proxies.
 	ContextPolicy bool

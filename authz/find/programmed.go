@@ -224,7 +224,7 @@ func (a *asking) ask(s match.Sample, word *authz.RouteRef) (bool, found) {
 	if !a.hasRoutes || word != nil || f.outcome != answered {
 		return false, f
 	}
-	served := a.attached.Serve(r.Host, match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: headers{r}, Ctx: &a.meter})
+	served := a.attached.Serve(r.Host, match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, Ctx: &a.meter})
 	for _, rule := range served.Rules {
 		ref := rule.Ref()
 		if ok, f := a.ask(s, &ref); ok {

@@ -26,23 +26,36 @@ type reserved struct {
 // host is what the hosts of a request know beside its policy: the reserved
 // headers, of the policy's namespace and of the namespaces of the routes. A
 // policy that the proxy's configuration names also counts for its own hostnames,
-// since the caller may have chosen another host.
+// since the caller may have chosen another host. Namespaces that do not keep
+// policies apart, and those that were granted one host, share the names on it.
 func (s *Snapshot) host(r *authz.Request, p *Policy, f found) policy.Host {
-	h := policy.Host{Reserved: reservedAt(s.reserved.permitted, r.Host), Namespace: p.Name.Namespace, Others: f.namespaces}
-	_, named := r.ContextExtensions[ContextPolicy]
-	if named || r.Route != nil {
-		h.Reserved = reservedAt(s.reserved.all, r.Host)
-	}
-	if named {
-		h.Reserved = h.Reserved[:len(h.Reserved):len(h.Reserved)]
-		for _, own := range p.Hostnames {
-			h.Reserved = append(h.Reserved, reservedAt(s.reserved.all, own)...)
-		}
-		for use := range s.attached.Hosts(f.policy) {
-			h.Reserved = append(h.Reserved, reservedAt(s.reserved.all, use.Pattern)...)
-		}
+	h := policy.Host{Namespace: p.Name.Namespace, Others: f.namespaces, TrustForwarded: s.options.TrustForwarded}
+	h.Reserved = s.reservedFor(r, p, f)
+	switch {
+	case s.options.OneTenant:
+		h.Shared = h.Reserved
+	case s.tenancy.grants.Granted(h.Namespace, r.Host):
+		h.Shared = reservedAt(s.reserved.permitted, r.Host)
 	}
 	return h
+}
+
+func (s *Snapshot) reservedFor(r *authz.Request, p *Policy, f found) []policy.Reserved {
+	out := reservedAt(s.reserved.permitted, r.Host)
+	_, named := r.ContextExtensions[ContextPolicy]
+	if named || r.Route != nil {
+		out = reservedAt(s.reserved.all, r.Host)
+	}
+	if named {
+		out = out[:len(out):len(out)]
+		for _, own := range p.Hostnames {
+			out = append(out, reservedAt(s.reserved.all, own)...)
+		}
+		for use := range s.attached.Hosts(f.policy) {
+			out = append(out, reservedAt(s.reserved.all, use.Pattern)...)
+		}
+	}
+	return out
 }
 
 // unmatched are the reserved headers of a request that no policy decides. Those of

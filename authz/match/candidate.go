@@ -60,8 +60,8 @@ func (c *condition) holds(v *View, value string) bool {
 	return c.value == value
 }
 
-// verdict is the result of a condition. It is maybe if readers of the query
-// differ, or if a value is too long to be matched.
+// verdict is the result of a condition. It is maybe if readers of the query or of a
+// header differ, or if a value is too long to be matched.
 type verdict int
 
 const (
@@ -85,12 +85,12 @@ func (c *Candidate) matches(v *View) verdict {
 		if v.Headers == nil {
 			return no
 		}
-		value, ok := v.Headers.Header(h.name)
-		if ok && h.regex != nil && len(value) > maxText {
-			result = maybe
+		came := v.Headers.Read(h.name)
+		if came.Undecided() || came.Came && h.regex != nil && len(came.Value) > maxText {
+			result, v.undecided = maybe, h.name
 			continue
 		}
-		if !ok || !h.holds(v, value) {
+		if !came.Came || !h.holds(v, came.Value) {
 			return no
 		}
 	}

@@ -22,14 +22,14 @@ type View struct {
 	// are matched within its [work.Budget].
 	Ctx context.Context
 
-	owner int  // of the candidate that is tried
-	late  bool // a regular expression found no time
+	owner     int    // of the candidate that is tried
+	late      bool   // a regular expression found no time
+	undecided string // a header that readers differ in, "" if none was asked for
 }
 
-// Headers returns the value of a header by its name in lower case. The values of
-// a repeated header are joined by commas, as Envoy passes them.
+// Headers returns what came under the name of a header, in lower case.
 type Headers interface {
-	Header(name string) (value string, ok bool)
+	Read(name string) authz.Reading
 }
 
 // Result of a lookup. The zero value is no match on an unknown host.
@@ -41,8 +41,8 @@ type Result struct {
 	// Ambiguous says that the request can be read in two ways that lead to
 	// different outcomes; no entry is given then.
 	Ambiguous bool
-	// Cause is the part of the request that can be read in two ways, "path" or
-	// "query"; empty unless Ambiguous.
+	// Cause is the part of the request that can be read in two ways: "path",
+	// "query" or "header x-name"; empty unless Ambiguous.
 	Cause string
 	// Late says that Ctx ended before the lookup did, or that a heavy regular
 	// expression found no turn; no entry is given then.
@@ -121,13 +121,21 @@ func (h *host) lookup(v *View) Result {
 		return Result{HostKnown: true, Late: true}
 	}
 	if s.ambiguous || s.first != nil && s.found == nil {
-		return Result{HostKnown: true, Ambiguous: true, Cause: "query"}
+		return Result{HostKnown: true, Ambiguous: true, Cause: v.cause()}
 	}
 	return Result{HostKnown: true, found: s.found}
 }
 
+// cause is the part of the request that made a walk ambiguous.
+func (v *View) cause() string {
+	if v.undecided != "" {
+		return "header " + v.undecided
+	}
+	return "query"
+}
+
 // search is the state of a walk. A candidate that matches under some readings of
-// the query only does not end the walk. All of these, and the candidate that ends
+// the query or of a header only does not end the walk. All of these, and the candidate that ends
 // the walk, must lead to one outcome.
 //
 // A search does not hold the View, which would go to the heap with it.

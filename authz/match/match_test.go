@@ -5,14 +5,16 @@ import (
 	"testing"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // headers is the test's request header source, by name in lower case.
 type headers map[string]string
 
-func (h headers) Header(name string) (string, bool) {
+func (h headers) Read(name string) authz.Reading {
 	v, ok := h[name]
-	return v, ok
+	return authz.Reading{Value: v, Came: ok}
 }
 
 // entry makes an entry from a line such as

@@ -206,8 +206,8 @@ func modelMatches(m gatewayv1.HTTPRouteMatch, v View) (sure, maybe bool) {
 	}
 	sure = sure && strings.HasPrefix(v.Path, "/") && (m.Method == nil || string(*m.Method) == v.Method)
 	for name, condition := range modelHeaders(m) {
-		got, ok := v.Headers.Header(name)
-		sure = sure && ok && modelValue(condition, got)
+		got := v.Headers.Read(name)
+		sure = sure && got.Came && modelValue(condition, got.Value)
 	}
 	maybe = sure
 	for name, condition := range modelQuery(m) {

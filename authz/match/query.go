@@ -11,7 +11,9 @@ import (
 // decode, and take the first value, the last or all. So the condition must hold
 // for all values of its name or for none, decoded and undecoded.
 //
-// Some readers split the query at ";" as well.
+// Some readers split the query at ";" as well. What becomes of a parameter that is
+// an alternate of the name depends on the reader, whatever its value: a text, a
+// list, an object.
 func (c *condition) inQuery(v *View) verdict {
 	result := c.splitAt(v, "&")
 	if strings.Contains(v.Query, ";") && result != c.splitAt(v, "&;") {
@@ -31,8 +33,11 @@ func (c *condition) splitAt(v *View, separators string) verdict {
 			query = ""
 		}
 		name, value, _ := strings.Cut(pair, "=")
-		sent := name == c.name
-		if !sent && decode(name) != c.name {
+		sent, is := name == c.name, authz.DecodeForm(name)
+		if authz.IsAlternate(is, c.name) {
+			return maybe
+		}
+		if !sent && is != c.name {
 			continue
 		}
 		if c.regex != nil && len(value) > maxText {
@@ -42,7 +47,7 @@ func (c *condition) splitAt(v *View, separators string) verdict {
 		if sent {
 			raw.count(holds)
 		}
-		if d := decode(value); d != value {
+		if d := authz.DecodeForm(value); d != value {
 			holds = c.holds(v, d)
 		}
 		decoded.count(holds)
@@ -69,24 +74,4 @@ func (t *tally) verdict() verdict {
 		return yes
 	}
 	return no
-}
-
-// decode reads a name or value as application/x-www-form-urlencoded. A percent
-// sign that encodes nothing stands for itself, as for most readers.
-func decode(s string) string {
-	if !strings.ContainsAny(s, "%+") {
-		return s
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if c, ok := authz.Unescape(s[i:]); ok {
-			b = append(b, c)
-			i += 2
-		} else if s[i] == '+' {
-			b = append(b, ' ')
-		} else {
-			b = append(b, s[i])
-		}
-	}
-	return string(b)
 }

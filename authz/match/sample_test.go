@@ -5,18 +5,20 @@ import (
 	"testing"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // asked is a Headers of a sample.
 type asked []Field
 
-func (a asked) Header(name string) (string, bool) {
+func (a asked) Read(name string) authz.Reading {
 	for _, f := range a {
 		if f.Name == name {
-			return f.Value, true
+			return authz.Reading{Value: f.Value, Came: true}
 		}
 	}
-	return "", false
+	return authz.Reading{}
 }
 
 // finds says whether the entry is found by one of its samples.

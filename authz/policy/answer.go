@@ -91,13 +91,20 @@ func Unavailable(reason authz.Reason, detail string, retry time.Duration) authz.
 	return d
 }
 
+// Unanswerable is the answer where the upstream or the proxy cannot be told what
+// the policy says, 503: asking again does not help, so the caller is not told to.
+func Unanswerable(detail string) authz.Decision {
+	d := authz.Decision{Outcome: authz.Error, Reason: authz.ExpressionFailed, Status: 503, Detail: detail}
+	answer(&d, "The request cannot be answered: what the service behind is to be told of it cannot be written. Sending it again does not help.", "", nil)
+	return d
+}
+
 // Unmatched lets a request through that no policy claims, where the operator
 // chose that. It belongs to no namespace, so the reserved headers of all are
-// removed.
-func Unmatched(r *authz.Request, reserved []Reserved) authz.Decision {
+// host.Shared.
+func Unmatched(r *authz.Request, host Host) authz.Decision {
 	d := authz.Decision{Outcome: authz.Allow, Reason: authz.Unmatched}
-	host := Host{Reserved: reserved, Everyone: true}
-	host.removeReserved(r, &d)
+	host.clean(r, &d)
 	return d
 }
 

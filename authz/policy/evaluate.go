@@ -33,6 +33,13 @@ func evalString(ctx context.Context, p *expr.Program, in *expr.Input) (value str
 	return value, present, err
 }
 
+func evalJSON(ctx context.Context, p *expr.Program, in *expr.Input) (value any, present bool, err error) {
+	if late := evaluate(ctx, p, func() { value, present, err = p.JSON(ctx, in) }); late != nil {
+		return nil, false, late
+	}
+	return value, present, err
+}
+
 // notEvaluated is the answer where an expression found no time; ok is false where
 // it has no value for another reason.
 func notEvaluated(ctx context.Context, err error) (d authz.Decision, ok bool) {

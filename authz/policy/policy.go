@@ -53,7 +53,8 @@ type Rule struct {
 	When, Require *expr.Program
 }
 
-// Value is a name and the expression of its text.
+// Value is a name and the expression of its value: a text for a header, JSON for
+// metadata.
 type Value struct {
 	Name    string
 	Program *expr.Program
@@ -65,6 +66,8 @@ type Policy struct {
 	name   string
 	owner  work.Owner
 	stages []stage
+	// metadata is handed to the proxy on refusals too.
+	metadata []Value
 }
 
 // stage is a part of a decision. It returns true if it has decided.
@@ -100,7 +103,7 @@ func (x *exchange) input() *expr.Input {
 // New makes a policy.
 func New(c Config) *Policy {
 	a := newAuthenticate(c)
-	return &Policy{name: c.Name, owner: c.Owner, stages: []stage{
+	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, stages: []stage{
 		a,
 		&scopes{methods: a.methods, denial: c.Unauthorized},
 		&rules{rules: c.Rules, denial: c.Unauthorized},
@@ -134,7 +137,9 @@ func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace 
 	if !p.run(ctx, x) {
 		x.decision = Unavailable(authz.Internal, "a defect of agentauth: a policy without a decision", 0)
 	}
-	x.decision.Policy = p.name
+	if x.decision.Policy = p.name; x.decision.Outcome != authz.Allow {
+		x.decision.Metadata = x.refusalMetadata(ctx, p.metadata)
+	}
 	if x.identity != nil {
 		x.decision.Identity, x.decision.Method = x.identity, x.identity.Method
 	}

@@ -28,26 +28,32 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 		switch {
 		case err != nil:
 			return x.failed(ctx, h.Name, "header "+h.Name, err)
-		case present && !authz.ValidFieldValue(v):
+		case !present:
+			continue
+		}
+		// White space around a value is no part of it (RFC 9110 5.5).
+		v = strings.Trim(v, " \t")
+		switch {
+		case !authz.ValidFieldValue(v):
 			return x.cannotRespond(h.Name, "header "+h.Name+" has a value that no header can have")
-		case present:
+		case v != "":
 			d.Set = append(d.Set, authz.Header{Name: h.Name, Value: v})
 		}
 	}
 	for _, m := range s.metadata {
-		v, present, err := evalString(ctx, m.Program, in)
+		v, present, err := evalJSON(ctx, m.Program, in)
 		if err != nil {
 			return x.failed(ctx, m.Name, "metadata "+m.Name, err)
 		}
 		if present {
 			if d.Metadata == nil {
-				d.Metadata = make(map[string]string, len(s.metadata))
+				d.Metadata = make(map[string]any, len(s.metadata))
 			}
 			d.Metadata[m.Name] = v
 		}
 	}
 	s.names.remove(x.request, d)
-	x.host.removeReserved(x.request, d)
+	x.host.clean(x.request, d)
 	d.Outcome, d.Reason = authz.Allow, authz.Allowed
 	if x.trace != nil {
 		x.trace.Add(authz.Step{Stage: authz.StageRespond, Outcome: authz.StepDone,
@@ -68,7 +74,26 @@ func (x *exchange) failed(ctx context.Context, name, what string, err error) boo
 
 func (x *exchange) cannotRespond(name, detail string) bool {
 	x.trace.Add(authz.Step{Stage: authz.StageRespond, Name: name, Outcome: authz.StepError, Detail: detail})
-	return x.decide(Unavailable(authz.ExpressionFailed, detail, 0))
+	return x.decide(Unanswerable(detail))
+}
+
+// refusalMetadata is the metadata of a refused request, as far as it can be
+// evaluated: where nobody was authenticated there is no identity to read.
+func (x *exchange) refusalMetadata(ctx context.Context, metadata []Value) map[string]any {
+	var out map[string]any
+	for _, m := range metadata {
+		v, present, err := evalJSON(ctx, m.Program, x.input())
+		switch {
+		case ctx.Err() != nil:
+			return out
+		case err != nil || !present:
+			continue
+		case out == nil:
+			out = make(map[string]any, len(metadata))
+		}
+		out[m.Name] = v
+	}
+	return out
 }
 
 // Names are names of headers by their aliases.
@@ -117,24 +142,36 @@ func (r Reserved) Add(namespace string, names Names) {
 
 // Host is what is known of the host of a request beside its policy.
 type Host struct {
-	// Reserved are the reserved headers of the host.
-	Reserved []Reserved
-	// The reserved headers of Namespace (the policy's) and of Others (the routes')
-	// are removed; with Everyone, those of all namespaces.
+	// Reserved are the reserved headers of the host, of which those of Namespace
+	// (the policy's) and of Others (the routes') are removed.
+	Reserved  []Reserved
 	Namespace string
 	Others    []string
-	Everyone  bool
+	// Shared are reserved headers of which those of all namespaces are removed.
+	Shared []Reserved
+	// TrustForwarded leaves headers that name another host, path or method than the
+	// request's: a proxy before the door writes them.
+	TrustForwarded bool
 }
 
-// removeReserved removes the reserved headers, and puts what is removed in
-// order. What the decision sets is not removed: Envoy removes after it sets.
-func (h *Host) removeReserved(r *authz.Request, d *authz.Decision) {
+// clean removes the reserved headers and those that mislead, and puts what is
+// removed in order. What the decision sets is not removed: Envoy removes after it
+// sets.
+func (h *Host) clean(r *authz.Request, d *authz.Decision) {
 	for _, reserved := range h.Reserved {
 		for ns, names := range reserved {
-			if h.Everyone || ns == h.Namespace || slices.Contains(h.Others, ns) {
+			if ns == h.Namespace || slices.Contains(h.Others, ns) {
 				names.remove(r, d)
 			}
 		}
+	}
+	for _, reserved := range h.Shared {
+		for _, names := range reserved {
+			names.remove(r, d)
+		}
+	}
+	if !h.TrustForwarded {
+		d.Remove = append(d.Remove, r.Misleading()...)
 	}
 	d.Remove = slices.DeleteFunc(d.Remove, func(name string) bool {
 		return slices.ContainsFunc(d.Set, func(h authz.Header) bool { return h.Name == name })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type checkFlags struct {
 	jwks, now, output string
 	network, explain  bool
 	unmatched         string
+	trustForwarded    bool
 	egress            egressFlags
 }
 
@@ -62,6 +64,7 @@ cannot be decided (what would be answered 503).`,
 	flags.BoolVar(&f.explain, "explain", false, "add every step that was taken")
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "as for serve: deny, or allow-unauthenticated")
+	trustForwardedFlag(cmd, &f.trustForwarded)
 	f.egress.register(cmd)
 	cmd.MarkFlagsOneRequired("policies", "server")
 	cmd.MarkFlagsMutuallyExclusive("policies", "server")
@@ -119,7 +122,7 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 	}
 	defer done()
 	kernel := engine.New(dependencies(keys, nil, nil), engine.Options{
-		AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: true,
+		AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: true, TrustForwarded: f.trustForwarded,
 	})
 	defer kernel.Close()
 	tree, problems := policydir.Load(f.policies)
@@ -168,7 +171,7 @@ func (f *checkFlags) request(cmd *cobra.Command, target string) (authz.Raw, erro
 	if err := f.readUser(cmd, &raw); err != nil {
 		return raw, err
 	}
-	return raw, f.readBody(&raw)
+	return raw, f.readBody(&raw, cmd.Flags().Changed("data"))
 }
 
 func (f *checkFlags) readHeaders(raw *authz.Raw) error {
@@ -213,15 +216,17 @@ func (f *checkFlags) readUser(cmd *cobra.Command, raw *authz.Raw) error {
 	return nil
 }
 
-func (f *checkFlags) readBody(raw *authz.Raw) error {
-	raw.BodyKnown = true
+// readBody reads the body, if one is given: without -d it is as unknown as that of a
+// request whose length nobody states.
+func (f *checkFlags) readBody(raw *authz.Raw, given bool) error {
+	raw.BodyKnown = given || slices.Contains(raw.Headers, authz.Header{Name: "content-length", Value: "0"})
 	if raw.Method == "" {
 		raw.Method = "GET"
-		if f.body != "" {
+		if given {
 			raw.Method = "POST"
 		}
 	}
-	if f.body == "" {
+	if !given {
 		return nil
 	}
 	raw.Body = []byte(f.body)

@@ -15,21 +15,21 @@ import (
 
 // printed is a decision as check -o json prints it.
 type printed struct {
-	Decision        string            `json:"decision"`
-	Status          int               `json:"status"`
-	Policy          string            `json:"policy"`
-	Method          string            `json:"method"`
-	Rule            string            `json:"rule"`
-	Reason          authz.Reason      `json:"reason"`
-	Detail          string            `json:"detail,omitempty"`
-	Identity        *printedIdentity  `json:"identity"`
-	Headers         []authz.Header    `json:"headers"`
-	RemoveHeaders   []string          `json:"removeHeaders"`
-	RemoveQuery     []string          `json:"removeQueryParameters,omitempty"`
-	Metadata        map[string]string `json:"metadata,omitempty"`
-	ResponseHeaders []authz.Header    `json:"responseHeaders"`
-	Body            string            `json:"body"`
-	Steps           []explained       `json:"steps,omitempty"`
+	Decision        string           `json:"decision"`
+	Status          int              `json:"status"`
+	Policy          string           `json:"policy"`
+	Method          string           `json:"method"`
+	Rule            string           `json:"rule"`
+	Reason          authz.Reason     `json:"reason"`
+	Detail          string           `json:"detail,omitempty"`
+	Identity        *printedIdentity `json:"identity"`
+	Headers         []authz.Header   `json:"headers"`
+	RemoveHeaders   []string         `json:"removeHeaders"`
+	RemoveQuery     []string         `json:"removeQueryParameters,omitempty"`
+	Metadata        map[string]any   `json:"metadata,omitempty"`
+	ResponseHeaders []authz.Header   `json:"responseHeaders"`
+	Body            string           `json:"body"`
+	Steps           []explained      `json:"steps,omitempty"`
 }
 
 type printedIdentity struct {

@@ -17,6 +17,7 @@ type serveFlags struct {
 	clientNames                           []string
 	trustNetwork                          bool
 	unmatched                             string
+	trustForwarded                        bool
 	gatewayClasses                        []string
 	egress                                egressFlags
 	logFormat, logLevel                   string
@@ -65,6 +66,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags.BoolVar(&f.trustNetwork, "trust-network", false, "the network lets only proxies reach the door: no client certificates are needed")
 	flags.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", `address of /metrics, /healthz and /readyz; "" turns it off`)
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "what becomes of requests that no policy claims: deny, or allow-unauthenticated")
+	trustForwardedFlag(cmd, &f.trustForwarded)
 	flags.StringSliceVar(&f.gatewayClasses, "gateway-classes", nil, "GatewayClasses whose Gateways count; default those that their controller accepted, from files all (repeatable)")
 	f.egress.register(cmd)
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
@@ -91,9 +93,14 @@ func (f *serveFlags) logger(cmd *cobra.Command) (*slog.Logger, error) {
 	return nil, usage("--log-format %q: expected json or text", f.logFormat)
 }
 
+func trustForwardedFlag(cmd *cobra.Command, value *bool) {
+	cmd.Flags().BoolVar(value, "trust-forwarded-headers", false,
+		"a proxy before Envoy writes x-forwarded-host and its like; else they are removed where they say otherwise than the request")
+}
+
 // options checks the flags that the engine takes.
 func (f *serveFlags) options() (engine.Options, error) {
-	options := engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: f.policies != "", GatewayClasses: f.gatewayClasses}
+	options := engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: f.policies != "", GatewayClasses: f.gatewayClasses, TrustForwarded: f.trustForwarded}
 	if !options.AllowUnmatched && f.unmatched != "deny" {
 		return engine.Options{}, usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
 	}

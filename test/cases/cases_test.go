@@ -227,7 +227,7 @@ func seen(d authz.Decision) authz.Decision {
 	if d.Outcome == authz.Allow {
 		return authz.Decision{Outcome: authz.Allow, Set: d.Set, Remove: d.Remove, RemoveQuery: d.RemoveQuery, Metadata: d.Metadata}
 	}
-	return authz.Decision{Outcome: d.Outcome, Status: d.Status, Headers: d.Headers, Body: d.Body}
+	return authz.Decision{Outcome: d.Outcome, Status: d.Status, Headers: d.Headers, Body: d.Body, Metadata: d.Metadata}
 }
 
 // describe writes down every field, nil and empty alike.
@@ -236,7 +236,7 @@ func describe(d authz.Decision) string {
 	fmt.Fprintf(&b, "%s %d reason=%q policy=%q method=%q rule=%q detail=%q identity=%v\n", d.Outcome, d.Status, d.Reason, d.Policy, d.Method, d.Rule, d.Detail, d.Identity)
 	fmt.Fprintf(&b, "set=%q remove=%q query=%q headers=%q body=%q", d.Set, d.Remove, d.RemoveQuery, d.Headers, d.Body)
 	for _, k := range slices.Sorted(maps.Keys(d.Metadata)) {
-		fmt.Fprintf(&b, " %s=%q", k, d.Metadata[k])
+		fmt.Fprintf(&b, " %s=%#v", k, d.Metadata[k])
 	}
 	return b.String()
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
@@ -16,7 +18,7 @@ import (
 //	sets NAME: VALUE, unset NAME            headers for the upstream
 //	removes NAME, keeps NAME                headers taken from the request
 //	removes-query NAME, keeps-query NAME
-//	metadata NAME: VALUE
+//	metadata NAME: VALUE                    a text, or another value as JSON
 //	answers NAME: VALUE, silent NAME        headers for the caller
 //	challenges N                            how many www-authenticate
 //	challenge N: VALUE                      the Nth of them, from 1
@@ -57,7 +59,7 @@ func check(d *authz.Decision, want string, seen bool) error {
 	case "removes-query":
 		return present(d.RemoveQuery, rest)
 	case "metadata":
-		return equal(d.Metadata[name], unquote(value))
+		return checkMetadata(d.Metadata[name], unquote(value))
 	case "answers":
 		return checkHeader(d.Headers, name, unquote(value))
 	case "silent":
@@ -105,6 +107,20 @@ func equal(got, want string) error {
 		return fmt.Errorf("got %q", got)
 	}
 	return nil
+}
+
+func checkMetadata(got any, want string) error {
+	switch got := got.(type) {
+	case nil:
+		return equal("", want)
+	case string:
+		return equal(got, want)
+	}
+	text, err := json.Marshal(got, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	return equal(string(text), want)
 }
 
 func checkHeader(headers []authz.Header, name, value string) error {

@@ -13,7 +13,7 @@ func TestEachWantedLineCanFail(t *testing.T) {
 		Outcome: authz.Allow, Reason: authz.Allowed, Policy: "shop/orders", Method: "keys", Rule: "r",
 		Identity: &authz.Identity{Subject: "alice"},
 		Set:      []authz.Header{{Name: "x-agent-id", Value: "alice"}},
-		Remove:   []string{"authorization"}, RemoveQuery: []string{"key"}, Metadata: map[string]string{"agent": "alice"},
+		Remove:   []string{"authorization"}, RemoveQuery: []string{"key"}, Metadata: map[string]any{"agent": "alice"},
 	}
 	denied := authz.Decision{
 		Status: 401, Reason: authz.NoCredential, Body: "Ask the shop.",

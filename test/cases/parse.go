@@ -2,7 +2,6 @@ package cases
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -117,6 +116,8 @@ func parseRequests(text string) ([]Case, error) {
 				err = fmt.Errorf("expected \"name: value\", got %q", line)
 			}
 			c.Raw.Headers = append(c.Raw.Headers, authz.Header{Name: name, Value: unquote(value)})
+			// What a door knows of a body that nobody sent to it.
+			c.Raw.BodyKnown = c.Raw.BodyKnown || name == "content-length" && value == "0"
 		}
 		if err != nil {
 			return nil, fail("%v", err)
@@ -144,8 +145,6 @@ func parseTarget(line string, raw *authz.Raw) error {
 		raw.Host, raw.Path = rest[:i], rest[i:]
 	}
 	raw.Source = authz.Source{Address: "192.0.2.7"}
-	// What a door knows of a body that nobody mentions.
-	raw.BodyKnown = raw.Method == http.MethodGet || raw.Method == http.MethodHead || raw.Method == http.MethodTrace
 	return nil
 }
 

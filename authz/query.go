@@ -1,0 +1,248 @@
+package authz
+
+import (
+	"slices"
+	"strings"
+)
+
+// Query is the query of a request, in its order.
+type Query []Param
+
+// Param is one parameter as sent and as decoded (application/
+// x-www-form-urlencoded: '+' is a space).
+type Param struct {
+	RawName, RawValue string
+	Name, Value       string
+	// Malformed says that the value has a percent-encoding that cannot be
+	// decoded; reading it is an error.
+	Malformed bool
+	// Alternate says that only servers which also split the query at ';' see
+	// this parameter: who reads its name would choose between two readings.
+	Alternate bool
+}
+
+// Bracketed says whether some servers read another name in the parameter's: "a" in
+// "a[]", "a[0]" and "a[b][c]".
+func (p *Param) Bracketed() bool { return strings.ContainsAny(p.lenient(), "[]") }
+
+// AlternateOf says whether the parameter has another name and some servers read it
+// as one of that name.
+func (p *Param) AlternateOf(name string) bool {
+	return p.Name != name && IsAlternate(p.lenient(), name)
+}
+
+// lenient is the name as those decode it that keep a malformed percent-encoding as
+// it is.
+func (p *Param) lenient() string {
+	if p.Name != p.RawName { // it was decoded
+		return p.Name
+	}
+	return DecodeForm(p.Name)
+}
+
+// IsAlternate says whether some servers read a parameter of one name, decoded, as
+// one of another: "a[]", "a[0]" and "a[b]" as "a", "a[b][c]" as "a[b]" too (qs,
+// PHP, Rack), and so for brackets that have no partner ("]a", "a]" in Rack, "[a]"
+// in qs). PHP turns '.', ' ' and a '[' without partner into '_', and drops leading
+// spaces.
+func IsAlternate(name, of string) bool {
+	if name == of || of == "" || !hasOdd(name) && !hasOdd(of) {
+		return false
+	}
+	wanted := readName(of)
+	rest, ok := strings.CutPrefix(readName(name), wanted)
+	if ok && (rest == "" || rest[0] == part) {
+		return true
+	}
+	open, is := unclosed(name)
+	return is && readName(open) == wanted
+}
+
+// unclosed is what PHP makes of a name with a bracket that does not close.
+func unclosed(name string) (string, bool) {
+	i := strings.IndexByte(name, '[')
+	if i < 1 || strings.IndexByte(name[i:], ']') >= 0 {
+		return "", false
+	}
+	return name[:i] + "_" + name[i+1:], true
+}
+
+// Alternates are the names that the parameters of a query are alternates of, for
+// who reads many names of one query.
+type Alternates struct {
+	// by maps what lenient readers make of a name to the name; "" for several.
+	by map[string]string
+}
+
+// maxParts bounds how many parts of a name are told apart.
+const maxParts = 32
+
+// Alternates returns the alternates of a query.
+func (q Query) Alternates() Alternates {
+	out := Alternates{}
+	if !slices.ContainsFunc(q, func(p Param) bool { return hasOdd(p.lenient()) }) {
+		return out
+	}
+	out.by = make(map[string]string, len(q))
+	for i := range q {
+		p := &q[i]
+		name := p.lenient()
+		read := readName(name)
+		for end, parts := 1, 0; end <= len(read) && parts < maxParts; end++ {
+			if end == len(read) || read[end] == part {
+				out.add(read[:end], p.Name, end == len(read))
+				parts++
+			}
+		}
+		if open, is := unclosed(name); is {
+			out.add(readName(open), "", true)
+		}
+	}
+	return out
+}
+
+func (a Alternates) add(read, name string, whole bool) {
+	if other, more := a.by[read]; !whole || more && other != name {
+		name = ""
+	}
+	a.by[read] = name
+}
+
+// Have says whether some parameter is an alternate of a name.
+func (a Alternates) Have(name string) bool {
+	if a.by == nil || name == "" {
+		return false
+	}
+	read := readName(name)
+	other, is := a.by[read]
+	return is && other != name || strings.Count(read, string(part)) > maxParts
+}
+
+// odd are the characters that some servers give a meaning in a name.
+const odd = "[]. "
+
+func hasOdd(name string) bool { return strings.ContainsAny(name, odd) }
+
+// part stands between the parts of a name.
+const part = '['
+
+// readName is a name as its most lenient reader takes it: the parts that brackets
+// make of it, each behind a '['.
+func readName(name string) string {
+	b := make([]byte, 0, len(name)+1)
+	begins := true
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '[' || c == ']':
+			begins = true
+			continue
+		case begins && c == ' ' && len(b) == 0:
+			continue
+		case c == '.' || c == ' ':
+			b = appendPart(b, begins, '_')
+		default:
+			b = appendPart(b, begins, c)
+		}
+		begins = false
+	}
+	return string(b)
+}
+
+func appendPart(b []byte, begins bool, c byte) []byte {
+	if begins {
+		b = append(b, part)
+	}
+	return append(b, c)
+}
+
+// Values returns every parameter whose decoded name is name.
+func (q Query) Values(name string) []Param {
+	var out []Param
+	for _, p := range q {
+		if p.Name == name {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func parseQuery(raw string) (Query, error) {
+	for i := range len(raw) {
+		if c := raw[i]; c <= ' ' || c == 0x7f {
+			return nil, bad("the query has a space or a control character")
+		}
+	}
+	if raw == "" {
+		return nil, nil
+	}
+	q := make(Query, 0, 1+strings.Count(raw, "&"))
+	for part := range strings.SplitSeq(raw, "&") {
+		if part == "" {
+			continue
+		}
+		q = append(q, parseParam(part))
+		_, rest, more := strings.Cut(part, ";")
+		for more {
+			part, rest, more = strings.Cut(rest, ";")
+			p := parseParam(part)
+			p.Alternate = true
+			q = append(q, p)
+		}
+	}
+	return q, nil
+}
+
+func parseParam(part string) (p Param) {
+	p.RawName, p.RawValue, _ = strings.Cut(part, "=")
+	var ok bool
+	if p.Name, ok = decodeForm(p.RawName); !ok {
+		p.Name = p.RawName
+	}
+	if p.Value, ok = decodeForm(p.RawValue); !ok {
+		p.Value, p.Malformed = p.RawValue, true
+	}
+	return p
+}
+
+func decodeForm(s string) (string, bool) {
+	if !strings.ContainsAny(s, "%+") {
+		return s, true
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '+':
+			b = append(b, ' ')
+		case '%':
+			d, ok := Unescape(s[i:])
+			if !ok {
+				return "", false
+			}
+			b = append(b, d)
+			i += 2
+		default:
+			b = append(b, s[i])
+		}
+	}
+	return string(b), true
+}
+
+// DecodeForm reads a name or value as application/x-www-form-urlencoded. A percent
+// sign that encodes nothing stands for itself, as for most readers.
+func DecodeForm(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if c, ok := Unescape(s[i:]); ok {
+			b = append(b, c)
+			i += 2
+		} else if s[i] == '+' {
+			b = append(b, ' ')
+		} else {
+			b = append(b, s[i])
+		}
+	}
+	return string(b)
+}
