@@ -55,16 +55,18 @@ func (r *Request) CookieSightings(name string) int {
 func (r *Request) readHeaders(raw Raw) error {
 	r.headers = make(map[string]fields, len(raw.Headers))
 	for _, h := range raw.Headers {
-		if strings.HasPrefix(h.Name, ":") {
-			if err := r.checkPseudo(raw, Lower(h.Name), h.Value); err != nil {
-				return err
-			}
+		name, pseudo := strings.CutPrefix(h.Name, ":")
+		err := checkField(name, h.Value)
+		switch name = Lower(name); {
+		case err != nil:
+			return err
+		case !pseudo:
+			r.add(name, h.Value)
 			continue
 		}
-		if err := checkField(h.Name, h.Value); err != nil {
+		if err := r.checkPseudo(raw, name, h.Value); err != nil {
 			return err
 		}
-		r.add(Lower(h.Name), h.Value)
 	}
 	if f, ok := r.headers["host"]; ok {
 		if host, err := parseHost(f.value); err != nil || host != r.Host {
@@ -102,18 +104,18 @@ func (r *Request) add(name, value string) {
 func (r *Request) checkPseudo(raw Raw, name, value string) error {
 	same := true
 	switch name {
-	case ":authority":
+	case "authority":
 		host, err := parseHost(value)
 		same = err == nil && host == r.Host
-	case ":method":
+	case "method":
 		same = value == raw.Method
-	case ":path":
+	case "path":
 		same = value == raw.Path
-	case ":scheme":
+	case "scheme":
 		same = EqualFold(value, raw.Scheme)
 	}
 	if !same {
-		return bad("%s differs from the request's own", name)
+		return bad(":%s differs from the request's own", name)
 	}
 	return nil
 }

@@ -7,7 +7,9 @@ type Response struct {
 	Upstream *Upstream `json:"upstream,omitempty"`
 
 	// Metadata is dynamic metadata for the proxy (rate limits, access logs):
-	// CEL expressions that yield strings. At most 16.
+	// CEL expressions that yield any value of JSON; null, optional.none() and ""
+	// are left out. A failure is 503. On refusals it is handed on too, and there
+	// what fails is left out. At most 16.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[a-zA-Z0-9_][-._a-zA-Z0-9]{0,62}$'))",message="a metadata key has 1 to 63 letters, digits, '-', '.' or '_' and does not start with '-' or '.'"
@@ -65,9 +67,9 @@ type UpstreamHeader struct {
 	// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii() in ['host', 'cookie', 'connection', 'content-length', 'transfer-encoding', 'te', 'upgrade', 'trailer', 'keep-alive', 'proxy-connection']) && !self.lowerAscii().startsWith('x-envoy-') && !self.lowerAscii().startsWith('x-forwarded-')",message="this header belongs to HTTP or to the proxy and cannot be set"
 	Name string `json:"name"`
 
-	// Value is a CEL expression that yields a string; null, optional.none() and
-	// "" remove the header. A failure, or a value that no header can have, is
-	// 503.
+	// Value is a CEL expression that yields a string. White space around it is
+	// cut; null, optional.none() and "" remove the header. A failure, or a value
+	// that no header can have, is 503.
 	// +required
 	Value Expression `json:"value"`
 }
