@@ -170,7 +170,7 @@ func lacks(r *authz.Request, view match.View, m gatewayv1.HTTPRouteMatch) (out [
 	}
 	for _, c := range m.Headers {
 		if !fits(gatewayv1.HTTPRouteMatch{Path: m.Path, Headers: []gatewayv1.HTTPHeaderMatch{c}}) {
-			_, there := view.Headers.Header(strings.ToLower(string(c.Name)))
+			there := view.Headers.Read(strings.ToLower(string(c.Name))).Came
 			out = append(out, lacking("header "+string(c.Name), there))
 		}
 	}
