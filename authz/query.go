@@ -31,6 +31,11 @@ func (p *Param) AlternateOf(name string) bool {
 	return p.Name != name && IsAlternate(p.lenient(), name)
 }
 
+// HaveAlternate says whether some parameter is an alternate of a name.
+func (q Query) HaveAlternate(name string) bool {
+	return slices.ContainsFunc(q, func(p Param) bool { return p.AlternateOf(name) })
+}
+
 // lenient is the name as those decode it that keep a malformed percent-encoding as
 // it is.
 func (p *Param) lenient() string {

@@ -159,7 +159,7 @@ func readCookie(r *authz.Request, p Place) (*Presented, bool, error) {
 func readQuery(r *authz.Request, p Place) (*Presented, bool, error) {
 	params := r.Query.Values(p.Name)
 	switch {
-	case len(params) > 1 || len(params) == 1 && params[0].Alternate:
+	case len(params) > 1 || len(params) == 1 && params[0].Alternate || r.Query.HaveAlternate(p.Name):
 		return nil, true, twice(p)
 	case len(params) == 0 || params[0].RawValue == "":
 		return nil, false, nil

@@ -16,13 +16,13 @@ func (h headers) lookup(name string) found {
 	switch {
 	case r.Aliased:
 		f.unknown = !r.Came
-		f.err = failure("the header came under another spelling too, which some servers take for the same name")
+		f.err = failure("the header came under another spelling too, which some servers take for the same name: the caller must send one")
 		if f.unknown {
-			f.err = failure("the header came under another spelling, which only some servers take for the same name")
+			f.err = failure("the header came under another spelling, which only some servers take for the same name: the caller must send its own")
 		}
 	case !r.Came:
 	case r.Repeated:
-		f.err = failure("the header came more than once, and servers differ in which one they take")
+		f.err = failure("the header came more than once, and servers differ in which one they take: the caller must send it once")
 	default:
 		f.err = h.in.readable("the header", r.Value)
 	}
@@ -69,7 +69,7 @@ func (h headers) all(yield func(string) bool) {
 type query struct{ in *request }
 
 // inTwoWays is the error of reading what only some servers see.
-const inTwoWays = failure("the query can be read in two ways: some servers see more in it, behind ';' or in a name with brackets")
+const inTwoWays = failure("the query can be read in two ways: some servers see more in it, behind ';' or in a name as n[]: the caller must send each name once, as it is")
 
 // parameter is the sum of all query parameters of one name.
 type parameter struct {
