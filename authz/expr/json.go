@@ -33,20 +33,18 @@ func (p *Program) JSON(ctx context.Context, in *Input) (value any, present bool,
 		return nil, false, err
 	}
 	defer func() { // lists and maps are read here, and may abort
-		if cancelled, ok := recover().(error); ok {
-			value, present, err = nil, false, p.failed(ctx, asCancelled(cancelled))
+		switch cause := recover().(type) {
+		case nil:
+		case interpreter.EvalCancelledError:
+			value, present, err = nil, false, p.failed(ctx, cause)
+		default:
+			panic(cause)
 		}
 	}()
-	value, err = (&jsonWriter{left: MaxJSON}).write(unwrap(v), 0)
-	return value, err == nil && value != nil && value != "", err
-}
-
-// asCancelled passes on what abort panicked with, and panics with the rest.
-func asCancelled(err error) error {
-	if cancelled := (interpreter.EvalCancelledError{}); errors.As(err, &cancelled) {
-		return cancelled
+	if value, err = (&jsonWriter{left: MaxJSON}).write(unwrap(v), 0); err != nil {
+		return nil, false, err
 	}
-	panic(err)
+	return value, value != nil && value != "", nil
 }
 
 // jsonWriter makes one value, within its bound.
