@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"strconv"
@@ -38,8 +39,10 @@ func brief(s string) string { return authz.Cut(s, maxShown) }
 // came says what of a token came beside what was wanted, where the method owns
 // the token and rejects it.
 func (j *JWT) came(rejected *Rejected, t *Token) func() string {
-	switch rejected.Reason {
-	case authz.TokenTypeRefused:
+	switch {
+	case rejected.Came != nil:
+		return rejected.Came
+	case rejected.Reason == authz.TokenTypeRefused:
 		return func() string {
 			wanted := QuoteList(j.TokenTypes)
 			if j.NoType {
@@ -47,40 +50,42 @@ func (j *JWT) came(rejected *Rejected, t *Token) func() string {
 			}
 			return "typ is " + orAbsent(t.HasType, t.Type) + ", wanted one of: " + wanted
 		}
-	case authz.KeyUnknown, authz.SignatureInvalid:
+	case rejected.Reason == authz.KeyUnknown:
+		return func() string { return signedBy(t) + "; held: " + j.held() }
+	case rejected.Reason == authz.SignatureInvalid:
 		return func() string {
-			return "kid is " + orAbsent(t.KeyID != "", t.KeyID) + " and alg is " + Quote(t.Algorithm) +
-				", algorithms of the policy: " + strings.Join(j.Algorithms, ", ") + "; " + j.held()
+			return signedBy(t) + "; algorithms of the policy: " + strings.Join(j.Algorithms, ", ") + "; held: " + j.held()
 		}
 	}
-	return rejected.Came
+	return nil
+}
+
+func signedBy(t *Token) string {
+	if t.KeyID == "" {
+		return "no kid, alg " + Quote(t.Algorithm)
+	}
+	return "kid " + Quote(t.KeyID) + ", alg " + Quote(t.Algorithm)
 }
 
 // held says which keys the method verifies with.
 func (j *JWT) held() string {
 	if j.Keys == nil {
-		return "the key is the secret of the policy"
+		return "the secret of the policy"
 	}
-	var named []string
-	unnamed := 0
-	for _, k := range jwks.Held(j.Keys) {
-		if k.ID == "" {
-			unnamed++
-			continue
-		}
-		if len(named) == maxListed {
-			named = append(named, "and more")
+	var out []string
+	keys := jwks.Held(j.Keys)
+	for i, k := range keys {
+		if i == maxListed {
+			out = append(out, "and "+strconv.Itoa(len(keys)-i)+" more")
 			break
 		}
-		named = append(named, Quote(k.ID)+" ("+strings.Join(k.Algorithms, " ")+")")
+		id := "no kid"
+		if k.ID != "" {
+			id = "kid " + Quote(k.ID)
+		}
+		out = append(out, id+" ("+strings.Join(k.Algorithms, " ")+")")
 	}
-	if unnamed > 0 {
-		named = append(named, strconv.Itoa(unnamed)+" without kid")
-	}
-	if named == nil {
-		return "no keys are held"
-	}
-	return "keys held: " + strings.Join(named, ", ")
+	return cmp.Or(strings.Join(out, ", "), "none")
 }
 
 func orAbsent(present bool, s string) string {

@@ -47,8 +47,8 @@ func TestARejectionTellsTheOwnerWhatCameAndTheLogOnlyWhatWasVerified(t *testing.
 		raw, came, detail string
 	}{
 		"typ":           {mac(`{"alg":"HS256","typ":"dpop+jwt"}`, forged), `typ is "dpop+jwt", wanted one of: "at+jwt", "jwt" or none`, "its typ is not one"},
-		"alg":           {mac(`{"alg":"none","kid":"unverified-kid"}`, forged), `kid is "unverified-kid" and alg is "none", algorithms of the policy: HS256; the key is the secret of the policy`, "its algorithm is not one"},
-		"signature":     {b64(hs256) + "." + b64(forged) + "." + macOf("another"), `kid is absent and alg is "HS256"`, "no key of the issuer verifies"},
+		"alg":           {mac(`{"alg":"none","kid":"unverified-kid"}`, forged), `kid "unverified-kid", alg "none"; algorithms of the policy: HS256; held: the secret of the policy`, "its algorithm is not one"},
+		"signature":     {b64(hs256) + "." + b64(forged) + "." + macOf("another"), `no kid, alg "HS256"`, "no key of the issuer verifies"},
 		"audience":      {mac(hs256, strings.Replace(claims(), `"orders"`, `["Orders","b"]`, 1)), "", `aud is ["Orders", "b"], wanted one of: "orders" (letter case differs)`},
 		"no audience":   {mac(hs256, strings.Replace(claims(), `"orders"`, `[]`, 1)), "", `aud is [], wanted one of: "orders"`},
 		"null audience": {mac(hs256, strings.Replace(claims(), `"orders"`, `null`, 1)), "", `aud is absent, wanted one of: "orders"`},

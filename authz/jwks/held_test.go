@@ -1,13 +1,8 @@
 package jwks
 
-import (
-	"context"
-	"testing"
-)
+import "testing"
 
-type otherSet struct{}
-
-func (otherSet) Lookup(context.Context, string, string) ([]Key, error) { return nil, ErrUnknownKey }
+type otherSet struct{ Set }
 
 func (otherSet) Renewed(context.Context, string, string, []Key) ([]Key, error) {
 	return nil, ErrUnknownKey
