@@ -317,7 +317,8 @@ type HeaderPlace struct {
 
 	// Scheme is what comes before the credential, in any letter case and
 	// followed by one or more spaces (RFC 9110 11.4). Default: none; the whole
-	// value is the credential.
+	// value is the credential. In sec-websocket-protocol, which is a list, it is
+	// the entry before the credential: "bearer, TOKEN".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -341,13 +342,16 @@ type NamedPlace struct {
 // +kubebuilder:validation:MaxLength=4096
 type Expression string
 
-// ClaimMappings are CEL expressions over `claims`.
+// ClaimMappings are CEL expressions over `claims`. One that fails, or yields
+// another type, refuses the token; the defaults refuse none: what they cannot
+// read is absent.
 type ClaimMappings struct {
-	// Subject of the identity. Default: `sub`, or "" without one.
+	// Subject of the identity: a string, or a whole number, which becomes its
+	// decimal. Default: `sub`, or "" without one.
 	// +optional
 	Subject Expression `json:"subject,omitempty"`
 	// Scopes of the identity: a list, or a string separated by spaces. Default:
-	// `scope`, else `scp`.
+	// `scope`, or `scp` where that is absent or empty.
 	// +optional
 	Scopes Expression `json:"scopes,omitempty"`
 	// Groups of the identity: a list, or one string. Default: `groups`.
