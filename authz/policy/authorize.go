@@ -39,12 +39,10 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 	if missing == nil {
 		return false
 	}
-	if x.trace != nil {
-		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " "),
-			Came: "held: " + cmp.Or(authn.QuoteList(held), "none")})
-	}
+	has := "held: " + cmp.Or(authn.QuoteList(held), "none")
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " "), Came: has})
 	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: authz.InsufficientScope,
-		Detail: "missing scopes: " + strings.Join(missing, " "),
+		Detail: "missing scopes: " + strings.Join(missing, " ") + "; " + has,
 		Headers: []authz.Header{{Name: "www-authenticate",
 			Value: `Bearer error="insufficient_scope", scope="` + strings.Join(needed, " ") + `"`}}}
 	answer(&d, "The token lacks a scope. Get one with the scopes that www-authenticate names.", "", s.denial)

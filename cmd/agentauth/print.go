@@ -114,6 +114,7 @@ func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	if d.Identity != nil {
 		line("subject", d.Identity.Subject)
 		line("scopes", strings.Join(d.Identity.Scopes, " "))
+		line("groups", strings.Join(d.Identity.Groups, ", "))
 	}
 	for _, h := range d.Set {
 		line("sets", h.Name+": "+h.Value)
