@@ -1,8 +1,13 @@
 package jwks
 
-import "testing"
+import (
+	"context"
+	"testing"
+)
 
-type otherSet struct{ Set }
+type otherSet struct{}
+
+func (otherSet) Lookup(context.Context, string, string) ([]Key, error) { return nil, ErrUnknownKey }
 
 func (otherSet) Renewed(context.Context, string, string, []Key) ([]Key, error) {
 	return nil, ErrUnknownKey
