@@ -48,7 +48,9 @@ func (l *LoadLog) Loaded(load Load) {
 	l.begun = true
 	lines := make([]string, 0, len(load.Problems))
 	for _, p := range load.Problems {
-		lines = append(lines, l.Line(p))
+		if p.Lint != authz.KeysUnreachable { // KeyLog, /readyz and metrics of key sets tell it when it changes
+			lines = append(lines, l.Line(p))
+		}
 	}
 	l.logProblems(lines)
 	l.Metrics.InForce(load.Policies, len(lines))

@@ -94,3 +94,13 @@ func TestEachPolicyThatChangesIsALine(t *testing.T) {
 			`level=INFO msg="more policies changed than are logged one by one" policies=30 notLogged=26`)
 	}
 }
+
+func TestThatKeysCannotBeFetchedIsNotAProblemOfALoad(t *testing.T) {
+	said, l := loadLog(slog.LevelInfo, false)
+	l.Loaded(telemetry.Load{InForce: true, Problems: []authz.Problem{{Severity: authz.Warning, Lint: authz.KeysUnreachable, Message: "w"}}})
+	expectNot(t, said(), "line of w")
+	_, metrics := get(l.Metrics.Handler(), "/metrics")
+	expect(t, metrics, "agentauth_policy_problems 0")
+	_, verbose := get(l.Readiness, "/readyz?verbose")
+	expectNot(t, verbose, "line of w")
+}

@@ -115,10 +115,20 @@ func readBody(res *http.Response, limit int64) ([]byte, error) {
 }
 
 // Check returns why rawURL is never fetched, without any I/O: for its form, or
-// for the address if its host is one. Names are judged when they are dialled. The
-// error does not hold the URL.
+// for the address if its host is one or localhost. Other names are judged when they
+// are dialled. The error does not hold the URL.
 func (c *Client) Check(rawURL string) error {
-	_, err := c.check(rawURL)
+	u, err := c.check(rawURL)
+	if err != nil || c.proxied {
+		return err
+	}
+	if name := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."); name != "localhost" && !strings.HasSuffix(name, ".localhost") {
+		return nil
+	}
+	// This name is the loopback interface (RFC 6761 section 6.3), by either address.
+	if err = c.addresses.judge(netip.AddrFrom4([4]byte{127, 0, 0, 1})); err != nil && c.addresses.judge(netip.IPv6Loopback()) == nil {
+		return nil
+	}
 	return err
 }
 

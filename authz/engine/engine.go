@@ -24,7 +24,6 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/expr"
 	"github.com/agentauth-dev/agentauth/authz/find"
 	"github.com/agentauth-dev/agentauth/authz/hostgrant"
-	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policy"
@@ -131,27 +130,6 @@ func (e *Engine) HostnameGrants() []*Object {
 	return nil
 }
 
-// RemoteStatus is how a key set that is fetched is doing.
-type RemoteStatus struct {
-	RemoteSource
-	jwks.Status
-}
-
-// Remotes lists the key sets of the snapshot in force, in no order.
-func (e *Engine) Remotes() []RemoteStatus {
-	s := e.current.Load()
-	if s == nil {
-		return nil
-	}
-	out := make([]RemoteStatus, 0, len(s.used))
-	for _, t := range s.used {
-		if keys, ok := t.Pooled.(remoteKeys); ok {
-			out = append(out, RemoteStatus{keys.source, keys.Status()})
-		}
-	}
-	return out
-}
-
 // Close ends what runs in the background. Decisions go on with what is held.
 func (e *Engine) Close() { e.pool.retain(nil, nil) }
 
@@ -245,6 +223,10 @@ type Snapshot struct {
 	// turns they take.
 	used    map[poolKey]*pooled
 	tenants map[poolKey]string
+	// users name policies that use each of these.
+	users map[poolKey][]string
+	// unreachable are the problems of keys that could not be fetched, by policy.
+	unreachable map[int][]authz.Problem
 }
 
 // Reports are those on the policies, the older first.

@@ -28,6 +28,7 @@ type origin struct {
 	parsed     []any // what is used of objects, so that the next compile finds it parsed
 	problems   authz.Problems
 	pooled     map[poolKey]*pooled
+	keys       []namedKeys
 }
 
 // ref is a reference and what it resolved to.

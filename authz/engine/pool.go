@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 )
 
@@ -50,14 +52,20 @@ type remoteKeys struct {
 // Held gives [jwks.Held] the keys.
 func (r remoteKeys) Held() []jwks.Key { return jwks.Held(r.RemoteKeys) }
 
-// remoteKeys returns the key set of a source. caPEM is what Roots was made of.
-func (b *building) remoteKeys(src RemoteSource, caPEM []byte) RemoteKeys {
+// remoteKeys returns the key set of a source that the method at a field names.
+// caPEM is what Roots was made of.
+func (b *building) remoteKeys(src RemoteSource, caPEM []byte, at *field.Path) RemoteKeys {
 	key := poolKeyOf("keys", []byte(src.Issuer), []byte(src.URL), caPEM)
 	t := b.engine.pool.get(key, func(tenant func() string) Pooled {
 		src.Tenant = tenant
 		return remoteKeys{b.engine.deps.Remote.Keys(src), src}
 	})
 	b.origin.pooled[key] = t
+	name := at.Child("issuer")
+	if src.URL != "" {
+		name = at.Child("jwks.uri")
+	}
+	b.origin.keys = append(b.origin.keys, namedKeys{name.String(), t})
 	return t.Pooled.(remoteKeys)
 }
 
@@ -82,8 +90,9 @@ func poolKeyOf(kind string, inputs ...[]byte) poolKey {
 
 type pooled struct {
 	Pooled
-	start  sync.Once
-	tenant atomic.Pointer[string]
+	start   sync.Once
+	started atomic.Bool
+	tenant  atomic.Pointer[string]
 }
 
 // use collects the pooled things of the policies.
@@ -92,10 +101,10 @@ func (s *Snapshot) use(prev *Snapshot) {
 	for n := range max(len(s.policies), len(prev.policies)) {
 		same = same && (s.find.Policy(n) == prev.find.Policy(n) || maps.Equal(s.pooled(n), prev.pooled(n)))
 	}
-	if s.used, s.tenants = prev.used, prev.tenants; same {
+	if s.used, s.tenants, s.users = prev.used, prev.tenants, prev.users; same {
 		return
 	}
-	s.used, s.tenants = map[poolKey]*pooled{}, s.tenantsOfPooled()
+	s.used, s.tenants, s.users = map[poolKey]*pooled{}, s.tenantsOfPooled(), s.usersOfPooled()
 	for _, n := range s.find.Order() {
 		maps.Copy(s.used, s.pooled(n))
 	}
@@ -176,7 +185,7 @@ func (p *pool) retain(used map[poolKey]*pooled, tenants map[poolKey]string) {
 	for key, t := range used {
 		tenant := tenants[key]
 		t.tenant.Store(&tenant)
-		t.start.Do(t.Start)
+		t.start.Do(func() { t.Start(); t.started.Store(true) })
 	}
 }
 

@@ -185,14 +185,14 @@ func (b *building) remote(from RemoteSource, ca *v1alpha1.CACertificates, at *fi
 		}
 	}
 	if ca == nil {
-		return b.remoteKeys(from, nil), ""
+		return b.remoteKeys(from, nil, at), ""
 	}
 	roots, missing := b.roots(ca, at.Child("caCertificates"))
 	if missing != "" {
 		return nil, missing
 	}
 	from.Roots = roots.Pool
-	return b.remoteKeys(from, roots.Digest[:]), ""
+	return b.remoteKeys(from, roots.Digest[:], at), ""
 }
 
 // roots resolves the certificates that servers are verified with.

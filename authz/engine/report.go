@@ -36,9 +36,9 @@ type Report struct {
 // report makes the Reports of all policies, the older first. It takes over those
 // of policies of which nothing changed.
 func (s *Snapshot) report(prev *Snapshot, now time.Time) []Report {
-	s.reports = make([]Report, len(s.policies))
+	s.reports, s.unreachable = make([]Report, len(s.policies)), s.findUnreachable()
 	for _, n := range s.find.Order() {
-		if s.find.Same(prev.find, n) && !s.stale(s.policies[n], &prev.reports[n], now) {
+		if s.find.Same(prev.find, n) && s.sameKeys(prev, n) && !s.stale(s.policies[n], &prev.reports[n], now) {
 			s.reports[n] = prev.reports[n]
 		} else {
 			s.reports[n] = s.reportOn(n, now)
@@ -56,6 +56,9 @@ func (s *Snapshot) reportOn(n int, now time.Time) Report {
 		problems.Add(problem)
 	}
 	r.found, r.until = keys.counts, keys.next
+	for _, problem := range s.unreachable[n] {
+		problems.Add(problem)
+	}
 	if over := s.find.Policy(n).Over; over != "" {
 		problems.Add(authz.Problem{Severity: authz.Invalid, Field: "spec.routes", Message: over})
 	}

@@ -34,6 +34,8 @@ type world struct {
 	panics []any
 	// lookup is what every key set does; by default it has signingKey.
 	lookup func(ctx context.Context, kid, alg string) ([]jwks.Key, error)
+	// status is that of every key set; nil: one key is held.
+	status *jwks.Status
 	// untried sets do not become ready by being started.
 	untried bool
 }
@@ -85,7 +87,12 @@ func (f *fetched) Start() {
 func (f *fetched) try()                   { f.tried.Do(func() { close(f.ready) }) }
 func (f *fetched) Close()                 { f.closed.Add(1) }
 func (f *fetched) Ready() <-chan struct{} { return f.ready }
-func (f *fetched) Status() jwks.Status    { return jwks.Status{Keys: 1} }
+func (f *fetched) Status() jwks.Status {
+	if f.world.status != nil {
+		return *f.world.status
+	}
+	return jwks.Status{Keys: 1, Usable: 1}
+}
 func (f *fetched) Lookup(ctx context.Context, kid, alg string) ([]jwks.Key, error) {
 	if f.world.lookup != nil {
 		return f.world.lookup(ctx, kid, alg)

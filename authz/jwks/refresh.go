@@ -3,6 +3,7 @@ package jwks
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,9 +19,11 @@ const (
 	retryWithout   = 10 * time.Second // while no keys are held
 	retrySeldom    = 5 * time.Minute  // where no keys were ever held, after some failures
 	askAgain       = 10 * time.Second // between refreshes for unknown keys
-	keepWithout    = 24 * time.Hour   // how long the last good keys serve
 	missedLately   = 10 * time.Minute // how long a lookup keeps a set from being tried seldom
 )
+
+// KeepWithout is how long the last good keys serve.
+const KeepWithout = 24 * time.Hour
 
 // run refreshes until Close: at once, then when it is time or for a lookup.
 func (r *Remote) run() {
@@ -82,7 +85,9 @@ func (r *Remote) do(due *refresh, turn Turn) {
 		r.accept(got, now)
 	} else {
 		r.failures++
-		r.status.Error = err.Error() // the rest describes the keys that are still held
+		if why := err.Error(); cause(why) != cause(r.status.Error) {
+			r.status.Error = why
+		} // the rest of status describes the keys that are still held
 		r.next = now.Add(r.untilRetry(now))
 	}
 	r.status.Attempt, r.refresh = now, nil
@@ -157,6 +162,12 @@ func (r *Remote) read(turn Turn, answer Answer) (got fetched, err error) {
 	got.keys, got.cacheControl = len(keys), answer.CacheControl
 	return got, nil
 }
+
+// cause is an error without addresses: a provider with several of them fails at
+// one now and at another then.
+func cause(why string) string { return addresses.ReplaceAllString(why, "") }
+
+var addresses = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*`)
 
 // untilRetry is the time until the next attempt after one that failed. It is
 // called with mu held.

@@ -52,12 +52,14 @@ type Remote struct {
 // Status is the state of a Remote, for an operator.
 type Status struct {
 	Keys    int       // how many are held, whatever their age
+	Usable  int       // how many of them are not too old to serve
 	Success time.Time // when they were fetched; zero if never
 	Attempt time.Time // when the last attempt ended; zero if there was none
 	Next    time.Time // when the next one is due; zero if there was no attempt
 
 	// Error is why the last attempt failed, "" if it succeeded. It holds nothing
-	// that was fetched.
+	// that was fetched. It stays as it is while the cause does: an address in it is
+	// that of the first attempt that failed so.
 	Error string
 
 	// Warnings are for the keys of the last good set that are not used.
@@ -113,6 +115,9 @@ func (r *Remote) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.status
+	if r.fresh() != nil {
+		s.Usable = s.Keys
+	}
 	if !s.Attempt.IsZero() {
 		s.Next = r.dueAt()
 	}
@@ -129,7 +134,7 @@ func (r *Remote) tenant() string {
 // fresh returns the held keys unless they are too old; nil if there are none.
 func (r *Remote) fresh() *held {
 	now := r.held.Load()
-	if now == nil || time.Since(now.at) >= keepWithout {
+	if now == nil || time.Since(now.at) >= KeepWithout {
 		return nil
 	}
 	return now

@@ -112,9 +112,10 @@ func (s *service) cluster(d door) (follow func(context.Context) error, err error
 	f.rest.UserAgent = "agentauth/" + versionString()
 	host, _ := os.Hostname()
 	keeper := s.keeper(d, telemetry.LoadLog{Line: statusLine, Often: true})
+	again := make(chan struct{}, 1) // policies were compiled late, or the state of keys changed
 	cluster, err := controller.New(controller.Config{
 		REST: f.rest, Namespaces: f.namespaces, Log: s.log, Schema: s.schema,
-		Load: keeper.Cluster, Again: keeper.Again(), Behind: keeper.Behind,
+		Load: keeper.Cluster, Again: again, Behind: keeper.Behind,
 		GatewayClassesNamed: len(s.options.GatewayClasses) > 0,
 		LeaseNamespace:      f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
 	})
@@ -125,6 +126,8 @@ func (s *service) cluster(d door) (follow func(context.Context) error, err error
 	s.metrics.RegisterSchema()
 	s.metrics.RegisterUnreadable(cluster.Unreadable)
 	return func(ctx context.Context) error {
+		go forward(ctx, keeper.Again(), again)
+		go s.followKeys(ctx, func() { signalTo(again) })
 		if f.maxConfigAge > 0 {
 			go s.keepHealth(ctx, d)
 		}

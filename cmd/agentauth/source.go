@@ -18,7 +18,10 @@ func (s *service) source(d door) (follow func(context.Context) error, err error)
 		return s.cluster(d)
 	}
 	keeper := s.keeper(d, telemetry.LoadLog{Line: problemLine})
-	return func(ctx context.Context) error { return followDirectory(ctx, s.flags.policies, keeper) }, nil
+	return func(ctx context.Context) error {
+		go s.followKeys(ctx, func() {})
+		return followDirectory(ctx, s.flags.policies, keeper)
+	}, nil
 }
 
 // keeper keeps the engine at a source, and says in log, metrics and probes what

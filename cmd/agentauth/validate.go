@@ -10,11 +10,11 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
-	"github.com/agentauth-dev/agentauth/authz/source"
 )
 
 func validateCommand() *cobra.Command {
 	var output string
+	var network networkFlags
 	cmd := &cobra.Command{
 		Use:   "validate PATH...",
 		Short: "Find what is wrong in manifests",
@@ -33,9 +33,13 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 					return usage("%v", err)
 				}
 			}
-			kernel := engine.New(dependencies(offline(noKeys{}), nil, nil), engine.Options{OneTenant: true})
+			kernel, done, err := network.kernel(engine.Options{OneTenant: true})
+			if err != nil {
+				return err
+			}
+			defer done()
 			tree, problems := policydir.Load(args...)
-			snapshot, problems, _ := source.Compile(kernel, tree, problems)
+			snapshot, problems := network.compile(cmd.Context(), kernel, tree, problems)
 			if err := printProblems(cmd, output, problems); err != nil {
 				return usage("cannot write: %v", err)
 			}
@@ -53,6 +57,7 @@ Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`,
 			return nil
 		},
 	}
+	network.register(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }

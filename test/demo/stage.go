@@ -16,7 +16,7 @@ import (
 )
 
 // sampleIssuer stands in config/samples where the address of the demo's own provider belongs.
-const sampleIssuer = "http://127.0.0.1:9400"
+const sampleIssuer = "https://idp.example.com"
 
 // stage is everything that runs, in the order it was started.
 type stage struct {

@@ -87,12 +87,12 @@ func samples(t *testing.T, dir, issuer string) string {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		must(t, err)
-		changed := strings.ReplaceAll(string(content), "http://127.0.0.1:9400", issuer)
+		changed := strings.ReplaceAll(string(content), "https://idp.example.com", issuer)
 		found = found || changed != string(content)
 		write(t, filepath.Join(policies, filepath.Base(file)), changed)
 	}
 	if !found {
-		t.Fatal("expected the issuer http://127.0.0.1:9400 in config/samples")
+		t.Fatal("expected the issuer https://idp.example.com in config/samples")
 	}
 	return policies
 }

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/telemetry"
+)
+
+// statusOfKeys is how often, at most, policies are reported on anew because of
+// the state of keys: providers that come and go must not keep the others waiting.
+const statusOfKeys = 10 * time.Second
+
+// followKeys says in the log how the key sets in force are doing, until ctx ends.
+// changed is called once the state of one changed, at most every 10 seconds.
+func (s *service) followKeys(ctx context.Context, changed func()) {
+	log := telemetry.KeyLog{Log: s.log}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var due bool
+	var last time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		due = log.Look(s.kernel.Remotes()) || due
+		if due && time.Since(last) >= statusOfKeys {
+			due, last = false, time.Now()
+			changed()
+		}
+	}
+}
+
+// forward signals to whenever from is signalled, until ctx ends.
+func forward(ctx context.Context, from <-chan struct{}, to chan<- struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-from:
+			signalTo(to)
+		}
+	}
+}
+
+func signalTo(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it is signalled already
+	}
+}
