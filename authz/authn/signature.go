@@ -23,50 +23,51 @@ type attempt struct {
 	ok  bool
 }
 
-// verify checks the signature with the policy's keys. Nothing of what
-// a library reads in the token is used: the claims are those of ParseToken. Only
-// the token's algorithm is admitted, and the policy accepts that one.
+// verify checks the signature with the policy's keys. The claims are those of
+// ParseToken, of the same bytes. Only the token's algorithm is admitted, and the
+// policy accepts that one.
 func (j *JWT) verify(ctx context.Context, t *Token) error {
 	if j.Secret != nil {
-		return j.tryAll(ctx, t, []any{j.Secret})
+		if ok, err := j.tryAll(ctx, t, []any{j.Secret}); ok || err != nil {
+			return err
+		}
+		return errSignature
 	}
 	keys, err := j.Keys.Lookup(ctx, t.KeyID, t.Algorithm)
 	if err != nil {
 		return noKeys(err)
 	}
-	failed := j.tryAll(ctx, t, publicKeys(keys))
-	if !errors.Is(failed, errSignature) {
-		return failed
+	if ok, err := j.tryAll(ctx, t, publicKeys(keys)); ok || err != nil {
+		return err
 	}
 	// The issuer may have other keys by now, under the same kid too.
 	switch keys, err = j.Keys.Renewed(ctx, t.KeyID, t.Algorithm, keys); {
 	case errors.Is(err, jwks.ErrUnknownKey):
-		return failed
+		return errSignature
 	case err != nil:
 		return noKeys(err)
 	}
-	return j.tryAll(ctx, t, publicKeys(keys))
-}
-
-var errSignature = reject(authz.SignatureInvalid, "no key of the issuer verifies the signature")
-
-// tryAll returns nil if one of the keys verifies the signature, errSignature if
-// none does.
-func (j *JWT) tryAll(ctx context.Context, t *Token, keys []any) error {
-	signature, ok := readSignature(t)
-	if !ok {
-		return errSignature
-	}
-	for _, key := range keys {
-		switch ok, err := j.try(ctx, t, signature, key); {
-		case err != nil:
-			return err
-		case ok:
-			return nil
-		}
+	if ok, err := j.tryAll(ctx, t, publicKeys(keys)); ok || err != nil {
+		return err
 	}
 	return errSignature
 }
+
+// tryAll says whether one of the keys verifies the signature.
+func (j *JWT) tryAll(ctx context.Context, t *Token, keys []any) (ok bool, err error) {
+	signature, readable := readSignature(t)
+	if !readable {
+		return false, nil
+	}
+	for _, key := range keys {
+		if ok, err = j.try(ctx, t, signature, key); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+var errSignature = reject(authz.SignatureInvalid, "no key of the issuer verifies the signature")
 
 func publicKeys(keys []jwks.Key) []any {
 	out := make([]any, len(keys))
@@ -81,7 +82,7 @@ func noKeys(err error) error {
 	var down *jwks.UnavailableError
 	switch {
 	case errors.Is(err, jwks.ErrUnknownKey):
-		return &Rejected{Reason: authz.KeyUnknown, Detail: "the issuer has no key with the token's kid and algorithm"}
+		return reject(authz.KeyUnknown, "the issuer has no key with the token's kid and algorithm")
 	case errors.As(err, &down):
 		return &Unavailable{Reason: authz.Unavailable, RetryAfter: down.RetryAfter, Detail: down.Error()}
 	}

@@ -75,13 +75,12 @@ func (static) Renewed(context.Context, string, string, []Key) ([]Key, error) {
 type index struct {
 	named map[name][]Key   // those without a kid as well
 	fits  map[string][]Key // by algorithm
-	keys  []Key
 }
 
 type name struct{ kid, alg string }
 
 func newIndex(keys []Key) *index {
-	x := &index{map[name][]Key{}, map[string][]Key{}, keys}
+	x := &index{map[name][]Key{}, map[string][]Key{}}
 	for _, key := range keys {
 		for _, alg := range key.Algorithms {
 			if here := x.fits[alg]; len(here) < maxCandidates {
