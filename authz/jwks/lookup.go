@@ -43,7 +43,7 @@ func (r *Remote) Renewed(ctx context.Context, kid, alg string, tried []Key) ([]K
 func (r *Remote) lookupMissing(ctx context.Context, find func(*held) []Key) ([]Key, error) {
 	due := r.want()
 	if due == nil {
-		return nil, r.missing(nil)
+		return r.last(find)
 	}
 	place := part{r.tenant(), 1}
 	if !r.enter(place) {
@@ -67,7 +67,19 @@ func (r *Remote) lookupMissing(ctx context.Context, find func(*held) []Key) ([]K
 			break
 		}
 	}
-	return nil, r.missing(nil)
+	return r.last(find)
+}
+
+// last looks once more: a refresh may have ended since.
+func (r *Remote) last(find func(*held) []Key) ([]Key, error) {
+	now := r.fresh()
+	if now == nil {
+		return nil, r.unavailable(nil)
+	}
+	if keys := find(now); len(keys) > 0 {
+		return keys, nil
+	}
+	return nil, ErrUnknownKey
 }
 
 // enter reports whether one more lookup may wait; if so, leave must follow.
