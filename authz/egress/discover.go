@@ -14,6 +14,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // A discovery document is smaller than other answers. Its members and elements,
@@ -103,7 +105,7 @@ func (d *discovery) RoundTrip(r *http.Request) (*http.Response, error) {
 		case !errors.As(err, &none):
 			return nil, d.at(err)
 		}
-		d.tried = append(d.tried, location+" "+none.Error())
+		d.tried = append(d.tried, shown(location)+" "+none.Error())
 	}
 	return nil, fmt.Errorf("%s; a discovery document was expected at one of them: correct the issuer, or give the URL of its key set instead", strings.Join(d.tried, ", "))
 }
@@ -119,8 +121,12 @@ func (d *discovery) get(ctx context.Context, url string) (*Response, error) {
 
 // at is an error with the location it comes from, after those that had no document.
 func (d *discovery) at(err error) error {
-	return fmt.Errorf("%s%s: %w", strings.Join(append(d.tried, ""), ", "), d.location, err)
+	return fmt.Errorf("%s%s: %w", strings.Join(append(d.tried, ""), ", "), shown(d.location), err)
 }
+
+// shown is a location in an error. Errors are logged with each request that needs
+// the keys.
+func shown(location string) string { return authz.Cut(location, 256) }
 
 // noDocumentError says that a location has no document, and another one may.
 type noDocumentError struct{ status int }

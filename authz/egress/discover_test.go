@@ -222,3 +222,11 @@ func TestDiscoveryVerifiesTheServerToTheRoots(t *testing.T) {
 	_, err := client(t).Discover(t.Context(), s.URL, nil, Turn{})
 	wantError(t, err, "no authority that is trusted")
 }
+
+func TestAnErrorOfDiscoveryRepeatsTheBeginningOfALongIssuer(t *testing.T) {
+	url := serve(t, http.NotFound)
+	_, err := client(t).Discover(t.Context(), url+"/"+strings.Repeat("x", 2000), nil, Turn{})
+	if wantError(t, err, "xxx … answered 404, "); len(err.Error()) > 1200 {
+		t.Errorf("%d bytes", len(err.Error()))
+	}
+}

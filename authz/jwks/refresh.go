@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -123,6 +124,9 @@ func (r *Remote) fetch(turn Turn) (got fetched, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("a defect of agentauth: the answer made it panic (%T)", v)
+			if r.config.Panicked != nil {
+				r.config.Panicked(v, debug.Stack())
+			}
 		}
 	}()
 	known := r.known

@@ -52,9 +52,14 @@ func TestSetsThatFailedTogetherDriftApart(t *testing.T) {
 func TestAPanicIsAFailedFetchAndEndsNothing(t *testing.T) {
 	p := &provider{answer: good("a")}
 	var broken atomic.Bool
+	var told atomic.Int64
 	synctest.Test(t, func(t *testing.T) {
 		p256()
-		r := NewRemote(Config{URL: "u", Fetch: func(ctx context.Context, turn Turn, url string) (Answer, error) {
+		r := NewRemote(Config{URL: "u", Panicked: func(v any, stack []byte) {
+			if v != nil && len(stack) > 0 {
+				told.Add(1)
+			}
+		}, Fetch: func(ctx context.Context, turn Turn, url string) (Answer, error) {
 			if broken.Load() {
 				panic(errors.New("secret"))
 			}
@@ -66,6 +71,9 @@ func TestAPanicIsAFailedFetchAndEndsNothing(t *testing.T) {
 		want(t, r, "b", "unknown")
 		if s := r.Status(); s.Keys != 1 || !strings.Contains(s.Error, "panic (*errors.errorString)") || strings.Contains(s.Error, "secret") {
 			t.Errorf("got %+v", s)
+		}
+		if told.Load() != 1 {
+			t.Errorf("told of %d panics", told.Load())
 		}
 		broken.Store(false)
 		p.set(good("a", "b"), nil)

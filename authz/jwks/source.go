@@ -22,6 +22,10 @@ type Config struct {
 	// Fetch wait for their turn as long as it takes, and bound the time after that.
 	Fetch func(ctx context.Context, turn Turn, url string) (Answer, error)
 
+	// Panicked, if not nil, is told of a panic over an answer, with its stack. The
+	// value may quote the answer.
+	Panicked func(value any, stack []byte)
+
 	// Tenant returns whose turn a fetch takes; nil: nobody's in particular.
 	Tenant func() string
 

@@ -18,7 +18,7 @@ func (f *checkFlags) keys() (source func(engine.RemoteSource) engine.RemoteKeys,
 		if err != nil {
 			return nil, nil, err
 		}
-		return remote(client), client.Close, nil
+		return remote(client, nil), client.Close, nil
 	case f.jwks != "":
 		data, err := os.ReadFile(f.jwks)
 		if err != nil {

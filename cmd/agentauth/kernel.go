@@ -47,12 +47,13 @@ func (f *egressFlags) client() (*egress.Client, error) {
 	return egress.New(config), nil
 }
 
-// remote makes key sets that are fetched through client.
-func remote(client *egress.Client) func(engine.RemoteSource) engine.RemoteKeys {
+// remote makes key sets that are fetched through client. panicked, if not nil, is
+// told of panics over answers.
+func remote(client *egress.Client, panicked func(any, []byte)) func(engine.RemoteSource) engine.RemoteKeys {
 	shared := jwks.NewShared()
 	return func(src engine.RemoteSource) engine.RemoteKeys {
 		return jwks.NewRemote(jwks.Config{
-			Issuer: src.Issuer, URL: src.URL, Tenant: src.Tenant, Shared: shared,
+			Issuer: src.Issuer, URL: src.URL, Tenant: src.Tenant, Shared: shared, Panicked: panicked,
 			Discover: func(ctx context.Context, turn jwks.Turn, issuer string) (string, error) {
 				return client.Discover(ctx, issuer, src.Roots, egress.Turn(turn))
 			},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/telemetry"
@@ -30,6 +32,14 @@ func (s *service) followKeys(ctx context.Context, changed func()) {
 			due, last = false, time.Now()
 			changed()
 		}
+	}
+}
+
+// answerPanicked logs a panic over an answer of a provider, by its type: the value
+// may quote the answer.
+func answerPanicked(log *slog.Logger) func(any, []byte) {
+	return func(value any, stack []byte) {
+		log.Error("reading the answer of a provider panicked; the keys that are held serve", "type", fmt.Sprintf("%T", value), "stack", string(stack))
 	}
 }
 

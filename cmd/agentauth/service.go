@@ -86,7 +86,7 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
 	metrics := telemetry.NewMetrics(readiness.Age)
 	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics}
-	deps := dependencies(remote(client), client.Check, decisions.Panicked)
+	deps := dependencies(remote(client, answerPanicked(log)), client.Check, decisions.Panicked)
 	deps.Stale = readiness.Stale
 	kernel := engine.New(deps, options)
 	readiness.KeySets = kernel.Remotes

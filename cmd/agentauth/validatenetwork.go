@@ -35,7 +35,7 @@ func (f *networkFlags) kernel(options engine.Options) (kernel *engine.Engine, do
 	}
 	keys := offline(noKeys{})
 	if f.fetch {
-		keys = remote(client)
+		keys = remote(client, nil)
 	}
 	kernel = engine.New(dependencies(keys, client.Check, nil), options)
 	return kernel, func() { kernel.Close(); client.Close() }, nil
