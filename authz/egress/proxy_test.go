@@ -64,7 +64,7 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "secret", refuse)
 		return
 	}
-	upstream, err := net.Dial("tcp", target)
+	upstream, err := (&net.Dialer{}).DialContext(r.Context(), "tcp", target)
 	if err != nil {
 		http.Error(w, "secret", http.StatusBadGateway)
 		return
