@@ -6,7 +6,8 @@
 // its [Program]:
 //
 //	Bool     Program.Bool          a condition (when, require)
-//	String   Program.String        the value of a header or of metadata
+//	String   Program.String        the value of a header
+//	JSON     Program.JSON          a value of metadata
 //	Subject  Program.ClaimString   the subject of a token
 //	Claim    Program.ClaimScopes   the scopes of a token, and
 //	         Program.ClaimStrings  its groups
@@ -18,7 +19,7 @@
 // [MaxCost] (estimate.go). An evaluation ends where its counted cost is (count.go);
 // a call that alone could take longer is weighed before (guard.go).
 //
-// An expression of kind [Bool] or [String] reads
+// An expression of kind [Bool], [String] or [JSON] reads
 //
 //	request     id, method, path, scheme, host: string; headers, query:
 //	            map(string, string); time: timestamp; body: bytes;
@@ -36,10 +37,14 @@
 // Objects are typed: Compile refuses a field that does not exist. A field that
 // is not set (no actor, no end of the credential, a body that is not known) is
 // an error when it is read; has(identity.actor) and identity.?actor ask first.
-// has() of a text or a list is true if it is not empty. Header names are in
-// lower case. These are errors when they are read: a query parameter that
-// occurs twice, that cannot be decoded, or that only servers see that split the
-// query at ';'; a text that is not UTF-8; a text over the limits.
+// has() of a text or a list is true if it is not empty. Header names have no
+// letter case; listed they are in lower case. These are errors when they are
+// read: a header that came more than once or under an alias, but for lists; a
+// query parameter that occurs twice or cannot be decoded; a text that is not
+// UTF-8; a text over the limits. Whether a header is there is known all the same,
+// unless it came under an alias alone. Of a query parameter that only some servers
+// see, behind ';' or in brackets, even that is an error, and so is listing a query
+// with such parameters.
 //
 // Functions are those of the CEL standard; optional types; of the strings
 // library charAt, indexOf, lastIndexOf, lowerAscii, upperAscii, trim, split,

@@ -40,6 +40,8 @@ func (r *request) readable(what, text string) error {
 	return nil
 }
 
+func (h headers) fold(name string) string { return authz.Lower(name) }
+
 func (h headers) names() *names {
 	if h.in.cache == nil {
 		return h.list()
@@ -146,6 +148,8 @@ func (q query) parameters() *parameters {
 	}
 	return q.in.cache.parameters
 }
+
+func (q query) fold(name string) string { return name }
 
 func (q query) names() *names {
 	if q.in.cache == nil {

@@ -20,6 +20,8 @@ type texts interface {
 	lookup(name string) found
 	// names are all names, in order.
 	names() *names
+	// fold is equal for names that are one.
+	fold(name string) string
 }
 
 // found is what a name stands for.
@@ -102,20 +104,27 @@ func (v textMap[M]) Equal(other ref.Val) ref.Val {
 		return types.False
 	}
 	for it := v.Iterator(); it.HasNext() == types.True; {
-		if !v.equalAt(it.Next(), m) {
+		readOrAbort(v.Get(it.Next())) // nothing is unequal to what cannot be read
+	}
+	seen := map[string]bool{}
+	for it := m.Iterator(); it.HasNext() == types.True; {
+		name, ok := readOrAbort(it.Next()).(types.String)
+		if !ok || seen[v.m.fold(string(name))] || !v.equalAt(name, m) {
 			return types.False
 		}
+		seen[v.m.fold(string(name))] = true
 	}
 	return types.True
 }
 
-func (v textMap[M]) equalAt(key ref.Val, other traits.Mapper) bool {
-	mine := readOrAbort(v.Get(key))
-	theirs, found := other.Find(key)
-	if theirs = readOrAbort(theirs); !found {
-		return false
+// equalAt says whether the value under a name of the other map is that of this one.
+func (v textMap[M]) equalAt(name types.String, other traits.Mapper) bool {
+	f := v.m.lookup(string(name))
+	if f.err != nil {
+		abort(f.err)
 	}
-	return readOrAbort(types.Equal(mine, theirs)) == types.True
+	theirs := readOrAbort(other.Get(name))
+	return f.present && readOrAbort(types.Equal(types.String(f.value), theirs)) == types.True
 }
 
 func readOrAbort(v ref.Val) ref.Val {

@@ -66,6 +66,9 @@ func TestAHeaderIsReadWithoutRegardToLetterCase(t *testing.T) {
 		`["X-Env"].exists(n, n in request.headers)`, `["X-Env"].all(n, request.headers[n] == "prod")`,
 		`dyn(request.headers)["X-Env"] == "prod"`, `request.headers[request.headers["X-Env"] == "prod" ? "X-Env" : "x"] == "prod"`,
 		`!("X-Debug" in request.headers)`, `!has(request.headers.Debug)`, `!request.headers[?"X-Debug"].hasValue()`,
+		`request.headers == {"x-env": "prod", "authorization": "Bearer x"}`, `request.headers == {"X-Env": "prod", "AUTHORIZATION": "Bearer x"}`,
+		`{"X-Env": "prod", "Authorization": "Bearer x"} == request.headers`, `request.headers != {"X-Env": "prod", "x-env": "prod"}`, `request.headers != {"X-Env": "prod", "X": "Bearer x"}`,
+		`request.headers != {"X-Env": "test", "Authorization": "Bearer x"}`, `[request.headers] == [{"X-Env": "prod", "Authorization": "Bearer x"}]`,
 		`request.headers.exists(h, h == "x-env")`, `!request.headers.exists(h, h == "X-Env")`,
 	)
 }
