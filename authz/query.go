@@ -51,10 +51,13 @@ func (p *Param) lenient() string {
 // in qs). PHP turns '.', ' ' and a '[' without partner into '_', and drops leading
 // spaces.
 func IsAlternate(name, of string) bool {
-	if name == of || of == "" || !hasOdd(name) && !hasOdd(of) {
+	if name == of || !hasOdd(name) && !hasOdd(of) {
 		return false
 	}
 	wanted := readName(of)
+	if wanted == "" {
+		return false
+	}
 	rest, ok := strings.CutPrefix(readName(name), wanted)
 	if ok && (rest == "" || rest[0] == part) {
 		return true
@@ -84,11 +87,7 @@ const maxParts = 32
 
 // Alternates returns the alternates of a query.
 func (q Query) Alternates() Alternates {
-	out := Alternates{}
-	if !slices.ContainsFunc(q, func(p Param) bool { return hasOdd(p.lenient()) }) {
-		return out
-	}
-	out.by = make(map[string]string, len(q))
+	out := Alternates{by: make(map[string]string, len(q))}
 	for i := range q {
 		p := &q[i]
 		name := p.lenient()
@@ -115,12 +114,9 @@ func (a Alternates) add(read, name string, whole bool) {
 
 // Have says whether some parameter is an alternate of a name.
 func (a Alternates) Have(name string) bool {
-	if a.by == nil || name == "" {
-		return false
-	}
 	read := readName(name)
 	other, is := a.by[read]
-	return is && other != name || strings.Count(read, string(part)) > maxParts
+	return read != "" && is && other != name || strings.Count(read, string(part)) > maxParts
 }
 
 // odd are the characters that some servers give a meaning in a name.

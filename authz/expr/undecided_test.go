@@ -106,6 +106,12 @@ func TestAHeaderThatCameTwiceHasPresenceAndNoValue(t *testing.T) {
 	}
 }
 
+func TestALoopMayCallItsVariableRequest(t *testing.T) {
+	in := asking(t, "", false, "x: 1", "X: 2")
+	holds(t, in, `[{"headers": {"x": "1"}}].exists(request, has(request.headers.x) && request.headers[?"x"].hasValue())`,
+		`![{"headers": {"x": "1"}}].exists(request, has(request.headers.y))`, `[{"headers": [7]}].exists(request, request.headers[?0].hasValue() && !request.headers[?7].hasValue())`)
+}
+
 func TestHasAsksOfAHeaderThatCameTwice(t *testing.T) {
 	in := asking(t, "", false, "tenant: a", "Tenant: a")
 	holds(t, in, `has(request.headers.tenant)`, `has(request.headers.Tenant)`, `request.headers.?tenant.hasValue()`, `!has(request.headers.other)`)
