@@ -219,7 +219,9 @@ func (f *checkFlags) readUser(cmd *cobra.Command, raw *authz.Raw) error {
 // readBody reads the body, if one is given: without -d it is as unknown as that of a
 // request whose length nobody states.
 func (f *checkFlags) readBody(raw *authz.Raw, given bool) error {
-	raw.BodyKnown = given || slices.Contains(raw.Headers, authz.Header{Name: "content-length", Value: "0"})
+	raw.BodyKnown = given || slices.ContainsFunc(raw.Headers, func(h authz.Header) bool {
+		return authz.EqualFold(h.Name, "content-length") && h.Value == "0"
+	})
 	if raw.Method == "" {
 		raw.Method = "GET"
 		if given {
