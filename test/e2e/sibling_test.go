@@ -42,6 +42,20 @@ func TestACredentialNeverReachesTheUpstream(t *testing.T) {
 	})
 }
 
+func TestNoHeaderNamesAnotherHostPathOrMethodToTheUpstream(t *testing.T) {
+	const other = "admin.example.test"
+	disarm(t, []harmless{
+		{what: "a host", wire: withKey("/keys", "x-forwarded-host: "+other), never: other},
+		{what: "a host under an alias", wire: withKey("/keys", "X_Forwarded_Host: "+other), never: other},
+		{what: "a host in a second field", wire: withKey("/keys", "x-host: "+apiHost, "x-host: "+other), never: other},
+		{what: "a host in Forwarded", wire: withKey("/keys", `forwarded: for=192.0.2.1;host="`+other+`:443"`), never: other},
+		{what: "a path", wire: withKey("/keys", "x-original-url: /admin/secret"), never: "/admin/secret"},
+		{what: "a method", wire: withKey("/keys", "x-http-method-override: DELETE"), shows: map[string]string{"x-http-method-override": ""}},
+		{what: "the same host, path and method", wire: withKey("/keys", "x-forwarded-host: "+apiHost, "x-original-url: /keys", "x-http-method: GET"),
+			shows: map[string]string{"x-forwarded-host": apiHost, "x-original-url": "/keys", "x-http-method": "GET"}},
+	})
+}
+
 func TestASiblingLendsNothing(t *testing.T) {
 	unscoped, scoped := token(t, `"scope":"orders:write"`), token(t, `"scope":"orders:read"`)
 	resist(t, []attack{
@@ -51,6 +65,8 @@ func TestASiblingLendsNothing(t *testing.T) {
 		{what: "a query parameter that occurs twice", wire: withKey("/tenant?tenant=mine&tenant=victim"), want: refused(403)},
 		{what: "a query parameter that occurs twice, once encoded", wire: withKey("/tenant?tenant=mine&t%65nant=victim"), want: refused(403)},
 		{what: "a query parameter that occurs twice, the other way round", wire: withKey("/tenant?t%65nant=victim&tenant=mine"), want: refused(403)},
+		{what: "a query parameter beside a list of its name", wire: withKey("/tenant?tenant=mine&tenant[]=victim"), want: refused(403)},
+		{what: "a query parameter beside an encoded list of its name", wire: withKey("/tenant?tenant=mine&tenant%5B0%5D=victim"), want: refused(403)},
 		{what: "a body that was never sent", wire: wire{method: http.MethodPost, target: "/body", headers: withKey("", "x-envoy-auth-partial-body: false", "content-length: 0").headers}, want: refused(403)},
 		{what: "a body that is not known", wire: wire{method: http.MethodPost, target: "/body", headers: withKey("", "x-envoy-auth-partial-body: false").headers, body: "the right words"}, ways: "headers,", want: refused(403)},
 		{what: "a body that is only begun", wire: wire{method: http.MethodPost, target: "/body", headers: withKey("").headers, body: "the right words" + string(make([]byte, 2000))}, ways: "header_map", want: refused(403)},
