@@ -340,6 +340,11 @@ func (k *kinds) input() (in engine.Input) {
 			}
 		}
 	}
+	for _, kind := range []v1alpha1.TargetKind{v1alpha1.TargetGRPCRoute, v1alpha1.TargetGateway, v1alpha1.TargetHTTPRoute} {
+		if k.followed[strings.ToLower(string(kind))+"s."+v1alpha1.GatewayGroup] == nil {
+			in.Absent = append(in.Absent, kind)
+		}
+	}
 	in.NoGatewayClasses = k.followed[gateways] != nil && k.followed[gatewayClasses] == nil && !k.classesNamed
 	return in
 }

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"reflect"
@@ -269,6 +270,22 @@ func TestWithoutTheKindOfGatewayClassesTheInputSaysSoWhereThereAreGateways(t *te
 		wants("with both", false)
 		k.install(t, crd("gatewayclasses", "False", "v1"))
 		wants("with classes that are gone", true)
+	})
+}
+
+func TestTheInputNamesTheKindsOfTargetsThatAreNotInstalled(t *testing.T) {
+	inCluster(t, apiServers{}, func(k *kinds) {
+		if got := fmt.Sprint(k.input().Absent); got != "[GRPCRoute Gateway HTTPRoute]" {
+			t.Errorf("got %s", got)
+		}
+		k.install(t, crd("httproutes", "True", "v1"))
+		if got := fmt.Sprint(k.input().Absent); got != "[GRPCRoute Gateway]" {
+			t.Errorf("got %s", got)
+		}
+		k.install(t, crd("httproutes", "False", "v1"))
+		if got := fmt.Sprint(k.input().Absent); got != "[GRPCRoute Gateway HTTPRoute]" {
+			t.Errorf("got %s", got)
+		}
 	})
 }
 

@@ -16,6 +16,9 @@ type Objects struct {
 	Gateways     []*gatewayv1.Gateway
 	ListenerSets []*gatewayv1.ListenerSet
 	Namespaces   []Namespace
+	// Absent are the kinds of targets that a cluster has not, in order: their CRD is
+	// not installed.
+	Absent []v1alpha1.TargetKind
 }
 
 // Namespace is a namespace and the labels by which listeners select it.
@@ -104,6 +107,7 @@ func New(objects Objects, policies []Policy, tenancy Tenancy) *Attachments {
 	}
 	for number := range policies {
 		a.holdTargets(number, policies)
+		a.statuses[number].note(objects.Absent)
 	}
 	for _, r := range a.routes { // after the policies, which may name listeners that are gone
 		a.attachRoute(r)

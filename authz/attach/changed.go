@@ -53,6 +53,6 @@ func (st *Status) Same(other *Status) bool {
 }
 
 func (t targetStatus) same(o targetStatus) bool {
-	return t.ref == o.ref && t.key == o.key && t.missing == o.missing && t.uncounted == o.uncounted && t.gone == o.gone && t.lostTo == o.lostTo &&
+	return t.ref == o.ref && t.key == o.key && t.missing == o.missing && t.absent == o.absent && t.uncounted == o.uncounted && t.gone == o.gone && t.lostTo == o.lostTo &&
 		t.overridden == o.overridden && slices.Equal(t.ungranted, o.ungranted) && t.doubtful == o.doubtful && t.astray == o.astray
 }

@@ -28,6 +28,7 @@ type targetStatus struct {
 	ref       v1alpha1.TargetReference
 	key       target
 	missing   bool   // there is no such route or Gateway
+	absent    bool   // there is no such kind
 	uncounted string // the class of a Gateway that does not count
 	gone      bool   // it lacks the rule or listener
 	// astray: the route has Gateways that do not count, and no others.
@@ -38,6 +39,16 @@ type targetStatus struct {
 	// not to the route's. doubtful: not all grants can be read, so that they may be.
 	ungranted []string
 	doubtful  bool
+}
+
+// note notes which targets are of kinds that are not installed.
+func (st *Status) note(absent []v1alpha1.TargetKind) {
+	if st == nil {
+		return
+	}
+	for i := range st.targets {
+		st.targets[i].absent = slices.Contains(absent, st.targets[i].ref.Kind)
+	}
 }
 
 // Ancestor is a Gateway of a policy's targets.
@@ -151,6 +162,9 @@ func (st *Status) Problems() []authz.Problem {
 		switch {
 		case t.uncounted != "":
 			say(authz.Unattached, "Gateway %s is of GatewayClass %s, which does not count, so the Gateway admits nothing; the operator must name the class (--gateway-classes) or, without that flag, its controller must accept it", t.ref.Name, t.uncounted)
+		case t.missing && t.absent:
+			say(authz.Unattached, "expected %s %s in this namespace, and the cluster has no kind %s: Gateway API is not installed, or not %ss.%s in version v1; "+
+				"install it, or write routes with hostnames instead of targetRefs", t.ref.Kind, t.ref.Name, t.ref.Kind, strings.ToLower(string(t.ref.Kind)), v1alpha1.GatewayGroup)
 		case t.missing:
 			say(authz.Unattached, "expected %s %s in this namespace, and there is none (yet)", t.ref.Kind, t.ref.Name)
 		case t.gone && t.ref.Kind == v1alpha1.TargetGateway:

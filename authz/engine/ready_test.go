@@ -131,3 +131,19 @@ func TestAWarningOfTheSpecIsTheConditionAcceptedsAndOneOfKeysIsThatOfReferences(
 		}
 	}
 }
+
+func TestATargetOfAKindThatIsNotInstalledIsToldSo(t *testing.T) {
+	e, _ := newWorld(Options{})
+	p := targeting(onHost("p", "", anonymous()), "HTTPRoute", "orders", "")
+	compile := func(absent ...v1alpha1.TargetKind) string {
+		s, reports := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{p}, Objects: attach.Objects{Absent: absent}})
+		e.Swap(s)
+		return reports[0].Conditions[0].Message
+	}
+	const none = "the cluster has no kind HTTPRoute: Gateway API is not installed, or not httproutes.gateway.networking.k8s.io in version v1"
+	for i, absent := range [][]v1alpha1.TargetKind{{"GRPCRoute"}, {"GRPCRoute", "Gateway", "HTTPRoute"}, nil} {
+		if m := compile(absent...); strings.Contains(m, none) != (i == 1) || strings.Contains(m, "there is none (yet)") != (i != 1) {
+			t.Errorf("%v: got %q", absent, m)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func (u *update) attach(objects attach.Objects) {
 		return
 	}
 	a.objects = attach.Objects{HTTPRoutes: slices.Clone(objects.HTTPRoutes), GRPCRoutes: slices.Clone(objects.GRPCRoutes), Gateways: slices.Clone(objects.Gateways),
-		ListenerSets: slices.Clone(objects.ListenerSets), Namespaces: slices.Clone(objects.Namespaces)}
+		ListenerSets: slices.Clone(objects.ListenerSets), Namespaces: slices.Clone(objects.Namespaces), Absent: objects.Absent}
 	a.indexes = make(map[int]int, len(a.numbers))
 	for i, n := range a.numbers {
 		a.indexes[n] = i
@@ -62,7 +62,7 @@ func sameObjects(a, b attach.Objects) bool {
 }
 
 func sameGateways(a, b attach.Objects) bool {
-	return sameSet(a.Gateways, b.Gateways) && sameSet(a.ListenerSets, b.ListenerSets) && sameNamespaces(a.Namespaces, b.Namespaces)
+	return sameSet(a.Gateways, b.Gateways) && sameSet(a.ListenerSets, b.ListenerSets) && slices.Equal(a.Absent, b.Absent) && sameNamespaces(a.Namespaces, b.Namespaces)
 }
 
 // sameSet compares lists in any order.

@@ -109,7 +109,7 @@ const (
 func (v verdict) String() string {
 	switch v {
 	case ungranted:
-		return "the operator lets this namespace not use it (--hostnames, or a ConfigMap of hostname grants)"
+		return "this namespace has no grant for it; the operator grants hostnames by --hostnames NAMESPACE=PATTERN or a ConfigMap of hostname grants"
 	case beaten:
 		return "routes of Gateway API of another namespace have it, which come before routes of policies"
 	case inForce, disputed:

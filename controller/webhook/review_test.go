@@ -213,7 +213,7 @@ func TestWhatDependsOnOtherObjectsIsNeitherRefusedNorTold(t *testing.T) {
 		"a rule":                      {engine.Options{}, targets("HTTPRoute", "orders", "other"), ""},
 		"a listener":                  {engine.Options{}, targets("Gateway", "edge", "https"), ""},
 		"a key set that is fetched":   {engine.Options{}, policy(idp, ""), ""},
-		"a host that is not granted":  {granted, policy(public, ""), "hostname orders.example.com: the operator lets this namespace not use it"},
+		"a host that is not granted":  {granted, policy(public, ""), "hostname orders.example.com: this namespace has no grant for it; the operator grants hostnames by --hostnames"},
 		"a method that never applies": {engine.Options{}, policy(public+", {name: keys, requirement: Required, apiKey: {selector: {matchLabels: {a: b}}}}", ""), "it never applies"},
 	} {
 		r := newAsked(c.options).answer(t, reviewOf(t, nil, c.policy, ""))
