@@ -82,7 +82,7 @@ func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trac
 		d.Policy = s.policies[f.policy].Stages.Name()
 		return nil, policy.Host{}, d
 	case answered:
-		return nil, policy.Host{}, *f.answer
+		return nil, policy.Host{}, s.withClaimants(*f.answer, r.Host)
 	case nobody:
 	}
 	return nil, policy.Host{}, policy.NoPolicy()

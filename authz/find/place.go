@@ -50,7 +50,7 @@ func (u *update) judge() {
 		before, now, changed := u.changed(n)
 		same = same && (!changed || u.options.OneTenant || before != nil && now != nil && before.Name.Namespace == now.Name.Namespace && slices.Equal(before.Hostnames, now.Hostnames))
 	}
-	if u.verdicts = u.prev.verdicts; same {
+	if u.verdicts, u.disputes = u.prev.verdicts, u.prev.disputes; same {
 		u.judged = true
 		return
 	}
@@ -60,6 +60,7 @@ func (u *update) judge() {
 	}
 	u.verdicts = judge(u.tenancy.grants, list, u.attached.Attachments)
 	u.judged = maps.Equal(u.verdicts, u.prev.verdicts)
+	u.noteDisputes()
 }
 
 // change is what becomes of an index.

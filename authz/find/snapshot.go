@@ -50,6 +50,7 @@ type Snapshot struct {
 	// verdicts are those on hostnames; placed are the policies in the indexes, and
 	// programmed says what they decide (nil: invalid), by number.
 	verdicts   map[tenantHost]verdict
+	disputes   map[string]string // see noteDisputes
 	placed     []*placed
 	programmed []*Programmed
 	// hides are the warnings of Hides, by number.

@@ -2,6 +2,9 @@ package source
 
 import (
 	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
@@ -32,10 +35,35 @@ func problemsOf(reports []engine.Report, tree *manifest.Tree) (out []authz.Probl
 		for _, p := range r.Problems {
 			p.Object = v1alpha1.Kind + " " + r.Policy.String()
 			if tree != nil {
-				p.Position = tree.Locate(v1alpha1.Kind, r.Policy.Namespace, r.Policy.Name, p.Field)
+				p.Position = position(tree, r.Policy, p)
 			}
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// position is where a problem is to be corrected: in the Secret or ConfigMap that the
+// policy refers to, if it is in the tree, else in the policy. An object that another
+// namespace may not have granted is not looked for.
+func position(tree *manifest.Tree, policy types.NamespacedName, p authz.Problem) authz.Position {
+	kind, name, _ := strings.Cut(p.Ref, " ")
+	namespace, name, named := strings.Cut(name, "/")
+	granted := namespace == policy.Namespace || p.Reason != v1alpha1.ReasonRefNotPermitted
+	if at := tree.Locate(kind, namespace, name, ""); named && granted && at.File != "" {
+		return within(tree, kind, namespace, name, p.Key)
+	}
+	return tree.Locate(v1alpha1.Kind, policy.Namespace, policy.Name, p.Field)
+}
+
+// within is the position of an entry of an object; without an entry, or where it is
+// not written, that of its labels, which say what the object is for.
+func within(tree *manifest.Tree, kind, namespace, name, entry string) authz.Position {
+	for _, data := range []string{"stringData", "data"} {
+		whole := tree.Locate(kind, namespace, name, data)
+		if at := tree.Locate(kind, namespace, name, data+"["+entry+"]"); entry != "" && at != whole {
+			return at
+		}
+	}
+	return tree.Locate(kind, namespace, name, "metadata.labels")
 }
