@@ -93,6 +93,7 @@ func New(config Config) (*Cluster, error) {
 		return nil, err
 	}
 	c.status = newStatus(writer.Status(), c.kinds, c.kinds.policyUpdated, config.Log)
+	c.status.observes = c.kinds.observes
 	return c, nil
 }
 

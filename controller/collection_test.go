@@ -29,7 +29,7 @@ import (
 func policy(name string, uid types.UID, generation int64, conditions ...metav1.Condition) *v1alpha1.AgentAuthPolicy {
 	return &v1alpha1.AgentAuthPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: uid, Generation: generation},
-		Status:     v1alpha1.PolicyStatus{Conditions: conditions},
+		Status:     v1alpha1.PolicyStatus{ObservedGeneration: generation, Conditions: conditions},
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
@@ -187,7 +188,7 @@ var oddEntries = []string{
 
 func TestEntriesOfOtherControllersStayByteForByte(t *testing.T) {
 	text := `{"metadata":{"name":"orders","namespace":"shop","uid":"1","generation":1,"resourceVersion":"7"},"spec":{},
-		"status":{"conditions":[{"type":"Accepted","status":"True","reason":"Accepted","message":"m","observedGeneration":1,"lastTransitionTime":"2027-01-31T12:00:00Z"}],
+		"status":{"observedGeneration":1,"conditions":[{"type":"Accepted","status":"True","reason":"Accepted","message":"m","observedGeneration":1,"lastTransitionTime":"2027-01-31T12:00:00Z"}],
 		"ancestors":[` + strings.Join(oddEntries, ",") + `,{"ancestorRef":{"name":"gone"},"controllerName":"agentauth.dev/controller","conditions":[{"lastTransitionTime":"2024-01-01t00:00:00z"}]}]}}`
 	o := newObjects()
 	o.put(t, sentAs(t, text))
@@ -257,7 +258,7 @@ func TestAnAnswerWithAnOddStatusIsAnAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		i := &item{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders", UID: "1", ResourceVersion: "7"}}
-		if version, err := c.status.writeConditions(t.Context(), i, report(1)[0].Conditions); err != nil || version != "12" {
+		if version, err := c.status.writeConditions(t.Context(), i, v1alpha1.PolicyStatus{Conditions: report(1)[0].Conditions}); err != nil || version != "12" {
 			t.Errorf("conditions, %s: got %q, %v", status, version, err)
 		}
 		if version, err := c.status.writeAncestors(t.Context(), i, entries(ours("edge", noon))); err != nil || version != "12" {

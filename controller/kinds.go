@@ -373,6 +373,9 @@ func (k *kinds) crd(name string) definition {
 	return definition{}
 }
 
+// observes says whether the CRD of policies has status.observedGeneration.
+func (k *kinds) observes() bool { return observes(k.crd(policiesCRD).CustomResourceDefinition) }
+
 // policy is a policy with its newest status, or nil.
 func (k *kinds) policy(name types.NamespacedName) *item {
 	i, _ := k.find(policiesCRD, name.String())

@@ -211,3 +211,17 @@ func valuesOf(s *crdv1.JSONSchemaProps) *crdv1.JSONSchemaProps {
 	}
 	return s.AdditionalProperties.Schema
 }
+
+// observes says whether a CRD has status.observedGeneration: the API server refuses a
+// status with a field that its CRD does not have.
+func observes(installed *crdv1.CustomResourceDefinition) bool {
+	if installed == nil {
+		return false
+	}
+	schema := properties(installed)
+	if schema == nil {
+		return false
+	}
+	_, has := schema.Properties["status"].Properties["observedGeneration"]
+	return has
+}

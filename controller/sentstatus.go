@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"strconv"
+
 	"github.com/go-json-experiment/json/jsontext"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/json"
@@ -10,7 +12,8 @@ import (
 // too: what cannot be read counts as not there, and then agentauth writes its
 // own anew.
 type policyStatus struct {
-	Conditions []metav1.Condition
+	ObservedGeneration int64
+	Conditions         []metav1.Condition
 	// Ancestors are as they came, byte for byte: most may be somebody else's.
 	Ancestors []jsontext.Value
 }
@@ -24,6 +27,12 @@ func readStatus(data jsontext.Value) (s policyStatus) {
 		}
 	}
 	s.Ancestors = listIn(data, "ancestors")
+	var fields struct {
+		ObservedGeneration jsontext.Value `json:"observedGeneration"`
+	}
+	if len(data) > 0 && json.UnmarshalCaseSensitivePreserveInts(data, &fields) == nil {
+		s.ObservedGeneration, _ = strconv.ParseInt(string(fields.ObservedGeneration), 10, 64)
+	}
 	return s
 }
 

@@ -58,6 +58,8 @@ type status struct {
 
 	// written is what was written last of each policy.
 	written map[types.NamespacedName]*contest
+	// observes says whether the CRD has status.observedGeneration; nil: it has.
+	observes func() bool
 	// events tells what changed.
 	events *teller
 }
@@ -160,13 +162,18 @@ func (s *status) writeOne(ctx context.Context, policy *item, r *engine.Report) (
 	at := s.clock()
 	ancestors, differ, wanted := mergeAncestors(policy.status.Ancestors, r, metav1.NewTime(at))
 	conditions, changed := merge(policy.status.Conditions, wanted, metav1.NewTime(at))
+	generation := int64(0)
+	if s.observes == nil || s.observes() {
+		generation = r.Generation
+		changed = changed || policy.status.ObservedGeneration != generation
+	}
 	if !changed && !differ || s.written[r.Policy].waits(r, at) {
 		return nil
 	}
 	now := *policy
 	if changed {
-		now.status.Conditions = conditions
-		now.written, err = s.writeConditions(ctx, policy, conditions)
+		now.status.Conditions, now.status.ObservedGeneration = conditions, generation
+		now.written, err = s.writeConditions(ctx, policy, v1alpha1.PolicyStatus{ObservedGeneration: generation, Conditions: conditions})
 	} else {
 		now.status.Ancestors = ancestors
 		now.written, err = s.writeAncestors(ctx, policy, ancestors)
@@ -183,8 +190,8 @@ func (s *status) writeOne(ctx context.Context, policy *item, r *engine.Report) (
 }
 
 // writeConditions returns the resourceVersion that the policy then has.
-func (s *status) writeConditions(ctx context.Context, policy *item, conditions []metav1.Condition) (string, error) {
-	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1alpha1.PolicyStatus{Conditions: conditions})
+func (s *status) writeConditions(ctx context.Context, policy *item, conditions v1alpha1.PolicyStatus) (string, error) {
+	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&conditions)
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -205,5 +207,59 @@ func TestOnlyWhatIsInForceBecomesStatus(t *testing.T) {
 		if got := len(c.status.reports) == 1; got != inForce {
 			t.Errorf("in force %v: expected reports for status %v, got %v", inForce, inForce, got)
 		}
+	}
+}
+
+// applied keeps the last status that was applied.
+type applied struct {
+	written
+	status map[string]any
+}
+
+func (a *applied) Apply(_ context.Context, o runtime.ApplyConfiguration, _ ...client.SubResourceApplyOption) error {
+	a.count++
+	data, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	var sent struct{ Status map[string]any }
+	err = json.Unmarshal(data, &sent)
+	a.status = sent.Status
+	return err
+}
+
+func TestTheStatusHasTheGenerationThatItIsAboutUnlessTheCRDHasNoFieldForIt(t *testing.T) {
+	for _, observes := range []bool{true, false} {
+		w := &applied{}
+		o := newObjects()
+		p := policy("orders", "1", 2, accepted("True", 2, noon))
+		p.Status.ObservedGeneration = 1
+		o.put(t, p)
+		s := statusOf(w, o)
+		s.observes = func() bool { return observes }
+		s.report(report(2))
+		for range 2 {
+			if err := s.writeAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := w.status["observedGeneration"]
+		if observes && (w.count != 1 || got != 2.0) || !observes && (w.count != 0 || got != nil) {
+			t.Errorf("%t: got %d writes of %v", observes, w.count, w.status)
+		}
+	}
+}
+
+func TestTheInstalledCRDSaysWhetherAStatusHasItsGeneration(t *testing.T) {
+	schemas, err := newSchemas(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := schemas.own.DeepCopy()
+	for i := range older.Spec.Versions {
+		delete(older.Spec.Versions[i].Schema.OpenAPIV3Schema.Properties["status"].Properties, "observedGeneration")
+	}
+	if !observes(schemas.own) || observes(older) || observes(nil) || observes(&crdv1.CustomResourceDefinition{}) {
+		t.Error("expected the CRD of this version alone to have it")
 	}
 }

@@ -186,6 +186,11 @@ type Route struct {
 
 // PolicyStatus is what is in force of a policy.
 type PolicyStatus struct {
+	// ObservedGeneration is the generation of the policy that the conditions are
+	// about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
 	// Conditions are Ready, Accepted, ResolvedRefs and Programmed. Ready is True
 	// if the others are; else it has the reason and the message of the worst one.
 	// +optional

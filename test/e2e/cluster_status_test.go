@@ -3,11 +3,17 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 func TestNoStatusIsWrittenWhereNothingChanged(t *testing.T) {
@@ -144,4 +150,44 @@ func TestEventsTellWhenAPolicyComesInForceAndGoesOutOfIt(t *testing.T) {
 	k.apply(t, publicOn(ns, "other", "other.events.test", ""))
 	k.wait(t, ns, "other", "Ready")
 	expect("there", "Ready", 1)
+}
+
+// A CRD of an older version is a step of every upgrade.
+func TestWithACRDThatHasNoObservedGenerationConditionsAreWrittenAllTheSame(t *testing.T) {
+	dir := parts.TestDir(t)
+	c, err := parts.StartCluster(t.Context(), dir)
+	must(t, err)
+	t.Cleanup(func() { must(t, c.Stop()) })
+	k := &kube{Cluster: c}
+	var crd map[string]any
+	text, err := os.ReadFile("../../config/crd/agentauth.dev_agentauthpolicies.yaml")
+	must(t, err)
+	must(t, yaml.Unmarshal(text, &crd))
+	whole, err := json.Marshal(crd)
+	must(t, err)
+	versions := crd["spec"].(map[string]any)["versions"].([]any)
+	schema := versions[0].(map[string]any)["schema"].(map[string]any)["openAPIV3Schema"].(map[string]any)
+	delete(schema["properties"].(map[string]any)["status"].(map[string]any)["properties"].(map[string]any), "observedGeneration")
+	older, err := json.Marshal(crd)
+	must(t, err)
+	k.apply(t, string(older))
+	k.kubectl(t, "", "wait", "--for=condition=Established", "--timeout=30s", "crd/agentauthpolicies.agentauth.dev")
+	a, err := parts.LaunchAgentauth(parts.AgentauthConfig{Dir: subdir(t, dir, "one"), Binary: binary, Args: []string{"--kubeconfig", c.Kubeconfig}})
+	must(t, err)
+	t.Cleanup(func() { must(t, a.Stop()) })
+	k.apply(t, publicOn("default", "p", "p.test", ""))
+	k.wait(t, "default", "p", "Ready")
+	observed := func() string {
+		return k.kubectl(t, "", "get", "aap", "p", "-n", "default", "-o", "jsonpath={.status.observedGeneration}")
+	}
+	if got := observed(); got != "" {
+		t.Errorf("expected none, got %q", got)
+	}
+	k.apply(t, string(whole))
+	within(t, time.Minute, "status.observedGeneration once the CRD has it", func() error {
+		if got := observed(); got != "1" {
+			return fmt.Errorf("got %q", got)
+		}
+		return nil
+	})
 }
