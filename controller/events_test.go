@@ -167,7 +167,7 @@ func (s *sink) soFar() (created []*eventsv1.Event, patches []string) {
 
 func TestEventsAreWrittenAfterTheStatusAndThoseThatHappenAgainAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, w, to := newObjects(), &written{}, &sink{}
+		o, w, to := newObjects(), &refusing{name: "orders", start: time.Now(), err: errors.New("no answer")}, &sink{}
 		s := statusOf(w, o)
 		c := &Cluster{config: Config{Log: s.log}, status: s, sink: to}
 		p := policy("orders", "1", 1)
@@ -183,13 +183,12 @@ func TestEventsAreWrittenAfterTheStatusAndThoseThatHappenAgainAreCounted(t *test
 			time.Sleep(time.Second)
 			synctest.Wait()
 		}
-		w.err = errors.New("no answer")
 		go c.lead(ctx)
 		says(1, ready("False", "Invalid", "spec.x: wrong"))
 		if created, _ := to.soFar(); len(created) != 0 {
 			t.Errorf("expected no Event of what is in no status, got %+v", created[0])
 		}
-		w.err = nil
+		w.soFar(nil)
 		time.Sleep(time.Minute)
 		created, _ := to.soFar()
 		if len(created) != 1 {

@@ -169,8 +169,8 @@ type wildcards struct {
 // How many entries of a wildcard are compared with how many of a hostname. Beyond
 // that a policy has the benefit of the doubt.
 const (
-	maxWide = 64
-	maxOwn  = 4096
+	maxWide = 16
+	maxOwn  = 1024
 )
 
 // hiddenBy returns an entry of the next wider wildcard that has some, which covers
