@@ -24,7 +24,9 @@ spec:
   authentication: {methods: [{name: public, anonymous: {}}]}
 `)
 	k.wait(t, ns, "api", "Accepted=false")
-	k.has(t, ns, "api", "Accepted", "False", "TargetNotFound")
+	if m := k.has(t, ns, "api", "Ready", "False", "TargetNotFound"); !strings.Contains(m, "the cluster has no kind HTTPRoute: Gateway API is not installed") {
+		t.Errorf("expected to be told that Gateway API is not installed, got %q", m)
+	}
 	answers(t, soon, a, "api.attached.test", "", 403)
 
 	k.gatewayAPI(t)
@@ -48,7 +50,9 @@ spec: {parentRefs: [{name: edge}], hostnames: [api.attached.test]}
 	}
 	k.kubectl(t, "", "delete", "httproute", "api", "-n", ns)
 	answers(t, soon, a, "api.attached.test", "", 403)
-	k.has(t, ns, "api", "Accepted", "False", "TargetNotFound")
+	if m := k.has(t, ns, "api", "Ready", "False", "TargetNotFound"); !strings.Contains(m, "there is none (yet)") {
+		t.Errorf("expected to be told of the route, got %q", m)
+	}
 }
 
 // gatewayAPI installs three of its kinds until the test ends, and a GatewayClass that its controller accepted.
