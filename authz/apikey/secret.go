@@ -61,8 +61,8 @@ func Parse(namespace, name string, labels, annotations map[string]string, data m
 	return s
 }
 
-// Refused says why no key of a Secret is used; "" if its keys are.
-func Refused(name string, labels, annotations map[string]string, data map[string][]byte) string {
+// Unusable says why no key of a Secret is used; "" if its keys are.
+func Unusable(name string, labels, annotations map[string]string, data map[string][]byte) string {
 	if _, refused := readMeta(name, labels, annotations, data); refused != nil {
 		return refused[0]
 	}

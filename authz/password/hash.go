@@ -64,6 +64,8 @@ func parseHash(encoded string) (hash, error) {
 		return nil, errors.New("expected a hash without white space around it, got some")
 	case strings.Contains(encoded, ":"):
 		return nil, errors.New("expected user:hash, got another colon after the hash")
+	case strings.HasPrefix(encoded, "$$"):
+		return nil, errors.New("expected a hash, got one whose dollar signs are doubled, as only a docker-compose file wants them; write each of them once")
 	}
 	came := "crypt(3) or plain text"
 	for _, kind := range kinds {

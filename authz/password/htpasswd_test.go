@@ -34,6 +34,7 @@ func TestABadEntryIsRefusedByItself(t *testing.T) {
 	b64 := func(n int) string { return strings.Repeat("A", n) }
 	argonWith := func(params, salt, tag string) string { return "$argon2id$v=19$" + params + "$" + salt + "$" + tag }
 	for name, c := range map[string]struct{ hash, want string }{
+		"doubled dollar signs":                {"$$2y$$05$$Secret", "dollar signs are doubled"},
 		"Apache's MD5":                        {"$apr1$Secret$Secret", "MD5 ($apr1$)"},
 		"crypt's MD5":                         {"$1$Secret$Secret", "MD5 ($1$)"},
 		"SHA-1":                               {"{SHA}Secret=", "SHA-1 ({SHA})"},

@@ -19,5 +19,5 @@ func ExampleLoad() {
 		at := tree.Locate("AgentAuthPolicy", p.Namespace, p.Name, "spec.routes")
 		fmt.Printf("%s/%s has its routes on line %d\n", p.Namespace, p.Name, at.Line)
 	}
-	// Output: samples/inventory has its routes on line 11
+	// Output: samples/inventory has its routes on line 12
 }

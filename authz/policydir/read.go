@@ -106,3 +106,9 @@ func readNow(paths []string) *content {
 	}
 	return &content{partial: true, problems: []authz.Problem{problem(paths[0], "files change while they are read; try again when nothing writes")}}
 }
+
+// Files reads the manifests of paths once, as [Load] does, and parses none.
+func Files(paths ...string) ([]manifest.File, []authz.Problem) {
+	c := readNow(paths)
+	return c.files, c.problems
+}

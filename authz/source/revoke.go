@@ -117,7 +117,7 @@ func withoutEnds(annotations map[string]string, data map[string][]byte) map[stri
 // earlier end. It returns false where the annotations give the keys other rights:
 // nobody can tell which of the two is less.
 func bothKeys(out, now *engine.Object, lost *bool) bool {
-	if apikey.Refused(now.Name, now.Labels, now.Annotations, now.Data) != "" {
+	if apikey.Unusable(now.Name, now.Labels, now.Annotations, now.Data) != "" {
 		return false
 	}
 	labels := maps.Clone(out.Labels)

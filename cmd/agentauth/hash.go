@@ -23,7 +23,18 @@ terminal, and prints what a Secret wants: a bcrypt hash for an htpasswd file, or
 sha256:<hex> for an API key. One trailing line break of the input is dropped.`,
 		Example: `  printf %s 'correct horse battery staple' | agentauth hash password
   openssl rand -hex 32 | agentauth hash api-key`,
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return usage("hash: expected what to hash, password or api-key, as in agentauth hash password")
+			case len(args) > 1:
+				return usage("hash: expected password or api-key alone, got %d words; the secret comes on standard input, where no list of processes shows it", len(args))
+			case args[0] != "password" && args[0] != "api-key":
+				// The word is not repeated: it may be a password.
+				return usage("hash: expected password (which makes a bcrypt hash) or api-key (which makes a sha256: digest), and another word came")
+			}
+			return nil
+		},
 		ValidArgs: []string{"password", "api-key"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			secret, err := readSecret(cmd, args[0])
@@ -45,7 +56,7 @@ func hashOf(kind string, secret []byte) (string, error) {
 		return password.Hash(secret)
 	}
 	if bytes.HasPrefix(secret, []byte("sha256:")) {
-		return "", fmt.Errorf("expected an API key, and it is a digest already")
+		return "", fmt.Errorf("expected an API key, and it is a digest already; put it into the Secret as it is")
 	}
 	digest, err := apikey.Hash(secret)
 	if err != nil {

@@ -49,7 +49,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(serveCommand(), checkCommand(), validateCommand(), tokenCommand(), hashCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), validateCommand(), tokenCommand(), keyCommand(), hashCommand(), versionCommand())
 
 	err := root.ExecuteContext(context.Background())
 	if err == nil {

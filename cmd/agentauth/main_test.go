@@ -35,7 +35,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "save": save, "fill": fill, "certificates": certificates, "keys": keys,
+			"exits": exits, "save": save, "fill": fill, "certificates": certificates, "keys": keys, "header": header,
 			"serve": serve, "await": await, "ends": ends,
 		},
 	})
