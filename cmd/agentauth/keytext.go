@@ -257,6 +257,9 @@ func (p *part) encode() ([]byte, error) {
 	if compactLists(p.doc) {
 		enc.CompactSeqIndent()
 	}
+	if mark := []byte("\xef\xbb\xbf"); bytes.HasPrefix(p.text, mark) {
+		out.Write(mark)
+	}
 	if err := enc.Encode(p.doc); err != nil {
 		return nil, errors.New("its YAML cannot be written")
 	}
