@@ -68,6 +68,31 @@ func TestAnAPIKeyEndsWhenItSays(t *testing.T) {
 	}
 }
 
+func TestTheEndOfAnAPIKeyNamesItsSecret(t *testing.T) {
+	_, err := check(t, robots(), "the-key-that-ends", clock)
+	if err == nil || !strings.Contains(err.Error(), "the key ends of Secret shop/ends ended at ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhatCameInsteadOfAnAPIKeyIsToldToWhoTraces(t *testing.T) {
+	for name, c := range map[string]struct {
+		place       Place
+		value, want string
+	}{
+		"a space in a query":  {Place{In: InQuery, Name: "key"}, "ab cd/ef==", "the key has a space, which is what a + in a query means: send it as %2B"},
+		"a space in a header": {Place{In: InHeader, Name: "x-api-key"}, "ab cd/ef==", "the selector found 2 keys in 3 Secrets"},
+		"a digest":            {Place{In: InHeader, Name: "x-api-key"}, "sha256:" + strings.Repeat("ab", 32), "the digest of a key came: send the key itself; the selector found"},
+		"an unknown key":      {Place{In: InQuery, Name: "key"}, "a-key-that-nobody-has", "the selector found 2 keys in 3 Secrets"},
+	} {
+		_, err := robots().Verify(t.Context(), &Presented{Place: c.place, Value: c.value})
+		var n NotMine
+		if !errors.Is(err, ErrNotMine) || !errors.As(err, &n) || !strings.HasPrefix(n.Came(), c.want) || strings.Contains(n.Came(), c.value) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 func TestAnAPIKeyThatWasSentBadlyIsBad(t *testing.T) {
 	p := &Presented{Value: robotKey, Malformed: "white space"}
 	if _, err := robots().Verify(t.Context(), p); reason(err) != authz.CredentialMalformed {

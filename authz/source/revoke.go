@@ -125,8 +125,9 @@ func bothKeys(out, now *engine.Object, lost *bool) bool {
 	annotations := maps.Clone(out.Annotations)
 	for name := range ours(out.Annotations, now.Annotations) {
 		was, is := out.Annotations[name], now.Annotations[name]
+		entry, ends := strings.CutPrefix(name, v1alpha1.AnnotationExpiresAtPrefix)
 		switch {
-		case was == is:
+		case was == is, ends && out.Data[entry] == nil: // the end of a key that came
 		case isEnd(name) && earlier(is, was):
 			if annotations == nil {
 				annotations = map[string]string{}

@@ -110,8 +110,14 @@ func TestAKeyThatIsGoneIsRefusedAlthoughAnotherFileIsBroken(t *testing.T) {
 		"the label":                             {map[string]string{"p.yaml": keysPolicy, "k.yaml": strings.Replace(both, "agentauth.dev/use: api-key, ", "", 1), "x.yaml": brokenYAML}, nil, false, false},
 		"the label that selects it":             {map[string]string{"p.yaml": keysPolicy, "k.yaml": strings.Replace(both, "team: orders", "team: none", 1), "x.yaml": brokenYAML}, nil, false, false},
 		"an earlier end":                        {map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret(`agentauth.dev/expires-at: "2020-01-01T00:00:00Z"`, "alice", aliceKey, "bob", bobKey), "x.yaml": brokenYAML}, nil, false, false},
+		"an earlier end of one":                 {map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret(`expires-at.agentauth.dev/alice: "2020-01-01T00:00:00Z"`, "alice", aliceKey, "bob", bobKey), "x.yaml": brokenYAML}, nil, false, true},
+		"an end that is misspelt":               {map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret(`agentauth.dev/expire-at: "2020-01-01T00:00:00Z"`, "alice", aliceKey, "bob", bobKey), "x.yaml": brokenYAML}, nil, false, false},
+		"a label that is misspelt":              {map[string]string{"p.yaml": keysPolicy, "k.yaml": strings.Replace(both, "team: orders", "team: orders, agentauth.dev/used: x", 1), "x.yaml": brokenYAML}, nil, false, false},
+		"a name in plain-keys":                  {map[string]string{"p.yaml": keysPolicy, "k.yaml": strings.Replace(both, "'*'", "bob", 1), "x.yaml": brokenYAML}, nil, false, true},
 		"other claims":                          {map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret(`claims.agentauth.dev/role: clerk`, "alice", aliceKey, "bob", bobKey), "x.yaml": brokenYAML}, nil, false, false},
 
+		"nothing, and plain keys are by name":    {map[string]string{"p.yaml": keysPolicy, "k.yaml": strings.Replace(both, "'*'", "bob alice", 1), "x.yaml": brokenYAML}, nil, true, true},
+		"nothing, and a key came with an end":    {map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret(`expires-at.agentauth.dev/eve: "2099-01-01T00:00:00Z"`, "alice", aliceKey, "bob", bobKey, "eve", "eves-key-is-long-enough-too"), "x.yaml": brokenYAML}, nil, true, true},
 		"nothing, and a key came":                {map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret("", "alice", aliceKey, "bob", bobKey, "eve", "eves-key-is-long-enough-too"), "x.yaml": brokenYAML}, nil, true, true},
 		"nobody knows: its file has a mistake":   {map[string]string{"p.yaml": keysPolicy, "k.yaml": keysPolicy + "  mistake: true\n"}, nil, true, true},
 		"nobody knows: its file is broken":       {map[string]string{"p.yaml": keysPolicy, "k.yaml": brokenYAML}, nil, true, true},
@@ -144,6 +150,18 @@ func TestAKeyThatIsGoneIsRefusedAlthoughAnotherFileIsBroken(t *testing.T) {
 				t.Error("expected both keys to be good once the files are")
 			}
 		})
+	}
+}
+
+func TestAKeyThatIsGoneWithItsEndTakesNoOtherKeyAlong(t *testing.T) {
+	k := keep(t)
+	before := keySecret(`expires-at.agentauth.dev/alice: "2099-01-01T00:00:00Z"`, "alice", aliceKey, "bob", bobKey)
+	if !k.files(t, map[string]string{"p.yaml": keysPolicy, "k.yaml": before}) || !k.key(aliceKey) {
+		t.Fatalf("expected both keys to be good: %+v", k.loads)
+	}
+	k.files(t, map[string]string{"p.yaml": keysPolicy, "k.yaml": keySecret("", "bob", bobKey), "x.yaml": brokenYAML})
+	if k.key(aliceKey) || !k.key(bobKey) {
+		t.Errorf("expected bob's key alone, got alice %v and bob %v", k.key(aliceKey), k.key(bobKey))
 	}
 }
 
