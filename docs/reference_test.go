@@ -88,9 +88,12 @@ func help(t *testing.T, command ...string) string {
 	return string(out)
 }
 
-func commands(t *testing.T) []string {
+func commands(t *testing.T, of ...string) []string {
 	t.Helper()
-	_, list, _ := strings.Cut(help(t), "Available Commands:\n")
+	_, list, ok := strings.Cut(help(t, of...), "Available Commands:\n")
+	if !ok {
+		return nil
+	}
 	list, _, _ = strings.Cut(list, "\n\n")
 	var out []string
 	for line := range strings.SplitSeq(list, "\n") {
@@ -103,12 +106,24 @@ func commands(t *testing.T) []string {
 
 var flagLine = regexp.MustCompile(`(?m)^ +(?:(-\w), )?(--[a-z-]+)`)
 
-// flagsOf are the flags of a command: the long one, and the short one or "".
-func flagsOf(t *testing.T, command string) (long, short []string) {
+// flagsOf are the flags of a command and of those below it: the long one, and the
+// short one or "".
+func flagsOf(t *testing.T, command ...string) (long, short []string) {
 	t.Helper()
-	_, list, _ := strings.Cut(help(t, command), "\nFlags:\n")
+	_, list, _ := strings.Cut(help(t, command...), "\nFlags:\n")
+	add := func(name, letter string) {
+		if !slices.Contains(long, name) {
+			long, short = append(long, name), append(short, letter)
+		}
+	}
 	for _, m := range flagLine.FindAllStringSubmatch(list, -1) {
-		long, short = append(long, m[2]), append(short, m[1])
+		add(m[2], m[1])
+	}
+	for _, below := range commands(t, command...) {
+		names, letters := flagsOf(t, append(slices.Clone(command), below)...)
+		for i, name := range names {
+			add(name, letters[i])
+		}
 	}
 	return long, short
 }

@@ -119,9 +119,6 @@ func (s *Secret) usable() int { return len(s.keys) - s.twins }
 // ended adds the keys that have ended to the problems, and returns the next end
 // that is to come.
 func (s *Secret) ended(now time.Time, to *authz.Problems) (count int, next time.Time) {
-	if len(s.ends) == 0 && s.identity.ExpiresAt.IsZero() {
-		return 0, next
-	}
 	for i := range s.keys {
 		end := s.end(s.keys[i].entry)
 		switch {

@@ -109,7 +109,14 @@ func (t *Table) Ended(now time.Time) (warnings []authz.Problem, ended int, next 
 		return nil, 0, next
 	}
 	all := authz.Problems{}
-	for _, s := range slices.SortedFunc(slices.Values(t.secrets), byName) {
+	var ending []*Secret
+	for _, s := range t.secrets {
+		if len(s.ends) > 0 || !s.identity.ExpiresAt.IsZero() {
+			ending = append(ending, s)
+		}
+	}
+	slices.SortFunc(ending, byName)
+	for _, s := range ending {
 		n, end := s.ended(now, &all)
 		ended, next = ended+n, earlier(next, end)
 	}
