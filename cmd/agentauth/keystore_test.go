@@ -41,6 +41,9 @@ func TestAFileIsChangedAsItIsWritten(t *testing.T) {
 		"line ends of Windows stay": {
 			strings.ReplaceAll(head+"stringData:\n  first: "+digestA+"\n", "\n", "\r\n"),
 			strings.ReplaceAll(head+"  annotations:\n"+rotated+"stringData:\n  first: "+digestA+"\n  next: NEW\n", "\n", "\r\n")},
+		"an indent of four stays": {
+			strings.ReplaceAll(head+"stringData:\n  first: "+digestA+"\n", "  ", "    "),
+			strings.ReplaceAll(head+"  annotations:\n"+rotated+"stringData:\n  first: "+digestA+"\n  next: NEW\n", "  ", "    ")},
 		"another document stays byte for byte": {
 			"---\n# first\nkind:   ConfigMap\napiVersion: v1\n\n\nmetadata: {name:   a}\n--- # second\n" + head + "stringData:\n  first: " + digestA + "\n---\n# nothing\n",
 			"---\n# first\nkind:   ConfigMap\napiVersion: v1\n\n\nmetadata: {name:   a}\n--- # second\n" + head + "  annotations:\n" + rotated + "stringData:\n  first: " + digestA + "\n  next: NEW\n---\n# nothing\n"},

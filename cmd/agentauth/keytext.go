@@ -253,7 +253,7 @@ func (p *part) encode() ([]byte, error) {
 	}
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
-	enc.SetIndent(2)
+	enc.SetIndent(indentOf(p.doc))
 	if compactLists(p.doc) {
 		enc.CompactSeqIndent()
 	}
@@ -267,6 +267,26 @@ func (p *part) encode() ([]byte, error) {
 		return bytes.ReplaceAll(out.Bytes(), []byte("\n"), []byte("\r\n")), nil
 	}
 	return out.Bytes(), nil
+}
+
+// indentOf is by how much a mapping of the part is deeper than its key.
+func indentOf(n *yaml.Node) int {
+	const usual, most = 2, 8
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if value.Kind != yaml.MappingNode || value.Style&yaml.FlowStyle != 0 || len(value.Content) == 0 {
+			continue
+		}
+		if deeper := value.Content[0].Column - key.Column; deeper >= usual && deeper <= most {
+			return deeper
+		}
+	}
+	for _, inner := range n.Content {
+		if indent := indentOf(inner); indent != usual {
+			return indent
+		}
+	}
+	return usual
 }
 
 // compactLists says whether a list of the part is no deeper than its key.
