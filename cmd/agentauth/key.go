@@ -49,7 +49,9 @@ func noArguments(cmd *cobra.Command, args []string) error {
 // query, header or shell reads as anything else.
 func newKey() (key, digest string, err error) {
 	b := make([]byte, 32)
-	rand.Read(b) // never fails
+	if _, err := rand.Read(b); err != nil {
+		return "", "", err
+	}
 	key = hex.EncodeToString(b)
 	digest, err = apikey.Hash([]byte(key))
 	return key, digest, err

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -95,12 +96,12 @@ func (k *keyFiles) list(_ context.Context, namespace string) (out []*keySecret, 
 	return out, nil
 }
 
-func (k *keyFiles) change(_ context.Context, namespace, name string, make func(*keySecret) (keyChange, error)) (*keySecret, error) {
+func (k *keyFiles) change(_ context.Context, namespace, name string, decide func(*keySecret) (keyChange, error)) (*keySecret, error) {
 	s, err := k.find(namespace, name)
 	if err != nil {
 		return nil, err
 	}
-	c, err := make(&s.keySecret)
+	c, err := decide(&s.keySecret)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (k *keyFiles) find(namespace, name string) (*fileSecret, error) {
 // is must be as it was.
 func (s *fileSecret) edited(c keyChange) ([]byte, error) {
 	want := s.keySecret
-	want.Annotations, want.Data = cloneMap(s.Annotations), cloneMap(s.Data)
+	want.Annotations, want.Data = maps.Clone(s.Annotations), maps.Clone(s.Data)
 	c.apply(&want)
 	comments, rest := s.part.comments(), s.node.rest()
 	removed, err := s.node.edit(c)
@@ -174,14 +175,6 @@ func (s *fileSecret) edited(c keyChange) ([]byte, error) {
 	return out, nil
 }
 
-func cloneMap[V any](m map[string]V) map[string]V {
-	out := make(map[string]V, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
-	return out
-}
-
 func (s *keySecret) equals(o *keySecret) bool {
 	same := len(s.Annotations) == len(o.Annotations) && len(s.Data) == len(o.Data)
 	for k, v := range s.Annotations {
@@ -197,18 +190,18 @@ func (s *keySecret) equals(o *keySecret) bool {
 // replaceFile puts a text in the place of a file at once, if the file holds what it
 // held.
 func replaceFile(path string, before, after []byte) error {
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
 	}
-	if strings.Contains(real, string(filepath.Separator)+"..") {
+	if strings.Contains(target, string(filepath.Separator)+"..") {
 		return fmt.Errorf("it is in a mounted volume; change the Secret or ConfigMap that is mounted")
 	}
-	info, err := os.Stat(real)
+	info, err := os.Stat(target)
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(real), ".agentauth-*")
+	tmp, err := os.CreateTemp(filepath.Dir(target), ".agentauth-*")
 	if err != nil {
 		return err
 	}
@@ -222,12 +215,12 @@ func replaceFile(path string, before, after []byte) error {
 	if err != nil {
 		return err
 	}
-	now, err := os.ReadFile(real) // #nosec G304 -- the owner's directory
+	now, err := os.ReadFile(target) // #nosec G304 -- the owner's directory
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(now, before) {
 		return fmt.Errorf("it changed meanwhile; try again")
 	}
-	return os.Rename(tmp.Name(), real)
+	return os.Rename(tmp.Name(), target)
 }

@@ -20,7 +20,7 @@ type keyStore interface {
 	list(ctx context.Context, namespace string) ([]*keySecret, error)
 	// change changes a Secret as it is now. An empty namespace is the only one that
 	// has it.
-	change(ctx context.Context, namespace, name string, make func(*keySecret) (keyChange, error)) (*keySecret, error)
+	change(ctx context.Context, namespace, name string, decide func(*keySecret) (keyChange, error)) (*keySecret, error)
 }
 
 // keyStoreFlags say where Secrets are.
@@ -90,7 +90,7 @@ func (k *keyCluster) list(ctx context.Context, namespace string) (out []*keySecr
 	}
 }
 
-func (k *keyCluster) change(ctx context.Context, namespace, name string, make func(*keySecret) (keyChange, error)) (s *keySecret, err error) {
+func (k *keyCluster) change(ctx context.Context, namespace, name string, decide func(*keySecret) (keyChange, error)) (s *keySecret, err error) {
 	if namespace == "" {
 		namespace = k.namespace
 	}
@@ -107,7 +107,7 @@ func (k *keyCluster) change(ctx context.Context, namespace, name string, make fu
 		if got.Immutable != nil && *got.Immutable {
 			return usage("%s is immutable; make another Secret with agentauth key issue, and delete this one", s)
 		}
-		c, err := make(s)
+		c, err := decide(s)
 		if err != nil {
 			return err
 		}
