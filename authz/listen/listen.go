@@ -55,6 +55,8 @@ type Config struct {
 
 	// Clock is the time of certificates; default time.Now.
 	Clock func() time.Time
+	// Flags is what the names of the door's flags begin with, in messages: "webhook-".
+	Flags string
 	// OnError learns of changed certificate files that cannot be used. A panic
 	// of it is swallowed.
 	OnError func(error)

@@ -80,13 +80,13 @@ func (c *Certificates) report(err error) {
 // two writes within a tick of the clock can leave as they were.
 func (c *Certificates) reload() error {
 	var files [3][]byte
-	for i, name := range []string{c.door.TLSCert, c.door.TLSKey, c.door.ClientCA} {
-		if name == "" {
+	for i, f := range [][2]string{{"tls-cert", c.door.TLSCert}, {"tls-key", c.door.TLSKey}, {"client-ca", c.door.ClientCA}} {
+		if f[1] == "" {
 			continue
 		}
-		content, err := os.ReadFile(name)
+		content, err := os.ReadFile(f[1])
 		if err != nil {
-			return err
+			return fmt.Errorf("--%s%s: %w", c.door.Flags, f[0], err)
 		}
 		files[i] = content
 	}

@@ -23,6 +23,15 @@ type Tree struct {
 	objects map[objects.Key]source
 }
 
+// Count is how many objects there are of each kind.
+func (t *Tree) Count() map[string]int {
+	out := map[string]int{}
+	for key := range t.objects {
+		out[key.Kind]++
+	}
+	return out
+}
+
 // source is the document of an object. The values of a Secret are erased.
 type source struct {
 	file string

@@ -20,8 +20,7 @@ const (
 // Load reads manifests once: files, and directories with those below. The tree
 // is nil if any problem is fatal.
 func Load(paths ...string) (*manifest.Tree, []authz.Problem) {
-	tree, _, problems := readNow(paths).build()
-	return tree, problems
+	return LoadOptions{}.Load(paths...)
 }
 
 func (c *content) build() (*manifest.Tree, *manifest.Remains, []authz.Problem) {

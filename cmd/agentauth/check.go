@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,15 +29,17 @@ type checkFlags struct {
 	body              string
 	jwks, now, output string
 	network, explain  bool
-	unmatched         string
+	unmatched, source string
 	trustForwarded    bool
 	egress            egressFlags
+	compile           compileFlags
+	cluster           checkedCluster
 }
 
 func checkCommand() *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
-		Use:   "check (--policies DIR | --server HOST:PORT) URL",
+		Use:   "check (--policies PATH | --server HOST:PORT | --kubeconfig FILE) URL",
 		Short: "Decide one request",
 		Long: `Decides one request with the very code that serves, and prints the decision.
 Nothing is fetched without --network: a key set that is needed then makes the
@@ -46,13 +50,21 @@ cannot be decided (what would be answered 503).`,
 		Example: `  agentauth check --policies config/samples https://api.example.com/public/status
   agentauth check --policies config/samples -u alice:sample-password-of-alice --explain https://api.example.com/reports
   agentauth check --policies config/samples -H 'x-api-key: sample-api-key-of-the-warehouse-robot' -o json https://api.example.com/inventory`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			switch len(args) {
+			case 0:
+				return usage("check needs a URL, as in https://orders.example.com/v1/orders")
+			case 1:
+				return nil
+			}
+			return usage("check takes one URL, came %d arguments; put each value that has spaces in quotes", len(args))
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.check(cmd, args[0])
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.policies, "policies", "", "directory of manifests")
+	flags.StringVar(&f.policies, "policies", "", "directory of manifests, or a file")
 	f.server.register(cmd)
 	flags.StringVarP(&f.method, "request", "X", "", "method (default GET, with -d POST)")
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "a header as 'NAME: VALUE', or @FILE with one a line (repeatable)")
@@ -65,12 +77,40 @@ cannot be decided (what would be answered 503).`,
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "as for serve: deny, or allow-unauthenticated")
 	trustForwardedFlag(cmd, &f.trustForwarded)
+	flags.StringVar(&f.source, "source", "127.0.0.1", "the IP address of the caller")
 	f.egress.register(cmd)
-	cmd.MarkFlagsOneRequired("policies", "server")
-	cmd.MarkFlagsMutuallyExclusive("policies", "server")
-	cmd.MarkFlagsMutuallyExclusive("server", "explain")
-	cmd.MarkFlagsMutuallyExclusive("jwks", "network")
+	f.compile.register(cmd)
+	f.cluster.register(cmd)
+	oneOf(cmd, "output", "text", "json")
+	oneOf(cmd, "unmatched", "deny", "allow-unauthenticated")
+	oneOf(cmd, "request", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 	return cmd
+}
+
+// together finds flags of which one is missing or too many.
+func (f *checkFlags) together() error {
+	given := 0
+	for _, where := range []string{f.policies, f.server.address, f.cluster.kubeconfig} {
+		if where != "" {
+			given++
+		}
+	}
+	switch {
+	case given == 0:
+		return usage("where are the policies? Give --policies DIR, --server HOST:PORT or --kubeconfig FILE")
+	case given > 1:
+		return usage("--policies, --server and --kubeconfig say where the decision comes from: give one of them")
+	case f.server.address != "" && f.explain:
+		return usage("--explain and --server do not go together: a server tells a proxy no steps; use --policies with its manifests")
+	case f.server.address != "" && (f.jwks != "" || f.network):
+		return usage("--jwks and --network are for --policies: with --server, the server has its own keys")
+	case f.jwks != "" && f.network:
+		return usage("--jwks and --network do not go together: keys are given or fetched")
+	}
+	if err := f.cluster.check(); err != nil {
+		return err
+	}
+	return f.server.check()
 }
 
 func (f *checkFlags) check(cmd *cobra.Command, target string) error {
@@ -80,7 +120,7 @@ func (f *checkFlags) check(cmd *cobra.Command, target string) error {
 	if f.unmatched != "deny" && f.unmatched != "allow-unauthenticated" {
 		return usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
 	}
-	if err := f.server.check(); err != nil {
+	if err := f.together(); err != nil {
 		return err
 	}
 	raw, err := f.request(cmd, target)
@@ -121,17 +161,17 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 		return authz.Decision{}, nil, err
 	}
 	defer done()
-	kernel := engine.New(dependencies(keys, nil, nil), engine.Options{
-		AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: true, TrustForwarded: f.trustForwarded,
-	})
-	defer kernel.Close()
-	tree, problems := policydir.Load(f.policies)
-	snapshot, problems, ok := source.Compile(kernel, tree, problems)
-	for _, p := range problems {
-		fmt.Fprintln(cmd.ErrOrStderr(), problemLine(p))
+	options, err := f.compile.options()
+	if err != nil {
+		return authz.Decision{}, nil, err
 	}
-	if !ok {
-		return authz.Decision{}, nil, usage("%s is not valid: nothing was decided", f.policies)
+	options.AllowUnmatched, options.TrustForwarded = f.unmatched == "allow-unauthenticated", f.trustForwarded
+	options.OneTenant = options.OneTenant && !f.cluster.given()
+	kernel := engine.New(dependencies(keys, nil, nil), options)
+	defer kernel.Close()
+	snapshot, err := f.snapshot(cmd, kernel)
+	if err != nil {
+		return authz.Decision{}, nil, err
 	}
 	kernel.Swap(snapshot)
 	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
@@ -145,6 +185,31 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 	return d, steps, nil
 }
 
+// snapshot compiles a directory, which must be valid, or what a cluster has. It
+// prints what is wrong.
+func (f *checkFlags) snapshot(cmd *cobra.Command, kernel *engine.Engine) (s *engine.Snapshot, err error) {
+	var problems []authz.Problem
+	valid := true
+	if f.cluster.given() {
+		if s, _, problems, err = f.cluster.compile(cmd.Context(), kernel, len(f.compile.gatewayClasses) > 0); err != nil {
+			return nil, err
+		}
+	} else {
+		if _, err := os.Stat(f.policies); err != nil {
+			return nil, usage("--policies: %v", err)
+		}
+		tree, read := policydir.Load(f.policies)
+		s, problems, valid = source.Compile(kernel, tree, read)
+	}
+	for _, p := range problems {
+		fmt.Fprintln(cmd.ErrOrStderr(), problemLine(p))
+	}
+	if !valid {
+		return nil, usage("%s is not valid: nothing was decided", f.policies)
+	}
+	return s, nil
+}
+
 // request makes of the flags what a proxy would have sent.
 func (f *checkFlags) request(cmd *cobra.Command, target string) (authz.Raw, error) {
 	u, err := url.Parse(target)
@@ -154,9 +219,13 @@ func (f *checkFlags) request(cmd *cobra.Command, target string) (authz.Raw, erro
 	raw := authz.Raw{
 		Method: f.method, Scheme: u.Scheme, Host: u.Host, TLS: u.Scheme == "https", Time: time.Now(),
 		// As typed: a path is decided as it was sent.
-		Path:   target[strings.Index(target, "://")+3+len(u.Host):],
-		Source: authz.Source{Address: "127.0.0.1"},
+		Path: target[strings.Index(target, "://")+3+len(u.Host):],
 	}
+	address, err := netip.ParseAddr(f.source)
+	if err != nil || address.Zone() != "" {
+		return raw, usage("--source %q: expected an IP address as in 192.0.2.7 or 2001:db8::7", f.source)
+	}
+	raw.Source.Address = address.String()
 	if !strings.HasPrefix(raw.Path, "/") {
 		raw.Path = "/" + raw.Path
 	}
@@ -174,28 +243,49 @@ func (f *checkFlags) request(cmd *cobra.Command, target string) (authz.Raw, erro
 	return raw, f.readBody(&raw, cmd.Flags().Changed("data"))
 }
 
+// headerName is a token (RFC 9110 5.6.2).
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
 func (f *checkFlags) readHeaders(raw *authz.Raw) error {
 	for _, h := range f.headers {
-		lines := []string{h}
-		if file, ok := strings.CutPrefix(h, "@"); ok {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				return usage("-H: %v", err)
+		file, isFile := strings.CutPrefix(h, "@")
+		if !isFile {
+			if err := readHeader(raw, h, "-H"); err != nil {
+				return err
 			}
-			lines = strings.Split(strings.ReplaceAll(strings.TrimRight(string(data), "\r\n"), "\r\n", "\n"), "\n")
+			continue
 		}
-		for _, line := range lines {
-			name, value, ok := strings.Cut(line, ":")
-			if !ok || name == "" {
-				return usage("-H: expected 'NAME: VALUE'")
-			}
-			if strings.EqualFold(name, "host") {
-				raw.Host = strings.TrimSpace(value)
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return usage("-H @FILE: %v", err)
+		}
+		for i, line := range strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n") {
+			if line == "" {
 				continue
 			}
-			raw.Headers = append(raw.Headers, authz.Header{Name: name, Value: strings.Trim(value, " \t")})
+			if err := readHeader(raw, line, fmt.Sprintf("-H @%s, line %d", file, i+1)); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// readHeader adds a header. No message holds what it may be: a credential.
+func readHeader(raw *authz.Raw, line, from string) error {
+	name, value, ok := strings.Cut(line, ":")
+	switch {
+	case !ok:
+		return usage("%s: expected 'NAME: VALUE', and there is no colon", from)
+	case name == "":
+		return usage("%s: expected 'NAME: VALUE', and nothing is before the colon", from)
+	case !headerName.MatchString(name):
+		return usage("%s: expected 'NAME: VALUE', and what is before the colon is no name: letters, digits and '-', without spaces", from)
+	case strings.EqualFold(name, "host"):
+		raw.Host = strings.TrimSpace(value)
+		return nil
+	}
+	raw.Headers = append(raw.Headers, authz.Header{Name: name, Value: strings.Trim(value, " \t")})
 	return nil
 }
 
@@ -235,7 +325,7 @@ func (f *checkFlags) readBody(raw *authz.Raw, given bool) error {
 	if file, ok := strings.CutPrefix(f.body, "@"); ok {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return usage("-d: %v", err)
+			return usage("-d @FILE: %v", err)
 		}
 		raw.Body = data
 	}

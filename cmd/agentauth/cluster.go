@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -65,16 +64,12 @@ func (f *clusterFlags) unused() error {
 // options checks the flags, and that there is a cluster.
 func (f *clusterFlags) options(o *engine.Options) error {
 	o.ContextPolicy = f.trustContextPolicy
-	for _, s := range f.hostnames {
-		namespace, pattern, _ := strings.Cut(s, "=")
-		grant := engine.HostnameGrant{Namespace: namespace, Hostname: pattern}
-		if err := grant.Check(); err != nil {
-			return usage("--hostnames %s: expected NAMESPACE=PATTERN as in shop=*.shop.example.com: %v", s, err)
-		}
-		o.HostnameGrants = append(o.HostnameGrants, grant)
+	var err error
+	if o.HostnameGrants, err = hostnameGrants(f.hostnames); err != nil {
+		return err
 	}
-	if slices.Contains(f.namespaces, "") {
-		return usage("--watch-namespaces: expected names, got an empty one")
+	if err := namespaceNames("--watch-namespaces", f.namespaces); err != nil {
+		return err
 	}
 	if f.maxConfigAge < 0 {
 		return usage("--max-config-age %s: expected 0 or more", f.maxConfigAge)
@@ -85,23 +80,41 @@ func (f *clusterFlags) options(o *engine.Options) error {
 // connect finds the cluster. A home directory's kubeconfig is not looked for: a
 // server does not choose its cluster by who started it.
 func (f *clusterFlags) connect() error {
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: f.kubeconfig}
-	if f.kubeconfig == "" {
-		rules.Precedence = filepath.SplitList(os.Getenv("KUBECONFIG"))
+	config, from, err := kubeconfig(f.kubeconfig, "")
+	if err != nil {
+		return err
 	}
-	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{})
-	var err error
 	switch f.rest, err = config.ClientConfig(); {
 	case errors.Is(err, rest.ErrNotInCluster), clientcmd.IsEmptyConfig(err):
 		return usage("serve needs --policies DIR, or a cluster: --kubeconfig FILE, $KUBECONFIG, or a pod with a service account")
 	case err != nil:
-		return usage("the kubeconfig cannot be used: %v", err)
+		return usage("%s cannot be used: %v", from, err)
 	}
 	f.namespace, _, err = config.Namespace()
 	if err != nil {
-		return usage("the kubeconfig cannot be used: %v", err)
+		return usage("%s cannot be used: %v", from, err)
 	}
 	return nil
+}
+
+// kubeconfig reads a kubeconfig, or those of $KUBECONFIG. from names it to people.
+func kubeconfig(file, of string) (config clientcmd.ClientConfig, from string, err error) {
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: file}
+	if from = "--kubeconfig " + file; file != "" {
+		if _, err := os.Stat(file); err != nil {
+			return nil, "", usage("--kubeconfig: %v", err)
+		}
+	} else {
+		from = "the kubeconfig"
+		rules.Precedence = filepath.SplitList(os.Getenv("KUBECONFIG"))
+		exists := func(name string) bool { _, err := os.Stat(name); return err == nil }
+		if len(rules.Precedence) > 0 {
+			if from = "$KUBECONFIG"; !slices.ContainsFunc(rules.Precedence, exists) {
+				return nil, "", usage("$KUBECONFIG is %s, and there is no such file", os.Getenv("KUBECONFIG"))
+			}
+		}
+	}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: of}), from, nil
 }
 
 // cluster follows the cluster of the flags.

@@ -56,7 +56,7 @@ func stage(t *testing.T) string {
 
 func TestEveryExampleOfTheHelpWorksAsWritten(t *testing.T) {
 	dir := stage(t)
-	for _, command := range []string{"check", "validate", "token", "hash", "version"} {
+	for _, command := range []string{"check", "validate", "token", "hash", "version", "completion"} {
 		for _, line := range exampleLines(t, command) {
 			t.Run(strings.TrimSpace(line), func(t *testing.T) {
 				cmd := exec.CommandContext(t.Context(), "sh", "-c", line)

@@ -44,12 +44,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(serveCommand(), checkCommand(), validateCommand(), tokenCommand(), keyCommand(), hashCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), validateCommand(), tokenCommand(), keyCommand(), hashCommand(), versionCommand(), completionCommand())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", flagError(err)) })
 
 	err := root.ExecuteContext(context.Background())
 	if err == nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"log/slog"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,7 +44,12 @@ certificates (--client-ca with --client-name), a loopback address, or
 		Example: `  agentauth serve --policies config/samples
   agentauth serve --policies config/samples --grpc-address :9001 \
     --tls-cert tls.crt --tls-key tls.key --client-ca ca.crt --client-name envoy.example.com`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("serve takes no arguments, came %q; for a directory of manifests write --policies %s", args[0], args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			logger, err := f.logger(cmd)
 			if err != nil {
@@ -72,6 +76,10 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
 	flags.StringVar(&f.logLevel, "log-level", "info", "error, warn, info (adds refusals) or debug (adds allowances)")
 	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long checks under way may take after SIGTERM")
+	oneOf(cmd, "unmatched", "deny", "allow-unauthenticated")
+	oneOf(cmd, "log-format", "json", "text")
+	oneOf(cmd, "log-level", "error", "warn", "info", "debug")
+	_ = cmd.MarkFlagDirname("policies") // it exists
 	return cmd
 }
 
@@ -104,8 +112,8 @@ func (f *serveFlags) options() (engine.Options, error) {
 	if !options.AllowUnmatched && f.unmatched != "deny" {
 		return engine.Options{}, usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
 	}
-	if f.gatewayClasses != nil && len(f.gatewayClasses) == 0 || slices.Contains(f.gatewayClasses, "") {
-		return engine.Options{}, usage("--gateway-classes: expected names of GatewayClasses, got an empty one; leave the flag out to let all count that their controller accepted")
+	if err := gatewayClassNames(f.gatewayClasses); err != nil {
+		return engine.Options{}, err
 	}
 	if err := f.webhook.check(f.policies == ""); err != nil {
 		return engine.Options{}, err
@@ -117,7 +125,7 @@ func (f *serveFlags) options() (engine.Options, error) {
 	if info, err := os.Stat(f.policies); err != nil {
 		return engine.Options{}, usage("--policies: %v", err)
 	} else if !info.IsDir() {
-		return engine.Options{}, usage("--policies %s: expected a directory", f.policies)
+		return engine.Options{}, usage("--policies %s: expected a directory, which is watched, came a file; put the file into a directory of its own", f.policies)
 	}
 	return options, f.cluster.unused()
 }

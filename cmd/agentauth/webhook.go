@@ -94,11 +94,11 @@ func (s *service) webhookCertificate() (show showCertificate, keep func(context.
 	f, c := &s.flags.webhook, &s.flags.cluster
 	if f.cert != "" {
 		certs, err := listen.LoadCertificates(listen.Config{
-			TLSCert: f.cert, TLSKey: f.key,
+			TLSCert: f.cert, TLSKey: f.key, Flags: "webhook-",
 			OnError: func(err error) { s.log.Error("webhook", "error", err.Error()) },
 		})
 		if err != nil {
-			return nil, nil, usage("--webhook-tls-cert: %v", err)
+			return nil, nil, usage("webhook: %v", err)
 		}
 		return certs.Certificate, certs.Watch, nil
 	}
