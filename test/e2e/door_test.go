@@ -5,6 +5,7 @@ package e2e
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,7 @@ func TestOnlyANamedProxyMayAskTheDoor(t *testing.T) {
 		"of-a-longer-name":      door.proxy(t, door.ca, "longer", proxyName+"/x"),
 		"of-another-authority":  door.proxy(t, stranger, "stranger", proxyName),
 		"in-plaintext":          nil,
+		"expects-another-name":  elsewhere(door.proxy(t, door.ca, "elsewhere", proxyName)),
 	} {
 		if got := ask(name, tls).send(t, get("/")); got.status != 503 {
 			t.Errorf("%s: expected 503 of Envoy, got %d: %s", name, got.status, got.body)
@@ -97,6 +99,12 @@ func TestOnlyANamedProxyMayAskTheDoor(t *testing.T) {
 	}
 	if upstream.Count() != 0 {
 		t.Error("a request reached the upstream")
+	}
+	for cause, problem := range map[string]string{
+		"no_certificate": "it showed no client certificate", "certificate_name": "its certificate has spiffe://example.test/", "plaintext": "plaintext on a TLS port",
+		"unknown_authority": "is of no authority in --client-ca", "server_certificate": "it does not take this door's certificate",
+	} {
+		within(t, 10*time.Second, cause+" is told", func() error { return refusalIsLogged(t, agentauth, cause, problem) })
 	}
 	named := ask("named", door.proxy(t, door.ca, "proxy", proxyName))
 	if got := named.send(t, get("/")); got.status != 200 {
@@ -155,6 +163,28 @@ func TestOnlyANamedProxyMayAskTheDoor(t *testing.T) {
 		})
 		late("after-half-a-file", again, 200)
 	})
+}
+
+// elsewhere expects another name of the door.
+func elsewhere(d *parts.DoorTLS) *parts.DoorTLS {
+	d.ServerName = "elsewhere.test"
+	return d
+}
+
+func refusalIsLogged(t *testing.T, a *parts.Agentauth, cause, problem string) error {
+	t.Helper()
+	records, err := a.Records()
+	must(t, err)
+	var seen []any
+	for _, r := range records {
+		if text, _ := r["problem"].(string); r["cause"] == cause && strings.Contains(text, problem) && r["peer"] == "127.0.0.1" && r["level"] == "WARN" {
+			return nil
+		}
+		if r["cause"] != nil {
+			seen = append(seen, r)
+		}
+	}
+	return fmt.Errorf("the log has %v", seen)
 }
 
 // greeted says whether the door speaks to whoever shows this certificate.
