@@ -96,6 +96,12 @@ func (s *Snapshot) stale(p *compiled, r *Report, now time.Time) bool {
 // Found says what the selectors of each policy found, as in "AgentAuthPolicy
 // shop/orders: method keys: 3 keys in 2 Secrets".
 func (s *Snapshot) Found() (out []string) {
+	if s == nil {
+		return nil
+	}
+	if s == nil {
+		return nil
+	}
 	for _, n := range s.find.Order() {
 		for _, count := range s.reports[n].found {
 			out = append(out, v1alpha1.Kind+" "+s.reports[n].Policy.String()+": "+count)
