@@ -21,7 +21,6 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/engine"
 )
 
-
 // Once reads a cluster once, for a command that serves nobody: what a replica would
 // compile, without hostname grants. classesNamed is Config.GatewayClassesNamed. The
 // problems are objects that cannot be read and are left out.

@@ -135,12 +135,12 @@ func (c *Config) check() error {
 		return usage("--tls-cert and --tls-key go together: give both or neither")
 	case c.ClientCA != "" && c.TLSCert == "":
 		return usage("--client-ca needs --tls-cert and --tls-key: client certificates exist only in TLS")
+	case slices.Contains(c.ClientNames, ""), c.ClientNames != nil && len(c.ClientNames) == 0:
+		return usage("--client-name is empty: expected a DNS or URI SAN, or '*'")
 	case c.ClientCA != "" && len(c.ClientNames) == 0:
 		return usage("--client-ca needs --client-name: name the proxy's certificate (a DNS or URI SAN), or '*' for any of that authority")
 	case c.ClientCA == "" && len(c.ClientNames) > 0:
 		return usage("--client-name needs --client-ca: the authority whose certificates are named")
-	case slices.Contains(c.ClientNames, ""):
-		return usage("--client-name is empty: expected a DNS or URI SAN, or '*'")
 	case c.Certificate != nil && c.TLSCert != "":
 		return usage("a door needs one certificate: of files or of a function, and got both")
 	}

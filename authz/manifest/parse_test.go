@@ -163,6 +163,8 @@ func FuzzRead(f *testing.F) {
 	f.Add("f.yaml", []byte(policyText))
 	f.Add("f.json", []byte(`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"a": "YQ=="}}`))
 	f.Add("f.yaml", []byte("apiVersion: v1\nkind: Secret\nmetadata: {name: &a a, labels: {<<: {b: *a}}}\nstringData: {a: |-\n   b\n}\n---\n- !!x y\n"))
+	f.Add("f.yaml", []byte("apiVersion: v1\nkind: List\nitems:\n- &a {apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: &d {a: b}}\n- *a\n- {<<: *a, metadata: {name: b}}\n"))
+	f.Add("f.yaml", []byte("a:\n  b: \"c\" in d\n  e: [\"f\" g]\n"))
 	f.Add("f.yaml", []byte("a: &a [*a]\n<<: *a\n? [b]\n: c\n"))
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
 		if (File{Path: name}).isJSON() {

@@ -2,6 +2,7 @@ package policydir
 
 import (
 	"bytes"
+	"errors"
 	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -60,7 +61,7 @@ func isJSON(data []byte) bool {
 	}
 	for {
 		if err := dec.SkipValue(); err != nil {
-			return err == io.EOF
+			return errors.Is(err, io.EOF)
 		}
 	}
 }

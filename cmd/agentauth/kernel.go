@@ -29,6 +29,9 @@ func (f *egressFlags) register(cmd *cobra.Command) {
 }
 
 func (f *egressFlags) client() (*egress.Client, error) {
+	if f.cidrs != nil && len(f.cidrs) == 0 {
+		return nil, usage("--egress-allow-cidr: expected an address range as in 10.0.0.0/8, got an empty one")
+	}
 	config := egress.Config{AllowHTTP: f.allowHTTP}
 	for _, s := range f.cidrs {
 		prefix, err := netip.ParsePrefix(s)
