@@ -19,9 +19,9 @@ import (
 )
 
 type tokenFlags struct {
-	hmac, key, alg, kid string
-	claims              []string
-	ttl                 time.Duration
+	hmac, key, alg, kid, typ string
+	claims                   []string
+	ttl                      time.Duration
 }
 
 func tokenCommand() *cobra.Command {
@@ -34,8 +34,16 @@ func tokenCommand() *cobra.Command {
 (--key). The value of a claim is JSON if it parses as JSON, else a string.`,
 		Example: `  agentauth token --hmac secret.txt --claim sub=agent-7 --claim 'roles=["manager"]'
   agentauth token --key ec.pem --kid 2027-01 --claim iss=https://idp.example.com --claim aud=https://orders.example.com`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("token takes no arguments, came %q; a claim is --claim NAME=VALUE", args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (f.hmac == "") == (f.key == "") {
+				return usage("token needs one key: --hmac FILE for a shared secret, or --key FILE for a private key")
+			}
 			token, err := f.mint(time.Now())
 			if err != nil {
 				return exit{exitUsage, err}
@@ -50,8 +58,10 @@ func tokenCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.kid, "kid", "", "key id for the header")
 	cmd.Flags().StringArrayVar(&f.claims, "claim", nil, "a claim as NAME=VALUE (repeatable)")
 	cmd.Flags().DurationVar(&f.ttl, "ttl", 5*time.Minute, "how long the token is valid")
-	cmd.MarkFlagsOneRequired("hmac", "key")
-	cmd.MarkFlagsMutuallyExclusive("hmac", "key")
+	cmd.Flags().StringVar(&f.typ, "typ", "JWT", "type for the header, as at+jwt")
+	oneOf(cmd, "alg", "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+	oneOf(cmd, "typ", "JWT", "at+jwt")
+	cmd.AddCommand(tokenJWKSCommand())
 	return cmd
 }
 
@@ -60,7 +70,7 @@ func (f *tokenFlags) mint(now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	options := (&jose.SignerOptions{}).WithType("JWT")
+	options := (&jose.SignerOptions{}).WithType(jose.ContentType(f.typ))
 	if f.kid != "" {
 		options = options.WithHeader("kid", f.kid)
 	}
@@ -95,7 +105,7 @@ func (f *tokenFlags) signingKey() (key any, alg jose.SignatureAlgorithm, err err
 	if f.hmac != "" {
 		secret, err := os.ReadFile(f.hmac)
 		if err != nil {
-			return nil, "", err
+			return nil, "", fmt.Errorf("--hmac: %w", err)
 		}
 		if secret = trimLine(secret); len(secret) == 0 {
 			return nil, "", fmt.Errorf("%s: expected a secret, and it is empty", f.hmac)
@@ -104,7 +114,7 @@ func (f *tokenFlags) signingKey() (key any, alg jose.SignatureAlgorithm, err err
 	}
 	data, err := os.ReadFile(f.key)
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("--key: %w", err)
 	}
 	private, err := parsePrivateKey(data)
 	if err != nil {
