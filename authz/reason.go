@@ -51,6 +51,8 @@ const (
 	InsufficientScope Reason = "InsufficientScope"
 	// RuleDenied: an authorization rule does not hold (403).
 	RuleDenied Reason = "RuleDenied"
+	// NoRuleApplies: no rule is for the request, and the policy denies such (403).
+	NoRuleApplies Reason = "NoRuleApplies"
 	// ExpressionFailed: an expression could not be evaluated.
 	ExpressionFailed Reason = "ExpressionFailed"
 
@@ -80,7 +82,7 @@ func Reasons() []Reason {
 		PasswordMismatch, PlaintextRefused, TokenExpired, TokenNotYetValid,
 		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,
 		TokenTypeRefused, ClaimsRefused, ProofRequired,
-		InsufficientScope, RuleDenied, ExpressionFailed,
+		InsufficientScope, RuleDenied, NoRuleApplies, ExpressionFailed,
 		Unavailable, Overloaded, PolicyInvalid, HostDisputed, RouteUnknown, AmbiguousMatch,
 		SelectorRefused, Internal,
 	}

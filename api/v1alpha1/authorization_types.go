@@ -1,6 +1,7 @@
 package v1alpha1
 
 // Authorization is what an authenticated caller may do.
+// +kubebuilder:validation:XValidation:rule="!has(self.otherwise) || self.otherwise != 'Deny' || (has(self.rules) && size(self.rules) > 0)",message="otherwise: Deny is for requests for which no rule applies, and there are no rules: add a rule, or leave otherwise out"
 type Authorization struct {
 	// Rules must all agree. At most 32.
 	// +optional
@@ -8,7 +9,24 @@ type Authorization struct {
 	// +listType=map
 	// +listMapKey=name
 	Rules []Rule `json:"rules,omitempty"`
+
+	// Otherwise says what becomes of a request for which no rule applies: every
+	// rule has a `when`, and none holds. Deny is 403. A rule without `when`
+	// always applies. Default: Allow. Deny needs rules.
+	// +optional
+	// +kubebuilder:default=Allow
+	// +kubebuilder:validation:Enum=Allow;Deny
+	Otherwise Otherwise `json:"otherwise,omitempty"`
 }
+
+// Otherwise is what becomes of a request for which no rule applies.
+type Otherwise string
+
+// What becomes of a request for which no rule applies.
+const (
+	OtherwiseAllow Otherwise = "Allow"
+	OtherwiseDeny  Otherwise = "Deny"
+)
 
 // Rule is a requirement. `request`, `identity`, `identities`, `context` and
 // `metadata` can be read. An expression that fails denies.

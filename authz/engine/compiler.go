@@ -118,6 +118,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 // stages compiles what decides.
 func (b *building) stages(spec *v1alpha1.PolicySpec) {
 	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
+	c.DenyOtherwise = spec.Authorization != nil && spec.Authorization.Otherwise != v1alpha1.OtherwiseAllow
 	b.response(&c, spec.Response)
 	if b.Names = policy.NamesOf(c.Headers); !b.Invalid {
 		b.Stages = policy.New(c)

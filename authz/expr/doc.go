@@ -49,8 +49,8 @@
 // Functions are those of the CEL standard; optional types; of the strings
 // library charAt, indexOf, lastIndexOf, lowerAscii, upperAscii, trim, split,
 // substring, replace and join; sets.contains, sets.equivalent and
-// sets.intersects; and pathPrefix(path, prefix), which compares whole
-// segments. Numbers of different types can be compared by order; claims, which
+// sets.intersects; ip(), cidr() and what Kubernetes has for them; and
+// pathPrefix(path, prefix), which compares whole segments. Numbers of different types can be compared by order; claims, which
 // are dyn, also by ==.
 //
 // A failed evaluation is an error and never true. If the context ended it,

@@ -124,6 +124,7 @@ func newEnv(variables ...cel.EnvOption) (*cel.Env, error) {
 		cel.ParserRecursionLimit(maxDepth),
 		// Costs of strings are counted from version 5 on.
 		ext.Strings(ext.StringsVersion(5)),
+		ext.Network(),
 		searchCost,
 		pathPrefix,
 		pathPrefixCost,

@@ -49,14 +49,17 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 	return x.decide(d)
 }
 
-// rules requires every rule whose `when` holds to hold.
+// rules requires every rule whose `when` holds to hold, and, with denyOtherwise,
+// that there is one.
 type rules struct {
-	rules  []Rule
-	denial *v1alpha1.Denial
+	rules         []Rule
+	denyOtherwise bool
+	denial        *v1alpha1.Denial
 }
 
 func (s *rules) run(ctx context.Context, x *exchange) bool {
 	in := x.input()
+	applied := false
 	for i := range s.rules {
 		rule := &s.rules[i]
 		if rule.When != nil {
@@ -69,6 +72,7 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 				continue
 			}
 		}
+		applied = true
 		holds, err := evalBool(ctx, rule.Require, in)
 		if err != nil {
 			return x.decide(s.failed(ctx, x, rule.Name, "require", err))
@@ -79,7 +83,19 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 		}
 		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepHolds})
 	}
+	if s.denyOtherwise && !applied {
+		return x.decide(s.noneApplies(x))
+	}
 	return false
+}
+
+// noneApplies is the decision where no rule is for the request.
+func (s *rules) noneApplies(x *exchange) authz.Decision {
+	const detail = "no rule applies, and authorization.otherwise is Deny"
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepRefused, Detail: detail})
+	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: authz.NoRuleApplies, Detail: detail}
+	answer(&d, "No rule allows this request.", "", s.denial)
+	return d
 }
 
 // failed is the decision where an expression of a rule has no value: 503 if its

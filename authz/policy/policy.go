@@ -28,6 +28,8 @@ type Config struct {
 	Owner   work.Owner
 	Methods []Method
 	Rules   []Rule
+	// DenyOtherwise refuses a request for which none of the Rules applies.
+	DenyOtherwise bool
 	// Forward leaves a credential that succeeded in the request.
 	Forward bool
 	// Headers and Metadata are for the upstream and the proxy. Names of headers
@@ -106,7 +108,7 @@ func New(c Config) *Policy {
 	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, stages: []stage{
 		a,
 		&scopes{methods: a.methods, denial: c.Unauthorized},
-		&rules{rules: c.Rules, denial: c.Unauthorized},
+		&rules{rules: c.Rules, denyOtherwise: c.DenyOtherwise, denial: c.Unauthorized},
 		&strip{places: a.places, beside: a.beside, forward: c.Forward},
 		newRespond(c.Headers, c.Metadata),
 	}}

@@ -21,6 +21,9 @@ func Default(p *v1alpha1.AgentAuthPolicy) *v1alpha1.AgentAuthPolicy {
 	for i := range spec.Authentication.Methods {
 		defaultMethod(&spec.Authentication.Methods[i])
 	}
+	if a := spec.Authorization; a != nil {
+		a.Otherwise = cmp.Or(a.Otherwise, v1alpha1.OtherwiseAllow)
+	}
 	if r := spec.Response; r != nil && r.Upstream != nil {
 		r.Upstream.Credentials = cmp.Or(r.Upstream.Credentials, v1alpha1.Strip)
 	}

@@ -43,7 +43,7 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 	f.attachment(at, spec)
 	f.methods(at.Child("authentication", "methods"), spec.Authentication.Methods)
 	if spec.Authorization != nil {
-		f.rules(at.Child("authorization", "rules"), spec.Authorization.Rules)
+		f.authorization(at.Child("authorization"), spec.Authorization)
 	}
 	if spec.Response != nil {
 		f.response(at.Child("response"), spec.Response)
@@ -62,6 +62,14 @@ func (f *findings) metadata(p *v1alpha1.AgentAuthPolicy) {
 		}
 		err.BadValue = field.OmitValueType{}
 		f.errs = append(f.errs, err)
+	}
+}
+
+func (f *findings) authorization(at *field.Path, a *v1alpha1.Authorization) {
+	f.rules(at.Child("rules"), a.Rules)
+	oneOf(f, at.Child("otherwise"), a.Otherwise, v1alpha1.OtherwiseAllow, v1alpha1.OtherwiseDeny)
+	if a.Otherwise == v1alpha1.OtherwiseDeny && len(a.Rules) == 0 {
+		f.invalid(at, "otherwise: Deny is for requests for which no rule applies, and there are no rules: add a rule, or leave otherwise out")
 	}
 }
 
