@@ -17,6 +17,9 @@ const (
 	NeverDecides Lint = "NeverDecides"
 	// NeverTrue: a comparison that is false for every request.
 	NeverTrue Lint = "NeverTrue"
+	// SubstringOfClaim: contains() on a claim that holds words: "not-admin"
+	// contains "admin".
+	SubstringOfClaim Lint = "SubstringOfClaim"
 	// UnknownMethodName: identities["name"] of a method that the policy has not.
 	UnknownMethodName Lint = "UnknownMethodName"
 	// LiteralWildcard: a path with a `*` that stands for itself.
@@ -40,7 +43,7 @@ const (
 // Lints lists every Lint in the order of the documentation.
 func Lints() []Lint {
 	return []Lint{
-		RulesLeaveMethodsOpen, PrefixWithoutSlash, NeverDecides, NeverTrue, UnknownMethodName, LiteralWildcard,
+		RulesLeaveMethodsOpen, PrefixWithoutSlash, NeverDecides, NeverTrue, SubstringOfClaim, UnknownMethodName, LiteralWildcard,
 		HidesWildcard, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused,
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // run runs a line of shell in the checkout, with agentauth in its path, and
@@ -42,6 +44,12 @@ func TestPoliciesInDocumentsAreAccepted(t *testing.T) {
 			}
 			if out, code := run(t, "agentauth check --policies '"+dir+"' https://nowhere.example"); code != 1 {
 				t.Errorf("%s: expected a policy that is accepted and a request that nothing claims, got exit code %d\n%s", b.where, code, out)
+			}
+			out, _ := run(t, "agentauth validate '"+dir+"'")
+			for _, l := range authz.Lints() {
+				if !(authz.Problem{Lint: l}).OfReferences() && strings.Contains(out, string(l)) {
+					t.Errorf("%s: expected a policy without a warning, got\n%s", b.where, out)
+				}
 			}
 		}
 	}

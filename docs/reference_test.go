@@ -44,6 +44,17 @@ func TestEveryReasonHasItsRowInOrder(t *testing.T) {
 	}
 }
 
+func TestEveryWarningHasItsRowInOrder(t *testing.T) {
+	var want []string
+	for _, l := range authz.Lints() {
+		want = append(want, string(l))
+	}
+	_, warnings, _ := strings.Cut(read(t, "reasons.md"), "\n## Warnings")
+	if got := quoted(firstCells(warnings)); !slices.Equal(got, want) {
+		t.Errorf("reasons.md: expected the warnings %q, got %q", want, got)
+	}
+}
+
 func TestEveryMetricHasItsRow(t *testing.T) {
 	var want []string
 	for _, m := range regexp.MustCompile(`(?:Name:\s*|NewDesc\()"(agentauth_\w+)"`).FindAllStringSubmatch(read(t, root+"/telemetry/metrics.go"), -1) {

@@ -161,6 +161,18 @@ func (b *building) rules(a *v1alpha1.Authorization) (out []policy.Rule) {
 		}
 		out = append(out, rule)
 	}
+	if !b.Invalid {
+		for _, p := range validate.OpenMethods(b.origin.spec, whens(out)) {
+			b.problem(p)
+		}
+	}
+	return out
+}
+
+func whens(rules []policy.Rule) (out []*expr.Program) {
+	for _, r := range rules {
+		out = append(out, r.When)
+	}
 	return out
 }
 
@@ -187,6 +199,9 @@ func (b *building) expression(kind expr.Kind, src v1alpha1.Expression, path *fie
 	program, err := b.engine.exprs.Compile(kind, string(src))
 	if err != nil {
 		b.reject(path.String(), err.Error())
+	}
+	for _, p := range validate.Expression(b.origin.spec, path, program) {
+		b.problem(p)
 	}
 	return program
 }

@@ -19,6 +19,11 @@ type Program struct {
 	// cached says that an evaluation can read the same value often.
 	cached bool
 	cost   uint64
+	// warnings, names and methods are what a policy is warned of; see lint.go and
+	// bymethod.go.
+	warnings []Warning
+	names    []MethodName
+	methods  methods
 }
 
 // Cost is the estimated cost of the worst evaluation, on a request and claims as
@@ -84,7 +89,9 @@ func Compile(kind Kind, src string) (*Program, error) {
 		return nil, contents.at(root, err.Error())
 	}
 	contents.lists, contents.types = nil, nil
-	return &Program{kind: kind, program: program, contents: contents, cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects}, nil
+	l := lint(checked.NativeRep())
+	return &Program{kind: kind, program: program, contents: contents, cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
+		warnings: l.warnings, names: l.names, methods: byMethod(checked.NativeRep().Expr())}, nil
 }
 
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {

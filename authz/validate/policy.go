@@ -51,7 +51,7 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 	if len(f.errs) > 0 {
 		return f.problems()
 	}
-	return neverApplies(at.Child("authentication", "methods"), spec.Authentication.Methods)
+	return append(neverApplies(at.Child("authentication", "methods"), spec.Authentication.Methods), matches(at.Child("routes"), spec.Routes)...)
 }
 
 // metadata holds metadata to the rules that the API server has for every object.
