@@ -60,7 +60,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 		return nil, err
 	}
 	parsed, issues := env.Parse(src)
-	if err := firstOf(issues); err != nil {
+	if err := firstOf(kind, src, issues); err != nil {
 		return nil, err
 	}
 	askPresence(parsed.NativeRep())
@@ -68,7 +68,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 		return nil, err
 	}
 	checked, issues := env.Check(parsed)
-	if err := firstOf(issues); err != nil {
+	if err := firstOf(kind, src, issues); err != nil {
 		return nil, err
 	}
 	contents := inspect(checked.NativeRep())

@@ -12,6 +12,8 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/interpreter"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // failure is an error with a text of this package. The text never holds a value
@@ -24,7 +26,7 @@ func (f failure) Error() string { return string(f) }
 var errTooCostly error = failure(fmt.Sprintf("the expression costs more than %d units on this request", MaxCost))
 
 // firstOf is the first error of the type check; the others mostly follow from it.
-func firstOf(issues *cel.Issues) error {
+func firstOf(kind Kind, src string, issues *cel.Issues) error {
 	all := issues.Errors() // issues.Err() writes each out, with its line
 	if len(all) == 0 {
 		return nil
@@ -36,6 +38,9 @@ func firstOf(issues *cel.Issues) error {
 	message = strings.TrimSuffix(message, " (in container '')")
 	if strings.Contains(message, "recursion") {
 		message = fmt.Sprintf("expected an expression that is nested at most %d deep", maxDepth)
+	}
+	if say := hint(kind, src, first.Location.Line(), first.Location.Column(), message); say != "" {
+		message = authz.Cut(message, maxMessage/2) + ": " + say
 	}
 	return errorAt(first.Location.Line(), first.Location.Column(), message)
 }

@@ -44,6 +44,9 @@ func (e estimator) bound(env *cel.Env, a *cel.Ast) (uint64, error) {
 	}
 	hint := "read, join or match shorter texts"
 	if e.loops {
+		hint = "let the loop read, join or match shorter texts, or compare its list by `in`"
+	}
+	if e.nested {
 		hint = "compare lists by `in` or sets.intersects rather than by loops within loops"
 	}
 	return 0, fmt.Errorf("expected an expression that costs at most %d units, got one that costs %s: %s", MaxCost, amount, hint)

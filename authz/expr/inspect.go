@@ -17,6 +17,8 @@ type inspection struct {
 	// loops says that the expression has a loop: its evaluation must be
 	// interruptible.
 	loops bool
+	// nested says that a loop has a loop in it.
+	nested bool
 	// countCost says that evaluations count their cost; see linearFunctions.
 	countCost bool
 	// names are the field names and literals. Error messages may repeat them.
@@ -45,6 +47,7 @@ func (i *inspection) visit(e ast.Expr) {
 		i.refuse(e, "an object cannot be made")
 	case ast.ComprehensionKind:
 		i.loops, i.countCost = true, true
+		i.nested = i.nested || hasLoop(e.AsComprehension().LoopStep())
 		i.isList(e.AsComprehension().IterRange())
 	case ast.SelectKind:
 		i.selects++
@@ -57,6 +60,10 @@ func (i *inspection) visit(e ast.Expr) {
 		i.call(e, e.AsCall())
 	default: // other nodes only have parts, which are visited too
 	}
+}
+
+func hasLoop(e ast.Expr) bool {
+	return len(ast.MatchDescendants(ast.NavigateExpr(nil, e), ast.KindMatcher(ast.ComprehensionKind))) > 0
 }
 
 func (i *inspection) call(e ast.Expr, call ast.CallExpr) {
