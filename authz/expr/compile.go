@@ -24,6 +24,9 @@ type Program struct {
 	warnings []Warning
 	names    []MethodName
 	methods  methods
+	// src and reads are what a trace shows; see reads.go.
+	src   string
+	reads []read
 }
 
 // Cost is the estimated cost of the worst evaluation, on a request and claims as
@@ -91,7 +94,8 @@ func Compile(kind Kind, src string) (*Program, error) {
 	contents.lists, contents.types = nil, nil
 	l := lint(checked.NativeRep())
 	return &Program{kind: kind, program: program, contents: contents, cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
-		warnings: l.warnings, names: l.names, methods: byMethod(checked.NativeRep().Expr())}, nil
+		warnings: l.warnings, names: l.names, methods: byMethod(checked.NativeRep().Expr()),
+		src: src, reads: reads(checked.NativeRep().Expr())}, nil
 }
 
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {

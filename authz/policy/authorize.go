@@ -54,6 +54,8 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 type rules struct {
 	rules         []Rule
 	denyOtherwise bool
+	places        []authn.Place
+	beside        []string
 	denial        *v1alpha1.Denial
 }
 
@@ -68,7 +70,7 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 				return x.decide(s.failed(ctx, x, rule.Name, "when", err))
 			}
 			if !applies {
-				x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepNotApplicable})
+				x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepNotApplicable, Came: s.came(ctx, x, rule.When, in)})
 				continue
 			}
 		}
@@ -78,7 +80,7 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 			return x.decide(s.failed(ctx, x, rule.Name, "require", err))
 		}
 		if !holds {
-			x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepFails})
+			x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepFails, Came: s.came(ctx, x, rule.Require, in)})
 			return x.decide(s.forbid(authz.RuleDenied, rule.Name, "the rule does not hold"))
 		}
 		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepHolds})

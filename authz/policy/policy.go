@@ -108,7 +108,7 @@ func New(c Config) *Policy {
 	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, stages: []stage{
 		a,
 		&scopes{methods: a.methods, denial: c.Unauthorized},
-		&rules{rules: c.Rules, denyOtherwise: c.DenyOtherwise, denial: c.Unauthorized},
+		&rules{rules: c.Rules, denyOtherwise: c.DenyOtherwise, denial: c.Unauthorized, places: a.places, beside: a.beside},
 		&strip{places: a.places, beside: a.beside, forward: c.Forward},
 		newRespond(c.Headers, c.Metadata),
 	}}
