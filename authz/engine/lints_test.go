@@ -45,6 +45,10 @@ func TestRulesThatLeaveMethodsOpenAreWarnedOf(t *testing.T) {
 		"that name what they leave out":     {whens: []string{`!(request.method in ["GET", "HEAD", "OPTIONS"])`}},
 		"of matches for these methods":      {whens: []string{reads, writes}, only: []string{"GET", "POST"}},
 		"of a match for another":            {whens: []string{reads, writes}, only: []string{"GET", "PATCH"}, open: "PATCH"},
+		"for some that write":               {whens: []string{writes}, open: "PATCH"},
+		"for one that writes":               {whens: []string{`request.method == "DELETE"`}},
+		"for reading alone":                 {whens: []string{reads}, open: "HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
+		"for all that write":                {whens: []string{`request.method in ["POST", "PUT", "PATCH", "DELETE"]`}},
 		"with one rule for any method":      {whens: []string{reads, `identity.subject == "x"`}},
 	} {
 		p := onHost("p", "api.example.com", anonymous())

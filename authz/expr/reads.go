@@ -103,9 +103,9 @@ func pathOf(e ast.Expr, inner map[int64]bool) ([]string, bool) {
 // Shown is the expression and the values that it reads, for people who have the
 // request in hand: at most 8 values of at most 100 bytes. hidden says which
 // headers ("headers") and query parameters ("query") may hold a credential; their
-// values are left out, and so is a body. It evaluates each value anew.
+// values are left out, and so is a body. It is "" where nothing is read. It evaluates each value anew.
 func (p *Program) Shown(ctx context.Context, in *Input, hidden func(in, name string) bool) string {
-	if p == nil {
+	if p == nil || len(p.reads) == 0 {
 		return ""
 	}
 	parts := []string{authz.Cut(strings.Join(strings.Fields(p.src), " "), 2*maxShown)}

@@ -20,8 +20,8 @@ func TestWhatAnExpressionReadIsShownWithoutCredentials(t *testing.T) {
 		`identity.claims.nothing == "a"`:                                `; identity.claims["nothing"] cannot be read (no such key: nothing)`,
 		`request.headers["authorization"] == "a"`:                       `; request.headers["authorization"] is hidden`,
 		`request.query["tenant"] == "b"`:                                `; request.query["tenant"] is "a"`,
-		`request.body == b"a"`:                                          `request.body == b"a"`,
-		`["a"].exists(identity, identity == "b")`:                       `["a"].exists(identity, identity == "b")`,
+		`request.body == b"a"`:                                          ``,
+		`["a"].exists(identity, identity == "b")`:                       ``,
 		`identity.subject == "bob" || identity.subject == "eve"`:        `; identity.subject is "alice"`,
 	} {
 		p, err := Compile(Bool, src)

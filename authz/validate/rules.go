@@ -51,12 +51,31 @@ func OpenMethods(spec *v1alpha1.PolicySpec, whens []*expr.Program) []authz.Probl
 			open = append(open, method)
 		}
 	}
-	if len(open) == 0 || len(ruled) == 0 {
+	if open = forgotten(open, ruled); len(open) == 0 {
 		return nil
 	}
 	return []authz.Problem{{Severity: authz.Warning, Lint: authz.RulesLeaveMethodsOpen, Field: "spec.authorization.rules",
 		Message: fmt.Sprintf("no rule is for requests with the methods %s, so they are allowed with any credential: write `otherwise: Deny` beside rules, or a rule for them",
 			strings.Join(open, ", "))}}
+}
+
+// forgotten are the methods that are open and not meant to be. Who has a rule for
+// GET means to have one for all; who has rules for several methods that write means
+// to have them for all that do. One such method alone is a restriction of its own.
+func forgotten(open, ruled []string) (out []string) {
+	writes := func(method string) bool { return slices.Contains([]string{"POST", "PUT", "PATCH", "DELETE"}, method) }
+	several := 0
+	for _, m := range ruled {
+		if writes(m) {
+			several++
+		}
+	}
+	for _, m := range open {
+		if slices.Contains(ruled, "GET") || several > 1 && writes(m) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // matched are the methods of requests that routes can match: those that are usual
