@@ -2,6 +2,7 @@ package match
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 )
 
@@ -11,6 +12,31 @@ type bucket struct {
 	live []*Candidate // in order of precedence
 	// lost are the candidates that are equal to an older one, and which that is.
 	lost map[*Candidate]*Candidate
+	// head are the candidates for GET that serve HEAD too.
+	head map[*Candidate]bool
+}
+
+// serves says whether a candidate is for requests with a method.
+func (b *bucket) serves(c *Candidate, method string) bool {
+	return c.method == "" || c.method == method || method == http.MethodHead && b.head[c]
+}
+
+// setHead finds the candidates for GET that no otherwise equal one for HEAD is
+// beside.
+func (b *bucket) setHead(winners map[string]*Candidate, opts Options) {
+	for _, c := range b.live {
+		if c.method != http.MethodGet {
+			continue
+		}
+		head := *c
+		head.method = http.MethodHead
+		if winners == nil || winners[string(head.appendKey(nil, opts))] == nil {
+			if b.head == nil {
+				b.head = map[*Candidate]bool{}
+			}
+			b.head[c] = true
+		}
+	}
 }
 
 // with is the bucket after a change of its candidates.
@@ -28,8 +54,12 @@ func (b bucket) with(e *edit, opts Options) bucket {
 		keep(c)
 	}
 	all = append(all, e.add...)
-	if len(all) < 2 {
-		return bucket{live: all}
+	if len(all) < 2 { // usual, and quick
+		next := bucket{live: all}
+		if opts.ofPolicies() {
+			next.setHead(nil, opts)
+		}
+		return next
 	}
 	slices.SortFunc(all, older)
 	next := bucket{live: all[:0]}
@@ -48,6 +78,9 @@ func (b bucket) with(e *edit, opts Options) bucket {
 		}
 		next.lost[c] = winner
 	}
+	if opts.ofPolicies() {
+		next.setHead(winners, opts)
+	}
 	slices.SortFunc(next.live, opts.precedence(all[0].path.regex != nil))
 	return next
 }
@@ -63,15 +96,21 @@ func (b bucket) winner(c *Candidate) *Candidate {
 
 // precedence orders the candidates of a bucket.
 func (o Options) precedence(regex bool) func(a, b *Candidate) int {
+	if regex && o.Regex == OldestFirst {
+		return older
+	}
+	rank := o.rank(regex)
+	return func(a, b *Candidate) int { return cmp.Or(rank(a, b), older(a, b)) }
+}
+
+// rank is precedence without the age, which decides between equals.
+func (o Options) rank(regex bool) func(a, b *Candidate) int {
 	specific := bySpecificity
 	if o.EnvoyGateway {
 		specific = byCount
 	}
-	switch {
-	case !regex:
+	if !regex {
 		return specific
-	case o.Regex == OldestFirst:
-		return older
 	}
 	return func(a, b *Candidate) int {
 		return cmp.Or(cmp.Compare(len(b.path.value), len(a.path.value)), specific(a, b))
@@ -84,7 +123,6 @@ func bySpecificity(a, b *Candidate) int {
 		compareTrue(a.method != "", b.method != ""),
 		cmp.Compare(len(b.headers), len(a.headers)),
 		cmp.Compare(len(b.query), len(a.query)),
-		older(a, b),
 	)
 }
 
@@ -96,7 +134,6 @@ func byCount(a, b *Candidate) int {
 		cmp.Compare(exact(b.headers)+b.methods(), exact(a.headers)+a.methods()),
 		cmp.Compare(len(b.query), len(a.query)),
 		cmp.Compare(exact(b.query), exact(a.query)),
-		older(a, b),
 	)
 }
 

@@ -71,12 +71,13 @@ const (
 )
 
 // matches evaluates all conditions but an Exact or PathPrefix path, which the
-// caller has looked up. The cheap conditions come first.
-func (c *Candidate) matches(v *View) verdict {
+// caller has looked up. The cheap conditions come first. serves is what its
+// bucket says of the method.
+func (c *Candidate) matches(v *View, serves bool) verdict {
 	if !c.asks {
 		return yes
 	}
-	if c.method != "" && c.method != v.Method {
+	if !serves {
 		return no
 	}
 	result := yes
@@ -98,7 +99,7 @@ func (c *Candidate) matches(v *View) verdict {
 	case c.path.regex == nil:
 	case len(v.Path) > maxText:
 		result = maybe
-	case !c.path.regex.holds(v, v.Path):
+	case !c.path.regex.holds(v, v.Path) && (v.late || !c.path.regex.holdsFolded(v)):
 		return no
 	}
 	for i := range c.query {

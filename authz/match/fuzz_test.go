@@ -67,7 +67,7 @@ func (s *speller) entry() string {
 	line := pick(s, "0", "1", "2", "3") + pick(s, " x.a.test", " x.a.test", " *.a.test", " *.test", " *", " a.test")
 	line += pick(s, "", " prefix:/", " prefix:/a", " prefix:/a/", " prefix:/a/b", " exact:/a", " exact:/a/", " exact:/a/b", " exact:/a;b",
 		" prefix:/%C3%A9", " regex:/a.*", " regex:/.*b", " regex:/[ab]/?", " regex:.*%.*")
-	line += pick(s, "", "", " GET", " POST")
+	line += pick(s, "", "", " GET", " POST", " HEAD")
 	line += pick(s, "", "", " header:h=1", " header:H=2", " header~:h=[12]*", " header:i=1")
 	line += pick(s, "", "", " header:h=2", " header:i=1")
 	line += pick(s, "", "", " query:q=1", " query:q=2", " query~:q=[12]*", " query:r=1")
@@ -78,7 +78,7 @@ func (s *speller) entry() string {
 func (s *speller) request() (string, View) {
 	host := pick(s, "x.a.test", "y.a.test", "z.y.a.test", "a.test", "b.test", "b.example", "", ".a.test", "*.a.test")
 	v := View{
-		Method: pick(s, "GET", "POST", "get"),
+		Method: pick(s, "GET", "POST", "get", "HEAD"),
 		Path: pick(s, "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/") +
 			pick(s, "", "", "", "/b", ";b", "%62", "%2Fb", "%3b", "/%c3%a9", "é", "/%61/b"),
 		Query: pick(s, "", "q=1", "q=2", "q", "%71=1", "q=%31", "q=%32", "r=1", "s=1&", "q+=1") +

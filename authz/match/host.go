@@ -16,11 +16,18 @@ type host struct {
 	root    bucket            // PathPrefix "/"
 	regex   bucket
 	early   bool // regex comes before prefixes
+
+	// odd and oddPrefix have the paths that are not spelled as they fold (and, if
+	// Exact, without a final slash), by what they fold to. oddLengths is as lengths.
+	odd, oddPrefix map[string][]string
+	oddLengths     []int
+	cased          int // how many regular expressions tell letter case apart
 }
 
 func (h *host) clone() *host {
 	next := *h
 	next.exact, next.prefix, next.lengths = maps.Clone(h.exact), maps.Clone(h.prefix), slices.Clone(h.lengths)
+	next.odd, next.oddPrefix, next.oddLengths = maps.Clone(h.odd), maps.Clone(h.oddPrefix), slices.Clone(h.oddLengths)
 	return &next
 }
 
@@ -43,15 +50,26 @@ func (h *host) bucket(at place) bucket {
 func (h *host) set(at place, b bucket) {
 	switch at.kind {
 	case 'r':
-		h.regex = b
+		h.regex, h.cased = b, 0
+		for _, c := range b.live {
+			if c.path.regex.folded != nil {
+				h.cased++
+			}
+		}
 	case 'e':
 		h.exact = setBucket(h.exact, at.path, b)
+		h.odd = respell(h.odd, withoutSlash(fold(at.path)), at.path, len(b.live) > 0)
 	case '/':
 		h.root = b
 	default:
 		n := len(h.prefix)
 		h.prefix = setBucket(h.prefix, at.path, b)
-		h.lengths = count(h.lengths, len(at.path), len(h.prefix)-n)
+		added := len(h.prefix) - n
+		h.lengths = count(h.lengths, len(at.path), added)
+		if folded := fold(at.path); folded != at.path {
+			h.oddPrefix = respell(h.oddPrefix, folded, at.path, len(b.live) > 0)
+			h.oddLengths = count(h.oddLengths, len(folded), added)
+		}
 	}
 }
 
@@ -88,22 +106,22 @@ func (h *host) walk(v *View, s *search) {
 	if !strings.HasPrefix(path, "/") {
 		return
 	}
-	if h.exact != nil && s.try(v, h.exact[path].live) {
+	if h.exact != nil && s.try(v, h.exact[path]) {
 		return
 	}
-	if h.early && s.try(v, h.regex.live) {
+	if h.early && s.try(v, h.regex) {
 		return
 	}
 	for n := min(len(path), len(h.lengths)-1); n > 0; n-- {
-		if h.lengths[n] > 0 && (n == len(path) || path[n] == '/') && s.try(v, h.prefix[path[:n]].live) {
+		if h.lengths[n] > 0 && (n == len(path) || path[n] == '/') && s.try(v, h.prefix[path[:n]]) {
 			return
 		}
 	}
-	if s.try(v, h.root.live) {
+	if s.try(v, h.root) {
 		return
 	}
 	if !h.early {
-		s.try(v, h.regex.live)
+		s.try(v, h.regex)
 	}
 }
 

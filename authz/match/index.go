@@ -127,7 +127,7 @@ func (u *update) host(name string) *host {
 		return h
 	}
 	if h == nil {
-		h = &host{early: u.next.opts.Regex == LongestBeforePrefixes}
+		h = &host{early: u.next.opts.Regex != LongestFirst}
 	} else {
 		h = h.clone()
 	}

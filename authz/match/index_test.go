@@ -23,7 +23,7 @@ func randomEntry(d *rand.Rand, owner int) Entry {
 		e.Match.Path = pathMatch(gatewayv1.PathMatchType(kind), one("/a", "/b", "/a/b"))
 	}
 	if d.IntN(3) == 0 {
-		e.Match.Method = new(gatewayv1.HTTPMethod(one("GET", "POST")))
+		e.Match.Method = new(gatewayv1.HTTPMethod(one("GET", "POST", "HEAD")))
 	}
 	return e
 }
@@ -100,7 +100,7 @@ func TestAnIndexThatIsUpdatedIsAsOneThatIsBuilt(t *testing.T) {
 func answersOf(x *Index) (out []*Candidate) {
 	for _, host := range []string{"a.test", "b.test", "c.test", "x.a.test", "other"} {
 		for _, path := range []string{"/", "/a", "/a/b", "/b", "/ab", "/c"} {
-			for _, method := range []string{"GET", "POST", "PUT"} {
+			for _, method := range []string{"GET", "POST", "PUT", "HEAD"} {
 				out = append(out, x.Lookup(host, View{Method: method, Path: path}).found)
 			}
 		}

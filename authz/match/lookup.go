@@ -18,10 +18,14 @@ type View struct {
 	Query string
 	// Headers may be nil, which is none.
 	Headers Headers
+	// ExactCase says that paths which differ in letter case are different to every
+	// server. Only Respelled reads it.
+	ExactCase bool
 	// Ctx ends a lookup that takes too long; nil ends none. Regular expressions
 	// are matched within its [work.Budget].
 	Ctx context.Context
 
+	folded    string // the path without regard to letter case; "" where that matters
 	owner     int    // of the candidate that is tried
 	late      bool   // a regular expression found no time
 	undecided string // a header that readers differ in, "" if none was asked for
@@ -147,13 +151,13 @@ type search struct {
 }
 
 // try reports whether the search is over.
-func (s *search) try(v *View, list []*Candidate) bool {
-	for _, c := range list {
+func (s *search) try(v *View, b bucket) bool {
+	for _, c := range b.live {
 		if s.late = c.asks && v.Ctx != nil && v.Ctx.Err() != nil; s.late {
 			return true
 		}
 		v.owner = c.owner
-		verdict := c.matches(v)
+		verdict := c.matches(v, b.serves(c, v.Method))
 		if s.late = v.late; s.late {
 			return true
 		}

@@ -12,7 +12,8 @@
 //
 //  1. the exact hostname, else the longest wildcard, else "*". A wider hostname
 //     never stands in for the chosen one, as in Envoy's virtual hosts.
-//  2. an Exact path, then the longest PathPrefix, then RegularExpression.
+//  2. an Exact path, then RegularExpression, then the longest PathPrefix. (Gateway
+//     API has RegularExpression last, and so have its routes: RegexOrder.)
 //  3. a method before none, more headers before fewer, more query parameters
 //     before fewer.
 //  4. the older one (Age), then the lower Owner, then the earlier entry.
@@ -53,18 +54,22 @@ type Age struct {
 	Name    string
 }
 
-// RegexOrder says which of several matching regular expressions of a host wins.
+// RegexOrder says which of several matching regular expressions of a host wins,
+// and whether they go before prefixes.
 type RegexOrder int
 
 const (
 	// OldestFirst tries the regular expressions of the oldest owner first, each
-	// owner's in the order of its entries: the order of policies' own routes.
+	// owner's in the order of its entries, and before prefixes: the order of
+	// policies' own routes. Who writes an expression beside "/" means to guard what
+	// it matches.
 	OldestFirst RegexOrder = iota
 	// LongestFirst tries the longest pattern first, then goes by method, headers,
-	// query parameters and age as for other paths: the order of Gateway API routes.
+	// query parameters and age as for other paths, and after prefixes: the order of
+	// Gateway API routes.
 	LongestFirst
-	// LongestBeforePrefixes is LongestFirst, and asks regular expressions before
-	// prefixes, as some proxies do for Gateway API routes.
+	// LongestBeforePrefixes is LongestFirst before prefixes, as some proxies do for
+	// Gateway API routes.
 	LongestBeforePrefixes
 )
 
@@ -122,6 +127,11 @@ func Prepare(entries []Entry) ([]*Candidate, error) {
 	}
 	return out, nil
 }
+
+// ofPolicies says whether it is the order of policies' own routes. There a match for
+// GET serves HEAD too (RFC 9110 section 9.3.2), unless an otherwise equal match of
+// the host names HEAD. A route of Gateway API is as exact as proxies take it.
+func (o Options) ofPolicies() bool { return o.Regex == OldestFirst }
 
 // older decides every tie: it is never 0 for two entries.
 func older(a, b *Candidate) int {

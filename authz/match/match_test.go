@@ -149,10 +149,23 @@ func TestTheIndexFinds(t *testing.T) {
 		{"exact paths to the letter", []string{"0 a.test exact:/v1", "0 a.test exact:/v2/"}, Options{}, map[string]int{
 			"GET a.test/v1": 0, "GET a.test/v1/": none, "GET a.test/v2": none, "GET a.test/v2/": 1,
 		}},
-		{"an exact path, then the longest prefix, then a regular expression, whatever their age", []string{
-			"0 a.test regex:/.*", "1 a.test", "2 a.test prefix:/v1", "3 a.test prefix:/v1/users", "4 a.test exact:/v1/users",
+		{"an exact path, then a regular expression, then the longest prefix, whatever their age", []string{
+			"0 a.test", "1 a.test prefix:/v1", "2 a.test prefix:/v1/users", "3 a.test regex:/v1/(users|groups).*", "4 a.test exact:/v1/users",
 		}, Options{}, map[string]int{
+			"GET a.test/v1/users": 4, "GET a.test/v1/users/7": 3, "GET a.test/v1/orders": 1, "GET a.test/v2": 0, "GET a.test/v1/groups": 3,
+		}},
+		{"an exact path, then the longest prefix, then a regular expression for routes of Gateway API", []string{
+			"0 a.test regex:/.*", "1 a.test", "2 a.test prefix:/v1", "3 a.test prefix:/v1/users", "4 a.test exact:/v1/users",
+		}, Options{Regex: LongestFirst}, map[string]int{
 			"GET a.test/v1/users": 4, "GET a.test/v1/users/7": 3, "GET a.test/v1/orders": 2, "GET a.test/v2": 1,
+		}},
+		{"HEAD by a match for GET, but not where an equal match names HEAD", []string{
+			"0 a.test", "1 a.test prefix:/v1 GET", "2 a.test prefix:/v2 GET", "3 a.test prefix:/v2 HEAD", "4 a.test prefix:/v3 GET", "5 a.test prefix:/v3 HEAD header:x=1",
+		}, Options{}, map[string]int{
+			"HEAD a.test/v1": 1, "GET a.test/v1": 1, "POST a.test/v1": 0, "HEAD a.test/v2": 3, "GET a.test/v2": 2, "HEAD a.test/v3": 4, "HEAD a.test/v3 x=1": 5, "GET a.test/v3 x=1": 4,
+		}},
+		{"HEAD by no match for GET among routes of Gateway API", []string{"0 a.test", "1 a.test prefix:/v1 GET"}, Options{Regex: LongestFirst}, map[string]int{
+			"HEAD a.test/v1": 0,
 		}},
 		{"a regular expression where no prefix matches", []string{"0 a.test prefix:/v1", "1 a.test regex:/v[23](/.*)?"}, Options{}, map[string]int{
 			"GET a.test/v2/x": 1, "GET a.test/v1": 0, "GET a.test/v4": none,
@@ -210,7 +223,7 @@ func TestTheIndexFinds(t *testing.T) {
 		{"the next path of the same host where conditions fail", []string{
 			"0 a.test", "1 a.test prefix:/v1 header:x=1", "2 a.test exact:/v1/a POST", "3 a.test regex:/.* PUT",
 		}, Options{}, map[string]int{
-			"POST a.test/v1/a": 2, "GET a.test/v1/a x=1": 1, "GET a.test/v1/a": 0, "PUT a.test/v1/a": 0,
+			"POST a.test/v1/a": 2, "GET a.test/v1/a x=1": 1, "GET a.test/v1/a": 0, "PUT a.test/v1/a": 3,
 		}},
 		{"header names in any letter case, values to the letter", []string{"0 a.test header:X-Tier=gold"}, Options{}, map[string]int{
 			"GET a.test/ x-tier=gold": 0, "GET a.test/ x-tier=Gold": none, "GET a.test/ x-tier=gold,gold": none, "GET a.test/": none,

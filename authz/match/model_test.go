@@ -48,6 +48,11 @@ func modelLookup(entries []Entry, opts Options, host string, v View) int {
 	settled := false
 	for _, i := range order {
 		sure, maybe := modelMatches(entries[i].Match, v)
+		if m := entries[i].Match.Method; opts.Regex == OldestFirst && m != nil && *m == gatewayv1.HTTPMethodGet && v.Method == "HEAD" && !modelHead(entries, opts, i) {
+			asGet := v
+			asGet.Method = "GET"
+			sure, maybe = modelMatches(entries[i].Match, asGet)
+		}
 		if maybe {
 			possible = append(possible, i)
 		}
@@ -65,6 +70,14 @@ func modelLookup(entries []Entry, opts Options, host string, v View) int {
 		}
 	}
 	return possible[len(possible)-1]
+}
+
+// modelHead says whether some entry is equal but for HEAD.
+func modelHead(entries []Entry, opts Options, of int) bool {
+	head := entries[of]
+	method := gatewayv1.HTTPMethodHead
+	head.Match.Method = &method
+	return slices.ContainsFunc(entries, func(e Entry) bool { return modelEqual(e, head, opts) })
 }
 
 func modelSame(entries []Entry, a, b int) bool {
@@ -106,7 +119,7 @@ func modelPath(m gatewayv1.HTTPRouteMatch) (kind gatewayv1.PathMatchType, value 
 func modelCompare(entries []Entry, opts Options, a, b int) int {
 	x, y := entries[a], entries[b]
 	rank := map[gatewayv1.PathMatchType]int{gatewayv1.PathMatchExact: 0, gatewayv1.PathMatchPathPrefix: 2, gatewayv1.PathMatchRegularExpression: 3}
-	if opts.Regex == LongestBeforePrefixes {
+	if opts.Regex != LongestFirst {
 		rank[gatewayv1.PathMatchRegularExpression] = 1
 	}
 	xKind, xPath := modelPath(x.Match)

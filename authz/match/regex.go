@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
@@ -32,6 +35,20 @@ type program struct {
 	regex *regexp.Regexp
 	// perByte is what a byte of text takes at most.
 	perByte time.Duration
+	// folded matches a folded path without regard to letter case; nil where the
+	// expression itself does.
+	folded *regexp.Regexp
+}
+
+// holdsFolded matches the path without regard to letter case, where that is asked.
+func (p *program) holdsFolded(v *View) bool {
+	switch {
+	case v.folded == "" || v.folded == v.Path && p.folded == nil:
+		return false
+	case p.folded == nil:
+		return p.holds(v, v.folded)
+	}
+	return (&program{regex: p.folded, perByte: p.perByte}).holds(v, v.folded)
 }
 
 // holds matches a text within the budget of the decision. Without time nothing
@@ -76,5 +93,45 @@ func compileRegex(pattern string) (*program, error) {
 	if err != nil {
 		return nil, fmt.Errorf(`expected a regular expression that ends what it begins (\Q without \E), got %q: %w`, pattern, err)
 	}
-	return &program{regex: re, perByte: time.Duration(len(compiled.Inst)) * step}, nil
+	p := &program{regex: re, perByte: time.Duration(len(compiled.Inst)) * step}
+	if cased(tree) {
+		if p.folded, err = regexp.Compile("(?i)^(?:" + pattern + ")$"); err != nil {
+			return nil, fmt.Errorf("expected a regular expression in RE2 syntax, got %q: %w", pattern, err)
+		}
+	}
+	return p, nil
+}
+
+// cased says whether a regular expression may match a text otherwise than in lower
+// case: it has capitals, or a class that has some letter in one case only.
+func cased(tree *syntax.Regexp) bool {
+	if tree.Flags&syntax.FoldCase == 0 {
+		switch tree.Op {
+		case syntax.OpLiteral:
+			return slices.ContainsFunc(tree.Rune, func(r rune) bool { return foldRune(r) != r })
+		case syntax.OpCharClass:
+			return casedClass(tree.Rune)
+		}
+	}
+	return slices.ContainsFunc(tree.Sub, cased)
+}
+
+// casedClass looks at the letters of ASCII; a class that has some characters beyond
+// and not all of them counts as cased.
+func casedClass(ranges []rune) bool {
+	has := func(r rune) bool {
+		for i := 0; i < len(ranges); i += 2 {
+			if r >= ranges[i] && r <= ranges[i+1] {
+				return true
+			}
+		}
+		return false
+	}
+	for r := 'A'; r <= 'Z'; r++ {
+		if has(r) && !has(foldRune(r)) {
+			return true
+		}
+	}
+	last := len(ranges) - 2
+	return last >= 0 && ranges[last+1] >= utf8.RuneSelf && (ranges[last] > utf8.RuneSelf || ranges[last+1] != unicode.MaxRune)
 }
