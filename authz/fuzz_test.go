@@ -31,6 +31,10 @@ func FuzzNewRequest(f *testing.F) {
 			t.Errorf("the method is %q", r.Method)
 		}
 		checkHost(t, r.Host)
+		if r.PathForms != 0 {
+			checkForms(t, r)
+			return
+		}
 		checkPath(t, r.Path)
 		for n, v := range r.Headers() {
 			if !ValidFieldName(n) || n != strings.ToLower(n) || strings.ContainsAny(v, "\r\n\x00") {
@@ -56,6 +60,21 @@ func checkHost(t *testing.T, host string) {
 		strings.ContainsAny(host, "/\\@%,# \x00") || host[0] != '[' && strings.Contains(host, ":")
 	if bare {
 		t.Errorf("the host is %q", host)
+	}
+}
+
+// checkForms: each other reading is a path that can be read, and has no form that is
+// not told.
+func checkForms(t *testing.T, r *Request) {
+	t.Helper()
+	for _, reading := range r.PathReadings {
+		other, err := NewRequest(Raw{Method: r.Method, Scheme: r.Scheme, Host: r.Host, Path: reading})
+		if err == nil && other.PathForms&^r.PathForms != 0 {
+			t.Errorf("%q has the forms %d, and its reading %q %d", r.RawPath, r.PathForms, reading, other.PathForms)
+		}
+		if r.PathForms&EncodedPercent == 0 && err != nil {
+			t.Errorf("%q has the reading %q, which is refused: %v", r.RawPath, reading, err)
+		}
 	}
 }
 

@@ -55,8 +55,13 @@ type Request struct {
 	// RawPath is the path as sent, without query: what routes match.
 	RawPath string
 	// Path is RawPath decoded, each segment cut at its first ';': what
-	// expressions see.
+	// expressions see. %2F, and %25 before two hexadecimal digits, stay encoded.
 	Path string
+	// PathForms are the forms of the path that servers read in two ways. Who decides
+	// the request has to admit them, or refuse it. PathReadings are the other ways,
+	// as paths undecoded.
+	PathForms    PathForms
+	PathReadings []string
 	// RawQuery is the query as sent, without '?'; Query is what it holds.
 	RawQuery          string
 	Query             Query
@@ -114,7 +119,7 @@ func NewRequest(raw Raw) (*Request, error) {
 	if r.RawPath, r.RawQuery = path, query; strings.Contains(query, "#") {
 		return nil, bad("the request target has a fragment")
 	}
-	if r.Path, err = readPath(path); err != nil {
+	if r.Path, r.PathForms, r.PathReadings, err = readPath(path); err != nil {
 		return nil, err
 	}
 	if r.Query, err = parseQuery(query); err != nil {
