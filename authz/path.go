@@ -20,6 +20,17 @@ const (
 	EncodedPercent
 )
 
+// Names are the forms as spec.paths.allow of a policy has them.
+func (f PathForms) Names() string {
+	var out []string
+	for i, name := range []string{"EncodedSlash", "EmptySegment", "EncodedPercent"} {
+		if f&(1<<i) != 0 {
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
 // problem is why a path with these forms is refused.
 func (f PathForms) problem() string {
 	switch {

@@ -72,17 +72,23 @@ type PolicySpec struct {
 	// at most 16; exactly one of targetRefs and routes is given.
 	//
 	// Of all policies the one with the most specific match decides: an exact
-	// host before the longest wildcard before "*"; then an Exact path, the
-	// longest PathPrefix, a RegularExpression; then a match with a method, with
+	// host before the longest wildcard before "*"; then an Exact path, a
+	// RegularExpression, the longest PathPrefix; then a match with a method, with
 	// more headers, with more query parameters. Between regular expressions,
 	// and in every tie, the older policy wins, then the one first by
 	// namespace/name. Once the most specific host is chosen no wider one is
-	// looked at.
+	// looked at. A match with method GET serves HEAD too (RFC 9110 section 9.3.2),
+	// unless an otherwise equal match names HEAD.
 	// +optional
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
 	Routes []Route `json:"routes,omitempty"`
+
+	// Paths says which forms of a path are admitted that are refused (400) by
+	// default, because servers read them in two ways.
+	// +optional
+	Paths *Paths `json:"paths,omitempty"`
 
 	// Authentication says who may call.
 	// +required
@@ -102,6 +108,34 @@ type PolicySpec struct {
 	// so a policy with one is not valid.
 	Unread []string `json:"-"`
 }
+
+// Paths are the forms of a path that a policy admits.
+type Paths struct {
+	// Allow lists the forms; at most 3. A request is let through only if its path
+	// leads to this policy in both readings. Dot segments, backslashes and
+	// controls are refused in every reading. In expressions request.path keeps %2F,
+	// and %25 before two hexadecimal digits, encoded.
+	// +optional
+	// +kubebuilder:validation:MaxItems=3
+	// +listType=set
+	Allow []PathForm `json:"allow,omitempty"`
+}
+
+// PathForm is a form of a path that servers read in two ways. EncodedSlash: %2F is
+// a part of a segment, or a slash. EmptySegment: // is an empty segment, or one
+// slash. EncodedPercent: %25 before two hexadecimal digits is a percent sign, or
+// they are decoded once more. A path may need more than one: %2F%2F needs
+// EncodedSlash and EmptySegment.
+//
+// +kubebuilder:validation:Enum=EncodedSlash;EmptySegment;EncodedPercent
+type PathForm string
+
+// Values of PathForm.
+const (
+	PathFormEncodedSlash   PathForm = "EncodedSlash"
+	PathFormEmptySegment   PathForm = "EmptySegment"
+	PathFormEncodedPercent PathForm = "EncodedPercent"
+)
 
 // Precedence says whether policies of routes replace a Gateway's.
 //

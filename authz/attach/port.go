@@ -136,23 +136,41 @@ type Served struct {
 	Cause string
 	// Late says that the request's time ended first. Rules is of no use then.
 	Late bool
+
+	// Groups are what Respelled finds: the rules of each port that are the best ones
+	// for a server which ignores letter case, where the rule that serves the request
+	// is not one of them.
+	Groups    [][]ServingRule
+	respelled bool
 }
 
 // Serve finds the rules that may serve a request, on any port of any Gateway.
 func (a *Attachments) Serve(host string, v match.View) Served {
 	var s Served
+	a.serve(&s, host, v)
+	return s
+}
+
+// Respelled is Serve for a server that takes paths which differ in letter case, or
+// in the final slash of an Exact path, for one: see [match.Index.Respelled].
+func (a *Attachments) Respelled(host string, v match.View) Served {
+	s := Served{respelled: true}
+	a.serve(&s, host, v)
+	return s
+}
+
+func (a *Attachments) serve(s *Served, host string, v match.View) {
 	for _, p := range a.portsOf(host) {
 		for _, b := range p.behaviours {
 			if b.when != nil && !b.when(v) {
 				continue
 			}
-			p.serve(b, &s, host, v)
+			p.serve(b, s, host, v)
 			if s.Cause != "" || s.Late {
-				return s
+				return
 			}
 		}
 	}
-	return s
 }
 
 func (p *port) serve(b *behaviour, s *Served, host string, v match.View) {

@@ -222,6 +222,10 @@ func (t *table) forget() {
 
 // serve adds the rules that win in any order.
 func (t *table) serve(s *Served, host string, v match.View) {
+	if s.respelled {
+		t.respelled(s, host, v)
+		return
+	}
 	t.win(s, host, v)
 	t.unindexed.serve(s, host)
 	if c, _ := match.Closest(t.contested, host); c != nil {
@@ -252,4 +256,39 @@ func (t *table) win(s *Served, host string, v match.View) (won bool) {
 		}
 	}
 	return won
+}
+
+// respelled adds the rules that win in each order without regard to letter case,
+// where these are others.
+func (t *table) respelled(s *Served, host string, v match.View) {
+	for _, index := range t.orders {
+		s.group(t.from, index, host, v)
+	}
+	c, _ := match.Closest(t.contested, host)
+	if c == nil {
+		return
+	}
+	for _, level := range c.levels {
+		level.respelled(s, host, v)
+		if level.win(&Served{}, host, v) {
+			break
+		}
+	}
+	for _, r := range c.regexes {
+		s.group([]origin{r.of}, r.index, host, v)
+	}
+}
+
+// group adds the rules of one index.
+func (s *Served) group(from []origin, index *match.Index, host string, v match.View) {
+	best, late := index.Respelled(host, v)
+	s.Late = s.Late || late
+	if len(best) == 0 {
+		return
+	}
+	var group Served
+	for _, c := range best {
+		group.add(from[c.Entry()], host)
+	}
+	s.Groups = append(s.Groups, group.Rules)
 }

@@ -25,15 +25,14 @@ func (s *Snapshot) findAttached(r *authz.Request, view match.View, trace *authz.
 		return f
 	}
 	var namespaces []string // of every reading
-	f, agree := match.EveryReading(r.RawPath, func(path string) (found, bool) {
+	f, agree := match.EveryReading(view.Path, func(path string) (found, bool) {
 		view.Path = path
 		f := s.findServed(r, view, trace)
 		namespaces = union(namespaces, f.namespaces)
 		return f, f.outcome == answered
 	}, found.same)
 	if !agree {
-		refused(trace, "the path can be read in two ways that lead to different policies")
-		return ambiguousRequest("path")
+		return twoReadings(trace)
 	}
 	f.namespaces = namespaces
 	return f

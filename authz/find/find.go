@@ -91,9 +91,39 @@ func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trac
 // find returns what decides a request. Its outcome is never nobody.
 func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trace) found {
 	if name, named := r.ContextExtensions[ContextPolicy]; named {
-		return s.named(r, name, trace)
+		f := s.named(r, name, trace)
+		if f.outcome != answered && !s.admits(f, r) {
+			return notAdmitted(r, trace)
+		}
+		return f
 	}
-	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, Ctx: ctx}
+	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, ExactCase: s.options.ExactCase, Ctx: ctx}
+	f := s.byPath(r, view, trace)
+	if f.outcome == answered {
+		return f
+	}
+	other := s.elsewhere(r, view, f)
+	switch {
+	case other.outcome == answered:
+		refused(trace, other.answer.Detail)
+		return other
+	case f.outcome != nobody && !other.same(f):
+		return twoReadings(trace)
+	case f.outcome != nobody:
+		return f
+	}
+	s.none(trace, r, view, f)
+	if s.options.AllowUnmatched && !s.closed && !s.guards(r, f) {
+		if !other.same(f) {
+			return twoReadings(trace)
+		}
+		return answerWith(policy.Unmatched(r, policy.Host{Shared: s.reserved.unmatched(r, f.namespaces), TrustForwarded: s.options.TrustForwarded}))
+	}
+	return answerWith(policy.NoPolicy())
+}
+
+// byPath finds what decides a request with a path.
+func (s *Snapshot) byPath(r *authz.Request, view match.View, trace *authz.Trace) found {
 	var f found
 	if s.hasRoutes {
 		f = s.findAttached(r, view, trace)
@@ -108,11 +138,12 @@ func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trac
 		refused(trace, "host "+r.Host+" is not its namespace's")
 		return hostDisputed()
 	}
-	s.none(trace, r, view, f)
-	if s.options.AllowUnmatched && !s.closed && !s.guards(r, f) {
-		return answerWith(policy.Unmatched(r, policy.Host{Shared: s.reserved.unmatched(r, f.namespaces), TrustForwarded: s.options.TrustForwarded}))
-	}
-	return answerWith(policy.NoPolicy())
+	return f
+}
+
+func twoReadings(trace *authz.Trace) found {
+	refused(trace, "the path can be read in two ways that lead to different policies")
+	return ambiguousRequest("path")
 }
 
 // guards says whether a policy is meant to guard a request that none decides.

@@ -22,6 +22,9 @@ type Options struct {
 	// TrustForwarded leaves the headers in a request that say of its host, path or
 	// method otherwise than it does, as x-forwarded-host.
 	TrustForwarded bool
+	// ExactCase: no server behind the proxy takes paths that differ in letter case
+	// for one.
+	ExactCase bool
 	// ContextPolicy reads the context extension also without OneTenant: where
 	// no tenant writes the configuration of proxies.
 	ContextPolicy bool

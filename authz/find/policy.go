@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 )
@@ -28,6 +29,8 @@ type Policy struct {
 	// TargetRefs and Precedence are those of its spec.
 	TargetRefs []v1alpha1.TargetReference
 	Precedence v1alpha1.Precedence
+	// Paths are the forms of a path that the policy admits.
+	Paths authz.PathForms
 	// Invalid policies answer 503 on their routes.
 	Invalid bool
 	// Over says which bound of its namespace the policy is over; "" is none. Update

@@ -31,6 +31,7 @@ type checkFlags struct {
 	network, explain  bool
 	unmatched, source string
 	trustForwarded    bool
+	pathCase          string
 	egress            egressFlags
 	compile           compileFlags
 	cluster           checkedCluster
@@ -77,6 +78,7 @@ cannot be decided (what would be answered 503).`,
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "as for serve: deny, or allow-unauthenticated")
 	trustForwardedFlag(cmd, &f.trustForwarded)
+	pathCaseFlag(cmd, &f.pathCase)
 	flags.StringVar(&f.source, "source", "127.0.0.1", "the IP address of the caller")
 	f.egress.register(cmd)
 	f.compile.register(cmd)
@@ -116,6 +118,9 @@ func (f *checkFlags) together() error {
 func (f *checkFlags) check(cmd *cobra.Command, target string) error {
 	if f.output != "text" && f.output != "json" {
 		return usage("-o %q: expected text or json", f.output)
+	}
+	if _, err := exactCase(f.pathCase); err != nil {
+		return err
 	}
 	if f.unmatched != "deny" && f.unmatched != "allow-unauthenticated" {
 		return usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
@@ -166,6 +171,7 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 		return authz.Decision{}, nil, err
 	}
 	options.AllowUnmatched, options.TrustForwarded = f.unmatched == "allow-unauthenticated", f.trustForwarded
+	options.ExactCase = f.pathCase == "exact"
 	options.OneTenant = options.OneTenant && !f.cluster.given()
 	kernel := engine.New(dependencies(keys, nil, nil), options)
 	defer kernel.Close()

@@ -17,6 +17,7 @@ type serveFlags struct {
 	trustNetwork                          bool
 	unmatched                             string
 	trustForwarded                        bool
+	pathCase                              string
 	gatewayClasses                        []string
 	egress                                egressFlags
 	logFormat, logLevel                   string
@@ -71,6 +72,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", `address of /metrics, /healthz and /readyz; "" turns it off`)
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "what becomes of requests that no policy claims: deny, or allow-unauthenticated")
 	trustForwardedFlag(cmd, &f.trustForwarded)
+	pathCaseFlag(cmd, &f.pathCase)
 	flags.StringSliceVar(&f.gatewayClasses, "gateway-classes", nil, "GatewayClasses whose Gateways count; default those that their controller accepted, from files all (repeatable)")
 	f.egress.register(cmd)
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
@@ -106,11 +108,29 @@ func trustForwardedFlag(cmd *cobra.Command, value *bool) {
 		"a proxy before Envoy writes x-forwarded-host and its like; else they are removed where they say otherwise than the request")
 }
 
+func pathCaseFlag(cmd *cobra.Command, value *string) {
+	defer oneOf(cmd, "path-case", "fold", "exact")
+	cmd.Flags().StringVar(value, "path-case", "fold",
+		"fold: a path that leads to another policy without regard to letter case is 400; exact: no upstream takes such paths for one")
+}
+
+// exactCase reads --path-case.
+func exactCase(value string) (bool, error) {
+	if value != "fold" && value != "exact" {
+		return false, usage("--path-case %q: expected fold or exact", value)
+	}
+	return value == "exact", nil
+}
+
 // options checks the flags that the engine takes.
 func (f *serveFlags) options() (engine.Options, error) {
 	options := engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: f.policies != "", GatewayClasses: f.gatewayClasses, TrustForwarded: f.trustForwarded}
 	if !options.AllowUnmatched && f.unmatched != "deny" {
 		return engine.Options{}, usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
+	}
+	var err error
+	if options.ExactCase, err = exactCase(f.pathCase); err != nil {
+		return engine.Options{}, err
 	}
 	if err := gatewayClassNames(f.gatewayClasses); err != nil {
 		return engine.Options{}, err

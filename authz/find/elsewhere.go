@@ -1,0 +1,125 @@
+package find
+
+import (
+	"slices"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/policy"
+)
+
+// elsewhere finds what decides a request in the eyes of servers that read its path
+// otherwise: in another letter case, with or without a final slash, and in the forms
+// that the policy found admits. It returns f itself where all of them find that.
+func (s *Snapshot) elsewhere(r *authz.Request, view match.View, f found) found {
+	if !s.admits(f, r) {
+		return notAdmitted(r, nil)
+	}
+	for _, path := range r.PathReadings {
+		view.Path = path
+		if other := s.byPath(r, view, nil); !other.same(f) {
+			return other
+		}
+	}
+	other := s.respelledIn(r, view, r.RawPath, f)
+	for _, path := range r.PathReadings {
+		if !other.same(f) {
+			break
+		}
+		other = s.respelledIn(r, view, path, f)
+	}
+	return other
+}
+
+// respelledIn is respelled for a path and each of its variants.
+func (s *Snapshot) respelledIn(r *authz.Request, view match.View, path string, f found) found {
+	view.Path = path
+	if other := s.respelled(r, view, f); !other.same(f) {
+		return other
+	}
+	for _, view.Path = range match.Variants(path) {
+		if other := s.respelled(r, view, f); !other.same(f) {
+			return other
+		}
+	}
+	return f
+}
+
+// admits says whether what was found admits the forms of the path.
+func (s *Snapshot) admits(f found, r *authz.Request) bool {
+	return r.PathForms == 0 || f.outcome == policyFound && r.PathForms&^s.policies[f.policy].Paths == 0
+}
+
+func notAdmitted(r *authz.Request, trace *authz.Trace) found {
+	refused(trace, "the path needs `paths.allow: ["+r.PathForms.Names()+"]` of the policy that decides")
+	return answerWith(policy.BadRequest(r.PathForms.Refused()))
+}
+
+// respelled finds what decides a request in the eyes of a server to which letter
+// case does not matter, for one reading of its path.
+func (s *Snapshot) respelled(r *authz.Request, v match.View, f found) found {
+	if !s.hasRoutes {
+		return s.amongBest(s.index, r.Host, v, f)
+	}
+	served := s.attached.Respelled(r.Host, v)
+	if served.Late {
+		return tooLate()
+	}
+	for _, group := range served.Groups {
+		if other := s.ofGroup(group, r.Host, v, f); !other.same(f) {
+			return other
+		}
+	}
+	if !f.served {
+		return s.amongBest(s.index, r.Host, v, f)
+	}
+	for _, ns := range f.namespaces {
+		if index := s.namespaceIndex[ns]; index != nil {
+			if other := s.amongBest(index, r.Host, v, f); !other.same(f) && s.byNamespace(r, v, f, ns) {
+				return other
+			}
+		}
+	}
+	return f
+}
+
+// byNamespace says whether the `routes` of a namespace decide the request, and no
+// target.
+func (s *Snapshot) byNamespace(r *authz.Request, v match.View, f found, ns string) bool {
+	return s.inNamespace(ns, r.Host, v, (*match.Index).Lookup).same(f)
+}
+
+// ofGroup is f if one of the rules leads to it, else what the first leads to.
+func (s *Snapshot) ofGroup(group []attach.ServingRule, host string, v match.View, f found) found {
+	first := f
+	for i, rule := range group {
+		other := s.resolve([]attach.ServingRule{rule}, host, v, (*match.Index).Lookup)
+		if other.same(f) {
+			return f
+		}
+		if i == 0 {
+			first = other
+		}
+	}
+	return first
+}
+
+// amongBest is f if it is one of the best of an index, else the best.
+func (s *Snapshot) amongBest(index *match.Index, host string, v match.View, f found) found {
+	best, late := index.Respelled(host, v)
+	switch {
+	case late:
+		return tooLate()
+	case len(best) == 0, f.outcome != nobody && slices.ContainsFunc(best, func(c *match.Candidate) bool { return ofOwner(c).same(f) }):
+		return f
+	}
+	return ofOwner(best[0])
+}
+
+func ofOwner(c *match.Candidate) found {
+	if c.Owner() == disputedOwner {
+		return hostDisputed()
+	}
+	return decidedBy(c.Owner())
+}
