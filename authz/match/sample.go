@@ -116,7 +116,9 @@ func samplePaths(m *gatewayv1.HTTPPathMatch, n int) []string {
 		return []string{text}
 	case gatewayv1.PathMatchPathPrefix:
 	}
-	return []string{strings.TrimSuffix(value, "/") + "/" + sampleName, value}
+	// Two, since a regular expression may have the one by its first letter.
+	below := strings.TrimSuffix(value, "/") + "/"
+	return []string{below + sampleName, below + "0-" + sampleName, value}
 }
 
 // sampleValue is a value of a header or query parameter.

@@ -41,6 +41,16 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 			Detail: "this version of agentauth does not know the field, which may be a restriction; upgrade agentauth to that of the CRD, or remove the field"})
 	}
 	f.attachment(at, spec)
+	if spec.Paths != nil {
+		allow := at.Child("paths", "allow")
+		f.count(allow, len(spec.Paths.Allow), 0, 3)
+		for i, form := range upTo(spec.Paths.Allow, 3) {
+			oneOf(f, allow.Index(i), form, v1alpha1.PathFormEncodedSlash, v1alpha1.PathFormEmptySegment, v1alpha1.PathFormEncodedPercent)
+		}
+		unique(upTo(spec.Paths.Allow, 3), func(form v1alpha1.PathForm) string { return string(form) }, func(i int, form string) {
+			f.add(field.ErrorTypeDuplicate, allow.Index(i), "expected every value once, got %s twice", brief(form))
+		})
+	}
 	f.methods(at.Child("authentication", "methods"), spec.Authentication.Methods)
 	if spec.Authorization != nil {
 		f.authorization(at.Child("authorization"), spec.Authorization)

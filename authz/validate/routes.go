@@ -91,6 +91,9 @@ func (f *findings) match(at *field.Path, m gatewayv1.HTTPRouteMatch) {
 	for _, p := range match.Check(match.Entry{Hostname: "*", Match: m}) {
 		f.invalid(at.Child(strings.TrimPrefix(p.Field, "match.")), "%s", cut(p.Message, 480))
 	}
+	if p := m.Path; p != nil && p.Type != nil && *p.Type == gatewayv1.PathMatchRegularExpression && p.Value != nil && match.MatchesEveryPath(*p.Value) {
+		f.invalid(at.Child("path", "value"), "expected an expression that some path does not match, got %q: every other path would be decided by it, for expressions go before prefixes; write `type: PathPrefix, value: /`", cut(*p.Value, 100))
+	}
 	unique(m.Headers, func(h gatewayv1.HTTPHeaderMatch) string { return string(h.Name) },
 		func(i int, name string) { f.duplicateName(at.Child("headers").Index(i), name) })
 	unique(m.QueryParams, func(q gatewayv1.HTTPQueryParamMatch) string { return string(q.Name) },

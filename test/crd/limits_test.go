@@ -49,6 +49,11 @@ var limits = []limit{
 		s.Routes, s.TargetRefs = nil, []v1alpha1.TargetReference{target("a")}
 		s.TargetRefs[0].SectionName = letters(n)
 	}},
+	{"spec.paths.allow", 3, func(s *v1alpha1.PolicySpec, n int) {
+		s.Paths = &v1alpha1.Paths{Allow: many(n, func(i int) v1alpha1.PathForm {
+			return []v1alpha1.PathForm{v1alpha1.PathFormEncodedSlash, v1alpha1.PathFormEmptySegment, v1alpha1.PathFormEncodedPercent, "Another"}[i]
+		})}
+	}},
 	{"spec.routes[0].hostnames", 16, func(s *v1alpha1.PolicySpec, n int) {
 		s.Routes[0].Hostnames = many(n, func(i int) v1alpha1.Hostname { return v1alpha1.Hostname(numbered("h")(i)) })
 	}},
