@@ -109,9 +109,9 @@ func trustForwardedFlag(cmd *cobra.Command, value *bool) {
 }
 
 func pathCaseFlag(cmd *cobra.Command, value *string) {
-	defer oneOf(cmd, "path-case", "fold", "exact")
 	cmd.Flags().StringVar(value, "path-case", "fold",
 		"fold: a path that leads to another policy without regard to letter case is 400; exact: no upstream takes such paths for one")
+	oneOf(cmd, "path-case", "fold", "exact")
 }
 
 // exactCase reads --path-case.

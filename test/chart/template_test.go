@@ -33,6 +33,7 @@ watchNamespaces: [shop, bank]
 hostnames: {shop: ["*.shop.example.com", shop.example.com], bank: ["*"]}
 gatewayClasses: [envoy, gateways.example.com]
 unmatched: allow-unauthenticated
+pathCase: exact
 trustContextPolicy: true
 trustForwardedHeaders: true
 maxConfigAge: 1h30m
@@ -92,6 +93,7 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "serviceMonitor: {enabled: true}":                                                              "networkPolicy.metricsNamespaces: expected",
 		trusting + "serviceAccount: {create: false}":                                                              "serviceAccount.name: expected",
 		trusting + "unmatched: allow":                                                                             "unmatched",
+		trusting + "pathCase: lower":                                                                              "pathCase",
 		trusting + "log: {level: loud}":                                                                           "level",
 		trusting + "maxConfigAge: 5":                                                                              "maxConfigAge",
 		trusting + "hostnames: {shop: [UPPER.example.com]}":                                                       "hostnames",
@@ -198,7 +200,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{trusting, "Deployment", "", "spec.replicas", "2"},
 		{trusting, "Deployment", "", pod + "securityContext", "{runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}"},
 		{trusting, "Deployment", "", container + "securityContext", "{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}"},
-		{trusting, "Deployment", "", container + "args", "[serve, '--grpc-address=:9001', '--metrics-address=:8080', --trust-network, --unmatched=deny, --max-config-age=0s, --log-level=info, --log-format=json, --drain=10s]"},
+		{trusting, "Deployment", "", container + "args", "[serve, '--grpc-address=:9001', '--metrics-address=:8080', --trust-network, --unmatched=deny, --path-case=fold, --max-config-age=0s, --log-level=info, --log-format=json, --drain=10s]"},
 		{trusting, "Deployment", "", container + "image", "registry.example.com/agentauth:0.1.0"},
 		{trusting, "Deployment", "", pod + "topologySpreadConstraints.0.topologyKey", "kubernetes.io/hostname"},
 		{trusting, "Deployment", "", pod + "volumes", ""},
@@ -248,8 +250,8 @@ func TestWhatAValueRenders(t *testing.T) {
 
 		{trusting, "ValidatingWebhookConfiguration", "", "kind", ""},
 		{trusting, "Role", "agentauth-webhook", "kind", ""},
-		{withWebhook, "Deployment", "", container + "args.6", "'--webhook-address=:9443'"},
-		{withWebhook, "Deployment", "", container + "args.7", "--webhook-configuration=agentauth.agentauth-system"},
+		{withWebhook, "Deployment", "", container + "args.7", "'--webhook-address=:9443'"},
+		{withWebhook, "Deployment", "", container + "args.8", "--webhook-configuration=agentauth.agentauth-system"},
 		{withWebhook, "Deployment", "", container + "ports.2", "{name: webhook, containerPort: 9443}"},
 		{withWebhook, "Deployment", "", pod + "volumes", ""},
 		{withWebhook, "Service", "", "spec.ports.2", "{name: webhook, port: 443, targetPort: webhook, appProtocol: https}"},
@@ -281,7 +283,7 @@ func TestWhatAValueRenders(t *testing.T) {
 
 		{everything, "Deployment", "", container + "args", `[serve, '--grpc-address=:9001', '--metrics-address=:8080', --tls-cert=/etc/agentauth/door/tls.crt,
 			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com,
-			--unmatched=allow-unauthenticated, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
+			--unmatched=allow-unauthenticated, --path-case=exact, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
 			--hostnames=shop=shop.example.com, --gateway-classes=envoy, --gateway-classes=gateways.example.com, --trust-context-policy, --trust-forwarded-headers, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
 			'--egress-allow-cidr=fd00::/8', '--egress-proxy=http://proxy.example.com:3128', '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --log-level=debug, --log-format=text, --drain=20s, --egress-allow-cidr=192.0.2.0/24]`},
 		{everything, "Deployment", "", "metadata.labels.cost", "'42'"},
