@@ -80,15 +80,15 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	w.WriteHeader(http.StatusOK)
-	client, _, err := http.NewResponseController(w).Hijack()
+	client, early, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		upstream.Close()
 		return
 	}
+	_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
 	go func() {
 		defer upstream.Close()
-		_, _ = io.Copy(upstream, client)
+		_, _ = io.Copy(upstream, early) // what the server had read already comes first
 	}()
 	_, _ = io.Copy(client, upstream)
 	client.Close()

@@ -74,7 +74,7 @@ func TestTheStatusSaysHowManyKeysASelectorFound(t *testing.T) {
 }
 
 func TestASelectorThatSelectsNothingIsAWarning(t *testing.T) {
-	const says = "spec.authentication.methods[0].apiKey.selector: "
+	const says = "spec.authentication.methods[0].apiKey.selector: SelectsNothing: "
 	use := v1alpha1.LabelUse
 	none := func(o *Object) *Object { delete(o.Labels, use); return o }
 	for name, c := range map[string]struct {
@@ -153,7 +153,7 @@ func TestAKeyThatEndedIsTold(t *testing.T) {
 		return reports[0]
 	}
 	r := compile()
-	if got := lintOf(r, authz.KeyEnded); !strings.Contains(got, "(Secret shop/r, entry key-0): the key ended at") || strings.Contains(got, "key-1") {
+	if got := lintOf(r, authz.KeyEnded); !strings.Contains(got, "(Secret shop/r, entry key-0): KeyEnded: the key ended at") || strings.Contains(got, "key-1") {
 		t.Errorf("at first: got %q", got)
 	}
 	before := e.current.Load().policies[0]

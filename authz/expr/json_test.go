@@ -2,6 +2,7 @@ package expr
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,7 +38,7 @@ func TestWhatIsNoJSONIsRefused(t *testing.T) {
 		}
 	}
 	in := input(t)
-	in.Identity.Claims["long"], in.Identity.Claims["many"] = strings.Repeat("x", MaxJSON), make([]any, 3000)
+	in.Identity.Claims["long"], in.Identity.Claims["many"] = strings.Repeat("x", MaxJSON), slices.Repeat([]any{strings.Repeat("x", 100)}, 200)
 	deep := any("x")
 	for range maxJSONDepth + 1 {
 		deep = []any{deep}

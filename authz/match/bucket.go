@@ -2,7 +2,7 @@ package match
 
 import (
 	"cmp"
-	"net/http"
+
 	"slices"
 )
 
@@ -16,20 +16,22 @@ type bucket struct {
 	head map[*Candidate]bool
 }
 
+const methodGet, methodHead = "GET", "HEAD"
+
 // serves says whether a candidate is for requests with a method.
 func (b *bucket) serves(c *Candidate, method string) bool {
-	return c.method == "" || c.method == method || method == http.MethodHead && b.head[c]
+	return c.method == "" || c.method == method || method == methodHead && b.head[c]
 }
 
 // setHead finds the candidates for GET that no otherwise equal one for HEAD is
 // beside.
 func (b *bucket) setHead(winners map[string]*Candidate, opts Options) {
 	for _, c := range b.live {
-		if c.method != http.MethodGet {
+		if c.method != methodGet {
 			continue
 		}
 		head := *c
-		head.method = http.MethodHead
+		head.method = methodHead
 		if winners == nil || winners[string(head.appendKey(nil, opts))] == nil {
 			if b.head == nil {
 				b.head = map[*Candidate]bool{}

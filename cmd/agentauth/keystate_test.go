@@ -48,7 +48,7 @@ func TestServeSaysThatAProviderCannotBeReachedAndThatItCanAgain(t *testing.T) {
 	}))
 	defer provider.Close()
 	log := &logged{}
-	f := &serveFlags{policies: t.TempDir(), unmatched: "deny", egress: egressFlags{allowHTTP: true, cidrs: []string{"127.0.0.0/8"}}}
+	f := &serveFlags{policies: t.TempDir(), unmatched: "deny", pathCase: "fold", egress: egressFlags{allowHTTP: true, cidrs: []string{"127.0.0.0/8"}}}
 	f.cluster.given = func() []string { return nil }
 	s, err := f.service(slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {

@@ -41,7 +41,7 @@ func TestValidateWarnsOfURLsThatAreNotFetchedWithItsFlags(t *testing.T) {
 		flags []string
 		want  string // in the warning; "" for none
 	}{
-		{"issuer: http://idp.example.com", nil, "policy.yaml:11: warning: AgentAuthPolicy shop/orders: spec.authentication.methods[0].jwt.issuer: no keys can be fetched: an http URL: use https, or let the operator allow it with --egress-allow-http"},
+		{"issuer: http://idp.example.com", nil, "policy.yaml:11: warning: AgentAuthPolicy shop/orders: spec.authentication.methods[0].jwt.issuer: EgressRefused: no keys can be fetched: an http URL: use https, or let the operator allow it with --egress-allow-http"},
 		{"issuer: http://idp.example.com", []string{"--egress-allow-http"}, ""},
 		{"issuer: https://10.1.2.3", nil, "address 10.1.2.3 is private and not dialled"},
 		{"issuer: https://10.1.2.3", []string{"--egress-allow-cidr=10.0.0.0/8"}, ""},
@@ -54,7 +54,7 @@ func TestValidateWarnsOfURLsThatAreNotFetchedWithItsFlags(t *testing.T) {
 		{"issuer: https://localhost", []string{"--egress-allow-cidr=127.0.0.0/8"}, ""},
 		{"issuer: https://localhost", []string{"--egress-allow-cidr=::1/128"}, ""},
 		{"issuer: https://idp.example.com", nil, ""},
-		{"issuer: https://idp.example.com\n        jwks: {uri: 'http://idp.example.com/keys'}", nil, "jwt.jwks.uri: no keys can be fetched: an http URL"},
+		{"issuer: https://idp.example.com\n        jwks: {uri: 'http://idp.example.com/keys'}", nil, "jwt.jwks.uri: EgressRefused: no keys can be fetched: an http URL"},
 	} {
 		code, out := validated(t, c.jwt, c.flags...)
 		if code != 0 || !strings.Contains(out, c.want) || c.want == "" && strings.Contains(out, "warning") {
@@ -109,7 +109,7 @@ func TestValidateFetchesWhatPoliciesNameIfItMay(t *testing.T) {
 		}
 	}
 	code, out := validated(t, "issuer: "+s.URL+"/good", "--network")
-	if code != 0 || strings.Count(out, "warning") != 1 || !strings.Contains(out, "--egress-allow-http") {
+	if code != 0 || strings.Count(out, "warning: ") != 1 || !strings.Contains(out, "--egress-allow-http") {
 		t.Errorf("what the flags do not admit is told once, got %d:\n%s", code, out)
 	}
 }
