@@ -148,7 +148,6 @@ func TestNobodyReachesWhatIsGuardedByAnotherReading(t *testing.T) {
 		"a header, and another value after":   get("/", "x-tenant: victim", "x-tenant: other"),
 		"a header, and another value before":  get("/", "x-tenant: other", "x-tenant: victim"),
 		"a header twice":                      get("/", "x-tenant: victim", "x-tenant: victim"),
-		"a header with a comma":               get("/", "x-tenant: victim, other"),
 		"another host by x-forwarded-host":    get("/", "x-forwarded-host: admin.readings.test"),
 		"the same in other letters":           get("/", "X_Forwarded_Host: admin.readings.test", "X-FORWARDED-HOST: admin.readings.test"),
 		"another host in a list":              get("/", "x-forwarded-host: admin.readings.test, readings.test"),
