@@ -15,7 +15,8 @@ func ownersDetail(d *authz.Decision, steps []authz.Step) string {
 		return d.Detail
 	}
 	for _, s := range slices.Backward(steps) {
-		beside := s.Stage == authz.StageAuthenticate && s.Name != "" && s.Name != d.Method
+		unknown := s.Outcome == authz.StepNotMine && d.Reason == authz.UnknownCredential
+		beside := s.Stage == authz.StageAuthenticate && s.Name != "" && s.Name != d.Method && !unknown
 		switch {
 		case s.Came == "" || beside:
 		case strings.Contains(d.Detail, s.Came):
