@@ -93,8 +93,9 @@ func (p Problem) Text() string {
 // the policy refers to, and not of the policy itself.
 func (p Problem) OfReferences() bool {
 	switch p.Lint {
-	case SelectsNothing, NotAKey, KeyEnded, KeysUnreachable, EgressRefused:
+	case SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused:
 		return true
+	default:
+		return p.Ref != "" || p.Severity == Unresolved
 	}
-	return p.Ref != "" || p.Severity == Unresolved
 }

@@ -73,8 +73,8 @@ func (r *Request) repeated(name string, f fields) bool {
 type form uint8
 
 const (
-	// single fields have no comma of their own: one can only come from joining.
-	single form = iota
+	// Zero: fields that have no comma of their own, so that one comes from joining only.
+	_ form = iota
 	// list fields are lists by their definition: several fields are one longer
 	// list, and everybody joins them (RFC 9110 5.3).
 	list

@@ -146,6 +146,7 @@ func isJSON(t *cel.Type) bool {
 	case types.MapKind:
 		key := t.Parameters()[0].Kind()
 		return (key == types.StringKind || key == types.DynKind || key == types.TypeParamKind) && isJSON(t.Parameters()[1])
+	default:
+		return false
 	}
-	return false
 }

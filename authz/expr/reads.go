@@ -53,10 +53,10 @@ func reads(e ast.Expr) (out []read) {
 			}
 		}
 		if path[0] == requestName {
-			switch {
-			case path[1] == "body":
+			switch path[1] {
+			case "body":
 				return
-			case path[1] == "headers" || path[1] == "query":
+			case "headers", "query":
 				if len(path) != 3 {
 					return
 				}

@@ -122,6 +122,7 @@ func describe(h holder) string {
 		path = "exactly " + path
 	case gatewayv1.PathMatchRegularExpression:
 		path = "paths like " + path
+	case gatewayv1.PathMatchPathPrefix:
 	}
 	if m.Method != nil {
 		path = string(*m.Method) + " " + path

@@ -85,6 +85,7 @@ func (a *automaton) closure(from []uint32, holds syntax.EmptyOp) []uint32 {
 			if syntax.EmptyOp(i.Arg)&^holds == 0 {
 				todo = append(todo, i.Out)
 			}
+		default: // it takes a character, or is an end
 		}
 	}
 	slices.Sort(out)
@@ -101,6 +102,7 @@ func (a *automaton) step(state []uint32, c rune) []uint32 {
 			if i.MatchRune(c) {
 				next = append(next, i.Out)
 			}
+		default:
 		}
 	}
 	return a.closure(next, 0)

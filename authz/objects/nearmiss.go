@@ -90,6 +90,8 @@ func (s *shelf) spaces() map[string]*namespace {
 	return s.namespaces
 }
 
-// Namespace and Labels are those that the selector selects by.
-func (s Selection) Namespace() string                      { return s.namespace }
+// Namespace is the one that the selector selects in.
+func (s Selection) Namespace() string { return s.namespace }
+
+// Labels are those that the selector selects by.
 func (s Selection) Labels() map[string]v1alpha1.LabelValue { return s.labels }

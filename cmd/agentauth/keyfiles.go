@@ -205,7 +205,7 @@ func replaceFile(path string, before, after []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // it is renamed, or of no use
 	_, err = tmp.Write(after)
 	for _, then := range []func() error{func() error { return tmp.Chmod(info.Mode().Perm()) }, tmp.Sync, tmp.Close} {
 		if e := then(); err == nil {

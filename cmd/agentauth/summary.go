@@ -133,7 +133,7 @@ func hasTarget(tree *manifest.Tree, p authz.Problem) bool {
 	for _, policy := range tree.Input.Policies {
 		if p.Object == fmt.Sprintf("%s %s/%s", v1alpha1.Kind, policy.Namespace, policy.Name) && err == nil && i < len(policy.Spec.TargetRefs) {
 			target := policy.Spec.TargetRefs[i]
-			return tree.Locate(string(target.Kind), policy.Namespace, string(target.Name), "").File != ""
+			return tree.Locate(string(target.Kind), policy.Namespace, target.Name, "").File != ""
 		}
 	}
 	return true
