@@ -227,8 +227,10 @@ func character(s string) (r rune, n int, encoded bool) {
 	return r, 3 * n, true
 }
 
-// foldRune is the same for all characters that are one without regard to case.
+// foldRune is the same for all characters that are one without regard to case, also
+// by way of capitals: some servers compare those, and a dotless i has the capital I.
 func foldRune(r rune) rune {
+	r = unicode.ToLower(unicode.ToUpper(r))
 	least := r
 	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
 		least = min(least, f)
