@@ -33,7 +33,7 @@ func (h *host) respelled(v View, opts Options) (best []*Candidate, late bool) {
 		v.folded, levels = fold(v.Path), h.folded
 	}
 	for list := range levels(&v) {
-		if best, late = h.best(&v, list, opts); late {
+		if best, late = h.best(&v, list, r.found, opts); late {
 			return nil, true
 		}
 		if best != nil {
@@ -58,12 +58,28 @@ func (h *host) spelled(path string, exactCase bool) bool {
 	return len(h.odd) == 0 && len(h.oddPrefix) == 0 && h.cased == 0 && !folds(path)
 }
 
+// maxEquals is how many entries of one specificity are looked at: a host may have
+// thousands of spellings of one path. Beyond that only the entry that Lookup found
+// counts.
+const maxEquals = 64
+
 // best are the first of some buckets that match, all whose conditions are of one
-// specificity.
-func (h *host) best(v *View, list []bucket, opts Options) (best []*Candidate, late bool) {
+// specificity. found is what Lookup found.
+func (h *host) best(v *View, list []bucket, found *Candidate, opts Options) (best []*Candidate, late bool) {
 	regex := false
 	for _, b := range list {
+		var first *Candidate
+		equals := 0
 		for _, c := range b.live {
+			if first != nil && (regex && opts.ofPolicies() || opts.rank(regex)(first, c) != 0) {
+				break
+			}
+			if equals == maxEquals {
+				if slices.Contains(b.live, found) && opts.rank(regex)(first, found) == 0 {
+					best = append(best, found)
+				}
+				break
+			}
 			if c.asks && v.Ctx != nil && v.Ctx.Err() != nil {
 				return nil, true
 			}
@@ -72,16 +88,17 @@ func (h *host) best(v *View, list []bucket, opts Options) (best []*Candidate, la
 			if v.late {
 				return nil, true
 			}
-			if verdict != no {
-				best, regex = append(best, c), c.path.regex != nil
+			if verdict == no {
+				continue
 			}
+			if first == nil {
+				first, regex = c, c.path.regex != nil
+			}
+			best, equals = append(best, c), equals+1
 		}
 	}
 	if len(best) < 2 {
 		return best, false
-	}
-	if regex && opts.ofPolicies() {
-		return best[:1], false
 	}
 	rank := opts.rank(regex)
 	slices.SortStableFunc(best, rank)
@@ -106,7 +123,7 @@ func (h *host) slashed(v *View) func(yield func([]bucket) bool) {
 func (h *host) folded(v *View) func(yield func([]bucket) bool) {
 	path := v.folded
 	return func(yield func([]bucket) bool) {
-		if len(h.exact) > 0 && !yield(spellings(h.exact, h.odd, withoutSlash(path))) {
+		if len(h.exact) > 0 && !yield([]bucket{h.odd.bucket(h.exact, withoutSlash(path))}) {
 			return
 		}
 		if h.early && !yield([]bucket{h.regex}) {
@@ -114,7 +131,7 @@ func (h *host) folded(v *View) func(yield func([]bucket) bool) {
 		}
 		for n := min(len(path), max(len(h.lengths), len(h.oddLengths))-1); n > 0; n-- {
 			if at(h.lengths, n)+at(h.oddLengths, n) > 0 && (n == len(path) || path[n] == '/') &&
-				!yield(spellings(h.prefix, h.oddPrefix, path[:n])) {
+				!yield([]bucket{h.oddPrefix.bucket(h.prefix, path[:n])}) {
 				return
 			}
 		}
@@ -130,37 +147,6 @@ func at(list []int, n int) int {
 		return list[n]
 	}
 	return 0
-}
-
-// spellings are the buckets of all paths that fold to one.
-func spellings(buckets map[string]bucket, odd map[string][]string, folded string) []bucket {
-	out := make([]bucket, 0, 1+len(odd[folded]))
-	if b, ok := buckets[folded]; ok {
-		out = append(out, b)
-	}
-	for _, path := range odd[folded] {
-		out = append(out, buckets[path])
-	}
-	return out
-}
-
-// respell notes a path that came to a map of buckets, or went, if it is not spelled
-// as it folds.
-func respell(odd map[string][]string, folded, path string, came bool) map[string][]string {
-	if folded == path {
-		return odd
-	}
-	if odd == nil {
-		odd = map[string][]string{}
-	}
-	list := slices.DeleteFunc(slices.Clone(odd[folded]), func(p string) bool { return p == path })
-	if came {
-		list = append(list, path)
-	}
-	if odd[folded] = list; len(list) == 0 {
-		delete(odd, folded)
-	}
-	return odd
 }
 
 // withoutSlash cuts the final slash, but that of "/".

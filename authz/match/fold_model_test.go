@@ -172,3 +172,32 @@ func TestACharacterFoldsAsItsCapitalDoes(t *testing.T) {
 		}
 	}
 }
+
+// A tenant may have as many spellings of one path as it may have entries.
+func TestOfManySpellingsOfOnePathEachIsFound(t *testing.T) {
+	const bits = 12
+	lines := make([]string, 1<<bits)
+	for i := range lines {
+		name := []byte("/abcdefghijkl")
+		for bit := range bits {
+			if i>>bit&1 == 1 {
+				name[1+bit] -= 'a' - 'A'
+			}
+		}
+		lines[i] = strings.Repeat("1", 1+i%3) + " a.test exact:" + string(name)
+	}
+	lines[77] += " POST"
+	x := build(t, Options{}, lines...)
+	for i, line := range lines {
+		path := strings.TrimPrefix(strings.Fields(line)[2], "exact:")
+		for method, want := range map[string]bool{"GET": i == 77, "POST": i%3 != 77%3} {
+			best, _ := x.Respelled("a.test", View{Method: method, Path: path, Headers: headers{}})
+			if len(best) > maxEquals || len(best) > 0 != want {
+				t.Fatalf("%s %s: got %d others, wanted others: %v", method, path, len(best), want)
+			}
+		}
+	}
+	if best, _ := x.Respelled("a.test", View{Method: "GET", Path: "/ABCDEFGHIJKl/", Headers: headers{}}); len(best) != maxEquals {
+		t.Errorf("of a spelling that no entry has: got %d entries, want %d", len(best), maxEquals)
+	}
+}

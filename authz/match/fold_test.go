@@ -57,7 +57,7 @@ func TestWhereLetterCaseMattersAFinalSlashDoesNot(t *testing.T) {
 func TestAnEntryThatIsAmongTheBestIsNoOtherEntry(t *testing.T) {
 	x := build(t, Options{}, "0 a.test prefix:/Admin", "1 a.test prefix:/admin", "2 a.test exact:/x", "3 a.test exact:/X", "4 a.test exact:/X POST")
 	for line, want := range map[string]string{
-		"GET a.test/Admin": "", "GET a.test/admin": "", "GET a.test/ADMIN": "1 0",
+		"GET a.test/Admin": "", "GET a.test/admin": "", "GET a.test/ADMIN": "0 1",
 		"GET a.test/x": "", "GET a.test/X": "", "POST a.test/X": "", "POST a.test/x": "4",
 	} {
 		if got := respelled(t, x, line, false); got != want {

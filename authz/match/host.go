@@ -17,11 +17,14 @@ type host struct {
 	regex   bucket
 	early   bool // regex comes before prefixes
 
-	// odd and oddPrefix have the paths that are not spelled as they fold (and, if
-	// Exact, without a final slash), by what they fold to. oddLengths is as lengths.
-	odd, oddPrefix map[string][]string
+	// odd and oddPrefix have Exact paths, without a final slash, and prefixes. oddLengths
+	// is as lengths.
+	odd, oddPrefix spellings
 	oddLengths     []int
-	cased          int // how many regular expressions tell letter case apart
+	// changedExact and changedPrefix have what an update changed so far.
+	changedExact, changedPrefix map[string][]string
+
+	cased int // how many regular expressions tell letter case apart
 }
 
 func (h *host) clone() *host {
@@ -58,18 +61,14 @@ func (h *host) set(at place, b bucket) {
 		}
 	case 'e':
 		h.exact = setBucket(h.exact, at.path, b)
-		h.odd = respell(h.odd, withoutSlash(fold(at.path)), at.path, len(b.live) > 0)
+		h.changedExact = change(h.changedExact, withoutSlash(fold(at.path)), at.path)
 	case '/':
 		h.root = b
 	default:
 		n := len(h.prefix)
 		h.prefix = setBucket(h.prefix, at.path, b)
-		added := len(h.prefix) - n
-		h.lengths = count(h.lengths, len(at.path), added)
-		if folded := fold(at.path); folded != at.path {
-			h.oddPrefix = respell(h.oddPrefix, folded, at.path, len(b.live) > 0)
-			h.oddLengths = count(h.oddLengths, len(folded), added)
-		}
+		h.lengths = count(h.lengths, len(at.path), len(h.prefix)-n)
+		h.changedPrefix = change(h.changedPrefix, fold(at.path), at.path)
 	}
 }
 

@@ -48,6 +48,9 @@ func (x *Index) Update(remove, add []*Candidate) (*Index, []Loss) {
 	for _, e := range u.order {
 		u.apply(e)
 	}
+	for h := range u.own {
+		h.respell(x.opts)
+	}
 	slices.SortFunc(u.losses, func(a, b Loss) int { return older(a.Loser, b.Loser) })
 	return u.next, u.losses
 }

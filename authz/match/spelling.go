@@ -1,0 +1,76 @@
+package match
+
+import (
+	"maps"
+	"slices"
+)
+
+// spellings has the candidates of paths that fold to one, by what they fold to, where
+// some path is not spelled so.
+type spellings map[string]spelling
+
+type spelling struct {
+	odd []string // the paths that are not spelled as they fold, in order
+	all bucket   // the candidates of all spellings, in order of precedence
+}
+
+// bucket has the candidates of all paths that fold to one.
+func (s spellings) bucket(buckets map[string]bucket, folded string) bucket {
+	if odd, ok := s[folded]; ok {
+		return odd.all
+	}
+	return buckets[folded]
+}
+
+// renew makes the spellings of one folded path anew after a change of some paths.
+func (s spellings) renew(buckets map[string]bucket, folded string, changed []string, opts Options) spellings {
+	odd := slices.Concat(s[folded].odd, changed)
+	slices.Sort(odd)
+	odd = slices.DeleteFunc(slices.Compact(odd), func(path string) bool {
+		_, there := buckets[path]
+		return path == folded || !there
+	})
+	if len(odd) == 0 {
+		delete(s, folded)
+		return s
+	}
+	if s == nil {
+		s = spellings{}
+	}
+	next := spelling{odd: odd}
+	for _, path := range append([]string{folded}, odd...) {
+		b := buckets[path]
+		next.all.live = append(next.all.live, b.live...)
+		if next.all.head == nil {
+			next.all.head = maps.Clone(b.head)
+		} else {
+			maps.Copy(next.all.head, b.head)
+		}
+	}
+	slices.SortFunc(next.all.live, opts.precedence(false))
+	s[folded] = next
+	return s
+}
+
+// respell makes the spellings anew of all paths that an update changed. Each is made
+// once in an update, however many spellings it has.
+func (h *host) respell(opts Options) {
+	for folded, paths := range h.changedExact {
+		h.odd = h.odd.renew(h.exact, folded, paths, opts)
+	}
+	for folded, paths := range h.changedPrefix {
+		n := len(h.oddPrefix)
+		h.oddPrefix = h.oddPrefix.renew(h.prefix, folded, paths, opts)
+		h.oddLengths = count(h.oddLengths, len(folded), len(h.oddPrefix)-n)
+	}
+	h.changedExact, h.changedPrefix = nil, nil
+}
+
+// change notes a path whose spellings are to be made anew.
+func change(changed map[string][]string, folded, path string) map[string][]string {
+	if changed == nil {
+		changed = map[string][]string{}
+	}
+	changed[folded] = append(changed[folded], path)
+	return changed
+}
