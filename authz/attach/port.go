@@ -137,10 +137,10 @@ type Served struct {
 	// Late says that the request's time ended first. Rules is of no use then.
 	Late bool
 
-	// Groups are what Respelled finds: the rules of each port that are the best ones
+	// Groups are what Respelled finds: for each order that proxies have the best rules
 	// for a server which ignores letter case, where the rule that serves the request
-	// is not one of them.
-	Groups    [][]ServingRule
+	// is not one of them. Each is given on every listener where it may serve.
+	Groups    [][][]ServingRule
 	respelled bool
 }
 

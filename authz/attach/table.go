@@ -286,9 +286,11 @@ func (s *Served) group(from []origin, index *match.Index, host string, v match.V
 	if len(best) == 0 {
 		return
 	}
-	var group Served
+	var group [][]ServingRule
 	for _, c := range best {
-		group.add(from[c.Entry()], host)
+		var one Served
+		one.add(from[c.Entry()], host)
+		group = append(group, one.Rules)
 	}
-	s.Groups = append(s.Groups, group.Rules)
+	s.Groups = append(s.Groups, group)
 }

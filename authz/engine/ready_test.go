@@ -120,7 +120,7 @@ func TestAWarningOfTheSpecIsTheConditionAcceptedsAndOneOfKeysIsThatOfReferences(
 	for _, l := range authz.Lints() {
 		of := authz.Problem{Severity: authz.Warning, Lint: l}.OfReferences()
 		switch l {
-		case authz.SelectsNothing, authz.NotAKey, authz.KeyEnded, authz.KeysUnreachable, authz.EgressRefused:
+		case authz.SelectsNothing, authz.NotAKey, authz.OddAnnotation, authz.KeyEnded, authz.KeysUnreachable, authz.EgressRefused:
 			if !of {
 				t.Errorf("%s: expected ResolvedRefs", l)
 			}

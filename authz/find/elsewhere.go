@@ -76,7 +76,7 @@ func (s *Snapshot) respelled(r *authz.Request, v match.View, f found) found {
 	}
 	for _, ns := range f.namespaces {
 		if index := s.namespaceIndex[ns]; index != nil {
-			if other := s.amongBest(index, r.Host, v, f); !other.same(f) && s.byNamespace(r, v, f, ns) {
+			if other := s.amongBest(index, r.Host, v, f); !other.same(f) && s.byNamespace(r, v, ns) {
 				return other
 			}
 		}
@@ -84,17 +84,24 @@ func (s *Snapshot) respelled(r *authz.Request, v match.View, f found) found {
 	return f
 }
 
-// byNamespace says whether the `routes` of a namespace decide the request, and no
-// target.
-func (s *Snapshot) byNamespace(r *authz.Request, v match.View, f found, ns string) bool {
-	return s.inNamespace(ns, r.Host, v, (*match.Index).Lookup).same(f)
+// byNamespace says whether the `routes` of a namespace come before what else may
+// decide the request: some rule of the namespace serves it and is no policy's target.
+func (s *Snapshot) byNamespace(r *authz.Request, v match.View, ns string) bool {
+	rules := s.attached.Serve(r.Host, v).Rules
+	if r.Route != nil {
+		rules, _ = s.attached.Named(r.Route, r.Host)
+	}
+	return slices.ContainsFunc(rules, func(rule attach.ServingRule) bool {
+		_, held := s.attached.Holder(rule)
+		return rule.Namespace() == ns && !held
+	})
 }
 
-// ofGroup is f if one of the rules leads to it, else what the first leads to.
-func (s *Snapshot) ofGroup(group []attach.ServingRule, host string, v match.View, f found) found {
+// ofGroup is f if one of the best rules leads to it, else what the first leads to.
+func (s *Snapshot) ofGroup(group [][]attach.ServingRule, host string, v match.View, f found) found {
 	first := f
-	for i, rule := range group {
-		other := s.resolve([]attach.ServingRule{rule}, host, v, (*match.Index).Lookup)
+	for i, rules := range group {
+		other := s.ofRules(rules, host, v, f)
 		if other.same(f) {
 			return f
 		}
@@ -105,13 +112,55 @@ func (s *Snapshot) ofGroup(group []attach.ServingRule, host string, v match.View
 	return first
 }
 
+// ofRules is what a rule leads to on several listeners: to one policy, or to one and
+// to none.
+func (s *Snapshot) ofRules(rules []attach.ServingRule, host string, v match.View, f found) (out found) {
+	for _, rule := range rules {
+		other := s.ofRule(rule, host, v, f)
+		switch {
+		case other.outcome == answered:
+			return other
+		case other.outcome == nobody, other.same(out):
+		case out.outcome != nobody:
+			return ambiguousRequest("path")
+		default:
+			out = other
+		}
+	}
+	return out
+}
+
+// ofRule is what a rule leads to. The `routes` of its namespace are asked without
+// regard to letter case too.
+func (s *Snapshot) ofRule(rule attach.ServingRule, host string, v match.View, f found) found {
+	index := s.namespaceIndex[rule.Namespace()]
+	if _, held := s.attached.Holder(rule); !held && index != nil {
+		best, late := index.Respelled(host, v)
+		switch {
+		case late:
+			return tooLate()
+		case len(best) > 0:
+			return ofBest(best, f)
+		}
+	}
+	return s.resolve([]attach.ServingRule{rule}, host, v, (*match.Index).Lookup)
+}
+
 // amongBest is f if it is one of the best of an index, else the best.
 func (s *Snapshot) amongBest(index *match.Index, host string, v match.View, f found) found {
 	best, late := index.Respelled(host, v)
 	switch {
 	case late:
 		return tooLate()
-	case len(best) == 0, f.outcome != nobody && slices.ContainsFunc(best, func(c *match.Candidate) bool { return ofOwner(c).same(f) }):
+	case len(best) == 0:
+		return f
+	}
+	return ofBest(best, f)
+}
+
+// ofBest is f if one of the entries leads to it, else what the first leads to.
+func ofBest(best []*match.Candidate, f found) found {
+	if slices.ContainsFunc(best, func(c *match.Candidate) bool { return ofOwner(c).same(f) }) {
 		return f
 	}
 	return ofOwner(best[0])

@@ -1,124 +1,189 @@
 package match
 
 import (
+	"encoding/binary"
 	"regexp/syntax"
 	"slices"
-	"strings"
-	"unicode/utf8"
 )
 
-// MatchesEveryPath says whether a regular expression matches every path, as
-// "/.*" does, and ".*", "(/[^#]*)?", "/(|.+)". Where that takes long to find out
-// the answer is no.
+// everythingSteps bounds what MatchesEveryPath does, in instructions that it visits:
+// some milliseconds. An expression that takes more counts as one that some path does
+// not match.
+const everythingSteps = 1 << 18
+
+// somePaths are paths that an expression which matches every path matches. Nearly
+// every other expression fails on one of them, which is cheap.
+var somePaths = []string{"/", "/a", "/Z9/~_-.", "/x/y/", "/%7C", "/!$&'()*+,;=:@"}
+
+// MatchesEveryPath says whether a regular expression matches every path that a
+// request may have: RFC 3986 section 3.3, without empty segments. MatchesEveryPath
+// looks for a path that the expression does not match, and not at how the expression
+// is written.
 func MatchesEveryPath(pattern string) bool {
-	tree, err := syntax.Parse(pattern, syntax.Perl)
+	p, err := shared.compile(pattern)
+	if err != nil || slices.ContainsFunc(somePaths, func(path string) bool { return !p.regex.MatchString(path) }) {
+		return false
+	}
+	tree, err := syntax.Parse("^(?:"+pattern+")$", syntax.Perl)
 	if err != nil {
 		return false
 	}
-	program, err := syntax.Compile(tree.Simplify())
-	if err != nil || len(program.Inst) > MaxProgram {
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
 		return false
 	}
-	a := automaton{program: program, budget: maxSteps}
-	first := a.step(a.closure([]uint32{uint32(program.Start)}, syntax.EmptyBeginText|syntax.EmptyBeginLine), '/')
-	todo, seen := [][]uint32{first}, map[string]bool{}
-	for len(todo) > 0 {
-		state := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		key := stateKey(state)
-		if seen[key] {
-			continue
-		}
-		seen[key] = true
-		if !a.accepts(state) {
+	w := walk{prog: prog, left: everythingSteps, seen: map[string]bool{}}
+	w.come(position{at: pathStart, before: -1, insts: []uint32{uint32(prog.Start)}})
+	return w.matchesAll()
+}
+
+// grammar is where in a path a position is.
+type grammar byte
+
+const (
+	pathStart grammar = iota
+	behindSlash
+	inSegment
+	behindPercent // of an encoded byte
+	behindDigit   // of an encoded byte, the first one
+)
+
+// segmentChars are the characters of a segment that are not encoded.
+const segmentChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
+
+// characters are what may follow in a path, and where they lead.
+func (g grammar) characters(yield func(string, grammar)) {
+	const digits = "0123456789ABCDEFabcdef"
+	switch g {
+	case behindPercent:
+		yield(digits, behindDigit)
+		return
+	case behindDigit:
+		yield(digits, inSegment)
+		return
+	case pathStart:
+	case inSegment, behindSlash:
+		yield(segmentChars, inSegment)
+		yield("%", behindPercent)
+	}
+	if g != behindSlash {
+		yield("/", behindSlash)
+	}
+}
+
+// ends says whether a path may end here.
+func (g grammar) ends() bool { return g == behindSlash || g == inSegment }
+
+// position is what an expression may be doing behind the characters of a path so far.
+type position struct {
+	at     grammar
+	before rune // the character before, or -1: \b and ^ ask for it
+	insts  []uint32
+}
+
+// key is equal for positions behind which the same is matched.
+func (p position) key() string {
+	kind := byte(0)
+	switch {
+	case p.before < 0:
+	case syntax.IsWordChar(p.before):
+		kind = 1
+	default:
+		kind = 2
+	}
+	b := []byte{byte(p.at), kind}
+	for _, i := range p.insts {
+		b = binary.AppendUvarint(b, uint64(i))
+	}
+	return string(b)
+}
+
+// walk goes through all positions that some path leads to.
+type walk struct {
+	prog *syntax.Prog
+	left int // instructions
+	seen map[string]bool
+	todo []position
+}
+
+func (w *walk) come(p position) {
+	if key := p.key(); !w.seen[key] {
+		w.seen[key] = true
+		w.todo = append(w.todo, p)
+	}
+}
+
+// matchesAll is false at the first path that does not match, and where there are
+// more positions than time.
+func (w *walk) matchesAll() bool {
+	for len(w.todo) > 0 {
+		p := w.todo[0]
+		w.todo = w.todo[1:]
+		if _, match := w.reach(p, -1); w.left < 0 || len(p.insts) == 0 || p.at.ends() && !match {
 			return false
 		}
-		for _, c := range pathBytes {
-			if todo = append(todo, a.step(state, rune(c))); a.budget < 0 {
-				return false
+		p.at.characters(func(chars string, to grammar) {
+			for _, c := range chars {
+				if w.left < 0 {
+					return
+				}
+				w.come(position{to, c, w.step(p, c)})
 			}
-		}
+		})
 	}
 	return true
 }
 
-// maxSteps bounds the instructions that are looked at, some milliseconds.
-const maxSteps = 200_000
-
-// pathBytes are those that a path may have as it is sent.
-var pathBytes = func() (out []byte) {
-	for c := range utf8.RuneSelf {
-		if pchar[c] || c == '/' || c == '%' {
-			out = append(out, byte(c))
+// step is what the expression may be doing behind one more character, in order.
+func (w *walk) step(p position, c rune) (next []uint32) {
+	reached, _ := w.reach(p, c)
+	for _, i := range reached {
+		inst := &w.prog.Inst[i]
+		if runs(inst) && inst.MatchRune(c) {
+			next = append(next, inst.Out)
 		}
 	}
-	return out
-}()
-
-// automaton runs a program over all texts at once: a state is a set of instructions.
-type automaton struct {
-	program *syntax.Prog
-	budget  int
+	slices.Sort(next)
+	return slices.Compact(next)
 }
 
-// closure adds to a set what is reached without a character, where the conditions
-// hold on what is empty.
-func (a *automaton) closure(from []uint32, holds syntax.EmptyOp) []uint32 {
-	var out []uint32
-	todo := slices.Clone(from)
-	for len(todo) > 0 {
-		pc := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if a.budget--; a.budget < 0 {
-			return nil
-		}
-		if slices.Contains(out, pc) {
+func runs(inst *syntax.Inst) bool {
+	switch inst.Op {
+	case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
+		return true
+	}
+	return false
+}
+
+// reach is all that is reached without a character, if c comes next (-1: the end),
+// and whether that is a match.
+func (w *walk) reach(p position, c rune) (reached []uint32, match bool) {
+	conditions := syntax.EmptyOpContext(p.before, c)
+	been := make([]bool, len(w.prog.Inst))
+	stack := slices.Clone(p.insts)
+	for len(stack) > 0 {
+		i := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if been[i] {
 			continue
 		}
-		out = append(out, pc)
-		switch i := &a.program.Inst[pc]; i.Op {
+		been[i] = true
+		w.left--
+		switch inst := &w.prog.Inst[i]; inst.Op {
 		case syntax.InstAlt, syntax.InstAltMatch:
-			todo = append(todo, i.Out, i.Arg)
+			stack = append(stack, inst.Out, inst.Arg)
 		case syntax.InstCapture, syntax.InstNop:
-			todo = append(todo, i.Out)
+			stack = append(stack, inst.Out)
 		case syntax.InstEmptyWidth:
-			if syntax.EmptyOp(i.Arg)&^holds == 0 {
-				todo = append(todo, i.Out)
+			if syntax.EmptyOp(inst.Arg)&^conditions == 0 {
+				stack = append(stack, inst.Out)
 			}
-		default: // it takes a character, or is an end
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// step is the state behind a character. In a text there is neither begin nor end;
-// boundaries of words are taken to hold nowhere.
-func (a *automaton) step(state []uint32, c rune) []uint32 {
-	var next []uint32
-	for _, pc := range state {
-		switch i := &a.program.Inst[pc]; i.Op {
-		case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
-			if i.MatchRune(c) {
-				next = append(next, i.Out)
-			}
+		case syntax.InstMatch:
+			match = true
+		case syntax.InstFail:
 		default:
+			reached = append(reached, i)
 		}
 	}
-	return a.closure(next, 0)
-}
-
-// accepts says whether a text that ends here matches.
-func (a *automaton) accepts(state []uint32) bool {
-	return slices.ContainsFunc(a.closure(state, syntax.EmptyEndText|syntax.EmptyEndLine), func(pc uint32) bool {
-		return a.program.Inst[pc].Op == syntax.InstMatch
-	})
-}
-
-func stateKey(state []uint32) string {
-	var b strings.Builder
-	for _, pc := range state {
-		b.WriteRune(rune(pc))
-	}
-	return b.String()
+	return reached, match
 }

@@ -111,7 +111,6 @@ func cased(tree *syntax.Regexp) bool {
 			return slices.ContainsFunc(tree.Rune, func(r rune) bool { return foldRune(r) != r })
 		case syntax.OpCharClass:
 			return casedClass(tree.Rune)
-		default:
 		}
 	}
 	return slices.ContainsFunc(tree.Sub, cased)
