@@ -24,7 +24,7 @@ type Program struct {
 	warnings []Warning
 	names    []MethodName
 	methods  methods
-	// src and reads are what a trace shows; see reads.go.
+	// src and reads are what a trace shows; see reads.go and shown.go.
 	src   string
 	reads []read
 }
@@ -95,7 +95,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 	l := lint(checked.NativeRep())
 	return &Program{kind: kind, program: program, contents: contents, cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
 		warnings: l.warnings, names: l.names, methods: byMethod(checked.NativeRep().Expr()),
-		src: src, reads: reads(checked.NativeRep().Expr())}, nil
+		src: src, reads: readsOf(checked.NativeRep().Expr())}, nil
 }
 
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {

@@ -1,153 +1,193 @@
 package expr
 
 import (
-	"context"
-	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
-
-	"github.com/agentauth-dev/agentauth/authz"
+	"cel.dev/cel-go/common/overloads"
+	"cel.dev/cel-go/common/types"
 )
 
-// read is a value that an expression reads: a field, and what is below it.
+// read is a value that an expression reads: the way from a variable to it.
 type read struct {
-	// text is the expression of it.
+	// text is the read as the expression has it.
 	text string
-	// in is "headers" or "query" where it is one entry of these, called name.
-	in, name string
+	// root is the variable, and keys lead from it to the value.
+	root string
+	keys []readKey
+	// asks says that the expression asks whether the value is there.
+	asks bool
 }
 
-// Bounds of what is shown of an expression.
-const (
-	maxReads = 8
-	maxShown = 100
-)
-
-// reads are the values that an expression reads by a fixed path, each once.
-func reads(e ast.Expr) (out []read) {
-	inner, bound, seen := map[int64]bool{}, map[string]bool{}, map[string]bool{}
-	ast.PreOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
-		if e.Kind() == ast.ComprehensionKind {
-			bound[e.AsComprehension().IterVar()] = true
-		}
-	}))
-	ast.PreOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
-		if inner[e.ID()] || len(out) == maxReads {
-			return
-		}
-		path, ok := pathOf(e, inner)
-		if !ok || len(path) < 2 || bound[path[0]] || path[0] != requestName && path[0] != "identity" {
-			return
-		}
-		r := read{text: path[0]}
-		for i, name := range path[1:] {
-			if i == 0 || path[0] == "identity" && path[1] == "actor" {
-				r.text += "." + name
-			} else if path[1] == "source" {
-				r.text += "." + name
-			} else {
-				r.text += "[" + strconv.Quote(name) + "]"
-			}
-		}
-		if path[0] == requestName {
-			switch path[1] {
-			case "body":
-				return
-			case "headers", "query":
-				if len(path) != 3 {
-					return
-				}
-				r.in, r.name = path[1], path[2]
-			}
-		}
-		if !seen[r.text] {
-			seen[r.text] = true
-			out = append(out, r)
-		}
-	}))
-	return out
+// readKey is one field, key or index on the way to a value.
+type readKey struct {
+	// literal is a text or a whole number; nil where read is the key.
+	literal any
+	read    *read
 }
 
-// pathOf are the names from a variable to a value, and notes the nodes in between.
-func pathOf(e ast.Expr, inner map[int64]bool) ([]string, bool) {
-	of, name := ast.Expr(nil), ""
+// maxReads bounds what is shown of an expression.
+const maxReads = 8
+
+// roots are the variables whose parts are shown.
+var roots = []string{requestName, "identity", "identities", "context", "metadata"}
+
+// readsOf are the first values that an expression reads, each once.
+func readsOf(e ast.Expr) []read {
+	r := &reader{}
+	r.visit(e)
+	return r.reads
+}
+
+// reader walks an expression. bound are the variables of the loops around the
+// node that it looks at.
+type reader struct {
+	reads []read
+	bound []string
+}
+
+func (r *reader) visit(e ast.Expr) {
+	if len(r.reads) == maxReads {
+		return
+	}
+	if found, ok := r.path(e); ok {
+		r.add(found)
+		return
+	}
+	switch e.Kind() {
+	case ast.SelectKind:
+		r.visit(e.AsSelect().Operand())
+	case ast.ListKind:
+		r.all(e.AsList().Elements())
+	case ast.MapKind:
+		for _, entry := range e.AsMap().Entries() {
+			r.all([]ast.Expr{entry.AsMapEntry().Key(), entry.AsMapEntry().Value()})
+		}
+	case ast.CallKind:
+		r.call(e.AsCall())
+	case ast.ComprehensionKind:
+		r.loop(e.AsComprehension())
+	default: // reads nothing
+	}
+}
+
+func (r *reader) all(nodes []ast.Expr) {
+	for _, n := range nodes {
+		r.visit(n)
+	}
+}
+
+func (r *reader) call(call ast.CallExpr) {
+	args := call.Args()
+	if call.FunctionName() == operators.In {
+		if asked, ok := r.entry(args[0], args[1]); ok {
+			r.add(asked)
+			return
+		}
+	}
+	if call.IsMemberFunction() {
+		r.visit(call.Target())
+	}
+	r.all(args)
+}
+
+// entry is the question whether a map has a key. Of other containers the values
+// are shown.
+func (r *reader) entry(key, container ast.Expr) (read, bool) {
+	of, ok := r.path(container)
+	name, isLiteral := literal(key)
+	if !ok || !isLiteral || !of.isMap() {
+		return read{}, false
+	}
+	text := strconv.Quote(name) + " in " + of.text
+	return read{text: text, root: of.root, keys: append(slices.Clip(of.keys), readKey{literal: name}), asks: true}, true
+}
+
+// isMap says whether the value is a map for sure.
+func (r *read) isMap() bool {
+	switch len(r.keys) {
+	case 0:
+		return r.root != requestName && r.root != "identity"
+	case 1:
+		name := r.keys[0].literal
+		return r.root == requestName && (name == "headers" || name == "query") || r.root == "identity" && name == "claims"
+	}
+	return false
+}
+
+func (r *reader) loop(c ast.ComprehensionExpr) {
+	r.visit(c.IterRange())
+	r.visit(c.AccuInit())
+	outside := r.bound
+	r.bound = append(slices.Clip(outside), c.IterVar(), c.IterVar2(), c.AccuVar())
+	r.all([]ast.Expr{c.LoopCondition(), c.LoopStep()})
+	r.visit(c.Result())
+	r.bound = outside
+}
+
+func (r *reader) add(found read) {
+	same := func(other read) bool { return other.text == found.text }
+	whole := len(found.keys) == 0 && (found.root == requestName || found.root == "identity")
+	if len(r.reads) < maxReads && !whole && !slices.ContainsFunc(r.reads, same) {
+		r.reads = append(r.reads, found)
+	}
+	for _, k := range found.keys {
+		if k.read != nil {
+			r.add(*k.read)
+		}
+	}
+}
+
+// path is the read that a node is; ok is false for a node of another kind.
+func (r *reader) path(e ast.Expr) (_ read, ok bool) {
 	switch e.Kind() {
 	case ast.IdentKind:
-		return []string{e.AsIdent()}, true
+		name := e.AsIdent()
+		return read{text: name, root: name}, slices.Contains(roots, name) && !slices.Contains(r.bound, name)
 	case ast.SelectKind:
-		of, name = e.AsSelect().Operand(), e.AsSelect().FieldName()
+		s := e.AsSelect()
+		of, ok := r.path(s.Operand())
+		if of = of.at(readKey{literal: s.FieldName()}, "."+s.FieldName()); s.IsTestOnly() {
+			of.text, of.asks = "has("+of.text+")", true
+		}
+		return of, ok
 	case ast.CallKind:
-		switch call := e.AsCall(); call.FunctionName() {
-		case operators.Index, operators.OptIndex, operators.OptSelect:
-			text, ok := literal(call.Args()[1])
-			if !ok {
-				return nil, false
-			}
-			of, name = call.Args()[0], text
-		}
+		return r.indexed(e.AsCall())
 	default:
+		return read{}, false
 	}
-	if of == nil {
-		return nil, false
-	}
-	path, ok := pathOf(of, inner)
-	if ok {
-		inner[of.ID()] = true
-	}
-	return append(path, name), ok
 }
 
-// Shown is the expression and the values that it reads, for people who have the
-// request in hand: at most 8 values of at most 100 bytes. hidden says which
-// headers ("headers") and query parameters ("query") may hold a credential; their
-// values are left out, and so is a body. It is "" where nothing is read. It evaluates each value anew.
-func (p *Program) Shown(ctx context.Context, in *Input, hidden func(in, name string) bool) string {
-	if p == nil || len(p.reads) == 0 {
-		return ""
+func (r *reader) indexed(call ast.CallExpr) (read, bool) {
+	args := call.Args()
+	switch call.FunctionName() {
+	case overloads.TypeConvertDyn:
+		return r.path(args[0])
+	case operators.Index, operators.OptIndex, operators.OptSelect:
+	default:
+		return read{}, false
 	}
-	parts := []string{authz.Cut(strings.Join(strings.Fields(p.src), " "), 2*maxShown)}
-	for _, r := range p.reads {
-		if r.in != "" && hidden(r.in, r.name) {
-			parts = append(parts, r.text+" is hidden")
-			continue
-		}
-		parts = append(parts, r.text+" "+valueOf(ctx, in, r))
+	of, ok := r.path(args[0])
+	if !ok || of.asks {
+		return read{}, false
 	}
-	return strings.Join(parts, "; ")
+	if name, isText := literal(args[1]); isText && call.FunctionName() == operators.OptSelect {
+		return of.at(readKey{literal: name}, "."+name), true
+	} else if isText {
+		return of.at(readKey{literal: name}, "["+strconv.Quote(name)+"]"), true
+	}
+	if args[1].Kind() == ast.LiteralKind {
+		n, isNumber := args[1].AsLiteral().(types.Int)
+		return of.at(readKey{literal: int64(n)}, "["+strconv.FormatInt(int64(n), 10)+"]"), isNumber
+	}
+	key, ok := r.path(args[1])
+	return of.at(readKey{read: &key}, "["+key.text+"]"), ok && !key.asks
 }
 
-func valueOf(ctx context.Context, in *Input, r read) string {
-	p, err := Compile(JSON, r.text)
-	if err != nil {
-		return "cannot be shown"
-	}
-	v, present, err := p.JSON(ctx, in)
-	switch {
-	case err != nil:
-		_, why, _ := strings.Cut(err.Error(), ": ")
-		return "cannot be read (" + why + ")"
-	case !present:
-		return "is empty"
-	}
-	return "is " + authz.Cut(written(v), maxShown)
-}
-
-// written is a value as an expression has it.
-func written(v any) string {
-	switch v := v.(type) {
-	case string:
-		return strconv.Quote(authz.Cut(v, maxShown))
-	case []any:
-		var all []string
-		for _, entry := range v[:min(len(v), maxShown)] {
-			all = append(all, written(entry))
-		}
-		return "[" + strings.Join(all, ", ") + "]"
-	case map[string]any:
-		return fmt.Sprintf("an object of %d entries", len(v))
-	}
-	return fmt.Sprint(v)
+// at is the read of a part of a value.
+func (r read) at(key readKey, text string) read {
+	r.keys, r.text = append(slices.Clip(r.keys), key), r.text+text
+	return r
 }

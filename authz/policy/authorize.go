@@ -67,20 +67,20 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 		if rule.When != nil {
 			applies, err := evalBool(ctx, rule.When, in)
 			if err != nil {
-				return x.decide(s.failed(ctx, x, rule.Name, "when", err))
+				return x.decide(s.failed(ctx, x, rule, "when", err))
 			}
 			if !applies {
-				x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepNotApplicable, Came: s.came(ctx, x, rule.When, in)})
+				x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepNotApplicable, Came: s.came(x, "when", rule, in)})
 				continue
 			}
 		}
 		applied = true
 		holds, err := evalBool(ctx, rule.Require, in)
 		if err != nil {
-			return x.decide(s.failed(ctx, x, rule.Name, "require", err))
+			return x.decide(s.failed(ctx, x, rule, "require", err))
 		}
 		if !holds {
-			x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepFails, Came: s.came(ctx, x, rule.Require, in)})
+			x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepFails, Came: s.came(x, "require", rule, in)})
 			return x.decide(s.forbid(authz.RuleDenied, rule.Name, "the rule does not hold"))
 		}
 		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepHolds})
@@ -102,14 +102,14 @@ func (s *rules) noneApplies(x *exchange) authz.Decision {
 
 // failed is the decision where an expression of a rule has no value: 503 if its
 // time ran out, else 403.
-func (s *rules) failed(ctx context.Context, x *exchange, name, part string, err error) authz.Decision {
+func (s *rules) failed(ctx context.Context, x *exchange, rule *Rule, part string, err error) authz.Decision {
 	detail := part + " failed: " + err.Error()
-	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: name, Outcome: authz.StepError, Detail: detail})
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepError, Detail: detail, Came: s.came(x, part, rule, x.input())})
 	if d, late := notEvaluated(ctx, err); late {
-		d.Rule = name
+		d.Rule = rule.Name
 		return d
 	}
-	return s.forbid(authz.ExpressionFailed, name, detail)
+	return s.forbid(authz.ExpressionFailed, rule.Name, detail)
 }
 
 func (s *rules) forbid(reason authz.Reason, rule, detail string) authz.Decision {

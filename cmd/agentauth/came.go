@@ -18,7 +18,7 @@ func ownersDetail(d *authz.Decision, steps []authz.Step) string {
 		unknown := s.Outcome == authz.StepNotMine && d.Reason == authz.UnknownCredential
 		beside := s.Stage == authz.StageAuthenticate && s.Name != "" && s.Name != d.Method && !unknown
 		switch {
-		case s.Came == "" || beside:
+		case s.Came == "" || beside || s.Outcome == authz.StepNotApplicable && d.Reason != authz.NoRuleApplies:
 		case strings.Contains(d.Detail, s.Came):
 			return d.Detail
 		default:
