@@ -97,6 +97,15 @@ func TestMatchesThatMatchNothingAreWarnedOf(t *testing.T) {
 	const exact, prefix, pattern = gatewayv1.PathMatchExact, gatewayv1.PathMatchPathPrefix, gatewayv1.PathMatchRegularExpression
 	get := match(prefix, "/v1")
 	get.Method = new(gatewayv1.HTTPMethodGet)
+	header := func(kind gatewayv1.HeaderMatchType, value string) gatewayv1.HTTPRouteMatch {
+		return gatewayv1.HTTPRouteMatch{Headers: []gatewayv1.HTTPHeaderMatch{{Type: &kind, Name: "x-a", Value: value}}}
+	}
+	headers := func(names ...string) (m gatewayv1.HTTPRouteMatch) {
+		for _, n := range names {
+			m.Headers = append(m.Headers, gatewayv1.HTTPHeaderMatch{Name: gatewayv1.HTTPHeaderName(n), Value: "v"})
+		}
+		return m
+	}
 	for name, c := range map[string]struct {
 		matches []gatewayv1.HTTPRouteMatch
 		want    string
@@ -105,9 +114,24 @@ func TestMatchesThatMatchNothingAreWarnedOf(t *testing.T) {
 		"a wildcard under Exact":        {[]gatewayv1.HTTPRouteMatch{match(exact, "/v1/*")}, "spec.routes[0].matches[0].path.value LiteralWildcard"},
 		"a wildcard in the middle":      {[]gatewayv1.HTTPRouteMatch{match(prefix, "/v1/*/x")}, "spec.routes[0].matches[0].path.value LiteralWildcard"},
 		"a pattern":                     {[]gatewayv1.HTTPRouteMatch{match(pattern, "/v1/[a-z]*")}, ""},
-		"a prefix of a prefix":          {[]gatewayv1.HTTPRouteMatch{match(prefix, "/v1"), match(prefix, "/v1/x")}, "spec.routes[0].matches[1] NeverDecides"},
-		"the wider one behind":          {[]gatewayv1.HTTPRouteMatch{match(exact, "/v1/x"), match(prefix, "/v1")}, "spec.routes[0].matches[0] NeverDecides"},
-		"the same with one more method": {[]gatewayv1.HTTPRouteMatch{get, match(prefix, "/v1")}, "spec.routes[0].matches[0] NeverDecides"},
+		"the same twice":                {[]gatewayv1.HTTPRouteMatch{match(prefix, "/v1"), match(prefix, "/v2"), match(prefix, "/v1")}, "spec.routes[0].matches[2] NeverDecides routes[0].matches[0] is equal"},
+		"the same of one method":        {[]gatewayv1.HTTPRouteMatch{get, get}, "spec.routes[0].matches[1] NeverDecides routes[0].matches[0] is equal"},
+		"headers in another order":      {[]gatewayv1.HTTPRouteMatch{headers("x-a", "x-b"), headers("X-B", "X-A")}, "spec.routes[0].matches[1] NeverDecides"},
+		"other headers":                 {[]gatewayv1.HTTPRouteMatch{headers("x-a"), headers("x-b")}, ""},
+		"one more method, which counts": {[]gatewayv1.HTTPRouteMatch{get, match(prefix, "/v1")}, ""},
+		"a prefix of a prefix, which comes before a match of another policy between them": {[]gatewayv1.HTTPRouteMatch{match(prefix, "/v1"), match(prefix, "/v1/x")}, ""},
+		"a path that no request has":    {[]gatewayv1.HTTPRouteMatch{match(exact, "/%2541")}, "spec.routes[0].matches[0].path.value NeverDecides every request"},
+		"a control character":           {[]gatewayv1.HTTPRouteMatch{match(prefix, "/a%00b")}, "spec.routes[0].matches[0].path.value NeverDecides every request"},
+		"a space that is encoded":       {[]gatewayv1.HTTPRouteMatch{match(prefix, "/a%20b")}, ""},
+		"a pattern without its slash":   {[]gatewayv1.HTTPRouteMatch{match(pattern, "v1/.*")}, "spec.routes[0].matches[0].path.value NeverDecides \"v1/.*\" matches no path"},
+		"a pattern of a URL":            {[]gatewayv1.HTTPRouteMatch{match(pattern, "^https://api.example.com/.*")}, "spec.routes[0].matches[0].path.value NeverDecides"},
+		"a pattern with a query":        {[]gatewayv1.HTTPRouteMatch{match(pattern, `/v1\?a=.*`)}, "spec.routes[0].matches[0].path.value NeverDecides"},
+		"a pattern that goes on":        {[]gatewayv1.HTTPRouteMatch{match(pattern, "/v1$/.*")}, "spec.routes[0].matches[0].path.value NeverDecides"},
+		"a pattern that may do without": {[]gatewayv1.HTTPRouteMatch{match(pattern, "/?v1(/.*)?")}, ""},
+		"a header with a space behind":  {[]gatewayv1.HTTPRouteMatch{header(gatewayv1.HeaderMatchExact, "a ")}, "spec.routes[0].matches[0].headers[0].value NeverDecides"},
+		"a header of two lines":         {[]gatewayv1.HTTPRouteMatch{header(gatewayv1.HeaderMatchRegularExpression, `a\nb`)}, "spec.routes[0].matches[0].headers[0].value NeverDecides"},
+		"a header with a space":         {[]gatewayv1.HTTPRouteMatch{header(gatewayv1.HeaderMatchExact, "a b")}, ""},
+		"a parameter that cannot be":    {[]gatewayv1.HTTPRouteMatch{{QueryParams: []gatewayv1.HTTPQueryParamMatch{{Type: new(gatewayv1.QueryParamMatchRegularExpression), Name: "a", Value: "a^b"}}}}, "spec.routes[0].matches[0].queryParams[0].value NeverDecides"},
 		"other methods":                 {[]gatewayv1.HTTPRouteMatch{get, match(prefix, "/v2")}, ""},
 		"the beginning of a word":       {[]gatewayv1.HTTPRouteMatch{match(prefix, "/v1"), match(prefix, "/v10")}, ""},
 		"a prefix behind one of GET":    {[]gatewayv1.HTTPRouteMatch{get, match(prefix, "/v1/x")}, ""},
@@ -117,8 +141,30 @@ func TestMatchesThatMatchNothingAreWarnedOf(t *testing.T) {
 		switch got := lintsOf(t, p); {
 		case c.want == "" && len(got) > 0:
 			t.Errorf("%s: expected no warning, got %q", name, got)
-		case c.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], c.want+" ")):
+		case c.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], c.want)):
 			t.Errorf("%s: expected %s, got %q", name, c.want, got)
+		}
+	}
+}
+
+func TestAMatchOfAnEarlierRouteIsWarnedOfOnlyIfItHasTheHosts(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second []v1alpha1.Hostname
+		warned        bool
+	}{
+		"the same host":         {[]v1alpha1.Hostname{"a.example.com"}, []v1alpha1.Hostname{"a.example.com"}, true},
+		"one of the hosts":      {[]v1alpha1.Hostname{"a.example.com", "b.example.com"}, []v1alpha1.Hostname{"b.example.com"}, true},
+		"one host more":         {[]v1alpha1.Hostname{"a.example.com"}, []v1alpha1.Hostname{"a.example.com", "b.example.com"}, false},
+		"a wildcard and a host": {[]v1alpha1.Hostname{"*.example.com"}, []v1alpha1.Hostname{"a.example.com"}, false},
+	} {
+		p := onHost("p", "api.example.com", anonymous())
+		of := func(hosts []v1alpha1.Hostname) v1alpha1.Route {
+			return v1alpha1.Route{Hostnames: hosts, Matches: []gatewayv1.HTTPRouteMatch{{Path: &gatewayv1.HTTPPathMatch{Value: new("/v1")}}}}
+		}
+		p.Spec.Routes = []v1alpha1.Route{of(c.first), of(c.second)}
+		got := lintsOf(t, p)
+		if warned := len(got) == 1 && strings.HasPrefix(got[0], "spec.routes[1].matches[0] NeverDecides routes[0].matches[0] is equal"); warned != c.warned || len(got) > 1 {
+			t.Errorf("%s: expected %v, got %q", name, c.warned, got)
 		}
 	}
 }
