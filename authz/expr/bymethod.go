@@ -134,7 +134,11 @@ func (w *byOne) call(call ast.CallExpr) any {
 			return (a == b) == (name == operators.Equals)
 		}
 	case operators.In:
-		return isIn(w.value(args[0]), w.value(args[1]))
+		v, list := w.value(args[0]), w.value(args[1])
+		if entries, ok := list.([]any); ok {
+			w.left -= len(entries)
+		}
+		return isIn(v, list)
 	default:
 		if call.IsMemberFunction() {
 			return w.member(call)
@@ -175,6 +179,7 @@ func (w *byOne) member(call ast.CallExpr) any {
 	if !ok {
 		return nil
 	}
+	w.left -= len(target) / bytesOfVisit
 	if len(call.Args()) == 0 {
 		switch call.FunctionName() {
 		case "lowerAscii":
@@ -201,6 +206,9 @@ func (w *byOne) member(call ast.CallExpr) any {
 	return nil
 }
 
+// bytesOfVisit are the bytes of a text that take as long as a node.
+const bytesOfVisit = 32
+
 // matchVisits is what a match of a regular expression counts.
 const matchVisits = 500
 
@@ -223,6 +231,9 @@ func (w *byOne) loop(c ast.ComprehensionExpr) any {
 	defer w.bind(c.AccuVar(), w.scope[c.AccuVar()])
 	w.bind(c.AccuVar(), w.value(c.AccuInit()))
 	for _, entry := range list {
+		if w.left < 0 {
+			return nil
+		}
 		w.bind(c.IterVar(), entry)
 		w.bind(c.AccuVar(), w.value(c.LoopStep()))
 	}

@@ -54,10 +54,12 @@ type linter struct {
 	// what the variables of loops over literals stand for.
 	listed   map[string]bool
 	literals map[string][]ast.Expr
+	// left is how much is still looked at.
+	left int
 }
 
 func lint(a *ast.AST) *linter {
-	l := &linter{info: a.SourceInfo(), listed: map[string]bool{}, literals: map[string][]ast.Expr{}}
+	l := &linter{info: a.SourceInfo(), listed: map[string]bool{}, literals: map[string][]ast.Expr{}, left: maxVisits}
 	// The variables of all loops come first: a loop's range is visited after its
 	// body. Two loops with one variable, of which only one is over headers, are
 	// not told apart, so neither is warned of.
@@ -112,6 +114,10 @@ func (l *linter) call(e ast.Expr, call ast.CallExpr) {
 		if call.IsMemberFunction() && isPath(call.Target()) {
 			l.prefix(args[0])
 		}
+	case overloads.Matches:
+		if of, pattern := matched(call); isPath(of) {
+			l.pattern(pattern)
+		}
 	case overloads.Contains:
 		if call.IsMemberFunction() {
 			l.substring(e, call.Target(), args[0])
@@ -132,6 +138,9 @@ func (l *linter) in(v, container ast.Expr) {
 
 // compared looks at a comparison of a value with a literal.
 func (l *linter) compared(v, with ast.Expr) {
+	if !l.pay(1) {
+		return
+	}
 	v, with = plain(v), plain(with)
 	if elements, ok := l.literals[identifier(with)]; ok {
 		for _, e := range elements {
@@ -173,6 +182,9 @@ func (l *linter) compared(v, with ast.Expr) {
 
 // prefix looks at the text that a path is asked to start with.
 func (l *linter) prefix(e ast.Expr) {
+	if !l.pay(1) {
+		return
+	}
 	e = plain(e)
 	if elements, ok := l.literals[identifier(e)]; ok {
 		for _, e := range elements {
@@ -258,6 +270,14 @@ func claimOf(e ast.Expr) string {
 			return ""
 		}
 	}
+}
+
+// pay counts what is looked at. It says no where that is enough for an expression.
+func (l *linter) pay(n int) bool {
+	if l.left >= 0 {
+		l.left -= n
+	}
+	return l.left >= 0
 }
 
 func (l *linter) named(e ast.Expr) {
