@@ -38,7 +38,7 @@ func NeverMatches(pattern string, of Alphabet) bool {
 	if err != nil || len(prog.Inst) > MaxProgram {
 		return false
 	}
-	w := walk{prog: prog, of: of, seen: map[reached]bool{}}
+	w := reaching{prog: prog, of: of, seen: map[reached]bool{}}
 	w.enter(reached{pc: uint32(prog.Start)})
 	for len(w.open) > 0 {
 		at := w.open[len(w.open)-1]
@@ -57,15 +57,15 @@ type reached struct {
 	begun, closed bool
 }
 
-// walk visits the places that some text leads to, each once.
-type walk struct {
+// reaching visits the places that some text leads to, each once.
+type reaching struct {
 	prog *syntax.Prog
 	of   Alphabet
 	seen map[reached]bool
 	open []reached
 }
 
-func (w *walk) enter(p reached) {
+func (w *reaching) enter(p reached) {
 	if !w.seen[p] {
 		w.seen[p] = true
 		w.open = append(w.open, p)
@@ -73,7 +73,7 @@ func (w *walk) enter(p reached) {
 }
 
 // step follows an instruction. It says whether the text may end here.
-func (w *walk) step(p reached) (matches bool) {
+func (w *reaching) step(p reached) (matches bool) {
 	i := &w.prog.Inst[p.pc]
 	next := p
 	next.pc = i.Out
@@ -99,7 +99,7 @@ func (w *walk) step(p reached) (matches bool) {
 }
 
 // empty follows an assertion. One on words is taken to hold.
-func (w *walk) empty(op syntax.EmptyOp, p, next reached) {
+func (w *reaching) empty(op syntax.EmptyOp, p, next reached) {
 	begins, ends := syntax.EmptyBeginText, syntax.EmptyEndText
 	if !w.of.lines {
 		begins, ends = begins|syntax.EmptyBeginLine, ends|syntax.EmptyEndLine
@@ -112,7 +112,7 @@ func (w *walk) empty(op syntax.EmptyOp, p, next reached) {
 }
 
 // may says whether an instruction takes some rune that may come.
-func (w *walk) may(i *syntax.Inst, begun bool) bool {
+func (w *reaching) may(i *syntax.Inst, begun bool) bool {
 	ranges := w.of.rest
 	if !begun && w.of.first != nil {
 		ranges = w.of.first
