@@ -102,28 +102,39 @@ var envoyFuncs = template.FuncMap{
 
 // StartEnvoy runs Envoy and returns when its listeners answer.
 func StartEnvoy(ctx context.Context, config EnvoyConfig) (*Envoy, error) {
-	binary, err := envoyBinary()
-	if err != nil {
-		return nil, err
-	}
 	if config.Timeout == 0 {
 		config.Timeout = 2 * time.Second
 	}
-	envoy := &Envoy{AccessLog: filepath.Join(config.Dir, "access.log")}
+	accessLog := filepath.Join(config.Dir, "access.log")
 	var rendered bytes.Buffer
 	if err := envoyTemplate.Execute(&rendered, struct {
 		EnvoyConfig
 		AccessLog, Seconds string
-	}{config, envoy.AccessLog, fmt.Sprintf("%.3fs", config.Timeout.Seconds())}); err != nil {
+	}{config, accessLog, fmt.Sprintf("%.3fs", config.Timeout.Seconds())}); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(config.Dir, "envoy.yaml")
-	if err := os.WriteFile(file, rendered.Bytes(), 0o600); err != nil {
+	envoy, err := RunEnvoy(ctx, config.Dir, rendered.Bytes())
+	if envoy != nil {
+		envoy.AccessLog = accessLog
+	}
+	return envoy, err
+}
+
+// RunEnvoy runs Envoy with a whole configuration, which has an admin address and a listener named http, and returns when
+// its listeners answer. Its access log is none that is known here.
+func RunEnvoy(ctx context.Context, dir string, configuration []byte) (*Envoy, error) {
+	binary, err := envoyBinary()
+	if err != nil {
 		return nil, err
 	}
-	adminFile := filepath.Join(config.Dir, "envoy.admin")
+	file := filepath.Join(dir, "envoy.yaml")
+	if err := os.WriteFile(file, configuration, 0o600); err != nil {
+		return nil, err
+	}
+	adminFile := filepath.Join(dir, "envoy.admin")
 	_ = os.Remove(adminFile) // a former run's
-	envoy.Process, err = start("envoy", config.Dir, binary, "-c", file, "--disable-hot-restart", "--concurrency", "1",
+	envoy := new(Envoy)
+	envoy.Process, err = start("envoy", dir, binary, "-c", file, "--disable-hot-restart", "--concurrency", "1",
 		"--admin-address-path", adminFile, "--file-flush-interval-msec", "50", "--drain-time-s", "1", "--log-level", "warning")
 	if err != nil {
 		return nil, err
