@@ -128,7 +128,8 @@ var (
 	machinePath = regexp.MustCompile(`(^|[\s"'(=:])/(root|home|tmp|mnt|Users)/`)
 	// Examples use names that are reserved for it (RFC 2606); these are real.
 	linked = []string{"www.envoyproxy.io", "gateway.envoyproxy.io", "cel.dev", "github.com", "agentgateway.dev", "istio.io",
-		"token.actions.githubusercontent.com"}
+		"token.actions.githubusercontent.com", "login.microsoftonline.com", "sts.windows.net", "example.eu.auth0.com", "example.okta.com",
+		"cognito-idp.eu-central-1.amazonaws.com", "accounts.google.com", "www.googleapis.com"}
 )
 
 func TestDocumentsNameNoOtherHostsAndNoPathsOfSomebodysMachine(t *testing.T) {
