@@ -17,6 +17,7 @@ import (
 // returns all it printed.
 func run(t *testing.T, line string) (out string, code int) {
 	t.Helper()
+	line = strings.ReplaceAll(line, "bin/agentauth ", "agentauth ") // where `make build` puts it
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", line)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -136,6 +137,7 @@ func invocations(text string) [][]string {
 	for line := range strings.SplitSeq(text, "\n") {
 		for _, command := range strings.Split(comment.ReplaceAllString(line, ""), "|") {
 			if words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(command), "$ ")); len(words) > 0 {
+				words[0] = strings.TrimPrefix(words[0], "bin/") // where `make build` puts it
 				out = append(out, words)
 			}
 		}
