@@ -129,7 +129,7 @@ var (
 	// Examples use names that are reserved for it (RFC 2606); these are real.
 	linked = []string{"www.envoyproxy.io", "gateway.envoyproxy.io", "cel.dev", "github.com", "agentgateway.dev", "istio.io",
 		"token.actions.githubusercontent.com", "login.microsoftonline.com", "sts.windows.net", "example.eu.auth0.com", "example.okta.com",
-		"cognito-idp.eu-central-1.amazonaws.com", "accounts.google.com", "www.googleapis.com"}
+		"cognito-idp.eu-central-1.amazonaws.com", "accounts.google.com", "example.cloudflareaccess.com", "www.googleapis.com"}
 )
 
 func TestDocumentsNameNoOtherHostsAndNoPathsOfSomebodysMachine(t *testing.T) {
