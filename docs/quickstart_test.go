@@ -131,6 +131,24 @@ func TestTheComposeFileFitsEnvoysAndTheDockerfile(t *testing.T) {
 	}
 }
 
+// What a container is told to do is held to the commands and flags that there are.
+func TestCommandsInTheContainerExist(t *testing.T) {
+	known := commands(t)
+	n := 0
+	page := document{"quickstart.md", read(t, "quickstart.md")}
+	for _, b := range page.blocks("sh") {
+		for _, words := range invocations(b.text) {
+			if i := slices.Index(words, "agentauth"); words[0] == "docker" && i > 0 && slices.Contains(words, "run") {
+				n++
+				checkCommand(t, b.where, words[i:], known)
+			}
+		}
+	}
+	if n < 4 {
+		t.Errorf("expected at least 4 commands, found %d", n)
+	}
+}
+
 func TestThePolicyOfTheQuickstartIsValid(t *testing.T) {
 	if out, code := run(t, "agentauth validate config/quickstart/policies"); code != 0 {
 		t.Error(fmt.Sprint("expected a valid policy, got ", out))
