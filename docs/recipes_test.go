@@ -19,8 +19,8 @@ import (
 
 // recipe is a heading of recipes.md: its policies, and the requests of testdata/recipes.txtar that they must decide.
 type recipe struct {
-	slug, policies string
-	file           cases.File
+	slug string
+	file cases.File
 }
 
 // theRecipes are the headings that have a policy. A part "SLUG.yaml" of the test data is what is there beside it.

@@ -85,6 +85,7 @@ func beginnings(re *syntax.Regexp) []beginning {
 		return out[:min(len(out), maxBeginnings)]
 	case syntax.OpConcat:
 		return joined(re.Sub)
+	default:
 	}
 	return []beginning{{}}
 }

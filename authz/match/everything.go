@@ -151,8 +151,9 @@ func runs(inst *syntax.Inst) bool {
 	switch inst.Op {
 	case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // reach is all that is reached without a character, if c comes next (-1: the end),

@@ -34,9 +34,6 @@ func TestAnExpressionThatSomePathDoesNotMatchIsNoPrefix(t *testing.T) {
 
 // What is not known to match every path is no error, and takes no longer than it may.
 func TestAnExpressionWithTooManyPositionsCountsAsOneThatSomePathDoesNotMatch(t *testing.T) {
-	if pattern := "(.*a.{14})?.*|.*b.{15}"; MatchesEveryPath(pattern) != MatchesEveryPath(pattern) {
-		t.Error("two answers for one expression")
-	}
 	if MatchesEveryPath("[^q]*|.*(q[^q]{20}|q.{0,12}).*x?|/.{0,300}") {
 		t.Error("an expression that some path does not match is said to match every path")
 	}

@@ -111,6 +111,7 @@ func cased(tree *syntax.Regexp) bool {
 			return slices.ContainsFunc(tree.Rune, func(r rune) bool { return foldRune(r) != r })
 		case syntax.OpCharClass:
 			return casedClass(tree.Rune)
+		default:
 		}
 	}
 	return slices.ContainsFunc(tree.Sub, cased)
