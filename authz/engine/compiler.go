@@ -105,7 +105,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 	full = validate.Default(source)
 	b = building{compiler: c, compiled: &compiled{}}
 	b.Name, b.TargetRefs, b.Precedence = nameOf(source), full.Spec.TargetRefs, full.Spec.Precedence
-	b.Paths = pathForms(full.Spec.Paths)
+	b.Paths = validate.PathForms(full.Spec.Paths)
 	b.origin = origin{source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
 	b.origin.problems.Most = authz.MaxPolicyProblems
 	for _, r := range full.Spec.Routes {
@@ -114,23 +114,6 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 		}
 	}
 	return b, full
-}
-
-func pathForms(p *v1alpha1.Paths) (out authz.PathForms) {
-	if p == nil {
-		return 0
-	}
-	for _, form := range p.Allow {
-		switch form {
-		case v1alpha1.PathFormEncodedSlash:
-			out |= authz.EncodedSlash
-		case v1alpha1.PathFormEmptySegment:
-			out |= authz.EmptySegment
-		case v1alpha1.PathFormEncodedPercent:
-			out |= authz.EncodedPercent
-		}
-	}
-	return out
 }
 
 // stages compiles what decides.

@@ -13,7 +13,7 @@ import (
 
 // matches warns of matches that probably match less than is meant: a path with a
 // `*` that stands for itself, and a match that decides nothing.
-func matches(at *field.Path, routes []v1alpha1.Route) (out []authz.Problem) {
+func matches(at *field.Path, routes []v1alpha1.Route, admitted authz.PathForms) (out []authz.Problem) {
 	earlier := earlierMatches{}
 	warn := func(lint authz.Lint, at *field.Path, format string, args ...any) {
 		if len(out) < maxFindings {
@@ -26,7 +26,7 @@ func matches(at *field.Path, routes []v1alpha1.Route) (out []authz.Problem) {
 			if p := m.Path; p != nil && isLiteral(p) && strings.Contains(*p.Value, "*") {
 				warn(authz.LiteralWildcard, at.Child("path", "value"), "%s", wildcard(*p.Value))
 			}
-			if where, why := never(at, m); why != "" {
+			if where, why := never(at, m, admitted); why != "" {
 				warn(authz.NeverDecides, where, "%s", why)
 			}
 			if equal := earlier.add(i, j, &r); equal != "" {

@@ -16,9 +16,9 @@ import (
 
 // never says which part of a match no request has, and why; "" where that is not
 // known.
-func never(at *field.Path, m *gatewayv1.HTTPRouteMatch) (where *field.Path, why string) {
+func never(at *field.Path, m *gatewayv1.HTTPRouteMatch, admitted authz.PathForms) (where *field.Path, why string) {
 	if p := m.Path; p != nil && p.Value != nil {
-		if why := neverPath(p); why != "" {
+		if why := neverPath(p, admitted); why != "" {
 			return at.Child("path", "value"), why
 		}
 	}
@@ -40,7 +40,7 @@ func never(at *field.Path, m *gatewayv1.HTTPRouteMatch) (where *field.Path, why 
 	return nil, ""
 }
 
-func neverPath(p *gatewayv1.HTTPPathMatch) string {
+func neverPath(p *gatewayv1.HTTPPathMatch, admitted authz.PathForms) string {
 	if !isLiteral(p) {
 		if !match.NeverMatches(*p.Value, match.Paths) {
 			return ""
@@ -51,7 +51,10 @@ func neverPath(p *gatewayv1.HTTPPathMatch) string {
 		}
 		return fmt.Sprintf("%s matches no path: %s", brief(*p.Value), rest)
 	}
-	_, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "https", Host: "localhost", Path: *p.Value})
+	r, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "https", Host: "localhost", Path: *p.Value})
+	if err == nil && r.PathForms&^admitted != 0 {
+		return fmt.Sprintf("every request with the path %s is refused (400): it needs `paths.allow: [%s]`", brief(*p.Value), (r.PathForms &^ admitted).Names())
+	}
 	if err == nil || !strings.HasPrefix(*p.Value, "/") {
 		return ""
 	}
@@ -100,4 +103,22 @@ func matchKey(m *gatewayv1.HTTPRouteMatch) string {
 		kind, value = ptr.Deref(m.Path.Type, kind), ptr.Deref(m.Path.Value, value)
 	}
 	return fmt.Sprintf("%q%q%q", kind, value, ptr.Deref(m.Method, "")) + strings.Join(conditions, "")
+}
+
+// PathForms are the forms of a path that a policy admits.
+func PathForms(p *v1alpha1.Paths) (out authz.PathForms) {
+	if p == nil {
+		return 0
+	}
+	for _, form := range p.Allow {
+		switch form {
+		case v1alpha1.PathFormEncodedSlash:
+			out |= authz.EncodedSlash
+		case v1alpha1.PathFormEmptySegment:
+			out |= authz.EmptySegment
+		case v1alpha1.PathFormEncodedPercent:
+			out |= authz.EncodedPercent
+		}
+	}
+	return out
 }

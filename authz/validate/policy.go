@@ -61,7 +61,7 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 	if len(f.errs) > 0 {
 		return f.problems()
 	}
-	return append(neverApplies(at.Child("authentication", "methods"), spec.Authentication.Methods), matches(at.Child("routes"), spec.Routes)...)
+	return append(neverApplies(at.Child("authentication", "methods"), spec.Authentication.Methods), matches(at.Child("routes"), spec.Routes, PathForms(spec.Paths))...)
 }
 
 // metadata holds metadata to the rules that the API server has for every object.
