@@ -35,6 +35,9 @@ const maxClockSkew = 5 * time.Minute
 func (f *findings) jwt(at *field.Path, j *v1alpha1.JWT) {
 	f.jwtSense(at, j)
 	issuer.optional(f, at.Child("issuer"), j.Issuer)
+	if before, _, found := strings.Cut(j.Issuer, "/.well-known/"); found {
+		f.invalid(at.Child("issuer"), "expected the issuer, as `iss` of its tokens has it, got the URL of a document about it: write %s, if its tokens say so", brief(before))
+	}
 	set(f, at.Child("audiences"), j.Audiences, 16, audience)
 	set(f, at.Child("scopes"), j.Scopes, 32, scope)
 	if k := j.JWKS; k != nil {

@@ -65,6 +65,9 @@ func tokenCommand() *cobra.Command {
 	return cmd
 }
 
+// secretBytes is the shortest secret of an algorithm.
+var secretBytes = map[jose.SignatureAlgorithm]int{jose.HS256: 32, jose.HS384: 48, jose.HS512: 64}
+
 func (f *tokenFlags) mint(now time.Time) (string, error) {
 	key, alg, err := f.signingKey()
 	if err != nil {
@@ -73,6 +76,9 @@ func (f *tokenFlags) mint(now time.Time) (string, error) {
 	options := (&jose.SignerOptions{}).WithType(jose.ContentType(f.typ))
 	if f.kid != "" {
 		options = options.WithHeader("kid", f.kid)
+	}
+	if secret, ok := key.([]byte); ok && len(secret) < secretBytes[alg] {
+		return "", fmt.Errorf("--hmac: expected a secret of at least %d bytes for %s (RFC 7518 section 3.2), came %d", secretBytes[alg], alg, len(secret))
 	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, options)
 	if err != nil {
