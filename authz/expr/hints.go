@@ -26,6 +26,16 @@ func hint(kind Kind, src string, line, column int, message string) string {
 		}
 	}
 	switch {
+	case strings.HasPrefix(message, "found no matching overload for 'contains' applied to 'list("):
+		return "write `\"x\" in list`"
+	case strings.HasPrefix(message, "type 'bytes' does not support"):
+		return "the body is bytes: string(request.body) is its text; a field of JSON in it cannot be read"
+	case strings.HasPrefix(message, "invalid argument to has()"):
+		return "has() takes a field, as in has(identity.claims.org); for a name in brackets write \"org\" in identity.claims"
+	case comparesTime.MatchString(message):
+		return "a time is written timestamp(\"2027-01-31T00:00:00Z\"), and a while duration(\"90s\")"
+	case strings.HasPrefix(message, "Syntax error") && escaped.MatchString(rest):
+		return "a backslash in a text is written twice, or the text as r\"...\""
 	case strings.HasPrefix(message, "Syntax error"):
 		return syntaxHint(before, rest)
 	case strings.HasPrefix(message, "reserved identifier: if"):
@@ -37,6 +47,9 @@ func hint(kind Kind, src string, line, column int, message string) string {
 }
 
 var (
+	comparesTime = regexp.MustCompile(`'\((timestamp|duration), (string|int)\)'|'\((string|int), (timestamp|duration)\)'`)
+	escaped      = regexp.MustCompile(`^["'][^"']*\\[^"'\\abfnrtvxuU0-7?` + "`" + `]`)
+
 	quotedName = regexp.MustCompile(`'([A-Za-z_]\w*)'`)
 	lastWord   = regexp.MustCompile(`([A-Za-z_]\w*)\s*$`)
 	firstWord  = regexp.MustCompile(`^\s*([A-Za-z_]\w*)`)

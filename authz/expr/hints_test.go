@@ -13,6 +13,11 @@ func TestACompileErrorSaysWhatToWrite(t *testing.T) {
 		src, at, write string
 	}{
 		{Bool, `request.method = "GET"`, "1:16", "write == to compare"},
+		{Bool, `identity.scopes.contains("x")`, "1:25", "write `\"x\" in list`"},
+		{Bool, `request.path.matches("^/x/\d+")`, "1:22", "a backslash in a text is written twice"},
+		{Bool, `request.body.amount > 3`, "1:13", "the body is bytes: string(request.body) is its text"},
+		{Bool, `has(identity.claims["org"])`, "1:20", "write \"org\" in identity.claims"},
+		{Bool, `request.time > "2026-01-01T00:00:00Z"`, "1:14", "timestamp(\"2027-01-31T00:00:00Z\")"},
 		{Bool, `request.method="GET"`, "1:15", "write == to compare"},
 		{Bool, `request.method === "GET"`, "1:18", "write == to compare"},
 		{Bool, "true &&\n  request.method = \"GET\"", "2:18", "write == to compare"},

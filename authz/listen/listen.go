@@ -110,6 +110,9 @@ func (c *Config) listen(ctx context.Context) (*Listener, error) {
 		go certs.Watch(ctx)
 		l.TLS = certs.config()
 	}
+	if _, _, err := net.SplitHostPort(c.Address); err != nil {
+		return nil, fmt.Errorf("address %q: expected HOST:PORT as in 127.0.0.1:9001, or :9001 for every address", c.Address)
+	}
 	var lc net.ListenConfig
 	var err error
 	if l.Listener, err = lc.Listen(ctx, "tcp", c.Address); err != nil {

@@ -76,6 +76,9 @@ func pathProblem(value string) string {
 	if len(value) > maxPath {
 		return fmt.Sprintf("expected a path of at most %d bytes", maxPath)
 	}
+	if strings.ContainsAny(value, "?#") {
+		return "expected a path without a query or fragment: queryParams match the query"
+	}
 	for i := range len(value) {
 		if _, ok := authz.Unescape(value[i:]); value[i] == '%' && !ok {
 			return "expected two hexadecimal digits after each %"

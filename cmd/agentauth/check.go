@@ -305,6 +305,9 @@ func (f *checkFlags) readUser(cmd *cobra.Command, raw *authz.Raw) error {
 		if err != nil {
 			return err
 		}
+		if len(secret) == 0 {
+			return usage("-u %s: expected USER:PASSWORD, or the password on the standard input, and nothing came", f.user)
+		}
 		credential += ":" + string(secret)
 	}
 	raw.Headers = append(raw.Headers, authz.Header{Name: "authorization",

@@ -33,6 +33,7 @@ nowhere else.`,
 			return usage("key: expected issue, rotate, list or revoke, as in agentauth key list --policies DIR")
 		},
 	}
+	cmd.FParseErrWhitelist.UnknownFlags = true // whose they are says the word before them
 	cmd.AddCommand(keyIssueCommand(), keyRotateCommand(), keyListCommand(), keyRevokeCommand())
 	return cmd
 }

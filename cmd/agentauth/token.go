@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -133,6 +134,9 @@ func parsePrivateKey(data []byte) (crypto.PrivateKey, error) {
 	block, _ := pem.Decode(data)
 	if block == nil {
 		return nil, fmt.Errorf("expected a private key in PEM")
+	}
+	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
+		return nil, errors.New("the private key is encrypted: write it without a password, as by openssl pkey -in FILE -out PLAIN")
 	}
 	switch block.Type {
 	case "PRIVATE KEY":
