@@ -83,6 +83,14 @@ func (p *Problems) All() []Problem {
 		Message: fmt.Sprintf("and %d more problems; only the first %d are told", p.left, len(p.list))})
 }
 
+// FirstOf are the first of a list for people, and how many more there are.
+func FirstOf(list []string, most int) string {
+	if more := len(list) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), more)
+	}
+	return strings.Join(list, ", ")
+}
+
 // Cut is a text of at most so many bytes, and a sign that there is more.
 func Cut(text string, most int) string {
 	if len(text) <= most {

@@ -179,24 +179,15 @@ func (st *Status) Problems() []authz.Problem {
 		}
 		switch {
 		case len(t.ungranted) > 0 && t.doubtful:
-			say(authz.Conflicting, "the operator granted hostname %s to other namespaces, or a grant that cannot be read may do so, so this policy decides there only where the proxy says that it took this route; the operator must correct the ConfigMaps of hostname grants", listed(t.ungranted))
+			say(authz.Conflicting, "the operator granted hostname %s to other namespaces, or a grant that cannot be read may do so, so this policy decides there only where the proxy says that it took this route; the operator must correct the ConfigMaps of hostname grants", authz.FirstOf(t.ungranted, 3))
 		case len(t.ungranted) > 0:
-			say(authz.Conflicting, "the operator granted hostname %s to other namespaces (--hostnames, or a ConfigMap of hostname grants), so this policy decides there only where the proxy says that it took this route", listed(t.ungranted))
+			say(authz.Conflicting, "the operator granted hostname %s to other namespaces (--hostnames, or a ConfigMap of hostname grants), so this policy decides there only where the proxy says that it took this route", authz.FirstOf(t.ungranted, 3))
 		}
 	}
 	for _, m := range st.ambiguous {
 		out = append(out, authz.Problem{Severity: authz.Ambiguous, Field: "spec.targetRefs", Message: m})
 	}
 	return out
-}
-
-// listed are the first of some hostnames, and how many more there are.
-func listed(hostnames []string) string {
-	const most = 3
-	if more := len(hostnames) - most; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(hostnames[:most], ", "), more)
-	}
-	return strings.Join(hostnames, ", ")
 }
 
 // Reason is the reason of the condition Accepted, for a policy that is valid.

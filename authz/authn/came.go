@@ -19,14 +19,17 @@ const (
 func Quote(s string) string { return strconv.Quote(authz.Cut(s, maxShown)) }
 
 // QuoteList is a list of values for people.
-func QuoteList(list []string) string {
+func QuoteList(list []string) string { return listed(list, Quote) }
+
+// listed are the first of a list, each as a text, and how many more there are.
+func listed[T any](list []T, text func(T) string) string {
 	var out []string
-	for i, s := range list {
+	for i, one := range list {
 		if i == maxListed {
 			out = append(out, "and "+strconv.Itoa(len(list)-i)+" more")
 			break
 		}
-		out = append(out, Quote(s))
+		out = append(out, text(one))
 	}
 	return strings.Join(out, ", ")
 }
@@ -70,20 +73,13 @@ func (j *JWT) held() string {
 	if j.Keys == nil {
 		return "the secret of the policy"
 	}
-	var out []string
-	keys := jwks.Held(j.Keys)
-	for i, k := range keys {
-		if i == maxListed {
-			out = append(out, "and "+strconv.Itoa(len(keys)-i)+" more")
-			break
-		}
+	return cmp.Or(listed(jwks.Held(j.Keys), func(k jwks.Key) string {
 		id := "no kid"
 		if k.ID != "" {
 			id = "kid " + Quote(k.ID)
 		}
-		out = append(out, id+" ("+strings.Join(k.Algorithms, " ")+")")
-	}
-	return cmp.Or(strings.Join(out, ", "), "none")
+		return id + " (" + strings.Join(k.Algorithms, " ") + ")"
+	}), "none")
 }
 
 func orAbsent(present bool, s string) string {

@@ -27,8 +27,12 @@ type attempt struct {
 // ParseToken, of the same bytes. Only the token's algorithm is admitted, and the
 // policy accepts that one.
 func (j *JWT) verify(ctx context.Context, t *Token) error {
+	signature, readable := readSignature(t)
 	if j.Secret != nil {
-		if ok, err := j.tryAll(ctx, t, []any{j.Secret}); ok || err != nil {
+		if !readable {
+			return errSignature
+		}
+		if ok, err := j.tryAll(ctx, t, signature, []any{j.Secret}); ok || err != nil {
 			return err
 		}
 		return errSignature
@@ -37,7 +41,10 @@ func (j *JWT) verify(ctx context.Context, t *Token) error {
 	if err != nil {
 		return noKeys(err)
 	}
-	if ok, err := j.tryAll(ctx, t, publicKeys(keys)); ok || err != nil {
+	if !readable { // no key verifies it, newer ones neither
+		return errSignature
+	}
+	if ok, err := j.tryAll(ctx, t, signature, publicKeys(keys)); ok || err != nil {
 		return err
 	}
 	// The issuer may have other keys by now, under the same kid too.
@@ -47,18 +54,14 @@ func (j *JWT) verify(ctx context.Context, t *Token) error {
 	case err != nil:
 		return noKeys(err)
 	}
-	if ok, err := j.tryAll(ctx, t, publicKeys(keys)); ok || err != nil {
+	if ok, err := j.tryAll(ctx, t, signature, publicKeys(keys)); ok || err != nil {
 		return err
 	}
 	return errSignature
 }
 
 // tryAll says whether one of the keys verifies the signature.
-func (j *JWT) tryAll(ctx context.Context, t *Token, keys []any) (ok bool, err error) {
-	signature, readable := readSignature(t)
-	if !readable {
-		return false, nil
-	}
+func (j *JWT) tryAll(ctx context.Context, t *Token, signature *signature, keys []any) (ok bool, err error) {
 	for _, key := range keys {
 		if ok, err = j.try(ctx, t, signature, key); ok || err != nil {
 			return ok, err

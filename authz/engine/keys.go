@@ -99,9 +99,6 @@ func (s *Snapshot) Found() (out []string) {
 	if s == nil {
 		return nil
 	}
-	if s == nil {
-		return nil
-	}
 	for _, n := range s.find.Order() {
 		for _, count := range s.reports[n].found {
 			out = append(out, v1alpha1.Kind+" "+s.reports[n].Policy.String()+": "+count)

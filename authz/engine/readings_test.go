@@ -156,3 +156,13 @@ func TestNamespacesThatAreGrantedOneHostShareTheNamesOfItsHeaders(t *testing.T) 
 		}
 	}
 }
+
+func TestWhoSendsAFormOfAPathThatThePolicyDoesNotAdmitIsToldItsWord(t *testing.T) {
+	e, _ := newWorld(Options{OneTenant: true})
+	load(t, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{onHost("p", "p.example.com", anonymous())}})
+	d, steps := e.Explain(t.Context(), get("p.example.com", "/a%2Fb"))
+	decided(t, d, authz.Deny, 400, authz.BadRequest)
+	if !slices.ContainsFunc(steps, func(s authz.Step) bool { return strings.Contains(s.Detail, "paths.allow: [EncodedSlash]") }) {
+		t.Errorf("got %+v", steps)
+	}
+}

@@ -65,7 +65,7 @@ func (s *Snapshot) withClaimants(d authz.Decision, host string) authz.Decision {
 	if claimed, ok := match.Closest(s.disputes, host); ok {
 		d.Detail = claimed
 		if routes := s.attached.Namespaces(host); len(routes) > 0 {
-			d.Detail += "; routes of Gateway API of namespace " + firstOf(routes, maxClaimants) + " have it"
+			d.Detail += "; routes of Gateway API of namespace " + authz.FirstOf(routes, maxClaimants) + " have it"
 		}
 		d.Detail += "; say who may use it by --hostnames or a ConfigMap of hostname grants"
 	}

@@ -13,9 +13,6 @@ import (
 // otherwise: in another letter case, with or without a final slash, and in the forms
 // that the policy found admits. It returns f itself where all of them find that.
 func (s *Snapshot) elsewhere(r *authz.Request, view match.View, f found) found {
-	if !s.admits(f, r) {
-		return notAdmitted(r, nil)
-	}
 	for _, path := range r.PathReadings {
 		view.Path = path
 		if other := s.byPath(r, view, nil); !other.same(f) {

@@ -90,16 +90,20 @@ func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trac
 
 // find returns what decides a request. Its outcome is never nobody.
 func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trace) found {
-	if name, named := r.ContextExtensions[ContextPolicy]; named {
-		f := s.named(r, name, trace)
-		if f.outcome != answered && !s.admits(f, r) {
-			return notAdmitted(r, trace)
-		}
-		return f
-	}
+	name, named := r.ContextExtensions[ContextPolicy]
 	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, ExactCase: s.options.ExactCase, Ctx: ctx}
-	f := s.byPath(r, view, trace)
-	if f.outcome == answered {
+	var f found
+	if named {
+		f = s.named(r, name, trace)
+	} else {
+		f = s.byPath(r, view, trace)
+	}
+	switch {
+	case f.outcome == answered:
+		return f
+	case !s.admits(f, r):
+		return notAdmitted(r, trace)
+	case named:
 		return f
 	}
 	other := s.elsewhere(r, view, f)

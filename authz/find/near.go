@@ -78,7 +78,7 @@ func (s *Snapshot) otherHosts(host string, counts func(*Policy) bool) string {
 	if len(hosts) == 0 {
 		return "no policy has host " + host
 	}
-	return "no policy has host " + host + "; policies have: " + firstOf(hosts, maxNearMatches)
+	return "no policy has host " + host + "; policies have: " + authz.FirstOf(hosts, maxNearMatches)
 }
 
 // hostHas lists the matches of a host.
@@ -91,7 +91,7 @@ func hostHas(host, pattern string, list []holder) string {
 	if pattern != strings.TrimPrefix(host, "host ") {
 		host += " is one of " + pattern + ", which"
 	}
-	return host + " has policies for: " + firstOf(matches, maxNearMatches)
+	return host + " has policies for: " + authz.FirstOf(matches, maxNearMatches)
 }
 
 // notAsked says which policies of a wildcard have no say.
@@ -102,14 +102,7 @@ func notAsked(pattern string, list []holder) string {
 			names = append(names, name)
 		}
 	}
-	return fmt.Sprintf("%s (%s) is not asked, because the host has policies of its own", firstOf(names, 3), pattern)
-}
-
-func firstOf(list []string, most int) string {
-	if more := len(list) - most; more > 0 {
-		return strings.Join(list[:most], ", ") + fmt.Sprintf(" and %d more", more)
-	}
-	return strings.Join(list, ", ")
+	return fmt.Sprintf("%s (%s) is not asked, because the host has policies of its own", authz.FirstOf(names, 3), pattern)
 }
 
 // describe is a match and its policy for people: "POST /v1 with header x-env

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -249,9 +248,6 @@ func (f *checkFlags) request(cmd *cobra.Command, target string) (authz.Raw, erro
 	return raw, f.readBody(&raw, cmd.Flags().Changed("data"))
 }
 
-// headerName is a token (RFC 9110 5.6.2).
-var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-
 func (f *checkFlags) readHeaders(raw *authz.Raw) error {
 	for _, h := range f.headers {
 		file, isFile := strings.CutPrefix(h, "@")
@@ -285,7 +281,7 @@ func readHeader(raw *authz.Raw, line, from string) error {
 		return usage("%s: expected 'NAME: VALUE', and there is no colon", from)
 	case name == "":
 		return usage("%s: expected 'NAME: VALUE', and nothing is before the colon", from)
-	case !headerName.MatchString(name):
+	case !authz.ValidFieldName(name):
 		return usage("%s: expected 'NAME: VALUE', and what is before the colon is no name: letters, digits and '-', without spaces", from)
 	case strings.EqualFold(name, "host"):
 		raw.Host = strings.TrimSpace(value)
