@@ -24,8 +24,8 @@ type Raw struct {
 	TLS bool
 	// ContextExtensions come from the proxy's configuration.
 	ContextExtensions map[string]string
-	// Metadata is the proxy's dynamic metadata by namespace.
-	Metadata map[string]any
+	// Metadata is the proxy's dynamic metadata; nil is none.
+	Metadata Metadata
 	// Route is the route the proxy says serves the request; nil if it does
 	// not say.
 	Route *RouteRef
@@ -70,7 +70,7 @@ type Request struct {
 	Source            Source
 	TLS               bool
 	ContextExtensions map[string]string
-	Metadata          map[string]any
+	Metadata          Metadata
 	Route             *RouteRef
 	Time              time.Time
 

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -42,14 +43,14 @@ func TestARequestKeepsWhatTheDoorSaw(t *testing.T) {
 	raw.ID, raw.Body, raw.BodyKnown = "id-1", []byte("body"), true
 	raw.Source = Source{Address: "192.0.2.1", Principal: "spiffe://example.com/a"}
 	raw.ContextExtensions = map[string]string{"a": "b"}
-	raw.Metadata = map[string]any{"ns": "v"}
+	raw.Metadata = MetadataMap{"ns": "v"}
 	raw.Route = &RouteRef{Kind: "HTTPRoute", Name: "r"}
 	r, err := NewRequest(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.ID != "id-1" || string(r.Body) != "body" || !r.BodyKnown || r.Source != raw.Source || !r.TLS ||
-		r.ContextExtensions["a"] != "b" || r.Metadata["ns"] != "v" || r.Route != raw.Route || !r.Time.Equal(raw.Time) {
+		r.ContextExtensions["a"] != "b" || !reflect.DeepEqual(r.Metadata, raw.Metadata) || r.Route != raw.Route || !r.Time.Equal(raw.Time) {
 		t.Errorf("something was lost: %+v", r)
 	}
 	if r.Method != "GET" || r.Scheme != "https" || r.Host != "api.example.com" || r.RawPath != "/v1/orders" || r.Path != "/v1/orders" || r.RawQuery != "a=1" {

@@ -186,7 +186,11 @@ func (a *activation) ResolveName(name string) (any, bool) {
 	case "context":
 		return a.Request.ContextExtensions, true
 	case "metadata":
-		return a.Request.Metadata, true
+		m, err := authz.ReadMetadata(a.Request.Metadata)
+		if err != nil {
+			return types.WrapErr(failure("metadata cannot be read")), true
+		}
+		return m, true
 	}
 	return nil, false
 }

@@ -22,7 +22,7 @@ func input(t testing.TB) *Input {
 		},
 		Source:            authz.Source{Address: "192.0.2.1", Principal: "spiffe://example.com/a"},
 		ContextExtensions: map[string]string{"tier": "gold"},
-		Metadata:          map[string]any{"envoy.filters.http.x": map[string]any{"n": float64(3), "on": true}},
+		Metadata:          authz.MetadataMap{"envoy.filters.http.x": map[string]any{"n": float64(3), "on": true}},
 		Body:              []byte("hidden"),
 		Time:              now,
 	})

@@ -76,8 +76,11 @@ func NewCheckRequest(raw authz.Raw) (*authv3.CheckRequest, error) {
 	if raw.TLS {
 		attrs.TlsSession = &authv3.AttributeContext_TLSSession{}
 	}
-	var err error
-	if attrs.MetadataContext, err = writeMetadata(raw.Metadata); err != nil {
+	metadata, err := authz.ReadMetadata(raw.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	if attrs.MetadataContext, err = writeMetadata(metadata); err != nil {
 		return nil, err
 	}
 	if r := raw.Route; r != nil {

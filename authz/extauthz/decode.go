@@ -1,124 +1,325 @@
 package extauthz
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-	"google.golang.org/protobuf/types/known/structpb"
+	"sync"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// decode reads a check in either wire form. It judges nothing: what is missing
-// stays empty, and authz.NewRequest refuses it. now is the door's clock, since
-// a request must not choose its own time.
-func decode(check *authv3.CheckRequest, now time.Time) authz.Raw {
-	attrs := check.GetAttributes()
-	http := attrs.GetRequest().GetHttp()
-	headers := readHeaders(http)
-	raw := authz.Raw{
-		ID:                cmp.Or(first(headers, "x-request-id"), http.GetId()), // Envoy's own id is in no other log
-		Method:            cmp.Or(http.GetMethod(), first(headers, ":method")),
-		Scheme:            cmp.Or(http.GetScheme(), first(headers, ":scheme")),
-		Host:              cmp.Or(http.GetHost(), first(headers, ":authority")),
-		Path:              cmp.Or(http.GetPath(), first(headers, ":path")),
-		Headers:           headers,
-		Joined:            len(http.GetHeaders()) > 0,
-		Source:            readSource(attrs.GetSource()),
-		ContextExtensions: attrs.GetContextExtensions(),
-		Metadata:          readMetadata(attrs.GetMetadataContext()),
-		Route:             readRoute(attrs.GetRouteMetadataContext()),
-		Time:              now,
-	}
-	raw.TLS = overTLS(attrs.GetTlsSession() != nil, raw.Scheme, headers)
-	raw.Body, raw.BodyKnown = readBody(http, headers)
-	return raw
+// check is a CheckRequest in Envoy's wire form, read into what the decider is
+// asked. A message that is merged from several, as protobuf allows, is read as
+// the library reads it: of a field that occurs again the last value counts,
+// messages and lists grow.
+type check struct {
+	raw authz.Raw
+
+	// mapped are the fields of `headers`, of which a name occurs once, and listed
+	// those of `header_map`.
+	mapped, listed []authz.Header
+	names          nameSet
+	// variants: names in mapped differ in letter case only.
+	variants      bool
+	body, rawBody []byte
+	address       string
+	tls           bool
+	metadata      []byte
+	route         []byte
+	extensions    []authz.Header
+	known         known
+	marks         marks
+	// answer is the answer in its wire form.
+	answer []byte
 }
 
-// readHeaders returns the fields of `headers` in the order of their names, for
-// a map has none, then those of `header_map` (encode_raw_headers) as they are.
-// Envoy sends one of the two; of a message with both nothing is overlooked.
-func readHeaders(http *authv3.AttributeContext_HttpRequest) []authz.Header {
-	out := make([]authz.Header, 0, len(http.GetHeaders())+len(http.GetHeaderMap().GetHeaders()))
-	for name, value := range http.GetHeaders() {
-		out = append(out, authz.Header{Name: name, Value: value})
+// checks are checks whose lists can be used again. Whoever is asked about a Raw
+// keeps its texts at most, and these are never used again.
+var checks = sync.Pool{New: func() any { return new(check) }}
+
+// mostKept bounds the lists of a check that is used again.
+const mostKept = 128
+
+// release forgets the message.
+func (c *check) release() {
+	if cap(c.mapped) > mostKept || cap(c.listed) > mostKept || cap(c.extensions) > mostKept {
+		return
 	}
-	slices.SortFunc(out, func(a, b authz.Header) int { return strings.Compare(a.Name, b.Name) })
-	for _, h := range http.GetHeaderMap().GetHeaders() {
-		value := h.GetValue()
-		if raw := h.GetRawValue(); len(raw) > 0 {
-			value = string(raw)
-		}
-		out = append(out, authz.Header{Name: h.GetKey(), Value: value})
-	}
-	return out
+	clear(c.mapped)
+	clear(c.listed)
+	clear(c.extensions)
+	*c = check{mapped: c.mapped[:0], listed: c.listed[:0], extensions: c.extensions[:0], known: c.known}
+	checks.Put(c)
 }
 
-// first and last return a header's value by its name in lower case.
-func first(headers []authz.Header, name string) string {
-	for _, h := range headers {
-		if authz.EqualFold(h.Name, name) {
-			return h.Value
-		}
-	}
-	return ""
-}
-
-func last(headers []authz.Header, name string) (value string, found bool) {
-	for _, h := range slices.Backward(headers) {
-		if authz.EqualFold(h.Name, name) {
-			return h.Value, true
+// read reads a message, which nobody changes any more. It judges nothing: what is
+// missing stays empty, and authz.NewRequest refuses it.
+func (c *check) read(wire []byte) error {
+	m := message{rest: wire}
+	for m.next() {
+		if m.number == 1 && !c.readAttributes(m.value) { // attributes
+			return errWire
 		}
 	}
-	return "", false
+	if m.bad || !c.finish() {
+		return errWire
+	}
+	return nil
 }
 
-// overTLS says whether the caller reached the proxy over TLS. tls_session is
-// Envoy's own measurement, but is only sent with include_tls_session, so the
-// scheme has to do without it. A caller can choose the scheme (:scheme of
-// HTTP/2, the absolute form of HTTP/1.1, both passed on as sent) and, unless
-// Envoy overwrites it (use_remote_address, no trusted hops), x-forwarded-proto.
-// So every word there is must say TLS. Where a caller can forge them all, it
-// still only waives the protection of a credential that is its own.
-func overTLS(session bool, scheme string, headers []authz.Header) bool {
-	if !session && !authz.EqualFold(scheme, "https") {
-		return false
-	}
-	for _, h := range headers {
-		if authz.EqualFold(h.Name, "x-forwarded-proto") && !authz.EqualFold(h.Value, "https") {
+func (c *check) readAttributes(wire []byte) bool {
+	m := message{rest: wire}
+	for ok := true; m.next(); {
+		switch m.number {
+		case 1: // source
+			ok = c.readPeer(m.value)
+		case 4: // request
+			ok = c.readRequest(m.value)
+		case 10: // context_extensions
+			var e authz.Header
+			if e, ok = readEntry(m.value); ok {
+				c.extensions = append(c.extensions, e)
+			}
+		case 11: // metadata_context
+			c.metadata = join(c.metadata, m.value)
+		case 12: // tls_session
+			c.tls = true
+		case 13: // route_metadata_context
+			c.route = join(c.route, m.value)
+		}
+		if !ok {
 			return false
 		}
 	}
-	return true
+	return !m.bad
 }
 
-// readSource writes the address as RFC 5952 does; a peer that has no IP
+// join merges two messages of one kind. The first is hardly ever there.
+func join(a, b []byte) []byte {
+	if a == nil {
+		return b
+	}
+	return slices.Concat(a, b)
+}
+
+func (c *check) readRequest(wire []byte) bool {
+	m := message{rest: wire}
+	for m.next() {
+		if m.number == 2 && !c.readHTTP(m.value) { // http
+			return false
+		}
+	}
+	return !m.bad
+}
+
+func (c *check) readHTTP(wire []byte) bool {
+	m := message{rest: wire}
+	for ok := true; m.next(); {
+		switch m.number {
+		case 1:
+			c.raw.ID, ok = readText(m.value)
+		case 2:
+			c.raw.Method, ok = readText(m.value)
+		case 3: // headers
+			var h authz.Header
+			if h, ok = readEntry(m.value); ok {
+				c.addMapped(h)
+			}
+		case 4:
+			c.raw.Path, ok = readText(m.value)
+		case 5:
+			c.raw.Host, ok = readText(m.value)
+		case 6:
+			c.raw.Scheme, ok = readText(m.value)
+		case 11: // body
+			_, ok = readText(m.value)
+			c.body = m.value
+		case 12: // raw_body
+			c.rawBody = m.value
+		case 13: // header_map
+			ok = c.readHeaderMap(m.value)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return !m.bad
+}
+
+// readEntry reads an entry of a map of texts.
+func readEntry(wire []byte) (h authz.Header, ok bool) {
+	m := message{rest: wire}
+	for ok = true; ok && m.next(); {
+		switch m.number {
+		case 1:
+			h.Name, ok = readText(m.value)
+		case 2:
+			h.Value, ok = readText(m.value)
+		}
+	}
+	return h, ok && !m.bad
+}
+
+// addMapped adds a field of `headers`. In a map a name that comes again replaces
+// the first; Envoy never sends one.
+func (c *check) addMapped(h authz.Header) {
+	if c.names.mayHave(h.Name) {
+		for i := range c.mapped {
+			if c.mapped[i].Name == h.Name {
+				c.mapped[i].Value = h.Value
+				return
+			}
+			c.variants = c.variants || authz.EqualFold(c.mapped[i].Name, h.Name)
+		}
+	}
+	c.mapped = append(c.mapped, h)
+}
+
+// readHeaderMap reads fields as they came (encode_raw_headers). Their values can be
+// any bytes.
+func (c *check) readHeaderMap(wire []byte) bool {
+	m := message{rest: wire}
+	for m.next() {
+		if m.number != 1 { // headers
+			continue
+		}
+		var name, value string
+		var rawValue []byte
+		field := message{rest: m.value}
+		for ok := true; field.next(); {
+			switch field.number {
+			case 1:
+				name, ok = readText(field.value)
+			case 2:
+				value, ok = readText(field.value)
+			case 3:
+				rawValue = field.value
+			}
+			if !ok {
+				return false
+			}
+		}
+		if field.bad {
+			return false
+		}
+		if len(rawValue) > 0 {
+			value = share(rawValue)
+		}
+		c.listed = append(c.listed, authz.Header{Name: name, Value: value})
+	}
+	return !m.bad
+}
+
+// readPeer reads the source.
+func (c *check) readPeer(wire []byte) bool {
+	m := message{rest: wire}
+	for ok := true; m.next(); {
+		switch m.number {
+		case 1:
+			ok = c.readAddress(m.value)
+		case 4:
+			c.raw.Source.Principal, ok = readText(m.value)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return !m.bad
+}
+
+// readAddress reads one of socket_address, pipe and envoy_internal_address: the last
+// one counts.
+func (c *check) readAddress(wire []byte) bool {
+	m := message{rest: wire}
+	for m.next() {
+		switch m.number {
+		case 1: // socket_address
+			socket := message{rest: m.value}
+			for ok := true; socket.next(); {
+				if socket.number == 2 {
+					c.address, ok = readText(socket.value)
+				}
+				if !ok {
+					return false
+				}
+			}
+			if socket.bad {
+				return false
+			}
+		case 2, 3:
+			c.address = ""
+		}
+	}
+	return !m.bad
+}
+
+// finish makes the Raw of what was read. Of a message that has both forms of
+// headers nothing is overlooked; Envoy sends one of them.
+func (c *check) finish() bool {
+	r := &c.raw
+	if c.variants { // read in one order, whatever the map's
+		slices.SortFunc(c.mapped, func(a, b authz.Header) int { return strings.Compare(a.Name, b.Name) })
+	}
+	r.Joined = len(c.mapped) > 0
+	r.Headers = c.mapped
+	if len(c.listed) > 0 {
+		if r.Headers = c.listed; r.Joined {
+			c.mapped = append(c.mapped, c.listed...)
+			r.Headers = c.mapped
+		}
+	}
+	c.marks.read(r.Headers)
+	r.ID = or(c.marks.requestID.value, r.ID) // Envoy's own id is in no other log
+	r.Method, r.Scheme = or(r.Method, c.marks.method.value), or(r.Scheme, c.marks.scheme.value)
+	r.Host, r.Path = or(r.Host, c.marks.authority.value), or(r.Path, c.marks.path.value)
+	r.Source.Address = readAddress(c.address)
+	r.TLS = (c.tls || authz.EqualFold(r.Scheme, "https")) && !c.marks.forwardedPlain
+	c.readBody()
+	r.ContextExtensions = c.known.readExtensions(c.extensions)
+	if len(c.metadata) > 0 {
+		r.Metadata = &metadata{wire: c.metadata}
+	}
+	var ok bool
+	r.Route, ok = c.known.readRoute(c.route)
+	return ok
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// readAddress writes the address as RFC 5952 does; a peer that has no IP
 // address (a pipe, an internal listener) has none here either.
-func readSource(peer *authv3.AttributeContext_Peer) authz.Source {
-	source := authz.Source{Principal: peer.GetPrincipal()}
-	if ip, err := netip.ParseAddr(peer.GetAddress().GetSocketAddress().GetAddress()); err == nil {
-		source.Address = ip.Unmap().WithZone("").String()
+func readAddress(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return ""
 	}
-	return source
+	ip = ip.Unmap().WithZone("")
+	var room [64]byte
+	if text := ip.AppendTo(room[:0]); string(text) == address {
+		return address
+	}
+	return ip.String()
 }
 
-// readMetadata returns the untyped metadata by namespace; every number in it
-// is a float64. typed_filter_metadata is ignored.
-func readMetadata(m *corev3.Metadata) map[string]any {
-	if len(m.GetFilterMetadata()) == 0 {
-		return nil
+// nameSet says quickly that a name is new, in any letter case.
+type nameSet [4]uint64
+
+func (s *nameSet) mayHave(name string) bool {
+	hash := uint32(len(name)) * 37
+	if n := len(name); n > 0 {
+		hash += uint32(name[n-1]|0x20)*11 + uint32(name[n/2]|0x20)*5 + uint32(name[0]|0x20)
 	}
-	out := make(map[string]any, len(m.GetFilterMetadata()))
-	for namespace, s := range m.GetFilterMetadata() {
-		out[namespace] = s.AsMap()
-	}
-	return out
+	word, bit := &s[hash>>6&3], uint64(1)<<(hash&63)
+	had := *word&bit != 0
+	*word |= bit
+	return had
 }
 
 // partialBody is appended by Envoy (with_request_body) behind whatever the
@@ -126,75 +327,97 @@ func readMetadata(m *corev3.Metadata) map[string]any {
 // among the headers.
 const partialBody = "x-envoy-auth-partial-body"
 
-// readBody returns the body and whether it is all of it. A caller can send
+// readBody reads the body and whether it is all of it. A caller can send
 // partialBody where Envoy was not told to, so an empty body is never believed
 // on its word: only content-length: 0 says that there is none. A method says
 // nothing: a GET can have a body in chunks, and Envoy passes on no
 // transfer-encoding of HTTP/1 by which it could be noticed. Without pack_as_bytes
 // Envoy writes '!' for bytes that are not UTF-8, which cannot be seen here; docs and
 // samples use pack_as_bytes.
-func readBody(http *authv3.AttributeContext_HttpRequest, headers []authz.Header) ([]byte, bool) {
-	body := http.GetRawBody()
-	if text := http.GetBody(); text != "" {
-		body = []byte(text)
+func (c *check) readBody() {
+	body := c.rawBody
+	if len(c.body) > 0 {
+		body = c.body
 	}
-	stated, agrees := contentLength(headers, len(body))
-	partial, marked := last(headers, partialBody)
-	_, coded := last(headers, "transfer-encoding")
-	switch {
-	case marked && partial != "false", !agrees:
-		return body, false
+	c.raw.Body = body
+	switch m := &c.marks; {
+	case m.marked && m.partial != "false", m.lengths && !agree(c.raw.Headers, len(body)):
 	case len(body) > 0:
-		return body, marked
+		c.raw.BodyKnown = m.marked
 	default:
-		return body, !coded && stated
+		c.raw.BodyKnown = !m.coded && m.lengths
 	}
 }
 
-// contentLength says whether there is a content-length, and whether every one
-// is that of the body; one that is no plain number ("5,5", "05") is not.
-func contentLength(headers []authz.Header, size int) (stated, agrees bool) {
-	want := strconv.Itoa(size)
-	for _, h := range headers {
-		if !authz.EqualFold(h.Name, "content-length") {
-			continue
-		}
-		if stated = true; h.Value != want {
-			return true, false
-		}
-	}
-	return stated, true
+// marks are what the headers say that the door reads itself.
+type marks struct {
+	// The first of each.
+	requestID, method, scheme, authority, path mark
+	// partial is the last value of partialBody; marked says that there is one.
+	partial string
+	marked  bool
+	// lengths: there is a content-length. coded: there is a transfer-encoding.
+	lengths, coded bool
+	// forwardedPlain: an x-forwarded-proto says otherwise than https.
+	forwardedPlain bool
 }
 
-// routeNamespace is where Envoy Gateway's includeRouteMetadata names the route:
-// resources[0] {kind, namespace, name and, for a named rule, sectionName}.
-const routeNamespace = "envoy-gateway"
+// mark is the value of a header.
+type mark struct {
+	value string
+	found bool
+}
 
-// readRoute returns nil only if the proxy says nothing about the route. A word
-// that cannot be read is an empty RouteRef, a route that nobody knows, never
-// nil, and never a route without its rule: both would be a weaker policy.
-func readRoute(m *corev3.Metadata) *authz.RouteRef {
-	s, untyped := m.GetFilterMetadata()[routeNamespace]
-	if _, typed := m.GetTypedFilterMetadata()[routeNamespace]; !untyped && !typed {
-		return nil
+func (m *mark) first(h *authz.Header, name string) {
+	if !m.found && authz.EqualFold(h.Name, name) {
+		m.value, m.found = h.Value, true
 	}
-	resources := s.GetFields()["resources"].GetListValue().GetValues()
-	if len(resources) == 0 {
-		return &authz.RouteRef{}
+}
+
+// read reads the headers once. A tls_session is Envoy's own measurement, but is only
+// sent with include_tls_session, so the scheme has to do without it. A caller can
+// choose the scheme (:scheme of HTTP/2, the absolute form of HTTP/1.1, both passed on
+// as sent) and, unless Envoy overwrites it (use_remote_address, no trusted hops),
+// x-forwarded-proto. So every word there is must say TLS. Where a caller can forge
+// them all, it still only waives the protection of a credential that is its own.
+func (m *marks) read(headers []authz.Header) {
+	for i := range headers {
+		h := &headers[i]
+		switch len(h.Name) {
+		case len(":path"):
+			m.path.first(h, ":path")
+		case len(":method"): // and :scheme
+			m.method.first(h, ":method")
+			m.scheme.first(h, ":scheme")
+		case len(":authority"):
+			m.authority.first(h, ":authority")
+		case len("x-request-id"):
+			m.requestID.first(h, "x-request-id")
+		case len("content-length"):
+			m.lengths = m.lengths || authz.EqualFold(h.Name, "content-length")
+		case len("transfer-encoding"): // and x-forwarded-proto
+			if authz.EqualFold(h.Name, "transfer-encoding") {
+				m.coded = true
+			} else if authz.EqualFold(h.Name, "x-forwarded-proto") && !authz.EqualFold(h.Value, "https") {
+				m.forwardedPlain = true
+			}
+		case len(partialBody):
+			if authz.EqualFold(h.Name, partialBody) {
+				m.partial, m.marked = h.Value, true
+			}
+		}
 	}
-	fields := resources[0].GetStructValue().GetFields()
-	readable := true
-	text := func(name string) string {
-		v, present := fields[name]
-		_, isText := v.GetKind().(*structpb.Value_StringValue)
-		readable = readable && (isText || !present)
-		return v.GetStringValue()
+}
+
+// agree says whether every content-length is that of the body; one that is no plain
+// number ("5,5", "05") is not.
+func agree(headers []authz.Header, size int) bool {
+	var room [20]byte
+	want := strconv.AppendInt(room[:0], int64(size), 10)
+	for i := range headers {
+		if h := &headers[i]; len(h.Name) == len("content-length") && authz.EqualFold(h.Name, "content-length") && h.Value != string(want) {
+			return false
+		}
 	}
-	ref := &authz.RouteRef{
-		Kind: text("kind"), Namespace: text("namespace"), Name: text("name"), SectionName: text("sectionName"),
-	}
-	if !readable {
-		return &authz.RouteRef{}
-	}
-	return ref
+	return true
 }

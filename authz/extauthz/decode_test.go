@@ -74,7 +74,7 @@ func TestTheHeadersFormIsReadAsEnvoySendsIt(t *testing.T) {
 		Joined: true, Body: []byte("abc"), BodyKnown: true,
 		Source:            authz.Source{Address: "192.0.2.7", Principal: "spiffe://prod/ns/shop/sa/agent"},
 		ContextExtensions: map[string]string{"agentauth.dev/policy": "shop/orders"},
-		Metadata:          map[string]any{"envoy.filters.http.mcp": map[string]any{"method": "tools/call", "id": 7.0}},
+		Metadata:          authz.MetadataMap{"envoy.filters.http.mcp": map[string]any{"method": "tools/call", "id": 7.0}},
 		Route:             &authz.RouteRef{Kind: "HTTPRoute", Namespace: "shop", Name: "orders", SectionName: "refunds"},
 		Time:              noon,
 	}

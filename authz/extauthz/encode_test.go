@@ -30,7 +30,7 @@ func same(t testing.TB, want, got *authv3.CheckResponse) {
 }
 
 func TestAnAllowanceSetsThenRemoves(t *testing.T) {
-	got, err := encode(authz.Decision{
+	got, err := encoded(authz.Decision{
 		Outcome:     authz.Allow,
 		Set:         []authz.Header{{Name: "x-agent-id", Value: "a"}, {Name: "X-Tenant", Value: "b"}},
 		Remove:      []string{"authorization", "x-tenant", "X-AGENT-ID", "x_agent_id"},
@@ -51,7 +51,7 @@ func TestAnAllowanceSetsThenRemoves(t *testing.T) {
 }
 
 func TestADenialKeepsEachChallengeAFieldOfItsOwn(t *testing.T) {
-	got, err := encode(authz.Decision{
+	got, err := encoded(authz.Decision{
 		Outcome: authz.Deny, Status: 401, Body: "{}",
 		Headers: []authz.Header{
 			{Name: "www-authenticate", Value: `Basic realm="a"`}, {Name: "content-type", Value: "application/problem+json"},
@@ -100,7 +100,7 @@ func TestARefusalHasAStatusOfItsOutcomeAndNeverOK(t *testing.T) {
 		{authz.Outcome(9), 200, 403, codes.PermissionDenied},
 		{authz.Outcome(9), 0, 403, codes.PermissionDenied},
 	} {
-		got, err := encode(authz.Decision{Outcome: c.outcome, Status: c.status})
+		got, err := encoded(authz.Decision{Outcome: c.outcome, Status: c.status})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestNoHTTPStatusHasTheGRPCCodeOK(t *testing.T) {
 }
 
 func TestTheZeroDecisionIsA403(t *testing.T) {
-	got, err := encode(authz.Decision{})
+	got, err := encoded(authz.Decision{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestWhatCannotBeWrittenAsItIsIsNotWritten(t *testing.T) {
 		"denied body, not UTF-8":    {Status: 401, Body: "\xff"},
 		"response body, not UTF-8":  {Outcome: authz.Respond, Status: 200, Body: "\xff"},
 	} {
-		if got, err := encode(d); err == nil {
+		if got, err := encoded(d); err == nil {
 			t.Errorf("%s: got %v, want an error", name, got)
 		}
 	}

@@ -29,6 +29,13 @@ const (
 	// maxStreams is how many checks one connection may have under way; Envoy
 	// opens another connection beyond that.
 	maxStreams = 512
+	// streamWindow and connectionWindow are how much of one check, and of all checks
+	// of a connection, may be under way, in bytes. They do not grow: a measurement of
+	// the network for each is dearer than what it gains on a local network.
+	streamWindow, connectionWindow = 256 << 10, 1 << 20
+	// streamWorkers is how many goroutines wait for checks: as many as are usually
+	// under way at once. Beyond them each check begins its own.
+	streamWorkers = 64
 	// handshakeTimeout is for TLS and HTTP/2 settings of a new connection.
 	handshakeTimeout = 10 * time.Second
 )
@@ -54,6 +61,10 @@ func Listen(c Config) (*Server, error) {
 		grpc.ForceServerCodecV2(newCodec(&c)),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
+		grpc.NumStreamWorkers(streamWorkers),
+		grpc.SharedWriteBuffer(true),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: MaxConnectionAge, MaxConnectionAgeGrace: 30 * time.Second,
@@ -65,9 +76,8 @@ func Listen(c Config) (*Server, error) {
 	options = append(options, grpc.Creds(newHandshake(listener.TLS, c.OnRefused)))
 	s := &Server{listener: listener, grpc: grpc.NewServer(options...), health: healthServer{health.NewServer()}}
 	s.SetReady(false) // a new health.Server says SERVING
-	authv3.RegisterAuthorizationServer(s.grpc, &checker{
-		decider: c.Decider, clock: c.Clock, onPanic: c.OnPanic, onError: c.OnError,
-	})
+	checker := &checker{decider: c.Decider, clock: c.Clock, onPanic: c.OnPanic, onError: c.OnError}
+	s.grpc.RegisterService(checker.service(), nil)
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	return s, nil
 }

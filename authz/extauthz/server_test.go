@@ -201,7 +201,7 @@ func TestTheProcessOutlivesAPanic(t *testing.T) {
 		}),
 	})
 	client := authv3.NewAuthorizationClient(plain(t, s))
-	for path, want := range map[string]*authv3.CheckResponse{"/boom": unavailable(), "/": answer(t, "status {} ok_response {}")} {
+	for path, want := range map[string]*authv3.CheckResponse{"/boom": mustRead(unavailable), "/": answer(t, "status {} ok_response {}")} {
 		got, err := client.Check(within(t), parse(t, http(`path: "`+path+`"`)))
 		if err != nil {
 			t.Fatal(err)

@@ -35,7 +35,7 @@ func came(t *testing.T, when, require string, reason authz.Reason) string {
 			{Name: "x-badge", Value: "eve:sesame"}, {Name: "authorization", Value: "Bearer hush4"}, {Name: "x-badge-proof", Value: "hush5"},
 			{Name: "cookie", Value: "sid=hush6"}, {Name: "proxy-authorization", Value: "Basic hush7"}, {Name: "x-copy", Value: "it is eve:sesame"},
 			{Name: "x-assertion-of", Value: "hush8"}, {Name: "x-other", Value: "jwt=eyJhbGciOiJub25lIn0.e30.hush9"}, {Name: "x-env", Value: "prod"},
-		}, Metadata: map[string]any{"lua": map[string]any{"authorization": "hush10", "zone": "eu"}}, Time: noon})
+		}, Metadata: authz.MetadataMap{"lua": map[string]any{"authorization": "hush10", "zone": "eu"}}, Time: noon})
 	if err != nil {
 		t.Fatal(err)
 	}

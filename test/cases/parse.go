@@ -161,15 +161,17 @@ func parseSetting(line string, raw *authz.Raw) error {
 		raw.ContextExtensions[key] = v
 	case "metadata": // namespace:key=value
 		namespace, k, _ := strings.Cut(key, ":")
-		if raw.Metadata == nil {
-			raw.Metadata = map[string]any{}
+		metadata, _ := raw.Metadata.(authz.MetadataMap)
+		if metadata == nil {
+			metadata = authz.MetadataMap{}
+			raw.Metadata = metadata
 		}
-		fields, _ := raw.Metadata[namespace].(map[string]any)
+		fields, _ := metadata[namespace].(map[string]any)
 		if fields == nil {
 			fields = map[string]any{}
 		}
 		fields[k] = v
-		raw.Metadata[namespace] = fields
+		metadata[namespace] = fields
 	case "route": // kind/namespace/name[/section]
 		parts := append(strings.Split(value, "/"), "", "", "", "")
 		raw.Route = &authz.RouteRef{Kind: parts[0], Namespace: parts[1], Name: parts[2], SectionName: parts[3]}
