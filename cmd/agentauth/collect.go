@@ -1,0 +1,57 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+const (
+	// mostBetween and leastBetween bound how much is allocated from one garbage
+	// collection to the next where little is in use, in bytes.
+	mostBetween, leastBetween = 64 << 20, 4 << 20
+	usualPercent              = 100
+)
+
+// collectSeldom lets the garbage collector wait until so many bytes were
+// allocated since its last run, though little is in use: a few megabytes of policies
+// would have it run a hundred times a second under load. Where more than that is in use
+// it runs as it does by itself, and near the memory limit more often. GOGC in the
+// environment has the last word.
+func collectSeldom(between int64) {
+	if _, set := os.LookupEnv("GOGC"); set {
+		return
+	}
+	var percent int
+	var afterEach func()
+	afterEach = func() {
+		if next := collectPercent(inUse(), between); next != percent {
+			percent = next
+			debug.SetGCPercent(percent)
+		}
+		// The object is garbage at once: its cleanup runs after the next collection.
+		runtime.AddCleanup(new([16]byte), func(again func()) { again() }, afterEach)
+	}
+	afterEach()
+}
+
+// betweenCollections is a sixteenth of the memory limit, and 64 MiB at most.
+func betweenCollections(limit int64) int64 {
+	return min(max(limit/16, leastBetween), mostBetween)
+}
+
+// collectPercent is the GOGC with which `between` bytes are allocated before the next
+// collection, in steps: each change stops the process for a moment.
+func collectPercent(live uint64, between int64) int {
+	const step = 25
+	percent := int64(100 * float64(between) / float64(max(live, 1<<20)))
+	return int(max(usualPercent, percent/step*step))
+}
+
+// inUse is what the last collection left.
+func inUse() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
