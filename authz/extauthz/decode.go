@@ -42,16 +42,20 @@ var checks = sync.Pool{New: func() any { return new(check) }}
 // mostKept bounds the lists of a check that is used again.
 const mostKept = 128
 
-// release forgets the message.
+// release forgets the message and keeps the lists for another check.
 func (c *check) release() {
 	if cap(c.mapped) > mostKept || cap(c.listed) > mostKept || cap(c.extensions) > mostKept {
 		return
 	}
+	c.reset()
+	checks.Put(c)
+}
+
+func (c *check) reset() {
 	clear(c.mapped)
 	clear(c.listed)
 	clear(c.extensions)
 	*c = check{mapped: c.mapped[:0], listed: c.listed[:0], extensions: c.extensions[:0], known: c.known}
-	checks.Put(c)
 }
 
 // read reads a message, which nobody changes any more. It judges nothing: what is
