@@ -20,8 +20,10 @@ import (
 type Input struct {
 	Request *authz.Request
 	// Identity is nil if there is none; reading it is an error then.
-	Identity   *authz.Identity
-	Identities map[string]*authz.Identity
+	Identity *authz.Identity
+	// Identities are those of all methods that succeeded, each with the name of its
+	// method. An expression reads them by it.
+	Identities []*authz.Identity
 
 	cache *cache // of one evaluation
 }
@@ -182,7 +184,7 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		}
 		return (*identity)(a), true
 	case "identities":
-		return types.NewMap(identityMap{a.cache}, a.Identities), true
+		return a.identities(), true
 	case "context":
 		return a.Request.ContextExtensions, true
 	case "metadata":

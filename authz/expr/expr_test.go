@@ -39,8 +39,7 @@ func input(t testing.TB) *Input {
 			"list": []any{"x", int64(7), nil}, "nested": map[string]any{"deep": []any{map[string]any{"a": "b"}}},
 		},
 	}
-	return &Input{Request: r, Identity: id, Identities: map[string]*authz.Identity{
-		"partners": id, "anonymous": {Method: "anonymous"}}}
+	return &Input{Request: r, Identity: id, Identities: []*authz.Identity{id, {Method: "anonymous"}}}
 }
 
 func mustCompile(t testing.TB, kind Kind, src string) *Program {

@@ -3,6 +3,8 @@ package expr
 import (
 	"fmt"
 	"unicode/utf8"
+
+	"cel.dev/cel-go/common/types/ref"
 )
 
 // Limits of the expression itself.
@@ -90,6 +92,7 @@ type cache struct {
 	query   *names
 	// parameters is the query by name; nil until it is read.
 	parameters *parameters
+	identities ref.Val
 }
 
 // minCachedLength is the length in bytes from which a look-up of a text in the

@@ -114,16 +114,29 @@ func identityTexts(path string, get func(*authz.Identity) []string) *types.Field
 		})
 }
 
+// identities are the identities by method. The map is made when it is read.
+func (a *activation) identities() ref.Val {
+	if a.cache != nil && a.cache.identities != nil {
+		return a.cache.identities
+	}
+	named := make(map[string]*authz.Identity, len(a.Identities))
+	for _, i := range a.Identities {
+		named[i.Method] = i
+	}
+	m := types.NewMap(identityMap{a.cache}, named)
+	if a.cache != nil {
+		a.cache.identities = m
+	}
+	return m
+}
+
 // identityMap is the adapter of the map of identities by method.
 type identityMap struct{ cache *cache }
 
 func (o identityMap) NativeToValue(v any) ref.Val {
 	i, ok := v.(*authz.Identity)
-	switch {
-	case !ok:
+	if !ok {
 		return adapter{}.NativeToValue(v)
-	case i == nil:
-		return types.WrapErr(failure("there is no such identity"))
 	}
 	return adapter{}.NativeToValue(&identity{Identity: i, cache: o.cache})
 }

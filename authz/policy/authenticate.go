@@ -178,11 +178,11 @@ func (m *method) own(c *credentials) (mine *authn.Presented, err error) {
 func (a *authenticate) conclude(x *exchange) bool {
 	var sufficient, required *authz.Identity
 	needSufficient, allRequired := false, true
-	identities := make(map[string]*authz.Identity, len(a.methods))
+	var identities []*authz.Identity
 	for i := range a.methods {
 		m, id := &a.methods[i], x.credentials.results[i].identity
 		if id != nil {
-			identities[m.Name] = id
+			identities = append(identities, id)
 		}
 		if m.Required {
 			allRequired = allRequired && id != nil

@@ -86,7 +86,8 @@ type exchange struct {
 	// it established.
 	credentials credentials
 	identity    *authz.Identity
-	identities  map[string]*authz.Identity
+	identities  []*authz.Identity
+	in          expr.Input
 
 	decision authz.Decision
 }
@@ -99,7 +100,8 @@ func (x *exchange) decide(d authz.Decision) bool {
 
 // input is what expressions read.
 func (x *exchange) input() *expr.Input {
-	return &expr.Input{Request: x.request, Identity: x.identity, Identities: x.identities}
+	x.in = expr.Input{Request: x.request, Identity: x.identity, Identities: x.identities}
+	return &x.in
 }
 
 // New makes a policy.
