@@ -173,12 +173,10 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, trace *authz.Trace) 
 	if d, ok := ctx.Deadline(); ok && d.Add(-margin).Before(deadline) {
 		deadline = d.Add(-margin)
 	}
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	ctx, budget := work.WithBudget(ctx, e.deps.Scheduler)
-	defer budget.Done()
-	d = e.answer(ctx, s, raw, trace)
-	if d.Outcome == authz.Allow && !time.Now().Before(deadline) {
+	check := work.Begin(ctx, deadline, e.deps.Scheduler)
+	defer check.End()
+	d = e.answer(check, s, raw, trace)
+	if d.Outcome == authz.Allow && check.Late() {
 		late := policy.Unavailable(authz.Unavailable, "the decision took longer than its time", 0)
 		late.Policy = d.Policy
 		return late
@@ -186,15 +184,15 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, trace *authz.Trace) 
 	return d
 }
 
-// answer decides within the deadline and the budget of ctx.
-func (e *Engine) answer(ctx context.Context, s *Snapshot, raw authz.Raw, trace *authz.Trace) authz.Decision {
+// answer decides within the deadline and the budget of the decision.
+func (e *Engine) answer(ctx *work.Context, s *Snapshot, raw authz.Raw, trace *authz.Trace) authz.Decision {
 	r, err := authz.NewRequest(raw)
 	if err != nil {
 		trace.Add(authz.Step{Stage: authz.StageRequest, Outcome: authz.StepRefused, Detail: err.Error()})
 		return policy.BadRequest(err)
 	}
 	p, host, answer := s.find.Find(ctx, r, trace)
-	work.BudgetOf(ctx).Done() // the policy may wait for another turn
+	ctx.Budget().Done() // the policy may wait for another turn
 	if p == nil {
 		return answer
 	}

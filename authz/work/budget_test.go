@@ -9,13 +9,19 @@ import (
 	"time"
 )
 
+// budgeted is a context that ends with its parent, and its Budget.
+func budgeted(parent context.Context, s *Scheduler) (context.Context, *Budget) {
+	c := Begin(parent, time.Time{}, s)
+	return c, c.Budget()
+}
+
 func TestASmallShareOfADecisionRunsAtOnceAndTheRestInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{Slots: 1})
 		release := hold(t, s, of("other"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		ctx, b := WithBudget(ctx, s)
+		ctx, b := budgeted(ctx, s)
 		if BudgetOf(ctx) != b {
 			t.Fatal("expected the context to have the budget")
 		}
@@ -43,7 +49,7 @@ func TestASmallShareOfADecisionRunsAtOnceAndTheRestInTurn(t *testing.T) {
 func TestATurnOfADecisionIsGivenBackAfterAWhileAndAtItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{Slots: 1})
-		ctx, b := WithBudget(t.Context(), s)
+		ctx, b := budgeted(t.Context(), s)
 		b.Owner.Namespace = "heavy"
 		var all sync.WaitGroup
 		var waited time.Duration
@@ -82,7 +88,7 @@ func TestWithoutABudgetWhatIsHeavyIsRefused(t *testing.T) {
 
 func TestAContextWithABudgetEndsAsItsParent(t *testing.T) {
 	parent, cancel := context.WithCancelCause(t.Context())
-	ctx, _ := WithBudget(parent, New(Options{}))
+	ctx, _ := budgeted(parent, New(Options{}))
 	child, stop := context.WithTimeout(ctx, time.Hour)
 	defer stop()
 	cause := errors.New("enough")
@@ -99,7 +105,7 @@ func TestWhatMayTakeLongWaitsThoughNothingWasComputed(t *testing.T) {
 		release := hold(t, s, of("other"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		ctx, b := WithBudget(ctx, s)
+		ctx, b := budgeted(ctx, s)
 		err := b.Run(ctx, heavy+1, func() { t.Error("it ran without a turn") })
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("expected it to wait until the deadline, got %v", err)
