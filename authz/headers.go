@@ -52,7 +52,7 @@ func (r *Request) CookieSightings(name string) int {
 
 // readHeaders lowers names and joins fields; pseudo-headers must say what the
 // door's own attributes say.
-func (r *Request) readHeaders(raw Raw) error {
+func (r *Request) readHeaders(raw *Raw) error {
 	r.headers = make(map[string]fields, len(raw.Headers))
 	for _, h := range raw.Headers {
 		name, pseudo := strings.CutPrefix(h.Name, ":")
@@ -101,7 +101,7 @@ func (r *Request) add(name, value string) {
 	r.headers[name] = f
 }
 
-func (r *Request) checkPseudo(raw Raw, name, value string) error {
+func (r *Request) checkPseudo(raw *Raw, name, value string) error {
 	same := true
 	switch name {
 	case "authority":

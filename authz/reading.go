@@ -54,6 +54,21 @@ func (r *Request) aliased(name string) bool {
 	return false
 }
 
+// AppendAliases appends the names of the headers that came under another name than
+// name and have its [Alias]; it is given in lower case. Most requests have none.
+func (r *Request) AppendAliases(names []string, name string) []string {
+	alias := Alias(name)
+	if _, plain := r.headers[alias]; plain && alias != name {
+		names = append(names, alias)
+	}
+	for _, other := range r.aliases[alias] {
+		if other != name {
+			names = append(names, other)
+		}
+	}
+	return names
+}
+
 func (r *Request) repeated(name string, f fields) bool {
 	form := forms[name]
 	switch {

@@ -102,33 +102,52 @@ func bad(format string, args ...any) error {
 // NewRequest reads a request strictly: whatever a proxy, an upstream and
 // agentauth might understand differently is a *[BadRequestError].
 func NewRequest(raw Raw) (*Request, error) {
-	r := &Request{
-		ID: raw.ID, Method: raw.Method, Scheme: Lower(raw.Scheme),
-		Body: raw.Body, BodyKnown: raw.BodyKnown, Source: raw.Source, TLS: raw.TLS,
-		ContextExtensions: raw.ContextExtensions, Metadata: raw.Metadata,
-		Route: raw.Route, Time: raw.Time, joined: raw.Joined,
-	}
-	if err := checkMethod(raw.Method); err != nil {
-		return nil, err
-	}
-	var err error
-	if r.Host, err = parseHost(raw.Host); err != nil {
-		return nil, err
-	}
-	path, query, _ := strings.Cut(raw.Path, "?")
-	if r.RawPath, r.RawQuery = path, query; strings.Contains(query, "#") {
-		return nil, bad("the request target has a fragment")
-	}
-	if r.Path, r.PathForms, r.PathReadings, err = readPath(path); err != nil {
-		return nil, err
-	}
-	if r.Query, err = parseQuery(query); err != nil {
-		return nil, err
-	}
-	if err = r.readHeaders(raw); err != nil {
+	r := new(Request)
+	if err := r.Parse(raw); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Parse reads a request into r as [NewRequest] does. It takes the slices of the
+// request that r was before, which nobody may read any more: neither r, nor its
+// Query and PathReadings. After an error r is no request.
+func (r *Request) Parse(raw Raw) error {
+	r.Reset()
+	err := r.parse(&raw)
+	if err != nil {
+		r.Reset()
+	}
+	return err
+}
+
+// Reset leaves nothing of a request in r but empty slices for the next one. A pool
+// resets what is put into it: one request would hold the memory of another.
+func (r *Request) Reset() { *r = Request{} }
+
+func (r *Request) parse(raw *Raw) error {
+	r.ID, r.Method, r.Scheme = raw.ID, raw.Method, Lower(raw.Scheme)
+	r.Body, r.BodyKnown, r.Source, r.TLS = raw.Body, raw.BodyKnown, raw.Source, raw.TLS
+	r.ContextExtensions, r.Metadata = raw.ContextExtensions, raw.Metadata
+	r.Route, r.Time, r.joined = raw.Route, raw.Time, raw.Joined
+	if err := checkMethod(raw.Method); err != nil {
+		return err
+	}
+	var err error
+	if r.Host, err = parseHost(raw.Host); err != nil {
+		return err
+	}
+	path, query, _ := strings.Cut(raw.Path, "?")
+	if r.RawPath, r.RawQuery = path, query; strings.Contains(query, "#") {
+		return bad("the request target has a fragment")
+	}
+	if r.Path, r.PathForms, r.PathReadings, err = readPath(path); err != nil {
+		return err
+	}
+	if r.Query, err = parseQuery(query); err != nil {
+		return err
+	}
+	return r.readHeaders(raw)
 }
 
 func checkMethod(m string) error {
