@@ -85,7 +85,8 @@ func (u *update) program() {
 		} else {
 			a.routes()
 		}
-		u.programmed[n] = &a.Programmed
+		kept := a.Programmed // a pointer into asking would keep the Snapshot before, and each one before that
+		u.programmed[n] = &kept
 	}
 }
 
