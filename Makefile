@@ -92,6 +92,11 @@ fuzz: ## Every fuzz target for FUZZTIME=60s, one after another
 bench: ## Benchmarks with allocations; BENCH=regexp PKG=./authz/match for some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(PKG)
 
+.PHONY: bench-envoy
+bench-envoy: parts build ## What a check costs in a real Envoy; ARGS='-write docs/performance.md', '-sets sides -rounds 3'
+	@go build -o $(PARTS)/bin/bench-envoy ./test/bench/envoy
+	@$(PARTS)/bin/bench-envoy -agentauth bin/agentauth $(ARGS)
+
 .PHONY: parts
 parts: $(ENVOY) $(CLIENTS) ## Install Envoy, the OpenID provider and the client programs
 
