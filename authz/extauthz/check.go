@@ -54,10 +54,10 @@ func (c *checker) serve(_ any, stream grpc.ServerStream) error {
 }
 
 // check is the answer to a check, in its wire form.
-func (c *checker) check(ctx context.Context, q *check) (answer []byte) {
+func (c *checker) check(ctx context.Context, q *check) (a *response) {
 	defer func() {
 		if v := recover(); v != nil {
-			answer = unavailable
+			a = unavailable
 			c.onPanic(v, debug.Stack())
 		}
 	}()
@@ -65,12 +65,13 @@ func (c *checker) check(ctx context.Context, q *check) (answer []byte) {
 		return unavailable
 	}
 	q.raw.Time = c.clock()
-	answer, err := encode(c.decider.Decide(ctx, q.raw))
+	d := c.decider.Decide(ctx, q.raw)
+	a, err := encode(&d)
 	if err != nil {
-		answer = unavailable
+		a = unavailable
 		c.onError(fmt.Errorf("a decision cannot be written for Envoy and is answered 503: %w", err))
 	}
-	return answer
+	return a
 }
 
 // maxCheck bounds what is decoded of one check, in bytes: Envoy's default
@@ -95,7 +96,7 @@ func newCodec(c *Config) codec {
 // returned, so its bytes are never used again.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	if q, ok := v.(*check); ok {
-		return mem.BufferSlice{mem.SliceBuffer(q.answer)}, nil
+		return q.answer.buffers(), nil
 	}
 	return c.CodecV2.Marshal(v)
 }

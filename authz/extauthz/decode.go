@@ -26,13 +26,16 @@ type check struct {
 	body, rawBody []byte
 	address       string
 	tls           bool
-	metadata      []byte
-	route         []byte
-	extensions    []authz.Header
-	known         known
-	marks         marks
+	// metadata is nil once it was read.
+	metadata    []byte
+	metadataMap map[string]any
+	metadataErr error
+	route       []byte
+	extensions  []authz.Header
+	known       known
+	marks       marks
 	// answer is the answer in its wire form.
-	answer []byte
+	answer *response
 }
 
 // checks are checks whose lists can be used again. Whoever is asked about a Raw
@@ -154,6 +157,13 @@ func (c *check) readHTTP(wire []byte) bool {
 
 // readEntry reads an entry of a map of texts.
 func readEntry(wire []byte) (h authz.Header, ok bool) {
+	if name, value, usual := readPair(wire, 1, 2); usual {
+		h.Name, ok = readText(name)
+		if ok {
+			h.Value, ok = readText(value)
+		}
+		return h, ok
+	}
 	m := message{rest: wire}
 	for ok = true; ok && m.next(); {
 		switch m.number {
@@ -181,39 +191,45 @@ func (c *check) addMapped(h authz.Header) {
 	c.mapped = append(c.mapped, h)
 }
 
-// readHeaderMap reads fields as they came (encode_raw_headers). Their values can be
-// any bytes.
+// readHeaderMap reads fields as they came (encode_raw_headers).
 func (c *check) readHeaderMap(wire []byte) bool {
 	m := message{rest: wire}
 	for m.next() {
 		if m.number != 1 { // headers
 			continue
 		}
-		var name, value string
-		var rawValue []byte
-		field := message{rest: m.value}
-		for ok := true; field.next(); {
-			switch field.number {
-			case 1:
-				name, ok = readText(field.value)
-			case 2:
-				value, ok = readText(field.value)
-			case 3:
-				rawValue = field.value
-			}
-			if !ok {
-				return false
-			}
-		}
-		if field.bad {
+		h, ok := readHeaderValue(m.value)
+		if !ok {
 			return false
 		}
-		if len(rawValue) > 0 {
-			value = share(rawValue)
-		}
-		c.listed = append(c.listed, authz.Header{Name: name, Value: value})
+		c.listed = append(c.listed, h)
 	}
 	return !m.bad
+}
+
+// readHeaderValue reads a field of which the raw value can be any bytes.
+func readHeaderValue(wire []byte) (h authz.Header, ok bool) {
+	var rawValue []byte
+	if name, value, usual := readPair(wire, 1, 3); usual {
+		h.Name, ok = readText(name)
+		h.Value = share(value)
+		return h, ok
+	}
+	m := message{rest: wire}
+	for ok = true; ok && m.next(); {
+		switch m.number {
+		case 1:
+			h.Name, ok = readText(m.value)
+		case 2:
+			h.Value, ok = readText(m.value)
+		case 3:
+			rawValue = m.value
+		}
+	}
+	if len(rawValue) > 0 {
+		h.Value = share(rawValue)
+	}
+	return h, ok && !m.bad
 }
 
 // readPeer reads the source.
@@ -283,7 +299,7 @@ func (c *check) finish() bool {
 	c.readBody()
 	r.ContextExtensions = c.known.readExtensions(c.extensions)
 	if len(c.metadata) > 0 {
-		r.Metadata = &metadata{wire: c.metadata}
+		r.Metadata = (*metadata)(c)
 	}
 	var ok bool
 	r.Route, ok = c.known.readRoute(c.route)

@@ -7,6 +7,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -14,21 +15,42 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// encode writes a decision for Envoy, as a CheckResponse in its wire form. What
-// cannot be written as it is, is an error that names the field and not its value,
-// never trimmed, dropped or replaced; the caller then answers [unavailable].
-func encode(d authz.Decision) ([]byte, error) {
-	b := make([]byte, 0, sizeOf(&d))
+// response is a CheckResponse in its wire form. gRPC may send it after the call
+// returned, so it is never used again; it is one allocation if it is short.
+type response struct {
+	wire mem.SliceBuffer
+	list [1]mem.Buffer
+	room [208]byte
+}
+
+func newResponse(wire []byte) *response {
+	a := &response{wire: wire}
+	a.list[0] = &a.wire
+	return a
+}
+
+func (a *response) buffers() mem.BufferSlice { return a.list[:] }
+
+// encode writes a decision for Envoy. What cannot be written as it is, is an error
+// that names the field and not its value, never trimmed, dropped or replaced; the
+// caller then answers [unavailable].
+func encode(d *authz.Decision) (*response, error) {
+	a := newResponse(nil)
+	b := a.room[:0]
+	if size := sizeOf(d); size > len(a.room) {
+		b = make([]byte, 0, size)
+	}
 	var err error
 	if d.Outcome == authz.Allow {
-		b, err = appendAllow(b, &d)
+		b, err = appendAllow(b, d)
 	} else {
-		b, err = appendRefusal(b, &d)
+		b, err = appendRefusal(b, d)
 	}
-	if err != nil || len(d.Metadata) == 0 {
-		return b, err
+	if err == nil && len(d.Metadata) > 0 {
+		b, err = appendMetadata(b, d.Metadata)
 	}
-	return appendMetadata(b, d.Metadata)
+	a.wire = b
+	return a, err
 }
 
 // sizeOf is at least the size of most answers, metadata apart, in bytes.
@@ -191,9 +213,9 @@ func appendDenied(b []byte, status int, headers []authz.Header, body string) []b
 }
 
 // unavailable is the answer where there is no decision that could be written.
-var unavailable = appendDenied(nil, 503,
+var unavailable = newResponse(appendDenied(nil, 503,
 	[]authz.Header{{Name: "content-type", Value: "application/problem+json"}},
-	`{"title":"Service Unavailable","status":503,"detail":"The request could not be decided. Try again later."}`)
+	`{"title":"Service Unavailable","status":503,"detail":"The request could not be decided. Try again later."}`))
 
 // httpStatus is the decision's if it is one of its outcome's; Envoy would turn
 // 0 into 403, also where nothing could be decided.

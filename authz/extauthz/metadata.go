@@ -3,7 +3,6 @@ package extauthz
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/proto"
@@ -12,27 +11,24 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// metadata is dynamic metadata in its wire form.
-type metadata struct {
-	wire []byte
-
-	once sync.Once
-	read map[string]any
-	err  error
-}
+// metadata is a check as its dynamic metadata. It is for the goroutine that decides,
+// as long as it decides.
+type metadata check
 
 // Map implements [authz.Metadata]. It has the untyped metadata; every number in it
 // is a float64. typed_filter_metadata is ignored.
 func (m *metadata) Map() (map[string]any, error) {
-	m.once.Do(func() {
-		var read corev3.Metadata
-		if proto.Unmarshal(m.wire, &read) != nil {
-			m.err = errWire
-			return
-		}
-		m.read = readMetadata(&read)
-	})
-	return m.read, m.err
+	if m.metadata == nil {
+		return m.metadataMap, m.metadataErr
+	}
+	var read corev3.Metadata
+	if proto.Unmarshal(m.metadata, &read) != nil {
+		m.metadataErr = errWire
+	} else {
+		m.metadataMap = readMetadata(&read)
+	}
+	m.metadata = nil
+	return m.metadataMap, m.metadataErr
 }
 
 func readMetadata(m *corev3.Metadata) map[string]any {

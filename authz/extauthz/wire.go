@@ -75,6 +75,33 @@ func consumeBytes(b []byte) ([]byte, int) {
 	return protowire.ConsumeBytes(b)
 }
 
+// readPair reads a message of two fields with a length in the usual form: both once,
+// in order, each of less than 16 KiB, and nothing else. ok is false for any other form.
+func readPair(wire []byte, firstField, secondField protowire.Number) (first, second []byte, ok bool) {
+	if first, wire, ok = readUsual(wire, firstField); ok && len(wire) > 0 {
+		second, wire, ok = readUsual(wire, secondField)
+	}
+	return first, second, ok && len(wire) == 0
+}
+
+// readUsual reads a field below 16 of less than 16 KiB.
+func readUsual(wire []byte, field protowire.Number) (value, rest []byte, ok bool) {
+	if len(wire) < 2 || wire[0] != byte(field<<3|2) {
+		return nil, nil, false
+	}
+	size, start := int(wire[1]), 2
+	if size >= 1<<7 {
+		if len(wire) < 3 || wire[2] >= 1<<7 {
+			return nil, nil, false
+		}
+		size, start = size&0x7f|int(wire[2])<<7, 3
+	}
+	if end := start + size; end <= len(wire) {
+		return wire[start:end:end], wire[end:], true
+	}
+	return nil, nil, false
+}
+
 // readText makes a text of bytes that nobody changes any more, without a copy.
 func readText(b []byte) (string, bool) {
 	return share(b), utf8.Valid(b)

@@ -54,7 +54,7 @@ func (c *checker) Check(ctx context.Context, request *authv3.CheckRequest) (*aut
 	if err := (codec{onPanic: c.onPanic, onError: c.onError}).Unmarshal(mem.BufferSlice{mem.SliceBuffer(marshal(request))}, q); err != nil {
 		return nil, err
 	}
-	return read(c.check(ctx, q))
+	return read(c.check(ctx, q).wire)
 }
 
 func read(wire []byte) (*authv3.CheckResponse, error) {
@@ -62,8 +62,8 @@ func read(wire []byte) (*authv3.CheckResponse, error) {
 	return answer, proto.Unmarshal(wire, answer)
 }
 
-func mustRead(wire []byte) *authv3.CheckResponse {
-	answer, err := read(wire)
+func mustRead(a *response) *authv3.CheckResponse {
+	answer, err := read(a.wire)
 	if err != nil {
 		panic(err)
 	}
@@ -72,11 +72,11 @@ func mustRead(wire []byte) *authv3.CheckResponse {
 
 // encoded is the answer with a decision, in Envoy's types.
 func encoded(d authz.Decision) (*authv3.CheckResponse, error) {
-	wire, err := encode(d)
+	a, err := encode(&d)
 	if err != nil {
 		return nil, err
 	}
-	return read(wire)
+	return read(a.wire)
 }
 
 // sameRaw compares what the door reads with what the library reads. The order of a
@@ -165,14 +165,14 @@ func FuzzAnswerIsThatOfTheLibrary(f *testing.F) {
 			d.Metadata = map[string]any{key: word, "n": 1.5}
 		}
 		want, wantErr := plainEncode(d)
-		wire, err := encode(d)
+		a, err := encode(&d)
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("expected error %v, got %v", wantErr, err)
 		}
 		if err != nil {
 			return
 		}
-		got, err := read(wire)
+		got, err := read(a.wire)
 		if err != nil || !proto.Equal(want, got) {
 			t.Errorf("expected %v, got %v, %v", want, got, err)
 		}
