@@ -18,7 +18,9 @@ VERSIONS      := -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/c
 FUZZTIME      ?= 60s
 BENCH         ?= .
 PKG           ?= ./...
+COUNT         ?= 6
 KEEP          ?=
+ARGS          ?=
 
 # The race detector needs a C compiler; Go says so by CGO_ENABLED.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -89,8 +91,16 @@ fuzz: ## Every fuzz target for FUZZTIME=60s, one after another
 	FUZZTIME=$(FUZZTIME) test/fuzz.sh
 
 .PHONY: bench
-bench: ## Benchmarks with allocations; BENCH=regexp PKG=./authz/match for some
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(PKG)
+bench: ## agentauth against an empty ext_authz server, under load, in ten minutes; ARGS=-write puts it into docs
+	go run ./test/bench $(ARGS)
+
+.PHONY: bench-all
+bench-all: ## All scenarios and floods of it, 100,001 policies too
+	go run ./test/bench -scenarios all $(ARGS)
+
+.PHONY: microbench
+microbench: ## Benchmarks of the packages, for benchstat; BENCH=regexp PKG=./authz/match COUNT=6 for some
+	@go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 120m $(PKG)
 
 .PHONY: bench-envoy
 bench-envoy: parts build ## What a check costs in a real Envoy; ARGS='-write docs/performance.md', '-sets sides -rounds 3'

@@ -1,0 +1,163 @@
+// Command bench measures `agentauth serve` as users run it against an ext_authz server that does nothing, in the
+// same run, in interleaved rounds: CPU time a check, allocations, memory, latencies. See docs/performance.md.
+//
+//	go run ./test/bench                        # the default set, about ten minutes on two cores
+//	go run ./test/bench -scenarios main        # some
+//	go run ./test/bench -scenarios all -write  # all, into docs/performance.md and docs/performance.svg
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
+)
+
+type options struct {
+	scenarios string
+	rounds    int
+	duration  time.Duration
+	keys      int
+	quiet     float64
+	write     bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.scenarios, "scenarios", "default", "default, all, floods, or names with commas between: "+names(scenarios(0), floods()))
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds; each has every server once")
+	flag.DurationVar(&o.duration, "duration", 2*time.Second, "of one measurement")
+	flag.IntVar(&o.keys, "keys", 100_000, "API keys of the scenario key; a directory has room for 800,000")
+	flag.Float64Var(&o.quiet, "quiet", 0.3, "repeat a measurement in which other processes used more cores than this, three times at most")
+	flag.BoolVar(&o.write, "write", false, "write the result into docs/performance.md and docs/performance.svg")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, o options) (err error) {
+	chosen, beside, err := choose(o)
+	if err != nil {
+		return err
+	}
+	dir, err := parts.NewRunDir("bench")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			err = os.RemoveAll(dir)
+		} else {
+			fmt.Fprintln(os.Stderr, "bench: policies and logs are in", dir)
+		}
+	}()
+	b := &bench{options: o, dir: dir, progress: os.Stderr}
+	if err := b.build(ctx); err != nil {
+		return err
+	}
+	r := report{options: o, machine: machine(), at: time.Now()}
+	for _, s := range chosen {
+		rows, err := b.scenario(ctx, s)
+		if err != nil {
+			return fmt.Errorf("scenario %s: %w", s.name, err)
+		}
+		r.rows = append(r.rows, rows...)
+	}
+	for _, f := range beside {
+		row, err := b.flood(ctx, f)
+		if err != nil {
+			return fmt.Errorf("flood %s: %w", f.name, err)
+		}
+		r.floods = append(r.floods, row)
+	}
+	if o.write {
+		return r.write()
+	}
+	return r.print(out)
+}
+
+// choose returns the scenarios and floods that -scenarios names.
+func choose(o options) (chosen []scenario, beside []flood, err error) {
+	all, allFloods := scenarios(o.keys), floods()
+	switch o.scenarios {
+	case "all":
+		return all, allFloods, nil
+	case "floods":
+		return nil, allFloods, nil
+	case "default":
+		return slices.DeleteFunc(all, func(s scenario) bool { return s.slow }), slices.DeleteFunc(allFloods, func(f flood) bool { return f.slow }), nil
+	}
+	for name := range strings.SplitSeq(o.scenarios, ",") {
+		i := slices.IndexFunc(all, func(s scenario) bool { return s.name == name })
+		j := slices.IndexFunc(allFloods, func(f flood) bool { return f.name == name })
+		switch {
+		case i >= 0:
+			chosen = append(chosen, all[i])
+		case j >= 0:
+			beside = append(beside, allFloods[j])
+		default:
+			return nil, nil, fmt.Errorf("-scenarios: expected default, all, floods or some of %s, got %q", names(all, allFloods), name)
+		}
+	}
+	return chosen, beside, nil
+}
+
+func names(all []scenario, beside []flood) string {
+	var out []string
+	for _, s := range all {
+		out = append(out, s.name)
+	}
+	for _, f := range beside {
+		out = append(out, f.name)
+	}
+	return strings.Join(out, ",")
+}
+
+// bench is the programs and the directory of a run.
+type bench struct {
+	options
+	dir            string
+	product, empty string
+	progress       io.Writer
+	made           int
+}
+
+func (b *bench) build(ctx context.Context) (err error) {
+	b.product, err = build(ctx, b.dir, "agentauth", "./cmd/agentauth")
+	if err != nil {
+		return err
+	}
+	b.empty, err = build(ctx, b.dir, "empty", "./test/bench/empty")
+	return err
+}
+
+// folder makes a directory of its own.
+func (b *bench) folder(name string) (string, error) {
+	b.made++
+	path := filepath.Join(b.dir, fmt.Sprintf("%s-%d", name, b.made))
+	return path, os.MkdirAll(path, 0o700)
+}
+
+// end ends servers.
+func end(servers ...*server) (err error) {
+	for _, s := range servers {
+		if s != nil {
+			err = errors.Join(err, s.stop())
+		}
+	}
+	return err
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/agentauth-dev/agentauth/test/bench/worker"
+)
+
+// A load is how checks are asked: as many in flight, or so many a second whatever the server does.
+type load struct {
+	inFlight int
+	rate     float64
+}
+
+var (
+	closed64 = load{inFlight: 64}
+	closed8  = load{inFlight: 8}
+	open5000 = load{rate: 5000}
+)
+
+// A scenario is policies, requests, and what they are to be answered.
+type scenario struct {
+	name, about string
+	policies    int             // in all
+	documents   func() []string // those that decide the requests
+	requests    func() []request
+	want        worker.Verdict
+	loads       []load
+	forms       []form
+	once        bool // each request is sent once in the life of a server, which is started anew for each round
+	touch       bool // a policy changes each second
+	slow        bool // not in the default set
+}
+
+var allowed = worker.Verdict{Status: 200, Headers: 3}
+
+// known is who is sent on with one header.
+var known = worker.Verdict{Status: 200, Headers: 1}
+
+func refused(status int) worker.Verdict { return worker.Verdict{Status: status} }
+
+const (
+	many  = 10_000 // of distinct credentials
+	fresh = 20_000 // of tokens that are sent once
+)
+
+// scenarios is all of them, the main one first. keys is how many API keys there are.
+func scenarios(keys int) []scenario {
+	hot := func() []request { return bearers(tokens(jose.RS256, 1)) }
+	only := func() []string { return []string{tools()} }
+	s := []scenario{
+		{name: "main", about: "one RS256 token, scopes, a CEL rule, three CEL headers, 1,001 policies", policies: 1001,
+			requests: hot, want: allowed, loads: []load{closed64, closed8, open5000}, forms: []form{headers, headerMap}},
+		{name: "tokens", about: "the same with 10,000 tokens in turn", policies: 1001,
+			requests: func() []request { return bearers(tokens(jose.RS256, many)) }, want: allowed},
+		{name: "new-rs256", about: "each RS256 token is new to the process", policies: 1001, once: true,
+			requests: func() []request { return bearers(tokens(jose.RS256, fresh)) }, want: allowed},
+		{name: "new-es256", about: "each ES256 token is new to the process", policies: 1001, once: true,
+			requests: func() []request { return bearers(tokens(jose.ES256, fresh)) }, want: allowed},
+		{name: "basic", about: "a password that was verified before", policies: 1001,
+			documents: func() []string { return []string{staff()} },
+			requests:  func() []request { return []request{login("alice", password)} }, want: known},
+		{name: "key", about: "10,000 API keys in turn, of " + thousands(keys), policies: 1001,
+			documents: func() []string { return inventory(keys) }, requests: func() []request { return withKeys(many, keys) }, want: known},
+		{name: "body", about: "main, with a body of 64 KiB that no rule reads", policies: 1001,
+			requests: func() []request { r := hot(); r[0].body = []byte(strings.Repeat("0123456789abcdef", 4096)); return r }, want: allowed},
+		{name: "bad-signature", about: "tokens whose signature is another's", policies: 1001,
+			requests: func() []request { return bearers(forged(many)) }, want: refused(401)},
+		{name: "garbage", about: "what looks like a token and is none", policies: 1001,
+			requests: func() []request { return bearers(garbage(many)) }, want: refused(401)},
+		{name: "unknown-kid", about: "tokens of keys that the provider does not have", policies: 1001,
+			requests: func() []request { return bearers(unknown(many)) }, want: refused(401)},
+		{name: "no-credential", about: "no credential", policies: 1001,
+			requests: func() []request { r := hot(); r[0].credential = [2]string{}; return r }, want: refused(401)},
+		{name: "policies-1", about: "main with one policy", policies: 1, requests: hot, want: allowed},
+		{name: "policies-100001", about: "main with 100,001 policies", policies: 100_001, requests: hot, want: allowed, slow: true},
+		{name: "reload", about: "main while a policy changes each second", policies: 1001, touch: true, requests: hot, want: allowed},
+	}
+	for i := range s {
+		if s[i].documents == nil {
+			s[i].documents = only
+		}
+		if s[i].loads == nil {
+			s[i].loads = []load{closed64}
+		}
+		if s[i].forms == nil {
+			s[i].forms = []form{headers}
+		}
+	}
+	return s
+}
+
+// withKeys asks with n of the keys, spread over all.
+func withKeys(n, keys int) []request {
+	out := make([]request, min(n, keys))
+	for i := range out {
+		out[i] = withKey(keyNumber(i * 7919 % keys))
+	}
+	return out
+}
+
+const touchEvery = time.Second
