@@ -2,7 +2,6 @@ package find
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -17,10 +16,10 @@ import (
 type reserved struct {
 	// permitted has what namespaces reserve on hosts that they may use. It counts
 	// for every request of the host.
-	permitted map[string][]policy.Reserved
+	permitted map[string][]*policy.Reserved
 	// all has the rest too. It counts for requests of which the proxy names the
 	// policy or the route: they are that namespace's, granted or not.
-	all map[string][]policy.Reserved
+	all map[string][]*policy.Reserved
 }
 
 // host is what the hosts of a request know beside its policy: the reserved
@@ -40,14 +39,14 @@ func (s *Snapshot) host(r *authz.Request, p *Policy, f found) policy.Host {
 	return h
 }
 
-func (s *Snapshot) reservedFor(r *authz.Request, p *Policy, f found) []policy.Reserved {
+func (s *Snapshot) reservedFor(r *authz.Request, p *Policy, f found) []*policy.Reserved {
 	out := reservedAt(s.reserved.permitted, r.Host)
 	_, named := r.ContextExtensions[ContextPolicy]
 	if named || r.Route != nil {
 		out = reservedAt(s.reserved.all, r.Host)
 	}
 	if named {
-		out = out[:len(out):len(out)]
+		out = slices.Clip(out)
 		for _, own := range p.Hostnames {
 			out = append(out, reservedAt(s.reserved.all, own)...)
 		}
@@ -60,23 +59,21 @@ func (s *Snapshot) reservedFor(r *authz.Request, p *Policy, f found) []policy.Re
 
 // unmatched are the reserved headers of a request that no policy decides. Those of
 // the namespaces whose routes the proxy names count on every host.
-func (v reserved) unmatched(r *authz.Request, routes []string) []policy.Reserved {
+func (v reserved) unmatched(r *authz.Request, routes []string) []*policy.Reserved {
 	out := reservedAt(v.permitted, r.Host)
 	if r.Route == nil {
 		return out
 	}
-	own := policy.Reserved{}
+	out = slices.Clip(out)
 	for _, some := range reservedAt(v.all, r.Host) {
-		for _, ns := range routes {
-			own.Add(ns, some[ns])
-		}
+		out = append(out, some.Only(func(ns string) bool { return slices.Contains(routes, ns) }))
 	}
-	return append(out[:len(out):len(out)], own)
+	return out
 }
 
 // reservedAt finds the reserved headers of the most specific pattern that covers a host,
 // or a pattern.
-func reservedAt(of map[string][]policy.Reserved, host string) []policy.Reserved {
+func reservedAt(of map[string][]*policy.Reserved, host string) []*policy.Reserved {
 	out, _ := match.Closest(of, host)
 	return out
 }
@@ -89,7 +86,7 @@ func (u *update) reserve() {
 		if !same || !changed && u.attached == u.prev.attached {
 			continue
 		}
-		same = slices.Equal(u.prev.uses(n, before), u.uses(n, now)) && (before == nil || now == nil || maps.Equal(before.Names, now.Names))
+		same = slices.Equal(u.prev.uses(n, before), u.uses(n, now)) && (before == nil || now == nil || slices.Equal(before.Names, now.Names))
 	}
 	if u.reserved = u.prev.reserved; same {
 		return

@@ -91,7 +91,7 @@ func (s *Snapshot) Same(prev *Snapshot, n int) bool {
 
 // Reserved are the reserved headers of hostname patterns: those that namespaces
 // reserve on hosts that they may use, and all.
-func (s *Snapshot) Reserved() (permitted, all map[string][]policy.Reserved) {
+func (s *Snapshot) Reserved() (permitted, all map[string][]*policy.Reserved) {
 	return s.reserved.permitted, s.reserved.all
 }
 

@@ -103,9 +103,10 @@ func Unanswerable(detail string) authz.Decision {
 // chose that. It belongs to no namespace, so the reserved headers of all are
 // host.Shared.
 func Unmatched(r *authz.Request, host Host) authz.Decision {
-	d := authz.Decision{Outcome: authz.Allow, Reason: authz.Unmatched}
-	host.clean(r, &d)
-	return d
+	var m removal
+	m.begin(r)
+	m.host(&host)
+	return authz.Decision{Outcome: authz.Allow, Reason: authz.Unmatched, Remove: m.but(nil)}
 }
 
 // badRequest ends the decision with 400.

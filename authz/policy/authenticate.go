@@ -85,9 +85,9 @@ type result struct {
 
 func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 	c := &x.credentials
-	c.results = make([]result, len(a.methods))
-	c.found = make([]*authn.Presented, len(a.places))
-	c.occupied = make([]bool, len(a.places))
+	c.results = inline(x.arrays.results[:], len(a.methods))
+	c.found = inline(x.arrays.found[:], len(a.places))
+	c.occupied = inline(x.arrays.occupied[:], len(a.places))
 	for i, place := range a.places {
 		var err error
 		if c.found[i], c.occupied[i], err = authn.Read(x.request, place); err != nil {
@@ -178,7 +178,7 @@ func (m *method) own(c *credentials) (mine *authn.Presented, err error) {
 func (a *authenticate) conclude(x *exchange) bool {
 	var sufficient, required *authz.Identity
 	needSufficient, allRequired := false, true
-	var identities []*authz.Identity
+	identities := x.identities
 	for i := range a.methods {
 		m, id := &a.methods[i], x.credentials.results[i].identity
 		if id != nil {

@@ -20,22 +20,7 @@ type scopes struct {
 }
 
 func (s *scopes) run(_ context.Context, x *exchange) bool {
-	var needed, missing, held []string
-	for i := range s.methods {
-		m := &s.methods[i]
-		id := x.credentials.results[i].identity
-		if id == nil || !m.Required && id != x.identity {
-			continue
-		}
-		for _, scope := range m.Scopes {
-			if !slices.Contains(needed, scope) {
-				needed = append(needed, scope)
-			}
-			if !slices.Contains(id.Scopes, scope) {
-				missing, held = append(missing, scope), id.Scopes
-			}
-		}
-	}
+	missing, held := s.missing(x)
 	if missing == nil {
 		return false
 	}
@@ -44,9 +29,46 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: authz.InsufficientScope,
 		Detail: "missing scopes: " + strings.Join(missing, " ") + "; " + has,
 		Headers: []authz.Header{{Name: "www-authenticate",
-			Value: `Bearer error="insufficient_scope", scope="` + strings.Join(needed, " ") + `"`}}}
+			Value: `Bearer error="insufficient_scope", scope="` + strings.Join(s.needed(x), " ") + `"`}}}
 	answer(&d, "The token lacks a scope. Get one with the scopes that www-authenticate names.", "", s.denial)
 	return x.decide(d)
+}
+
+// binds says whether the scopes of a method count, and of which identity.
+func (s *scopes) binds(x *exchange, i int) (*authz.Identity, bool) {
+	id := x.credentials.results[i].identity
+	return id, id != nil && (s.methods[i].Required || id == x.identity)
+}
+
+// missing are the scopes that are missing, and those of an identity that lacks some.
+func (s *scopes) missing(x *exchange) (missing, held []string) {
+	for i := range s.methods {
+		id, binds := s.binds(x, i)
+		if !binds {
+			continue
+		}
+		for _, scope := range s.methods[i].Scopes {
+			if !slices.Contains(id.Scopes, scope) {
+				missing, held = append(missing, scope), id.Scopes
+			}
+		}
+	}
+	return missing, held
+}
+
+// needed are the scopes that are asked for, each once.
+func (s *scopes) needed(x *exchange) (needed []string) {
+	for i := range s.methods {
+		if _, binds := s.binds(x, i); !binds {
+			continue
+		}
+		for _, scope := range s.methods[i].Scopes {
+			if !slices.Contains(needed, scope) {
+				needed = append(needed, scope)
+			}
+		}
+	}
+	return needed
 }
 
 // rules requires every rule whose `when` holds to hold, and, with denyOtherwise,

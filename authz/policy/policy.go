@@ -12,6 +12,7 @@ package policy
 
 import (
 	"context"
+	"slices"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
@@ -70,6 +71,10 @@ type Policy struct {
 	stages []stage
 	// metadata is handed to the proxy on refusals too.
 	metadata []Value
+	// names are those of the headers that it sets, and always the headers that are
+	// removed from every request, in order.
+	names  Names
+	always []string
 }
 
 // stage is a part of a decision. It returns true if it has decided.
@@ -77,42 +82,25 @@ type stage interface {
 	run(ctx context.Context, x *exchange) bool
 }
 
-// exchange is one request on its way through the stages.
-type exchange struct {
-	request *authz.Request
-	host    Host
-	trace   *authz.Trace
-	// credentials are what authenticate read, and identity and identities what
-	// it established.
-	credentials credentials
-	identity    *authz.Identity
-	identities  []*authz.Identity
-	in          expr.Input
-
-	decision authz.Decision
-}
-
-// decide ends the decision.
-func (x *exchange) decide(d authz.Decision) bool {
-	x.decision = d
-	return true
-}
-
-// input is what expressions read.
-func (x *exchange) input() *expr.Input {
-	x.in = expr.Input{Request: x.request, Identity: x.identity, Identities: x.identities}
-	return &x.in
-}
-
 // New makes a policy.
 func New(c Config) *Policy {
-	a := newAuthenticate(c)
-	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, stages: []stage{
+	a, names := newAuthenticate(c), NamesOf(c.Headers)
+	strip := newStrip(a.places, a.beside, c.Forward)
+	always := strip.always()
+	for _, n := range names {
+		always = append(always, n.Name)
+	}
+	slices.Sort(always)
+	always = slices.Compact(always)
+	usual := slices.DeleteFunc(slices.Clone(always), func(name string) bool {
+		return slices.ContainsFunc(c.Headers, func(h Value) bool { return h.Name == name })
+	})
+	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: []stage{
 		a,
 		&scopes{methods: a.methods, denial: c.Unauthorized},
 		&rules{rules: c.Rules, denyOtherwise: c.DenyOtherwise, denial: c.Unauthorized, places: a.places, beside: a.beside},
-		&strip{places: a.places, beside: a.beside, forward: c.Forward},
-		newRespond(c.Headers, c.Metadata),
+		strip,
+		&respond{headers: c.Headers, metadata: c.Metadata, usual: slices.Clip(usual)},
 	}}
 }
 
@@ -133,7 +121,7 @@ func (p *Policy) Name() string { return p.name }
 
 // Decide decides a request, of which the policy's host knows host.
 func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace *authz.Trace) authz.Decision {
-	x := &exchange{request: r, host: host, trace: trace}
+	x := begin(p, r, host, trace)
 	if b := work.BudgetOf(ctx); b != nil {
 		b.Owner = p.owner
 		defer b.Done()
@@ -147,7 +135,7 @@ func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace 
 	if x.identity != nil {
 		x.decision.Identity, x.decision.Method = x.identity, x.identity.Method
 	}
-	return x.decision
+	return x.end()
 }
 
 func (p *Policy) run(ctx context.Context, x *exchange) bool {

@@ -82,9 +82,9 @@ func (a *authenticate) nothingRejected(x *exchange) (reason authz.Reason, detail
 // A place that a credential was read from goes before one of another scheme.
 func (a *authenticate) unknown(c *credentials) int {
 	first := -1
-	for i, place := range a.places {
+	for i := range a.places {
 		switch {
-		case !c.occupied[i] || c.known(place):
+		case !c.occupied[i] || c.known(&a.places[i]):
 		case c.found[i] != nil:
 			return i
 		case first < 0:
@@ -128,7 +128,7 @@ func (a *authenticate) lookedIn(c *credentials) string {
 
 // known says whether a method knew what the header, cookie or query parameter
 // holds.
-func (c *credentials) known(place authn.Place) bool {
+func (c *credentials) known(place *authn.Place) bool {
 	for i := range c.results {
 		if r := &c.results[i]; r.at(place) && (r.identity != nil || r.rejected != nil) {
 			return true

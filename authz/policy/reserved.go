@@ -1,19 +1,81 @@
 package policy
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"github.com/agentauth-dev/agentauth/authz/hostgrant"
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
 
-// Reservations are the reserved headers of each hostname pattern.
-type Reservations map[string]Reserved
+// Reserved are the names that the policies of a hostname pattern set upstream. A name
+// means the same on every path of the host, so a caller must not send it on any. They
+// never change.
+type Reserved struct {
+	// namespaces are in order, each there once.
+	namespaces []namespaceNames
+	// all are the names of all namespaces, in order of their aliases. An alias may be
+	// there several times.
+	all Names
+}
 
-// Add adds names that a namespace reserves on a pattern.
+type namespaceNames struct {
+	namespace string
+	names     Names
+}
+
+func newReserved(namespaces []namespaceNames) *Reserved {
+	slices.SortFunc(namespaces, func(a, b namespaceNames) int { return cmp.Compare(a.namespace, b.namespace) })
+	r := &Reserved{namespaces: namespaces}
+	if len(namespaces) == 1 { // usual
+		r.all = namespaces[0].names
+		return r
+	}
+	for _, n := range namespaces {
+		r.all = append(r.all, n.names...)
+	}
+	slices.SortFunc(r.all, func(a, b Name) int { return cmp.Or(cmp.Compare(a.Alias, b.Alias), cmp.Compare(a.Name, b.Name)) })
+	r.all = slices.Compact(r.all)
+	return r
+}
+
+// of are the names of a namespace.
+func (r *Reserved) of(namespace string) Names {
+	i, ok := slices.BinarySearchFunc(r.namespaces, namespace, func(n namespaceNames, namespace string) int {
+		return strings.Compare(n.namespace, namespace)
+	})
+	if !ok {
+		return nil
+	}
+	return r.namespaces[i].names
+}
+
+// Only are the names of some of the namespaces.
+func (r *Reserved) Only(namespaces func(string) bool) *Reserved {
+	var some []namespaceNames
+	for _, n := range r.namespaces {
+		if namespaces(n.namespace) {
+			some = append(some, n)
+		}
+	}
+	if len(some) == len(r.namespaces) {
+		return r
+	}
+	return newReserved(some)
+}
+
+// Reservations are what namespaces reserve on hostname patterns: by pattern, then by
+// namespace, the names of each policy.
+type Reservations map[string]map[string][]Names
+
+// Add adds names that a namespace reserves on a pattern. Of two names that have one
+// alias the last one counts.
 func (r Reservations) Add(pattern, namespace string, names Names) {
 	if r[pattern] == nil {
-		r[pattern] = Reserved{}
+		r[pattern] = map[string][]Names{}
 	}
-	r[pattern].Add(namespace, names)
+	r[pattern][namespace] = append(r[pattern][namespace], names)
 }
 
 // And are those of both. It changes neither.
@@ -23,9 +85,11 @@ func (r Reservations) And(more Reservations) Reservations {
 	}
 	out := Reservations{}
 	for _, one := range []Reservations{r, more} {
-		for pattern, reserved := range one {
-			for ns, names := range reserved {
-				out.Add(pattern, ns, names)
+		for pattern, namespaces := range one {
+			for ns, lists := range namespaces {
+				for _, names := range lists {
+					out.Add(pattern, ns, names)
+				}
 			}
 		}
 	}
@@ -36,17 +100,22 @@ func (r Reservations) And(more Reservations) Reservations {
 // it: at the most specific pattern of a host stand all that count there. With
 // grants, those of namespaces that may not use the pattern are left out, and each
 // pattern of a grant has an entry: its hosts do not fall to a wider one.
-func (r Reservations) Covering(grants *hostgrant.Table) map[string][]Reserved {
-	out := make(map[string][]Reserved, len(r))
+func (r Reservations) Covering(grants *hostgrant.Table) map[string][]*Reserved {
+	reserved := make(map[string]*Reserved, len(r))
+	out := make(map[string][]*Reserved, len(r))
 	for pattern := range r {
-		out[pattern] = nil
+		reserved[pattern], out[pattern] = r.at(pattern), nil
 	}
 	for pattern := range grants.Patterns() {
 		out[pattern] = nil
 	}
 	for pattern := range out {
 		for wider := range match.Covering(pattern) {
-			if some := r[wider].permitted(grants, pattern); len(some) > 0 {
+			all := reserved[wider]
+			if all == nil {
+				continue
+			}
+			if some := all.Only(func(ns string) bool { return grants.Permits(ns, pattern) }); len(some.all) > 0 {
 				out[pattern] = append(out[pattern], some)
 			}
 		}
@@ -54,16 +123,16 @@ func (r Reservations) Covering(grants *hostgrant.Table) map[string][]Reserved {
 	return out
 }
 
-// permitted leaves the namespaces that may use a pattern.
-func (r Reserved) permitted(grants *hostgrant.Table, pattern string) Reserved {
-	out := Reserved{}
-	for ns, names := range r {
-		if grants.Permits(ns, pattern) {
-			out[ns] = names
+// at are the reserved headers of a pattern. The names of a namespace of one policy
+// are shared with the policy.
+func (r Reservations) at(pattern string) *Reserved {
+	namespaces := make([]namespaceNames, 0, len(r[pattern]))
+	for ns, lists := range r[pattern] {
+		names := lists[0]
+		if len(lists) > 1 {
+			names = sorted(slices.Concat(lists...))
 		}
+		namespaces = append(namespaces, namespaceNames{ns, names})
 	}
-	if len(out) == len(r) {
-		return r
-	}
-	return out
+	return newReserved(namespaces)
 }

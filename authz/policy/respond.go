@@ -3,7 +3,6 @@ package policy
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,21 +13,22 @@ import (
 // and removes the names that only agentauth may set.
 type respond struct {
 	headers, metadata []Value
-	names             Names
-}
-
-func newRespond(headers, metadata []Value) *respond {
-	return &respond{headers: headers, metadata: metadata, names: NamesOf(headers)}
+	// usual are the headers that are removed from a usual request, to which all
+	// headers are set. All decisions share it.
+	usual []string
 }
 
 func (s *respond) run(ctx context.Context, x *exchange) bool {
 	d, in := &x.decision, x.input()
+	usual := d.Set == nil
+	d.Set = slices.Grow(d.Set, len(s.headers))
 	for _, h := range s.headers {
 		v, present, err := evalString(ctx, h.Program, in)
 		switch {
 		case err != nil:
 			return x.failed(ctx, h.Name, "header "+h.Name, err)
 		case !present:
+			usual = false
 			continue
 		}
 		// White space around a value is no part of it (RFC 9110 5.5).
@@ -38,6 +38,8 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 			return x.cannotRespond(h.Name, "header "+h.Name+" has a value that no header can have")
 		case v != "":
 			d.Set = append(d.Set, authz.Header{Name: h.Name, Value: v})
+		default:
+			usual = false
 		}
 	}
 	for _, m := range s.metadata {
@@ -52,8 +54,11 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 			d.Metadata[m.Name] = v
 		}
 	}
-	s.names.remove(x.request, d)
-	x.host.clean(x.request, d)
+	x.removal.names(x.removal.own)
+	x.removal.host(&x.host)
+	if d.Remove = s.usual; !usual || len(x.removal.more) > 0 {
+		d.Remove = x.removal.but(d.Set)
+	}
 	d.Outcome, d.Reason = authz.Allow, authz.Allowed
 	if x.trace != nil {
 		x.trace.Add(authz.Step{Stage: authz.StageRespond, Outcome: authz.StepDone,
@@ -94,88 +99,4 @@ func (x *exchange) refusalMetadata(ctx context.Context, metadata []Value) map[st
 		out[m.Name] = v
 	}
 	return out
-}
-
-// Names are names of headers by their aliases.
-type Names map[string]string
-
-// NamesOf are the names of headers that are set.
-func NamesOf(headers []Value) Names {
-	if len(headers) == 0 {
-		return nil
-	}
-	out := make(Names, len(headers))
-	for _, h := range headers {
-		out[authz.Alias(h.Name)] = h.Name
-	}
-	return out
-}
-
-// remove removes the names, and every header that came under a name that
-// upstreams may take for one of them, but for what the decision sets.
-func (n Names) remove(r *authz.Request, d *authz.Decision) {
-	if len(n) == 0 {
-		return
-	}
-	for _, name := range n {
-		d.Remove = append(d.Remove, name)
-	}
-	for name := range r.Headers() {
-		if n[authz.Alias(name)] != "" {
-			d.Remove = append(d.Remove, name)
-		}
-	}
-}
-
-// Reserved are the names that the policies of a host set upstream, by
-// namespace. A name means the same on every path of the host, so a caller must
-// not send it on any.
-type Reserved map[string]Names
-
-// Add adds names to those of a namespace.
-func (r Reserved) Add(namespace string, names Names) {
-	if r[namespace] == nil {
-		r[namespace] = make(Names, len(names))
-	}
-	maps.Copy(r[namespace], names)
-}
-
-// Host is what is known of the host of a request beside its policy.
-type Host struct {
-	// Reserved are the reserved headers of the host, of which those of Namespace
-	// (the policy's) and of Others (the routes') are removed.
-	Reserved  []Reserved
-	Namespace string
-	Others    []string
-	// Shared are reserved headers of which those of all namespaces are removed.
-	Shared []Reserved
-	// TrustForwarded leaves headers that name another host, path or method than the
-	// request's: a proxy before the door writes them.
-	TrustForwarded bool
-}
-
-// clean removes the reserved headers and those that mislead, and puts what is
-// removed in order. What the decision sets is not removed: Envoy removes after it
-// sets.
-func (h *Host) clean(r *authz.Request, d *authz.Decision) {
-	for _, reserved := range h.Reserved {
-		for ns, names := range reserved {
-			if ns == h.Namespace || slices.Contains(h.Others, ns) {
-				names.remove(r, d)
-			}
-		}
-	}
-	for _, reserved := range h.Shared {
-		for _, names := range reserved {
-			names.remove(r, d)
-		}
-	}
-	if !h.TrustForwarded {
-		d.Remove = append(d.Remove, r.Misleading()...)
-	}
-	d.Remove = slices.DeleteFunc(d.Remove, func(name string) bool {
-		return slices.ContainsFunc(d.Set, func(h authz.Header) bool { return h.Name == name })
-	})
-	slices.Sort(d.Remove)
-	d.Remove = slices.Compact(d.Remove)
 }

@@ -13,29 +13,51 @@ import (
 // strip removes credentials from the request: every place that any method
 // reads, used or not. With forward it leaves those that succeeded.
 type strip struct {
-	places  []authn.Place
-	beside  []string
-	forward bool
+	places []authn.Place
+	// names are those of the places, and beside the headers that come with credentials.
+	names, beside []Name
+	forward       bool
+}
+
+func newStrip(places []authn.Place, beside []string, forward bool) *strip {
+	s := &strip{places: places, forward: forward}
+	for _, place := range places {
+		s.names = append(s.names, Name{authz.Alias(place.Name), place.Name})
+	}
+	for _, name := range beside {
+		s.beside = append(s.beside, Name{authz.Alias(name), name})
+	}
+	return s
+}
+
+// always are the headers that strip removes from every request.
+func (s *strip) always() (names []string) {
+	for _, place := range s.places {
+		if place.In == authn.InHeader && !place.ReadsList() && !s.forward {
+			names = append(names, place.Name)
+		}
+	}
+	return names
 }
 
 func (s *strip) run(_ context.Context, x *exchange) bool {
-	d := &x.decision
+	d, m := &x.decision, &x.removal
 	var cookies []string
-	for i, place := range s.places {
+	for i := range s.places {
+		place := &s.places[i]
 		kept := s.forward && x.credentials.succeeded(place)
 		switch place.In {
 		case authn.InHeader:
-			inList := place.ReadsList()
 			switch {
 			case kept:
-			case inList:
+			case place.ReadsList():
 				if err := s.stripList(x, i); err != nil {
 					return x.badRequest(authz.StageRespond, err)
 				}
 			default:
-				d.Remove = append(d.Remove, place.Name)
+				m.add(place.Name)
 			}
-			removeAliases(x.request, place.Name, kept || inList, d)
+			m.others(s.names[i])
 		case authn.InQuery:
 			// Envoy rewrites a whole query from which it is to remove anything.
 			if !kept && literal(x.request.Query, place.Name) && !slices.Contains(d.RemoveQuery, place.Name) {
@@ -50,12 +72,13 @@ func (s *strip) run(_ context.Context, x *exchange) bool {
 		}
 	}
 	if !s.forward {
-		for _, name := range s.beside {
-			removeAliases(x.request, name, false, d)
+		for _, n := range s.beside {
+			m.came(n.Name)
+			m.others(n)
 		}
 	}
 	if len(cookies) > 0 {
-		if err := stripCookies(x.request, cookies, d); err != nil {
+		if err := stripCookies(x, cookies); err != nil {
 			return x.badRequest(authz.StageRespond, err)
 		}
 	}
@@ -90,30 +113,24 @@ func literal(q authz.Query, name string) bool {
 }
 
 // succeeded says whether a credential in this header, cookie or parameter did.
-func (c *credentials) succeeded(place authn.Place) bool {
-	return slices.ContainsFunc(c.results, func(r result) bool { return r.identity != nil && r.at(place) })
+func (c *credentials) succeeded(place *authn.Place) bool {
+	for i := range c.results {
+		if r := &c.results[i]; r.identity != nil && r.at(place) {
+			return true
+		}
+	}
+	return false
 }
 
 // at says whether the credential was in this header, cookie or parameter.
-func (r *result) at(place authn.Place) bool {
+func (r *result) at(place *authn.Place) bool {
 	return r.place != nil && r.place.In == place.In && r.place.Name == place.Name
-}
-
-// removeAliases removes a header in every spelling that came but its own, if
-// that is kept.
-func removeAliases(r *authz.Request, header string, kept bool, d *authz.Decision) {
-	alias := authz.Alias(header)
-	for name := range r.Headers() {
-		if authz.Alias(name) == alias && !(kept && name == header) {
-			d.Remove = append(d.Remove, name)
-		}
-	}
 }
 
 // stripCookies rewrites the cookie header without the named cookies. A header
 // that cannot be written again cannot be stripped, and is refused.
-func stripCookies(r *authz.Request, names []string, d *authz.Decision) error {
-	header, _ := r.Header("cookie")
+func stripCookies(x *exchange, names []string) error {
+	header, _ := x.request.Header("cookie")
 	var kept []string
 	changed := false
 	for pair := range strings.SplitSeq(header, ";") {
@@ -130,13 +147,13 @@ func stripCookies(r *authz.Request, names []string, d *authz.Decision) error {
 	switch {
 	case !changed:
 	case len(kept) == 0:
-		d.Remove = append(d.Remove, "cookie")
+		x.removal.add("cookie")
 	default:
 		rest := strings.Join(kept, "; ")
 		if err := writable("the cookie header", rest); err != nil {
 			return err
 		}
-		d.Set = append(d.Set, authz.Header{Name: "cookie", Value: rest})
+		x.decision.Set = append(x.decision.Set, authz.Header{Name: "cookie", Value: rest})
 	}
 	return nil
 }
