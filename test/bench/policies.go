@@ -49,11 +49,11 @@ spec:
 `, issuer, audience, keySet())
 }
 
-const password = "correct horse battery staple"
+const secretOfAlice = "correct horse battery staple"
 
 // staff decides requests with a password.
 func staff() string {
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), 10)
+	hash, err := bcrypt.GenerateFromPassword([]byte(secretOfAlice), 10)
 	must(err)
 	return fmt.Sprintf(`apiVersion: agentauth.dev/v1alpha1
 kind: AgentAuthPolicy

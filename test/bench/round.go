@@ -15,7 +15,7 @@ import (
 
 // A sample is what one server did in one round.
 type sample struct {
-	checks        int
+	checks, late  int
 	cpu           float64 // µs a check
 	allocs, bytes float64 // a check
 	rate          float64 // checks a second
@@ -26,9 +26,9 @@ type sample struct {
 }
 
 // ask has a server under a load for a while, and says what it used. An answer that is not wanted is an error.
-func ask(ctx context.Context, s *server, m *messages, want worker.Verdict, l load, d time.Duration) (sample, error) {
-	m.sent = 0
-	w, err := worker.Dial(ctx, worker.Config{Address: s.checks, Next: m.next, Check: worker.Want(want)})
+func ask(ctx context.Context, s *server, c contender, l load, d time.Duration) (sample, error) {
+	c.messages.sent = 0
+	w, err := worker.Dial(ctx, worker.Config{Address: s.checks, Next: c.messages.next, Check: worker.Want(c.want), Timeout: c.timeout})
 	if err != nil {
 		return sample{}, err
 	}
@@ -52,12 +52,13 @@ func ask(ctx context.Context, s *server, m *messages, want worker.Verdict, l loa
 	if err != nil || t.Wrong > 0 {
 		return sample{}, errors.Join(err, t.First)
 	}
-	if len(t.Latencies) == 0 {
-		return sample{}, errors.New("expected answers, got none")
+	if n := len(t.Latencies); n == 0 || t.Late > n/10 {
+		return sample{}, fmt.Errorf("expected answers in time, got %d, and %d that were late: less load, or another time", n, t.Late)
 	}
 	out := summary(t.Latencies, before, after)
 	others := allCPU() - all - (ownCPU() - own) - (after.cpu - before.cpu)
 	out.others = max(0, others.Seconds()/after.at.Sub(before.at).Seconds())
+	out.late = t.Late
 	out.rss, out.peak = s.memory()
 	return out, nil
 }

@@ -26,8 +26,10 @@ type scenario struct {
 	name, about string
 	policies    int             // in all
 	documents   func() []string // those that decide the requests
-	requests    func() []request
+	requests    func(n int) []request
+	count       int // of different requests
 	want        worker.Verdict
+	timeout     time.Duration // 0: Envoy's own
 	loads       []load
 	forms       []form
 	once        bool // each request is sent once in the life of a server, which is started anew for each round
@@ -49,32 +51,39 @@ const (
 
 // scenarios is all of them, the main one first. keys is how many API keys there are.
 func scenarios(keys int) []scenario {
-	hot := func() []request { return bearers(tokens(jose.RS256, 1)) }
+	signed := func(alg jose.SignatureAlgorithm) func(int) []request {
+		return func(n int) []request { return bearers(tokens(alg, n)) }
+	}
+	hot := signed(jose.RS256)
 	only := func() []string { return []string{tools()} }
 	s := []scenario{
 		{name: "main", about: "one RS256 token, scopes, a CEL rule, three CEL headers, 1,001 policies", policies: 1001,
 			requests: hot, want: allowed, loads: []load{closed64, closed8, open5000}, forms: []form{headers, headerMap}},
 		{name: "tokens", about: "the same with 10,000 tokens in turn", policies: 1001,
-			requests: func() []request { return bearers(tokens(jose.RS256, many)) }, want: allowed},
+			requests: hot, count: many, want: allowed},
 		{name: "new-rs256", about: "each RS256 token is new to the process", policies: 1001, once: true,
-			requests: func() []request { return bearers(tokens(jose.RS256, fresh)) }, want: allowed},
+			requests: hot, count: fresh, want: allowed},
 		{name: "new-es256", about: "each ES256 token is new to the process", policies: 1001, once: true,
-			requests: func() []request { return bearers(tokens(jose.ES256, fresh)) }, want: allowed},
-		{name: "basic", about: "a password that was verified before", policies: 1001,
+			requests: signed(jose.ES256), count: fresh, want: allowed},
+		{name: "basic", about: "a password that was verified before", policies: 1001, timeout: 2 * time.Second,
 			documents: func() []string { return []string{staff()} },
-			requests:  func() []request { return []request{login("alice", password)} }, want: known},
+			requests:  func(int) []request { return []request{login("alice", secretOfAlice)} }, want: known},
 		{name: "key", about: "10,000 API keys in turn, of " + thousands(keys), policies: 1001,
-			documents: func() []string { return inventory(keys) }, requests: func() []request { return withKeys(many, keys) }, want: known},
+			documents: func() []string { return inventory(keys) }, requests: func(n int) []request { return withKeys(n, keys) }, count: many, want: known},
 		{name: "body", about: "main, with a body of 64 KiB that no rule reads", policies: 1001,
-			requests: func() []request { r := hot(); r[0].body = []byte(strings.Repeat("0123456789abcdef", 4096)); return r }, want: allowed},
+			requests: func(n int) []request {
+				r := hot(n)
+				r[0].body = []byte(strings.Repeat("0123456789abcdef", 4096))
+				return r
+			}, want: allowed},
 		{name: "bad-signature", about: "tokens whose signature is another's", policies: 1001,
-			requests: func() []request { return bearers(forged(many)) }, want: refused(401)},
+			requests: func(n int) []request { return bearers(forged(n)) }, count: many, want: refused(401)},
 		{name: "garbage", about: "what looks like a token and is none", policies: 1001,
-			requests: func() []request { return bearers(garbage(many)) }, want: refused(401)},
+			requests: func(n int) []request { return bearers(garbage(n)) }, count: many, want: refused(401)},
 		{name: "unknown-kid", about: "tokens of keys that the provider does not have", policies: 1001,
-			requests: func() []request { return bearers(unknown(many)) }, want: refused(401)},
+			requests: func(n int) []request { return bearers(unknown(n)) }, count: many, want: refused(401)},
 		{name: "no-credential", about: "no credential", policies: 1001,
-			requests: func() []request { r := hot(); r[0].credential = [2]string{}; return r }, want: refused(401)},
+			requests: func(n int) []request { r := hot(n); r[0].credential = [2]string{}; return r }, want: refused(401)},
 		{name: "policies-1", about: "main with one policy", policies: 1, requests: hot, want: allowed},
 		{name: "policies-100001", about: "main with 100,001 policies", policies: 100_001, requests: hot, want: allowed, slow: true},
 		{name: "reload", about: "main while a policy changes each second", policies: 1001, touch: true, requests: hot, want: allowed},
@@ -83,6 +92,7 @@ func scenarios(keys int) []scenario {
 		if s[i].documents == nil {
 			s[i].documents = only
 		}
+		s[i].count = max(1, s[i].count)
 		if s[i].loads == nil {
 			s[i].loads = []load{closed64}
 		}

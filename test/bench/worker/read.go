@@ -60,14 +60,33 @@ func (w *Worker) take(frame http2.Frame) error {
 	case *http2.WindowUpdateFrame:
 		return w.takeWindow(f)
 	case *http2.RSTStreamFrame:
-		if s := w.streams[f.StreamID]; s != nil {
-			w.done(s)
-		}
-		return fmt.Errorf("expected an answer, got RST_STREAM %s", f.ErrCode)
+		return w.takeReset(f)
 	case *http2.GoAwayFrame:
 		return fmt.Errorf("expected answers, got GOAWAY %s %q", f.ErrCode, f.DebugData())
 	}
 	return nil
+}
+
+func (w *Worker) takeReset(f *http2.RSTStreamFrame) error {
+	s := w.streams[f.StreamID]
+	if s == nil {
+		return nil
+	}
+	var err error
+	if f.ErrCode != http2.ErrCodeCancel || !w.late(time.Since(s.at)) {
+		err = fmt.Errorf("expected an answer, got RST_STREAM %s", f.ErrCode)
+	}
+	w.done(s)
+	return err
+}
+
+// late counts a check whose time is over.
+func (w *Worker) late(took time.Duration) bool {
+	if took < w.config.Timeout-margin {
+		return false
+	}
+	w.tally.Late++
+	return true
 }
 
 func (w *Worker) takeFields(id uint32, block []byte, whole, last bool) error {
@@ -148,8 +167,11 @@ func (w *Worker) takeWindow(f *http2.WindowUpdateFrame) error {
 func (w *Worker) answered(s *stream) error {
 	took := time.Since(s.at)
 	err := w.judge(s)
-	if err == nil {
+	switch {
+	case err == nil:
 		w.tally.Latencies = append(w.tally.Latencies, took)
+	case w.late(took):
+		err = nil
 	}
 	w.done(s)
 	return err

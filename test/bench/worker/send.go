@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"strconv"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -8,17 +9,20 @@ import (
 )
 
 // request is what Envoy's gRPC client sends with each check.
-var request = []hpack.HeaderField{
-	{Name: ":method", Value: "POST"},
-	{Name: ":path", Value: "/envoy.service.auth.v3.Authorization/Check"},
-	{Name: ":authority", Value: "agentauth"},
-	{Name: ":scheme", Value: "http"},
-	{Name: "te", Value: "trailers"},
-	{Name: "grpc-timeout", Value: "200m"},
-	{Name: "content-type", Value: "application/grpc"},
-	{Name: "x-envoy-internal", Value: "true"},
-	{Name: "x-forwarded-for", Value: "10.12.40.9"},
-	{Name: "x-envoy-expected-rq-timeout-ms", Value: "200"},
+func request(timeout time.Duration) []hpack.HeaderField {
+	ms := strconv.FormatInt(timeout.Milliseconds(), 10)
+	return []hpack.HeaderField{
+		{Name: ":method", Value: "POST"},
+		{Name: ":path", Value: "/envoy.service.auth.v3.Authorization/Check"},
+		{Name: ":authority", Value: "agentauth"},
+		{Name: ":scheme", Value: "http"},
+		{Name: "te", Value: "trailers"},
+		{Name: "grpc-timeout", Value: ms + "m"},
+		{Name: "content-type", Value: "application/grpc"},
+		{Name: "x-envoy-internal", Value: "true"},
+		{Name: "x-forwarded-for", Value: "10.12.40.9"},
+		{Name: "x-envoy-expected-rq-timeout-ms", Value: ms},
+	}
 }
 
 // ask opens a stream, or has it wait until the server takes one more.
@@ -42,7 +46,7 @@ func (w *Worker) ask(at time.Time) {
 	w.next += 2
 	w.streams[s.id] = s
 	w.fields.Reset()
-	for _, f := range request {
+	for _, f := range w.fixed {
 		w.failed(w.encode.WriteField(f))
 	}
 	w.failed(w.frames.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id, BlockFragment: w.fields.Bytes(), EndHeaders: true}))

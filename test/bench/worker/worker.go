@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -23,6 +24,9 @@ const (
 	standardWindow   = 65_535
 	standardFrame    = 16 << 10
 	standardStreams  = 100
+	standardTimeout  = 200 * time.Millisecond
+	// margin is what a server may keep of that time to answer.
+	margin = 30 * time.Millisecond
 )
 
 // Config is whom a Worker asks, and what.
@@ -34,13 +38,16 @@ type Config struct {
 	Next func() ([]byte, bool)
 	// Check says what is wrong with the answer to a check, a CheckResponse.
 	Check func([]byte) error
-	// Deaf is a client that never reads.
+	// Timeout is how long the server is given for a check; 0 is Envoy's 200 ms.
+	Timeout time.Duration
+	// Deaf is a client that takes no answer: it never reads, and its streams have no window.
 	Deaf bool
 }
 
 // A Worker is one connection. Its methods may be called from any goroutine.
 type Worker struct {
 	config Config
+	fixed  []hpack.HeaderField // of each request
 	conn   net.Conn
 	in     *bufio.Reader
 	ended  chan struct{} // the reader's
@@ -82,19 +89,23 @@ type stream struct {
 // A Tally is what came of checks.
 type Tally struct {
 	Latencies []time.Duration // of those that were answered
-	Wrong     int             // answers that Check refused, streams and connections that the server gave up
-	First     error           // of them
+	Late      int             // checks that the server gave up, or answered otherwise, when their time was over, as it must
+	Wrong     int             // other answers that Check refused, streams and connections that the server gave up
+	First     error           // of the wrong ones
 }
 
 // Dial connects and begins to read.
 func Dial(ctx context.Context, config Config) (*Worker, error) {
+	if config.Timeout == 0 {
+		config.Timeout = standardTimeout
+	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", config.Address)
 	if err != nil {
 		return nil, err
 	}
 	w := &Worker{
-		config: config, conn: conn, in: bufio.NewReaderSize(conn, 64<<10), ended: make(chan struct{}),
+		config: config, fixed: request(config.Timeout), conn: conn, in: bufio.NewReaderSize(conn, 64<<10), ended: make(chan struct{}),
 		next: 1, streams: map[uint32]*stream{}, exhausted: make(chan struct{}),
 		window: standardWindow, initial: standardWindow, frame: standardFrame, most: standardStreams,
 	}
@@ -107,8 +118,12 @@ func Dial(ctx context.Context, config Config) (*Worker, error) {
 		}
 	})
 	w.out.WriteString(http2.ClientPreface)
+	window := uint32(streamWindow)
+	if config.Deaf {
+		window = 0
+	}
 	err = errors.Join(
-		w.frames.WriteSettings(http2.Setting{ID: http2.SettingEnablePush}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow}),
+		w.frames.WriteSettings(http2.Setting{ID: http2.SettingEnablePush}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: window}),
 		w.frames.WriteWindowUpdate(0, connectionWindow-standardWindow),
 		w.flush())
 	if err != nil {
@@ -188,4 +203,20 @@ func (w *Worker) failed(err error) {
 	if w.tally.First == nil {
 		w.tally.First = err
 	}
+}
+
+// Idle opens a connection as a Worker does, and leaves it at that.
+func Idle(ctx context.Context, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if err := http2.NewFramer(conn, nil).WriteSettings(); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/extauthz"
+	"github.com/agentauth-dev/agentauth/authz/listen"
+	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/policydir"
+	"github.com/agentauth-dev/agentauth/authz/work"
+	"github.com/agentauth-dev/agentauth/test/bench/worker"
+)
+
+// kernel is a real one, with the manifests of a scenario.
+func kernel(tb testing.TB, documents []string, others int) *engine.Engine {
+	tb.Helper()
+	dir := tb.TempDir()
+	if _, err := write(dir, documents, others); err != nil {
+		tb.Fatal(err)
+	}
+	tree, problems := policydir.Load(dir)
+	if tree == nil || len(problems) > 0 {
+		tb.Fatalf("expected manifests without problems, got %v", problems)
+	}
+	scheduler := work.New(work.Options{})
+	e := engine.New(engine.Deps{Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler}, engine.Options{OneTenant: true})
+	snapshot, reports := e.Compile(tree.Input)
+	e.Swap(snapshot)
+	tb.Cleanup(e.Close)
+	for _, r := range reports {
+		for _, p := range r.Problems {
+			tb.Errorf("%s: expected no problem, got %s", r.Policy, p)
+		}
+	}
+	return e
+}
+
+// door serves e on loopback and returns its address.
+func door(tb testing.TB, e *engine.Engine) string {
+	tb.Helper()
+	s, err := extauthz.Listen(extauthz.Config{Listen: listen.Config{Address: "127.0.0.1:0"}, Decider: e})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve() }()
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := errors.Join(s.Shutdown(ctx), <-done); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s.Addr().String()
+}
+
+// every sends each message once and waits for all answers.
+func every(t *testing.T, address string, m *messages, check func([]byte) error) worker.Tally {
+	t.Helper()
+	m.once, m.sent = true, 0
+	w, err := worker.Dial(t.Context(), worker.Config{Address: address, Next: m.next, Check: check, Timeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	w.Keep(8)
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		all, _ := w.InFlight()
+		if all == 0 {
+			return w.Take()
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d checks have no answer", all)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestEveryScenarioIsAnsweredAsItWants(t *testing.T) {
+	for _, s := range scenarios(50) {
+		t.Run(s.name, func(t *testing.T) {
+			count := min(s.count, 5)
+			address := door(t, kernel(t, s.documents(), min(s.policies-1, 20)))
+			for _, f := range []form{headers, headerMap} {
+				got := every(t, address, encode(s.requests(count), f, true), worker.Want(s.want))
+				if got.First != nil || len(got.Latencies) != count {
+					t.Errorf("%s: expected %d answers, got %d: %v", f, count, len(got.Latencies), got.First)
+				}
+			}
+		})
+	}
+}
+
+// Without this a bench of nothing but refusals would look like a fast one.
+func TestAnAnswerThatIsNotWantedIsNoMeasurement(t *testing.T) {
+	address := door(t, kernel(t, []string{tools()}, 0))
+	got := every(t, address, encode(bearers(garbage(3)), headers, true), worker.Want(allowed))
+	if got.Wrong != 3 || len(got.Latencies) != 0 || got.First == nil || !strings.Contains(got.First.Error(), "got 401") {
+		t.Errorf("expected three wrong answers, got %+v", got)
+	}
+}
+
+func TestEachMessageHasAnIDOfItsOwn(t *testing.T) {
+	m := encode(bearers(garbage(1)), headerMap, false)
+	first, _ := m.next()
+	one := slices.Clone(first)
+	second, _ := m.next()
+	if string(one) == string(second) || len(one) != len(second) {
+		t.Error("expected messages that differ in the id alone")
+	}
+}
+
+func TestScenariosAreChosenByName(t *testing.T) {
+	for text, want := range map[string]int{"main": 1, "main,basic": 2, "all": len(scenarios(0)), "floods": 0} {
+		if got, _, err := choose(options{scenarios: text}); err != nil || len(got) != want {
+			t.Errorf("%s: expected %d, got %d, %v", text, want, len(got), err)
+		}
+	}
+	if _, _, err := choose(options{scenarios: "mian"}); err == nil || !strings.Contains(err.Error(), `got "mian"`) {
+		t.Errorf("expected an error that names it, got %v", err)
+	}
+}
