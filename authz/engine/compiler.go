@@ -38,6 +38,7 @@ type compiled struct {
 type building struct {
 	*compiler
 	*compiled
+	spec *v1alpha1.PolicySpec   // with its defaults; a compiled policy holds none of it
 	told map[authz.Problem]bool // the problems of parts of objects
 }
 
@@ -72,9 +73,9 @@ func (c *compiler) compile(source *v1alpha1.AgentAuthPolicy) *compiled {
 		b.Invalid = b.Invalid || p.Severity.Fatal()
 		b.problem(p)
 	}
-	b.routes(b.origin.spec.Routes)
+	b.routes(b.spec.Routes)
 	if !b.Invalid {
-		b.stages(b.origin.spec)
+		b.stages(b.spec)
 	}
 	if b.Invalid {
 		b.Stages = policy.Invalid(b.Name.String())
@@ -96,17 +97,17 @@ func (c *compiler) claimHosts(source *v1alpha1.AgentAuthPolicy, why string) *com
 func (c *compiler) instead(source *v1alpha1.AgentAuthPolicy, why string, keep func(*building, []v1alpha1.Route)) *compiled {
 	b, _ := c.begin(source)
 	b.reject("spec", why)
-	keep(&b, b.origin.spec.Routes)
+	keep(&b, b.spec.Routes)
 	b.Stages = policy.Invalid(b.Name.String())
 	return b.compiled
 }
 
 func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1alpha1.AgentAuthPolicy) {
 	full = validate.Default(source)
-	b = building{compiler: c, compiled: &compiled{}}
+	b = building{compiler: c, compiled: &compiled{}, spec: &full.Spec}
 	b.Name, b.TargetRefs, b.Precedence = nameOf(source), full.Spec.TargetRefs, full.Spec.Precedence
 	b.Paths = validate.PathForms(full.Spec.Paths)
-	b.origin = origin{source: source, spec: &full.Spec, generation: source.Generation, pooled: map[poolKey]*pooled{}}
+	b.origin = origin{source: source, generation: source.Generation}
 	b.origin.problems.Most = authz.MaxPolicyProblems
 	for _, r := range full.Spec.Routes {
 		for _, h := range r.Hostnames {
@@ -163,7 +164,7 @@ func (b *building) rules(a *v1alpha1.Authorization) (out []policy.Rule) {
 		out = append(out, rule)
 	}
 	if !b.Invalid {
-		for _, p := range validate.OpenMethods(b.origin.spec, whens(out)) {
+		for _, p := range validate.OpenMethods(b.spec, whens(out)) {
 			b.problem(p)
 		}
 	}
@@ -201,7 +202,7 @@ func (b *building) expression(kind expr.Kind, src v1alpha1.Expression, path *fie
 	if err != nil {
 		b.reject(path.String(), err.Error())
 	}
-	for _, p := range validate.Expression(b.origin.spec, path, program) {
+	for _, p := range validate.Expression(b.spec, path, program) {
 		b.problem(p)
 	}
 	return program

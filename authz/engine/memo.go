@@ -21,7 +21,6 @@ type memo struct {
 // origin is what a policy was compiled from.
 type origin struct {
 	source     *v1alpha1.AgentAuthPolicy // as it came
-	spec       *v1alpha1.PolicySpec      // with its defaults
 	generation int64
 	refs       []ref
 	selected   []selected

@@ -60,6 +60,9 @@ func (b *building) remoteKeys(src RemoteSource, caPEM []byte, at *field.Path) Re
 		src.Tenant = tenant
 		return remoteKeys{b.engine.deps.Remote.Keys(src), src}
 	})
+	if b.origin.pooled == nil {
+		b.origin.pooled = map[poolKey]*pooled{}
+	}
 	b.origin.pooled[key] = t
 	name := at.Child("issuer")
 	if src.URL != "" {

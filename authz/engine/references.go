@@ -147,16 +147,17 @@ func (b *building) keySet(issuer string, j *v1alpha1.JWKS, ca *v1alpha1.CACertif
 	case j.URI != "":
 		return b.remote(RemoteSource{URL: j.URI}, ca, at)
 	case j.Inline != "":
-		keys, warnings, err := jwks.Parse([]byte(j.Inline))
+		set := b.objects.InlineKeySet(j.Inline)
+		b.origin.parsed = append(b.origin.parsed, set)
 		at = at.Child("jwks", "inline")
-		for _, w := range warnings { // one key spoils nothing
+		for _, w := range set.Problems { // one key spoils nothing
 			w.Field = at.String()
 			b.problem(w)
 		}
-		if err != nil {
-			b.reject(at.String(), err.Error())
+		if set.Err != nil {
+			b.reject(at.String(), set.Err.Error())
 		}
-		return jwks.Static(keys), ""
+		return set.Value, ""
 	}
 	kind, r := "ConfigMap", j.ConfigMapRef
 	at = at.Child("jwks")

@@ -37,11 +37,16 @@ type Report struct {
 // of policies of which nothing changed.
 func (s *Snapshot) report(prev *Snapshot, now time.Time) []Report {
 	s.reports, s.unreachable = make([]Report, len(s.policies)), s.findUnreachable()
+	same := map[int64][]metav1.Condition{} // the last ones of a generation: most policies have the same
 	for _, n := range s.find.Order() {
 		if s.find.Same(prev.find, n) && s.sameKeys(prev, n) && !s.stale(s.policies[n], &prev.reports[n], now) {
 			s.reports[n] = prev.reports[n]
 		} else {
-			s.reports[n] = s.reportOn(n, now)
+			r := s.reportOn(n, now)
+			if last := same[r.Generation]; slices.Equal(last, r.Conditions) {
+				r.Conditions = last
+			}
+			s.reports[n], same[r.Generation] = r, r.Conditions
 		}
 	}
 	return s.Reports()

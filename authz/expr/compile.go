@@ -15,7 +15,7 @@ import (
 type Program struct {
 	kind     Kind
 	program  cel.Program
-	contents *inspection
+	contents remains
 	// cached says that an evaluation can read the same value often.
 	cached bool
 	cost   uint64
@@ -91,9 +91,8 @@ func Compile(kind Kind, src string) (*Program, error) {
 	if err != nil {
 		return nil, contents.at(root, err.Error())
 	}
-	contents.lists, contents.types = nil, nil
 	l := lint(checked.NativeRep())
-	return &Program{kind: kind, program: program, contents: contents, cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
+	return &Program{kind: kind, program: program, contents: contents.remains(), cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
 		warnings: l.warnings, names: l.names, methods: byMethod(checked.NativeRep().Expr()),
 		src: src, reads: readsOf(checked.NativeRep().Expr())}, nil
 }

@@ -117,7 +117,7 @@ func (p *Program) safeText(err error) string {
 	}
 	text := err.Error()
 	if key, ok := strings.CutPrefix(text, "no such key: "); ok {
-		if p.contents.names[key] {
+		if p.contents.has(key) {
 			return text
 		}
 		return "no such key"

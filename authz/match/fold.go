@@ -50,7 +50,7 @@ func (h *host) respelled(v View, opts Options) (best []*Candidate, late bool) {
 // is quick, and true of most requests.
 func (h *host) spelled(path string, exactCase bool) bool {
 	switch {
-	case len(h.exact) > 0 && (exactCase || len(path) > 1 && strings.HasSuffix(path, "/")):
+	case h.exact.len() > 0 && (exactCase || len(path) > 1 && strings.HasSuffix(path, "/")):
 		return false
 	case exactCase:
 		return true
@@ -114,7 +114,7 @@ func (h *host) best(v *View, list []bucket, found *Candidate, opts Options) (bes
 func (h *host) slashed(v *View) func(yield func([]bucket) bool) {
 	return func(yield func([]bucket) bool) {
 		path := withoutSlash(v.Path)
-		yield([]bucket{h.exact[path], h.exact[path+"/"]})
+		yield([]bucket{h.exact.at(path), h.exact.at(path + "/")})
 	}
 }
 
@@ -123,7 +123,7 @@ func (h *host) slashed(v *View) func(yield func([]bucket) bool) {
 func (h *host) folded(v *View) func(yield func([]bucket) bool) {
 	path := v.folded
 	return func(yield func([]bucket) bool) {
-		if len(h.exact) > 0 && !yield([]bucket{h.odd.bucket(h.exact, withoutSlash(path))}) {
+		if h.exact.len() > 0 && !yield([]bucket{h.odd.bucket(&h.exact, withoutSlash(path))}) {
 			return
 		}
 		if h.early && !yield([]bucket{h.regex}) {
@@ -131,7 +131,7 @@ func (h *host) folded(v *View) func(yield func([]bucket) bool) {
 		}
 		for n := min(len(path), max(len(h.lengths), len(h.oddLengths))-1); n > 0; n-- {
 			if at(h.lengths, n)+at(h.oddLengths, n) > 0 && (n == len(path) || path[n] == '/') &&
-				!yield([]bucket{h.oddPrefix.bucket(h.prefix, path[:n])}) {
+				!yield([]bucket{h.oddPrefix.bucket(&h.prefix, path[:n])}) {
 				return
 			}
 		}

@@ -10,8 +10,8 @@ import (
 
 // host holds the candidates of one hostname by path.
 type host struct {
-	exact   map[string]bucket
-	prefix  map[string]bucket // without final slash, "/" apart
+	exact   buckets
+	prefix  buckets // without final slash, "/" apart
 	lengths []int             // lengths[n]: how many prefixes have n bytes. No other length is looked up
 	root    bucket            // PathPrefix "/"
 	regex   bucket
@@ -29,13 +29,13 @@ type host struct {
 
 func (h *host) clone() *host {
 	next := *h
-	next.exact, next.prefix, next.lengths = maps.Clone(h.exact), maps.Clone(h.prefix), slices.Clone(h.lengths)
+	next.exact, next.prefix, next.lengths = h.exact.clone(), h.prefix.clone(), slices.Clone(h.lengths)
 	next.odd, next.oddPrefix, next.oddLengths = maps.Clone(h.odd), maps.Clone(h.oddPrefix), slices.Clone(h.oddLengths)
 	return &next
 }
 
 func (h *host) empty() bool {
-	return len(h.exact) == 0 && len(h.prefix) == 0 && len(h.root.live) == 0 && len(h.regex.live) == 0
+	return h.exact.len() == 0 && h.prefix.len() == 0 && len(h.root.live) == 0 && len(h.regex.live) == 0
 }
 
 func (h *host) bucket(at place) bucket {
@@ -43,11 +43,11 @@ func (h *host) bucket(at place) bucket {
 	case 'r':
 		return h.regex
 	case 'e':
-		return h.exact[at.path]
+		return h.exact.at(at.path)
 	case '/':
 		return h.root
 	}
-	return h.prefix[at.path]
+	return h.prefix.at(at.path)
 }
 
 func (h *host) set(at place, b bucket) {
@@ -60,28 +60,16 @@ func (h *host) set(at place, b bucket) {
 			}
 		}
 	case 'e':
-		h.exact = setBucket(h.exact, at.path, b)
+		h.exact.set(at.path, b)
 		h.changedExact = change(h.changedExact, withoutSlash(fold(at.path)), at.path)
 	case '/':
 		h.root = b
 	default:
-		n := len(h.prefix)
-		h.prefix = setBucket(h.prefix, at.path, b)
-		h.lengths = count(h.lengths, len(at.path), len(h.prefix)-n)
+		n := h.prefix.len()
+		h.prefix.set(at.path, b)
+		h.lengths = count(h.lengths, len(at.path), h.prefix.len()-n)
 		h.changedPrefix = change(h.changedPrefix, fold(at.path), at.path)
 	}
-}
-
-func setBucket(m map[string]bucket, path string, b bucket) map[string]bucket {
-	if len(b.live) == 0 {
-		delete(m, path)
-		return m
-	}
-	if m == nil {
-		m = map[string]bucket{}
-	}
-	m[path] = b
-	return m
 }
 
 // count adds to the number of things of a length. The last number of the list is
@@ -105,14 +93,14 @@ func (h *host) walk(v *View, s *search) {
 	if !strings.HasPrefix(path, "/") {
 		return
 	}
-	if h.exact != nil && s.try(v, h.exact[path]) {
+	if h.exact.len() > 0 && s.try(v, h.exact.at(path)) {
 		return
 	}
 	if h.early && s.try(v, h.regex) {
 		return
 	}
 	for n := min(len(path), len(h.lengths)-1); n > 0; n-- {
-		if h.lengths[n] > 0 && (n == len(path) || path[n] == '/') && s.try(v, h.prefix[path[:n]]) {
+		if h.lengths[n] > 0 && (n == len(path) || path[n] == '/') && s.try(v, h.prefix.at(path[:n])) {
 			return
 		}
 	}

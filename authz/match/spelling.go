@@ -15,20 +15,19 @@ type spelling struct {
 }
 
 // bucket has the candidates of all paths that fold to one.
-func (s spellings) bucket(buckets map[string]bucket, folded string) bucket {
+func (s spellings) bucket(all *buckets, folded string) bucket {
 	if odd, ok := s[folded]; ok {
 		return odd.all
 	}
-	return buckets[folded]
+	return all.at(folded)
 }
 
 // renew makes the spellings of one folded path anew after a change of some paths.
-func (s spellings) renew(buckets map[string]bucket, folded string, changed []string, opts Options) spellings {
+func (s spellings) renew(all *buckets, folded string, changed []string, opts Options) spellings {
 	odd := slices.Concat(s[folded].odd, changed)
 	slices.Sort(odd)
 	odd = slices.DeleteFunc(slices.Compact(odd), func(path string) bool {
-		_, there := buckets[path]
-		return path == folded || !there
+		return path == folded || len(all.at(path).live) == 0
 	})
 	if len(odd) == 0 {
 		delete(s, folded)
@@ -39,7 +38,7 @@ func (s spellings) renew(buckets map[string]bucket, folded string, changed []str
 	}
 	next := spelling{odd: odd}
 	for _, path := range append([]string{folded}, odd...) {
-		b := buckets[path]
+		b := all.at(path)
 		next.all.live = append(next.all.live, b.live...)
 		if next.all.head == nil {
 			next.all.head = maps.Clone(b.head)
@@ -56,11 +55,11 @@ func (s spellings) renew(buckets map[string]bucket, folded string, changed []str
 // once in an update, however many spellings it has.
 func (h *host) respell(opts Options) {
 	for folded, paths := range h.changedExact {
-		h.odd = h.odd.renew(h.exact, folded, paths, opts)
+		h.odd = h.odd.renew(&h.exact, folded, paths, opts)
 	}
 	for folded, paths := range h.changedPrefix {
 		n := len(h.oddPrefix)
-		h.oddPrefix = h.oddPrefix.renew(h.prefix, folded, paths, opts)
+		h.oddPrefix = h.oddPrefix.renew(&h.prefix, folded, paths, opts)
 		h.oddLengths = count(h.oddLengths, len(folded), len(h.oddPrefix)-n)
 	}
 	h.changedExact, h.changedPrefix = nil, nil

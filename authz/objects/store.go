@@ -50,14 +50,19 @@ var (
 
 // parse fills p by the first who asks, with what read makes of an object.
 func (p *Parsed[T]) parse(s *stored, read func(*Object) (T, []authz.Problem, error)) *Parsed[T] {
-	p.once.Do(func() {
-		p.Err = errDefect // unless read returns
+	return p.fill(func() (none T, _ []authz.Problem, _ error) {
 		o := s.object.Value()
 		if o == nil {
-			p.Err = errGone
-			return
+			return none, nil, errGone
 		}
-		p.Value, p.Problems, p.Err = read(o)
+		return read(o)
+	})
+}
+
+func (p *Parsed[T]) fill(read func() (T, []authz.Problem, error)) *Parsed[T] {
+	p.once.Do(func() {
+		p.Err = errDefect // unless read returns
+		p.Value, p.Problems, p.Err = read()
 	})
 	return p
 }
@@ -86,15 +91,28 @@ func (v *View) Users(key Key, name string) *Parsed[*password.Users] {
 func (v *View) KeySet(key Key, name string) *Parsed[jwks.Set] {
 	s := v.find(key)
 	return v.store.keySets.get(entry{s.print(), name}).parse(s, func(o *Object) (jwks.Set, []authz.Problem, error) {
-		keys, warnings, err := jwks.Parse(o.Data[name])
-		for i := range warnings {
-			warnings[i].Field = ""
-		}
-		if err != nil {
-			return nil, warnings, err
-		}
-		return jwks.Static(keys), warnings, nil
+		return keySet(o.Data[name])
 	})
+}
+
+// InlineKeySet is the JWK Set of a text of a policy. Policies with the same text share
+// one.
+func (v *View) InlineKeySet(text string) *Parsed[jwks.Set] {
+	data := []byte(text)
+	return v.store.keySets.get(entry{of: keyed.Of("inline", data)}).fill(func() (jwks.Set, []authz.Problem, error) {
+		return keySet(data)
+	})
+}
+
+func keySet(data []byte) (jwks.Set, []authz.Problem, error) {
+	keys, warnings, err := jwks.Parse(data)
+	for i := range warnings {
+		warnings[i].Field = ""
+	}
+	if err != nil {
+		return nil, warnings, err
+	}
+	return jwks.Static(keys), warnings, nil
 }
 
 // Roots are certificates of authorities. Equal digests are equal certificates.
