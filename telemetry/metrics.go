@@ -13,6 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/listen"
+	"github.com/agentauth-dev/agentauth/authz/verified"
 )
 
 // Metrics are what /metrics shows. No label holds anything of a request.
@@ -226,4 +227,31 @@ func (k keySets) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(keysAge, prometheus.GaugeValue, age, source)
 	}
+}
+
+// RegisterVerified adds the metrics of the cache of verified credentials.
+func (m *Metrics) RegisterVerified(stats func() verified.Stats) {
+	m.registry.MustRegister(keptCredentials{stats})
+}
+
+// keptCredentials collects the metrics of the cache whenever they are asked for.
+type keptCredentials struct{ stats func() verified.Stats }
+
+var (
+	keptEntries = prometheus.NewDesc("agentauth_verified_credentials", "Verified credentials that are kept.", nil, nil)
+	keptBytes   = prometheus.NewDesc("agentauth_verified_credentials_bytes", "What the verified credentials take that are kept, about.", nil, nil)
+	keptHits    = prometheus.NewDesc("agentauth_verified_credentials_hits_total", "Credentials that were verified before.", nil, nil)
+	keptMisses  = prometheus.NewDesc("agentauth_verified_credentials_misses_total", "Credentials that were not kept, bad ones too.", nil, nil)
+	keptEvicted = prometheus.NewDesc("agentauth_verified_credentials_evicted_total", "Kept credentials that gave way to others.", nil, nil)
+)
+
+func (k keptCredentials) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(k, ch) }
+
+func (k keptCredentials) Collect(ch chan<- prometheus.Metric) {
+	s := k.stats()
+	ch <- prometheus.MustNewConstMetric(keptEntries, prometheus.GaugeValue, float64(s.Entries))
+	ch <- prometheus.MustNewConstMetric(keptBytes, prometheus.GaugeValue, float64(s.Bytes))
+	ch <- prometheus.MustNewConstMetric(keptHits, prometheus.CounterValue, float64(s.Hits))
+	ch <- prometheus.MustNewConstMetric(keptMisses, prometheus.CounterValue, float64(s.Misses))
+	ch <- prometheus.MustNewConstMetric(keptEvicted, prometheus.CounterValue, float64(s.Evictions))
 }

@@ -53,6 +53,8 @@ type Verified struct {
 	// holder is the object that holds the credential, "Secret shop/robot"; "" if
 	// none does.
 	holder string
+	// token says that the claims are those of a JWT, as [ParseToken] reads it.
+	token bool
 	// complete, if not nil, adds to the identity what expressions of the policy
 	// make of the credential.
 	complete func(context.Context, *authz.Identity) error

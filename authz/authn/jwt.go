@@ -114,7 +114,7 @@ func (j *JWT) accept(ctx context.Context, p *Presented) (*Verified, error) {
 	if err := j.verify(ctx, t); err != nil {
 		return nil, err
 	}
-	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, complete: j.complete}
+	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, complete: j.complete, token: true}
 	v.Identity.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
 	v.Identity.Audiences = stringOrList(t.Claims["aud"])
 	return v, nil

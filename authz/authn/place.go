@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -81,6 +82,9 @@ type Presented struct {
 	token  *Token
 	parsed bool
 	err    error
+
+	digest   [sha256.Size]byte
+	digested bool
 }
 
 // Token parses the credential as a JWT once; see [ParseToken].

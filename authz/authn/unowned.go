@@ -58,6 +58,9 @@ func readers(methods []Authenticator, place Place) iter.Seq[Reads] {
 func otherIssuer(methods []Authenticator, t *Token) string {
 	var wanted []string
 	for _, m := range methods {
+		if w, ok := m.(interface{ Unwrap() Authenticator }); ok {
+			m = w.Unwrap()
+		}
 		if j, ok := m.(*JWT); ok && !j.AnyIssuer {
 			wanted = append(wanted, j.Issuer)
 		}

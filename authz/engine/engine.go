@@ -27,6 +27,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policy"
+	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -35,6 +36,8 @@ type Deps struct {
 	// Passwords checks passwords, Scheduler runs whatever else is expensive.
 	Passwords *password.Verifier
 	Scheduler *work.Scheduler
+	// Verified keeps credentials that were verified; nil keeps none.
+	Verified *verified.Cache
 	// Remote makes what is fetched or asked elsewhere.
 	Remote Remote
 	// Panicked is told of a panic in a check, with its stack.

@@ -39,7 +39,19 @@ func (b *building) methods(a v1alpha1.Authentication) []policy.Method {
 		}
 		out[i] = m
 	}
+	b.keep(out)
 	return out
+}
+
+// keep lets the methods keep what they verified.
+func (b *building) keep(methods []policy.Method) {
+	all := make([]authn.Authenticator, len(methods))
+	for i := range methods {
+		all[i] = methods[i].Authenticator
+	}
+	for i, a := range b.engine.deps.Verified.Around(b.Name.Namespace, all) {
+		methods[i].Authenticator = a
+	}
 }
 
 func (b *building) owner() work.Owner {

@@ -52,6 +52,11 @@ type remoteKeys struct {
 // Held gives [jwks.Held] the keys.
 func (r remoteKeys) Held() []jwks.Key { return jwks.Held(r.RemoteKeys) }
 
+// Fingerprint gives [jwks.FingerprintOf] that of the keys.
+func (r remoteKeys) Fingerprint() (jwks.Fingerprint, bool) {
+	return jwks.FingerprintOf(r.RemoteKeys)
+}
+
 // remoteKeys returns the key set of a source that the method at a field names.
 // caPEM is what Roots was made of.
 func (b *building) remoteKeys(src RemoteSource, caPEM []byte, at *field.Path) RemoteKeys {

@@ -75,12 +75,16 @@ func (static) Renewed(context.Context, string, string, []Key) ([]Key, error) {
 type index struct {
 	named map[name][]Key   // those without a kid as well
 	fits  map[string][]Key // by algorithm
+	// fingerprint is that of all keys; told: they have one.
+	fingerprint Fingerprint
+	told        bool
 }
 
 type name struct{ kid, alg string }
 
 func newIndex(keys []Key) *index {
-	x := &index{map[name][]Key{}, map[string][]Key{}}
+	x := &index{named: map[name][]Key{}, fits: map[string][]Key{}}
+	x.fingerprint, x.told = fingerprint(keys)
 	for _, key := range keys {
 		for _, alg := range key.Algorithms {
 			if here := x.fits[alg]; len(here) < maxCandidates {

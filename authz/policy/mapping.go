@@ -15,7 +15,12 @@ import (
 // not refused for a claim that nobody may have asked for.
 type Mapping struct{ SubjectBy, ScopesBy, GroupsBy *expr.Program }
 
-var _ authn.Mapper = Mapping{}
+var _ authn.Mapped = Mapping{}
+
+// Texts implements authn.Mapped.
+func (m Mapping) Texts() []string {
+	return []string{m.SubjectBy.Text(), m.ScopesBy.Text(), m.GroupsBy.Text()}
+}
 
 // Subject implements authn.Mapper.
 func (m Mapping) Subject(ctx context.Context, claims map[string]any) (string, error) {

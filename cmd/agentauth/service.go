@@ -13,6 +13,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/egress"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/telemetry"
 )
 
@@ -90,9 +91,11 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics}
 	deps := dependencies(remote(client, answerPanicked(log)), client.Check, decisions.Panicked)
 	deps.Stale = readiness.Stale
+	deps.Verified = verified.New(verified.Options{Bytes: verifiedMemory()})
 	kernel := engine.New(deps, options)
 	readiness.KeySets = kernel.Remotes
 	metrics.RegisterKeySets(kernel.Remotes)
+	metrics.RegisterVerified(deps.Verified.Stats)
 	return &service{
 		flags: f, options: options, log: log, client: client, kernel: kernel,
 		metrics: metrics, readiness: readiness, decisions: decisions, failed: make(chan error, 3),
