@@ -15,6 +15,7 @@ import (
 type Program struct {
 	kind     Kind
 	program  cel.Program
+	direct   direct
 	contents remains
 	// cached says that an evaluation can read the same value often.
 	cached bool
@@ -91,8 +92,9 @@ func Compile(kind Kind, src string) (*Program, error) {
 	if err != nil {
 		return nil, contents.at(root, err.Error())
 	}
+	direct := contents.plan(kind, checked.NativeRep().Expr())
 	l := lint(checked.NativeRep())
-	return &Program{kind: kind, program: program, contents: contents.remains(), cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
+	return &Program{kind: kind, program: program, direct: direct, contents: contents.remains(), cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
 		warnings: l.warnings, names: l.names, methods: byMethod(checked.NativeRep().Expr()),
 		src: src, reads: readsOf(checked.NativeRep().Expr())}, nil
 }

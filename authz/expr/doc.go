@@ -53,6 +53,9 @@
 // pathPrefix(path, prefix), which compares whole segments. Numbers of different types can be compared by order; claims, which
 // are dyn, also by ==.
 //
+// What compares texts, bools and lists of texts, as most expressions do, is evaluated
+// on Go values (direct.go), and all else by CEL: with the same values and errors.
+//
 // A failed evaluation is an error and never true. If the context ended it,
 // errors.Is finds the context's error. An error names line and column of the
 // expression, and never a value that was read: it may be a credential.

@@ -30,7 +30,15 @@ type Input struct {
 
 // Bool evaluates a condition. It is true only if there is no error.
 func (p *Program) Bool(ctx context.Context, in *Input) (bool, error) {
-	v, err := p.evalInput(ctx, Bool, in)
+	if err := p.canRead(ctx, Bool, in); err != nil {
+		return false, err
+	}
+	if p.direct.condition != nil {
+		if holds, ok := p.direct.condition(in, ""); ok {
+			return holds, nil
+		}
+	}
+	v, err := p.evalInput(ctx, in)
 	if err != nil {
 		return false, err
 	}
@@ -44,7 +52,15 @@ func (p *Program) Bool(ctx context.Context, in *Input) (bool, error) {
 // String evaluates the value of a header. Null, optional.none() and "" are not
 // present; another value that is not a string is an error.
 func (p *Program) String(ctx context.Context, in *Input) (value string, present bool, err error) {
-	v, err := p.evalInput(ctx, String, in)
+	if err := p.canRead(ctx, String, in); err != nil {
+		return "", false, err
+	}
+	if p.direct.text != nil {
+		if s, is := p.direct.text(in, ""); is != undecided {
+			return s, s != "", nil
+		}
+	}
+	v, err := p.evalInput(ctx, in)
 	if err != nil {
 		return "", false, err
 	}
@@ -62,7 +78,7 @@ func (p *Program) String(ctx context.Context, in *Input) (value string, present 
 // string as it is, an int in decimal, null and optional.none() to "". A value of
 // another type is an error.
 func (p *Program) ClaimString(ctx context.Context, claims map[string]any) (string, error) {
-	v, err := p.eval(ctx, Subject, claimsActivation(claims))
+	v, err := p.evalClaims(ctx, Subject, claims)
 	if err != nil {
 		return "", err
 	}
@@ -85,7 +101,7 @@ func (p *Program) ClaimScopes(ctx context.Context, claims map[string]any) ([]str
 }
 
 func (p *Program) claimTexts(ctx context.Context, claims map[string]any, one func(string) []string) ([]string, error) {
-	v, err := p.eval(ctx, Claim, claimsActivation(claims))
+	v, err := p.evalClaims(ctx, Claim, claims)
 	if err != nil {
 		return nil, err
 	}
@@ -134,23 +150,39 @@ func unwrap(v ref.Val) ref.Val {
 	return types.NullValue
 }
 
-func (p *Program) evalInput(ctx context.Context, as Kind, in *Input) (ref.Val, error) {
-	if in == nil || in.Request == nil {
-		return nil, errors.New("there is no request to evaluate the expression on")
-	}
-	if p != nil && p.cached {
-		in = withCache(in)
-	}
-	return p.eval(ctx, as, (*activation)(in))
-}
-
-func (p *Program) eval(ctx context.Context, as Kind, vars cel.Activation) (ref.Val, error) {
+// canEvaluate returns an error if there is no program of a kind, or no time.
+func (p *Program) canEvaluate(ctx context.Context, as Kind) error {
 	if p == nil || p.program == nil || p.kind != as {
-		return nil, errors.New("there is no such expression to evaluate")
+		return errors.New("there is no such expression to evaluate")
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("the expression was not evaluated: %w", err)
+		return fmt.Errorf("the expression was not evaluated: %w", err)
 	}
+	return nil
+}
+
+func (p *Program) canRead(ctx context.Context, as Kind, in *Input) error {
+	if in == nil || in.Request == nil {
+		return errors.New("there is no request to evaluate the expression on")
+	}
+	return p.canEvaluate(ctx, as)
+}
+
+func (p *Program) evalInput(ctx context.Context, in *Input) (ref.Val, error) {
+	if p.cached {
+		in = withCache(in)
+	}
+	return p.eval(ctx, (*activation)(in))
+}
+
+func (p *Program) evalClaims(ctx context.Context, as Kind, claims map[string]any) (ref.Val, error) {
+	if err := p.canEvaluate(ctx, as); err != nil {
+		return nil, err
+	}
+	return p.eval(ctx, claimsActivation(claims))
+}
+
+func (p *Program) eval(ctx context.Context, vars cel.Activation) (ref.Val, error) {
 	var v ref.Val
 	var err error
 	if p.contents.loops {

@@ -28,7 +28,15 @@ const (
 // map[string]any. A whole number that no float64 is exactly becomes its decimal
 // text. Null, optional.none() and "" are not present.
 func (p *Program) JSON(ctx context.Context, in *Input) (value any, present bool, err error) {
-	v, err := p.evalInput(ctx, JSON, in)
+	if err := p.canRead(ctx, JSON, in); err != nil {
+		return nil, false, err
+	}
+	if p.direct.json != nil {
+		if v, size, is := p.direct.json(in); is != undecided && size <= MaxJSON {
+			return v, v != nil && v != "", nil
+		}
+	}
+	v, err := p.evalInput(ctx, in)
 	if err != nil {
 		return nil, false, err
 	}

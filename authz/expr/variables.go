@@ -25,12 +25,34 @@ type (
 
 func always[T any](*T) bool { return true }
 
+// textsOfRequest, textsOfIdentity and listsOfIdentity are fields by name.
+var (
+	textsOfRequest = map[string]func(*authz.Request) string{
+		"id":     func(r *authz.Request) string { return r.ID },
+		"method": func(r *authz.Request) string { return r.Method },
+		"path":   func(r *authz.Request) string { return r.Path },
+		"scheme": func(r *authz.Request) string { return r.Scheme },
+		"host":   func(r *authz.Request) string { return r.Host },
+	}
+	textsOfIdentity = map[string]func(*authz.Identity) string{
+		"method":       func(i *authz.Identity) string { return i.Method },
+		"issuer":       func(i *authz.Identity) string { return i.Issuer },
+		"subject":      func(i *authz.Identity) string { return i.Subject },
+		"credentialId": func(i *authz.Identity) string { return i.CredentialID },
+	}
+	listsOfIdentity = map[string]func(*authz.Identity) []string{
+		"audiences": func(i *authz.Identity) []string { return i.Audiences },
+		"scopes":    func(i *authz.Identity) []string { return i.Scopes },
+		"groups":    func(i *authz.Identity) []string { return i.Groups },
+	}
+)
+
 var requestFields = fields{
-	"id":     requestText("request.id", func(r *authz.Request) string { return r.ID }),
-	"method": requestText("request.method", func(r *authz.Request) string { return r.Method }),
-	"path":   requestText("request.path", func(r *authz.Request) string { return r.Path }),
-	"scheme": requestText("request.scheme", func(r *authz.Request) string { return r.Scheme }),
-	"host":   requestText("request.host", func(r *authz.Request) string { return r.Host }),
+	"id":     requestText("id"),
+	"method": requestText("method"),
+	"path":   requestText("path"),
+	"scheme": requestText("scheme"),
+	"host":   requestText("host"),
 	"headers": optional("request.headers", stringMap, always, func(r *request) any {
 		return textMap[headers]{headers{r}}
 	}),
@@ -54,8 +76,9 @@ var sourceFields = fields{
 	"principal": text("request.source.principal", MaxValue, func(s *source) (string, *cache) { return s.Request.Source.Principal, s.cache }),
 }
 
-func requestText(path string, get func(*authz.Request) string) *types.FieldType {
-	return text(path, MaxValue, func(r *request) (string, *cache) { return get(r.Request), r.cache })
+func requestText(name string) *types.FieldType {
+	get := textsOfRequest[name]
+	return text("request."+name, MaxValue, func(r *request) (string, *cache) { return get(r.Request), r.cache })
 }
 
 // instant is a field of a time; the zero time is not set.
@@ -78,13 +101,13 @@ type (
 )
 
 var identityFields = fields{
-	"method":       identityText("identity.method", func(i *authz.Identity) string { return i.Method }),
-	"issuer":       identityText("identity.issuer", func(i *authz.Identity) string { return i.Issuer }),
-	"subject":      identityText("identity.subject", func(i *authz.Identity) string { return i.Subject }),
-	"credentialId": identityText("identity.credentialId", func(i *authz.Identity) string { return i.CredentialID }),
-	"audiences":    identityTexts("identity.audiences", func(i *authz.Identity) []string { return i.Audiences }),
-	"scopes":       identityTexts("identity.scopes", func(i *authz.Identity) []string { return i.Scopes }),
-	"groups":       identityTexts("identity.groups", func(i *authz.Identity) []string { return i.Groups }),
+	"method":       identityText("method"),
+	"issuer":       identityText("issuer"),
+	"subject":      identityText("subject"),
+	"credentialId": identityText("credentialId"),
+	"audiences":    identityTexts("audiences"),
+	"scopes":       identityTexts("scopes"),
+	"groups":       identityTexts("groups"),
 	"claims": field("identity.claims", anyMap,
 		func(i *identity) bool { return len(i.Identity.Claims) > 0 },
 		func(i *identity) (any, error) { return i.Identity.Claims, nil }),
@@ -99,13 +122,15 @@ var actorFields = fields{
 	"subject": text("identity.actor.subject", MaxEntry, func(a *actor) (string, *cache) { return a.Identity.Actor.Subject, a.cache }),
 }
 
-func identityText(path string, get func(*authz.Identity) string) *types.FieldType {
-	return text(path, MaxEntry, func(i *identity) (string, *cache) { return get(i.Identity), i.cache })
+func identityText(name string) *types.FieldType {
+	get := textsOfIdentity[name]
+	return text("identity."+name, MaxEntry, func(i *identity) (string, *cache) { return get(i.Identity), i.cache })
 }
 
 // identityTexts is a list that may be empty. CEL does not check the entries of a
 // list of strings, so all are checked before.
-func identityTexts(path string, get func(*authz.Identity) []string) *types.FieldType {
+func identityTexts(name string) *types.FieldType {
+	path, get := "identity."+name, listsOfIdentity[name]
 	return field(path, types.NewListType(types.StringType),
 		func(i *identity) bool { return len(get(i.Identity)) > 0 },
 		func(i *identity) (any, error) {

@@ -1,0 +1,252 @@
+package expr
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// directGrammar writes expressions of the kinds of nodes that are planned, with
+// parts that are not and with values of wrong types.
+type directGrammar struct {
+	next  func(n int) int
+	depth int
+	// variable is that of the loop.
+	variable string
+}
+
+func (g *directGrammar) pick(options ...string) string { return options[g.next(len(options))] }
+
+// fill fills a pattern: C is a condition, T a text, O an optional, L a list, K a
+// claim, and W where an identity is.
+func (g *directGrammar) fill(pattern string) string {
+	g.depth++
+	defer func() { g.depth-- }()
+	var out strings.Builder
+	for _, c := range pattern {
+		switch c {
+		case 'C':
+			out.WriteString(g.condition())
+		case 'T':
+			out.WriteString(g.text())
+		case 'O':
+			out.WriteString(g.optional())
+		case 'L':
+			out.WriteString(g.list())
+		case 'K':
+			out.WriteString(g.pick("role", "s", "admin", "n", "none", "list", "texts", "nested", "nested.deep", "nested.s", "gone", "long", "raw", "half", "nested.inner.s"))
+		case 'W':
+			out.WriteString(g.pick("identity", "identity", "identity", `identities["partners"]`, "identities.anonymous", "identities.gone", "identities.raw"))
+		default:
+			out.WriteRune(c)
+		}
+	}
+	return out.String()
+}
+
+func (g *directGrammar) condition() string {
+	leaves := []string{`true`, `false`, `W.claims.admin`, `W.claims.K`, `has(W.claims.K)`, `has(W.actor)`, `has(W.subject)`, `has(W.groups)`, `has(W.claims)`, `has(W.expiresAt)`,
+		`has(request.headers.x)`, `"x-env" in request.headers`, `"twice" in request.query`, `"role" in W.claims`, `"x" in identities`, `"tier" in context`, `has(request.body)`, `has(context.tier)`, `has(request.query.debug)`}
+	if g.depth > 6 {
+		return g.fill(g.pick(leaves...))
+	}
+	return g.fill(g.pick(append(leaves, `(C && C)`, `(C || C)`, `!C`, `(C ? C : C)`, `(T == T)`, `(T != T)`, `(C == C)`, `(C != C)`, `(T in L)`, `(T in L)`, `T.startsWith(T)`, `T.endsWith(T)`, `T.contains(T)`,
+		`pathPrefix(T, T)`, `T.matches("^[a-z/]+1?$")`, `matches(T, "a|b")`, `O.hasValue()`, `O.orValue(C)`, `L.exists(e, @)`, `L.all(e, @)`, `(T in W.claims)`, `(T in W.claims.K)`, `(T in request.headers)`, `(T in identities)`,
+		`(O == O)`, `(L == L)`, `(W.claims.K == W.claims.K)`, `(W.claims.K == 1.5)`, `(L.size() > 1)`, `L.exists(identity, identity == "a")`, `W.claims.K.hasValue()`, `W.claims.K.orValue(true)`)...))
+}
+
+func (g *directGrammar) text() string {
+	leaves := []string{`"a"`, `""`, `"/v1"`, `"team-x"`, `"manager"`, `"b"`, `request.path`, `request.method`, `request.host`, `request.id`, `request.scheme`, `request.source.address`, `request.source.principal`,
+		`request.headers["x-env"]`, `request.headers.x`, `request.headers["X-Raw"]`, `request.query.debug`, `request.query["twice"]`, `request.query.raw`, `context.tier`, `context["gone"]`,
+		`W.subject`, `W.issuer`, `W.method`, `W.credentialId`, `W.actor.subject`, `W.actor.issuer`, `W.claims.K`, `W.claims.K`, `W.claims["role"]`, `W.claims.nested["s"]`}
+	if g.variable != "" {
+		leaves = append(leaves, slices.Repeat([]string{g.variable}, 12)...)
+	}
+	if g.depth > 6 {
+		return g.fill(g.pick(leaves...))
+	}
+	return g.fill(g.pick(append(leaves, `(C ? T : T)`, `(T + T)`, `O.orValue(T)`, `O.orValue(T)`, `W.claims.K.orValue("a")`, `T.lowerAscii()`)...))
+}
+
+func (g *directGrammar) optional() string {
+	return g.fill(g.pick(`W.claims.?K`, `W.claims.?role`, `W.claims.?gone`, `W.claims.nested.?s`, `W.claims.?nested.?s`, `W.claims.?nested.s`, `W.claims.?gone.?s`, `W.claims[?"admin"]`, `W.?actor.?subject`, `W.actor.?issuer`, `W.?subject`,
+		`request.headers[?"x-env"]`, `request.headers.?x`, `request.headers.?gone`, `request.query.?debug`, `request.query[?"twice"]`, `context.?tier`, `context.?gone`, `identities.?partners.?subject`, `optional.of(T)`, `W.?claims.?role`))
+}
+
+func (g *directGrammar) list() string {
+	return g.fill(g.pick(`["a", "b"]`, `[]`, `["manager"]`, `[T]`, `W.groups`, `W.groups`, `W.scopes`, `W.audiences`, `W.claims.list`, `W.claims.texts`, `W.claims.K`, `O.orValue([])`, `O.orValue(["a"])`, `W.claims.?texts.orValue(W.groups)`))
+}
+
+// expression writes a whole expression. The body of a loop is written with its
+// variable known.
+func (g *directGrammar) expression(kind Kind) string {
+	pattern := "C"
+	switch kind {
+	case String:
+		pattern = g.pick("T", "O", "(C ? T : T)")
+	case JSON:
+		pattern = g.pick("T", "O", "L", "C", `{"a": T, "b": L}`, `{"a": {"c": C}, "d": O}`, `{"a": T, "a": T}`, `{"b": W.claims.K}`)
+	}
+	src := g.fill(pattern)
+	for g.variable = "e"; strings.Contains(src, "@"); {
+		src = strings.Replace(src, "@", strings.ReplaceAll(g.condition(), "@", `e != "x"`), 1)
+	}
+	g.variable = ""
+	return src
+}
+
+// directInputs are inputs with what can be absent, too long, of a wrong type, no
+// UTF-8 or read in two ways.
+func directInputs(t testing.TB) []*Input {
+	full := input(t)
+	full.Identity.Claims["s"], full.Identity.Claims["texts"] = "b", []any{"a", "b", "manager"}
+	full.Identity.Claims["nested"] = map[string]any{"s": "a", "deep": []any{"a"}, "inner": map[string]any{"s": "/v1/orders"}}
+	full.Identities = append(full.Identities, &authz.Identity{Method: "raw", Subject: "\xff", Issuer: strings.Repeat("i", MaxEntry+1), Groups: []string{"a", "\xff"}, Scopes: []string{strings.Repeat("s", MaxEntry+1)}})
+	odd := input(t)
+	odd.Identity.Actor, odd.Identity.Groups, odd.Identity.ExpiresAt = &authz.Actor{Subject: "\xff"}, slices.Repeat([]string{"a"}, 257), time.Time{}
+	odd.Identity.Claims["s"], odd.Identity.Claims["long"], odd.Identity.Claims["raw"] = strings.Repeat("c", MaxClaim), strings.Repeat("c", MaxClaim+1), "\xff"
+	odd.Identity.Claims["texts"], odd.Identity.Claims["nested"] = []any{"b", strings.Repeat("c", MaxEntry+1), "a"}, map[string]any{"s": nil, "deep": "a", "inner": "x"}
+	odd.Identity.Claims["role"], odd.Identity.Claims["admin"], odd.Identity.Scopes = nil, "true", []string{"b", "\xff", "a"}
+	wide := input(t)
+	wide.Identity = &authz.Identity{Method: "wide", Subject: "a", Claims: map[string]any{"role": []any{"a"}, "list": slices.Repeat([]any{"a"}, 257)}}
+	for i := range 300 {
+		wide.Identity.Claims[fmt.Sprint("c", i)] = true
+	}
+	long := large(t, MaxValue+1, 1, 3)
+	long.Identity.Claims = nil
+	long.Request.ContextExtensions = map[string]string{"tier": strings.Repeat("x", MaxClaim+1)}
+	nobody := input(t)
+	nobody.Identity, nobody.Identities = nil, nil
+	aliased, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "https", Host: "a", Path: "/v1/?a[]=1&debug;=2",
+		Headers: []authz.Header{{Name: "x_env", Value: "1"}, {Name: "x", Value: "1"}, {Name: "x", Value: "2"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []*Input{full, odd, wide, long, nobody, {Request: aliased, Identity: full.Identity}}
+}
+
+// sameAsCEL holds that an evaluation has the value and the error that it has
+// without direct evaluation. It reports whether the expression is planned, and
+// how often it was decided.
+func sameAsCEL(t *testing.T, kind Kind, src string, inputs []*Input) (planned bool, decided int) {
+	t.Helper()
+	p, err := Compile(kind, src)
+	if err != nil {
+		return false, 0
+	}
+	plain := *p
+	plain.direct = direct{}
+	for i, in := range inputs {
+		var got, want []any
+		direct := false
+		switch kind {
+		case Bool:
+			planned = p.direct.condition != nil
+			got, want = results2(p.Bool(t.Context(), in)), results2(plain.Bool(t.Context(), in))
+			if planned {
+				_, direct = p.direct.condition(in, "")
+			}
+		case String:
+			planned = p.direct.text != nil
+			got, want = results3(p.String(t.Context(), in)), results3(plain.String(t.Context(), in))
+			if planned {
+				_, s := p.direct.text(in, "")
+				direct = s != undecided
+			}
+		default:
+			planned = p.direct.json != nil
+			got, want = results3(p.JSON(t.Context(), in)), results3(plain.JSON(t.Context(), in))
+			if planned {
+				_, _, s := p.direct.json(in)
+				direct = s != undecided
+			}
+		}
+		if direct {
+			decided++
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s on input %d: got %v, and %v of CEL", src, i, got, want)
+		}
+	}
+	return planned, decided
+}
+
+func results2[A any](a A, err error) []any { return []any{a, fmt.Sprint(err)} }
+
+func results3[A, B any](a A, b B, err error) []any { return []any{a, b, fmt.Sprint(err)} }
+
+func TestADirectEvaluationHasTheValueAndTheErrorOfCEL(t *testing.T) {
+	inputs := directInputs(t)
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	count := 20_000
+	if testing.Short() {
+		count = 2000
+	}
+	planned, decided := 0, 0
+	for i := range count {
+		kind := []Kind{Bool, Bool, String, JSON}[i%4]
+		is, n := sameAsCEL(t, kind, (&directGrammar{next: r.IntN}).expression(kind), inputs)
+		if decided += n; is {
+			planned++
+		}
+	}
+	t.Logf("seed %d: %d expressions, %d planned, %d decided", seed, count, planned, decided)
+	if t.Failed() || planned < count/10 || decided < count/10 {
+		t.Errorf("seed %d: %d of %d expressions were planned, and %d evaluations decided", seed, planned, count, decided)
+	}
+}
+
+func TestAUsualConditionOrHeaderIsEvaluatedWithoutAnAllocation(t *testing.T) {
+	in := input(t)
+	for kind, sources := range usual {
+		for _, src := range sources {
+			p := mustCompile(t, kind, src)
+			planned := p.direct.condition != nil || p.direct.text != nil || p.direct.json != nil
+			if !planned || kind == JSON {
+				continue
+			}
+			ctx := t.Context()
+			if n := testing.AllocsPerRun(100, func() { _ = evaluate(ctx, p, in) }); n != 0 {
+				t.Errorf("%s: %v allocations", src, n)
+			}
+		}
+	}
+	for _, src := range usual[Bool][:9] {
+		if p := mustCompile(t, Bool, src); p.direct.condition == nil {
+			t.Errorf("%s is not evaluated directly", src)
+		}
+	}
+	for _, src := range usual[String][:3] {
+		if p := mustCompile(t, String, src); p.direct.text == nil {
+			t.Errorf("%s is not evaluated directly", src)
+		}
+	}
+}
+
+// FuzzDirect holds what TestADirectEvaluationHasTheValueAndTheErrorOfCEL does, for
+// the expressions that the bytes choose.
+func FuzzDirect(f *testing.F) {
+	for i := range 64 {
+		f.Add(byte(i), slices.Repeat([]byte{byte(i), byte(i * 37), byte(i * 91)}, 30))
+	}
+	inputs := directInputs(f)
+	f.Fuzz(func(t *testing.T, k byte, choices []byte) {
+		next := func(n int) int {
+			if len(choices) == 0 {
+				return 0
+			}
+			c := choices[0]
+			choices = choices[1:]
+			return int(c) % n
+		}
+		kind := []Kind{Bool, String, JSON}[int(k)%3]
+		sameAsCEL(t, kind, (&directGrammar{next: next}).expression(kind), inputs)
+	})
+}
