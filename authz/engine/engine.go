@@ -17,6 +17,7 @@ package engine
 import (
 	"context"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -146,17 +147,17 @@ const (
 // Decide answers one request. It never fails and never panics: what cannot be
 // decided is an answer too, and none of those is an allowance.
 func (e *Engine) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
-	return e.decide(ctx, raw, nil)
+	return e.decide(ctx, &raw, nil)
 }
 
 // Explain is Decide, and every step that was taken.
 func (e *Engine) Explain(ctx context.Context, raw authz.Raw) (authz.Decision, []authz.Step) {
 	trace := &authz.Trace{}
-	d := e.decide(ctx, raw, trace)
+	d := e.decide(ctx, &raw, trace)
 	return d, trace.Steps
 }
 
-func (e *Engine) decide(ctx context.Context, raw authz.Raw, trace *authz.Trace) (d authz.Decision) {
+func (e *Engine) decide(ctx context.Context, raw *authz.Raw, trace *authz.Trace) (d authz.Decision) {
 	defer func() {
 		if v := recover(); v != nil {
 			if e.deps.Panicked != nil {
@@ -178,7 +179,7 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, trace *authz.Trace) 
 	}
 	check := work.Begin(ctx, deadline, e.deps.Scheduler)
 	defer check.End()
-	d = e.answer(check, s, raw, trace)
+	d = answer(check, s, raw, trace)
 	if d.Outcome == authz.Allow && check.Late() {
 		late := policy.Unavailable(authz.Unavailable, "the decision took longer than its time", 0)
 		late.Policy = d.Policy
@@ -187,10 +188,21 @@ func (e *Engine) decide(ctx context.Context, raw authz.Raw, trace *authz.Trace) 
 	return d
 }
 
+// requests are used again: nothing that outlives a decision holds its request.
+var requests = sync.Pool{New: func() any { return new(authz.Request) }}
+
 // answer decides within the deadline and the budget of the decision.
-func (e *Engine) answer(ctx *work.Context, s *Snapshot, raw authz.Raw, trace *authz.Trace) authz.Decision {
-	r, err := authz.NewRequest(raw)
-	if err != nil {
+func answer(ctx *work.Context, s *Snapshot, raw *authz.Raw, trace *authz.Trace) authz.Decision {
+	r := requests.Get().(*authz.Request)
+	d := decide(ctx, s, raw, r, trace)
+	r.Reset()
+	requests.Put(r) // not behind a panic
+	return d
+}
+
+// decide reads the request into r and decides it.
+func decide(ctx *work.Context, s *Snapshot, raw *authz.Raw, r *authz.Request, trace *authz.Trace) authz.Decision {
+	if err := r.Parse(*raw); err != nil {
 		trace.Add(authz.Step{Stage: authz.StageRequest, Outcome: authz.StepRefused, Detail: err.Error()})
 		return policy.BadRequest(err)
 	}

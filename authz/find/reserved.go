@@ -40,19 +40,24 @@ func (s *Snapshot) host(r *authz.Request, p *Policy, f found) policy.Host {
 }
 
 func (s *Snapshot) reservedFor(r *authz.Request, p *Policy, f found) []*policy.Reserved {
-	out := reservedAt(s.reserved.permitted, r.Host)
 	_, named := r.ContextExtensions[ContextPolicy]
-	if named || r.Route != nil {
-		out = reservedAt(s.reserved.all, r.Host)
+	switch {
+	case named:
+		return s.reservedForNamed(r, p, f.policy)
+	case r.Route != nil:
+		return reservedAt(s.reserved.all, r.Host)
 	}
-	if named {
-		out = slices.Clip(out)
-		for _, own := range p.Hostnames {
-			out = append(out, reservedAt(s.reserved.all, own)...)
-		}
-		for use := range s.attached.Hosts(f.policy) {
-			out = append(out, reservedAt(s.reserved.all, use.Pattern)...)
-		}
+	return reservedAt(s.reserved.permitted, r.Host)
+}
+
+// reservedForNamed are those of a policy that the proxy's configuration names.
+func (s *Snapshot) reservedForNamed(r *authz.Request, p *Policy, n int) []*policy.Reserved {
+	out := slices.Clip(reservedAt(s.reserved.all, r.Host))
+	for _, own := range p.Hostnames {
+		out = append(out, reservedAt(s.reserved.all, own)...)
+	}
+	for use := range s.attached.Hosts(n) {
+		out = append(out, reservedAt(s.reserved.all, use.Pattern)...)
 	}
 	return out
 }

@@ -1,76 +1,132 @@
 package policy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// details are the problem details of RFC 9457. They tell the caller what to do,
-// and never what the server knows.
-type details struct {
-	Type   string `json:"type"`
-	Title  string `json:"title,omitempty"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	Rule   string `json:"rule,omitempty"`
-}
-
 var titles = map[int]string{400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
 
+// problem are the problem details of RFC 9457. They tell the caller what to do, and
+// never what the server knows.
 func problem(status int, detail, rule string) string {
-	b, err := json.Marshal(details{Type: "about:blank", Title: titles[status], Status: status, Detail: detail, Rule: rule})
+	b := make([]byte, 0, 512)
+	b = append(b, `{"type":"about:blank"`...)
+	var err error
+	quote := func(name, s string) {
+		if err == nil {
+			b, err = jsontext.AppendQuote(append(b, name...), s)
+		}
+	}
+	if title := titles[status]; title != "" {
+		quote(`,"title":`, title)
+	}
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	quote(`,"detail":`, detail)
+	if rule != "" {
+		quote(`,"rule":`, rule)
+	}
 	if err != nil {
 		return "{}" // cannot happen: the fields are valid UTF-8
 	}
-	return string(b)
+	return string(append(b, '}'))
 }
 
-// answer fills in the answer of a denial: problem details of its status
+// denial is what a stage answers with, made once: problem details of the status
 // (RFC 9457 3.1.2), or what the policy says instead. The policy cannot take
 // challenges away (RFC 9110 11.6.1).
-func answer(d *authz.Decision, detail, rule string, override *v1alpha1.Denial) {
+type denial struct {
+	status  int
+	headers []authz.Header
+	body    string
+}
+
+func newDenial(status int, detail, rule string, override *v1alpha1.Denial) *denial {
+	out := &denial{status: status}
 	if override != nil && override.Status != 0 {
-		d.Status = int(override.Status)
+		out.status = int(override.Status)
 	}
 	contentType := "application/problem+json"
-	d.Body = problem(d.Status, detail, rule)
-	if override == nil {
-		d.Headers = append(d.Headers, authz.Header{Name: "content-type", Value: contentType})
+	if override == nil || override.Body == nil {
+		out.body = problem(out.status, detail, rule)
+	} else {
+		out.body, contentType = *override.Body, "text/plain; charset=utf-8"
+	}
+	if override != nil {
+		for _, h := range override.Headers {
+			name := strings.ToLower(h.Name)
+			if name == "content-type" {
+				contentType = h.Value
+				continue
+			}
+			out.headers = append(out.headers, authz.Header{Name: name, Value: h.Value})
+		}
+	}
+	if out.body != "" {
+		out.headers = append(out.headers, authz.Header{Name: "content-type", Value: contentType})
+	}
+	return out
+}
+
+// answer fills in the answer of a denial, behind the headers that it has.
+func (a *denial) answer(d *authz.Decision) {
+	d.Status, d.Body = a.status, a.body
+	if d.Headers == nil {
+		d.Headers = slices.Clip(a.headers) // shared by all decisions
 		return
 	}
-	if override.Body != nil {
-		d.Body, contentType = *override.Body, "text/plain; charset=utf-8"
-	}
-	for _, h := range override.Headers {
-		name := strings.ToLower(h.Name)
-		if name == "content-type" {
-			contentType = h.Value
-			continue
-		}
-		d.Headers = append(d.Headers, authz.Header{Name: name, Value: h.Value})
-	}
-	if d.Body != "" {
-		d.Headers = append(d.Headers, authz.Header{Name: "content-type", Value: contentType})
-	}
+	d.Headers = append(d.Headers, a.headers...)
 }
+
+// changeable is a denial that a policy may change. All that do not share it.
+type changeable struct {
+	detail string
+	plain  *denial
+}
+
+func newChangeable(status int, detail string) changeable {
+	return changeable{detail, newDenial(status, detail, "", nil)}
+}
+
+func (c *changeable) of(override *v1alpha1.Denial) *denial {
+	if override == nil {
+		return c.plain
+	}
+	return newDenial(c.plain.status, c.detail, "", override)
+}
+
+// Answers that no policy changes, and those that one may.
+var (
+	sendCredential = newChangeable(401, "A credential is required. Send one as www-authenticate says.")
+	sendAnother    = newChangeable(401, "The credential was not accepted. Get a new one, or another, and send it as www-authenticate says.")
+	useHTTPS       = newChangeable(403, "A password was sent over plaintext. Use https.")
+	lacksScope     = newChangeable(403, "The token lacks a scope. Get one with the scopes that www-authenticate names.")
+	noRuleAllows   = newChangeable(403, "No rule allows this request.")
+
+	nothingAllows = newDenial(403, "Nothing allows this request.", "", nil)
+	tryAgain      = newDenial(503, "The request cannot be checked now. Try again later.", "", nil)
+	unanswerable  = newDenial(503, "The request cannot be answered: what the service behind is to be told of it cannot be written. Sending it again does not help.", "", nil)
+)
 
 // BadRequest is the answer to a request that can be read in more than one way.
 func BadRequest(err error) authz.Decision {
-	d := authz.Decision{Outcome: authz.Deny, Reason: authz.BadRequest, Status: 400, Detail: err.Error()}
-	answer(&d, "The request can be read in more than one way: "+err.Error()+".", "", nil)
+	d := authz.Decision{Outcome: authz.Deny, Reason: authz.BadRequest, Detail: err.Error()}
+	newDenial(400, "The request can be read in more than one way: "+err.Error()+".", "", nil).answer(&d)
 	return d
 }
 
 // NoPolicy is the answer where no policy claims the request.
 func NoPolicy() authz.Decision {
-	d := authz.Decision{Outcome: authz.Deny, Reason: authz.NoPolicy, Status: 403, Detail: "no policy claims the request"}
-	answer(&d, "Nothing allows this request.", "", nil)
+	d := authz.Decision{Outcome: authz.Deny, Reason: authz.NoPolicy, Detail: "no policy claims the request"}
+	nothingAllows.answer(&d)
 	return d
 }
 
@@ -85,17 +141,17 @@ func Unavailable(reason authz.Reason, detail string, retry time.Duration) authz.
 		retry = retryAfter
 	}
 	seconds := int64((retry + time.Second - 1) / time.Second)
-	d := authz.Decision{Outcome: authz.Error, Reason: reason, Status: 503, Detail: detail,
+	d := authz.Decision{Outcome: authz.Error, Reason: reason, Detail: detail,
 		Headers: []authz.Header{{Name: "retry-after", Value: strconv.FormatInt(seconds, 10)}}}
-	answer(&d, "The request cannot be checked now. Try again later.", "", nil)
+	tryAgain.answer(&d)
 	return d
 }
 
 // Unanswerable is the answer where the upstream or the proxy cannot be told what
 // the policy says, 503: asking again does not help, so the caller is not told to.
 func Unanswerable(detail string) authz.Decision {
-	d := authz.Decision{Outcome: authz.Error, Reason: authz.ExpressionFailed, Status: 503, Detail: detail}
-	answer(&d, "The request cannot be answered: what the service behind is to be told of it cannot be written. Sending it again does not help.", "", nil)
+	d := authz.Decision{Outcome: authz.Error, Reason: authz.ExpressionFailed, Detail: detail}
+	unanswerable.answer(&d)
 	return d
 }
 
@@ -103,8 +159,7 @@ func Unanswerable(detail string) authz.Decision {
 // chose that. It belongs to no namespace, so the reserved headers of all are
 // host.Shared.
 func Unmatched(r *authz.Request, host Host) authz.Decision {
-	var m removal
-	m.begin(r)
+	m := removal{request: r}
 	m.host(&host)
 	return authz.Decision{Outcome: authz.Allow, Reason: authz.Unmatched, Remove: m.but(nil)}
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/work"
@@ -23,7 +22,9 @@ type authenticate struct {
 	// beside are headers that come with credentials.
 	beside []string
 
-	unauthenticated, unauthorized *v1alpha1.Denial
+	// none is the answer where no credential came, another where none was accepted, and
+	// plaintext where a password came over plaintext.
+	none, another, plaintext *denial
 }
 
 // method is a Method and where it reads: indexes of the stage's places.
@@ -34,7 +35,7 @@ type method struct {
 }
 
 func newAuthenticate(c Config) *authenticate {
-	a := &authenticate{unauthenticated: c.Unauthenticated, unauthorized: c.Unauthorized}
+	a := &authenticate{none: sendCredential.of(c.Unauthenticated), another: sendAnother.of(c.Unauthenticated), plaintext: useHTTPS.of(c.Unauthorized)}
 	for _, m := range c.Methods {
 		reads := m.Authenticator.Reads()
 		out := method{Method: m, tokens: reads.Tokens}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
@@ -16,7 +17,11 @@ import (
 // the method's own identity has the method's scopes.
 type scopes struct {
 	methods []method
-	denial  *v1alpha1.Denial
+	denial  *denial
+}
+
+func newScopes(methods []method, override *v1alpha1.Denial) *scopes {
+	return &scopes{methods, lacksScope.of(override)}
 }
 
 func (s *scopes) run(_ context.Context, x *exchange) bool {
@@ -26,11 +31,11 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 	}
 	has := "held: " + cmp.Or(authn.QuoteList(held), "none")
 	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " "), Came: has})
-	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: authz.InsufficientScope,
+	d := authz.Decision{Outcome: authz.Deny, Reason: authz.InsufficientScope,
 		Detail: "missing scopes: " + strings.Join(missing, " ") + "; " + has,
 		Headers: []authz.Header{{Name: "www-authenticate",
 			Value: `Bearer error="insufficient_scope", scope="` + strings.Join(s.needed(x), " ") + `"`}}}
-	answer(&d, "The token lacks a scope. Get one with the scopes that www-authenticate names.", "", s.denial)
+	s.denial.answer(&d)
 	return x.decide(d)
 }
 
@@ -74,11 +79,28 @@ func (s *scopes) needed(x *exchange) (needed []string) {
 // rules requires every rule whose `when` holds to hold, and, with denyOtherwise,
 // that there is one.
 type rules struct {
-	rules         []Rule
+	rules         []rule
 	denyOtherwise bool
 	places        []authn.Place
 	beside        []string
-	denial        *v1alpha1.Denial
+
+	override    *v1alpha1.Denial
+	noneAllowed *denial
+}
+
+// rule is a Rule and the answer where it does not hold, which is made once.
+type rule struct {
+	Rule
+	forbidden atomic.Pointer[denial]
+}
+
+func newRules(c Config, a *authenticate) *rules {
+	s := &rules{denyOtherwise: c.DenyOtherwise, places: a.places, beside: a.beside, override: c.Unauthorized, noneAllowed: noRuleAllows.of(c.Unauthorized)}
+	s.rules = make([]rule, len(c.Rules))
+	for i := range c.Rules {
+		s.rules[i].Rule = c.Rules[i]
+	}
+	return s
 }
 
 func (s *rules) run(ctx context.Context, x *exchange) bool {
@@ -92,7 +114,7 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 				return x.decide(s.failed(ctx, x, rule, "when", err))
 			}
 			if !applies {
-				x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepNotApplicable, Came: s.came(x, "when", rule, in)})
+				x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepNotApplicable, Came: s.came(x, "when", &rule.Rule, in)})
 				continue
 			}
 		}
@@ -102,8 +124,8 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 			return x.decide(s.failed(ctx, x, rule, "require", err))
 		}
 		if !holds {
-			x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepFails, Came: s.came(x, "require", rule, in)})
-			return x.decide(s.forbid(authz.RuleDenied, rule.Name, "the rule does not hold"))
+			x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepFails, Came: s.came(x, "require", &rule.Rule, in)})
+			return x.decide(s.forbid(authz.RuleDenied, rule, "the rule does not hold"))
 		}
 		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepHolds})
 	}
@@ -117,25 +139,30 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 func (s *rules) noneApplies(x *exchange) authz.Decision {
 	const detail = "no rule applies, and authorization.otherwise is Deny"
 	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepRefused, Detail: detail})
-	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: authz.NoRuleApplies, Detail: detail}
-	answer(&d, "No rule allows this request.", "", s.denial)
+	d := authz.Decision{Outcome: authz.Deny, Reason: authz.NoRuleApplies, Detail: detail}
+	s.noneAllowed.answer(&d)
 	return d
 }
 
 // failed is the decision where an expression of a rule has no value: 503 if its
 // time ran out, else 403.
-func (s *rules) failed(ctx context.Context, x *exchange, rule *Rule, part string, err error) authz.Decision {
+func (s *rules) failed(ctx context.Context, x *exchange, rule *rule, part string, err error) authz.Decision {
 	detail := part + " failed: " + err.Error()
-	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepError, Detail: detail, Came: s.came(x, part, rule, x.input())})
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepError, Detail: detail, Came: s.came(x, part, &rule.Rule, x.input())})
 	if d, late := notEvaluated(ctx, err); late {
 		d.Rule = rule.Name
 		return d
 	}
-	return s.forbid(authz.ExpressionFailed, rule.Name, detail)
+	return s.forbid(authz.ExpressionFailed, rule, detail)
 }
 
-func (s *rules) forbid(reason authz.Reason, rule, detail string) authz.Decision {
-	d := authz.Decision{Outcome: authz.Deny, Status: 403, Reason: reason, Rule: rule, Detail: detail}
-	answer(&d, fmt.Sprintf("The rule %q does not hold.", rule), rule, s.denial)
+func (s *rules) forbid(reason authz.Reason, rule *rule, detail string) authz.Decision {
+	forbidden := rule.forbidden.Load()
+	if forbidden == nil {
+		forbidden = newDenial(403, fmt.Sprintf("The rule %q does not hold.", rule.Name), rule.Name, s.override)
+		rule.forbidden.Store(forbidden)
+	}
+	d := authz.Decision{Outcome: authz.Deny, Reason: reason, Rule: rule.Name, Detail: detail}
+	forbidden.answer(&d)
 	return d
 }

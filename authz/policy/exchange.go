@@ -30,8 +30,7 @@ type exchange struct {
 		occupied   [places]bool
 		results    [methods]result
 		identities [methods]*authz.Identity
-		odd        [8]Name
-		more       [16]string
+		more       [8]string
 	}
 }
 
@@ -45,8 +44,7 @@ func begin(p *Policy, r *authz.Request, host Host, trace *authz.Trace) *exchange
 	x := exchanges.Get().(*exchange)
 	x.request, x.host, x.trace = r, host, trace
 	x.identities = x.arrays.identities[:0]
-	x.removal = removal{odd: x.arrays.odd[:0], own: p.names, always: p.always, more: x.arrays.more[:0]}
-	x.removal.begin(r)
+	x.removal = removal{request: r, own: p.names, always: p.always, more: x.arrays.more[:0]}
 	return x
 }
 

@@ -34,9 +34,3 @@ func sorted(names Names) Names {
 	slices.Reverse(names)
 	return slices.Clip(names)
 }
-
-// have says whether one of the names has an alias.
-func (n Names) have(alias string) bool {
-	i, _ := slices.BinarySearchFunc(n, alias, func(name Name, alias string) int { return strings.Compare(name.Alias, alias) })
-	return i < len(n) && n[i].Alias == alias
-}

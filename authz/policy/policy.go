@@ -97,8 +97,8 @@ func New(c Config) *Policy {
 	})
 	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: []stage{
 		a,
-		&scopes{methods: a.methods, denial: c.Unauthorized},
-		&rules{rules: c.Rules, denyOtherwise: c.DenyOtherwise, denial: c.Unauthorized, places: a.places, beside: a.beside},
+		newScopes(a.methods, c.Unauthorized),
+		newRules(c, a),
 		strip,
 		&respond{headers: c.Headers, metadata: c.Metadata, usual: slices.Clip(usual)},
 	}}

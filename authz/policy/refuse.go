@@ -26,7 +26,7 @@ func (a *authenticate) refuse(x *exchange) authz.Decision {
 			reject = i
 		}
 	}
-	d := authz.Decision{Outcome: authz.Deny, Status: 401}
+	d := authz.Decision{Outcome: authz.Deny}
 	if reject >= 0 {
 		d.Reason, d.Detail = c.results[reject].rejected.Reason, c.results[reject].rejected.Detail
 		d.Method = a.methods[reject].Name
@@ -34,16 +34,15 @@ func (a *authenticate) refuse(x *exchange) authz.Decision {
 		d.Reason, d.Detail = a.nothingRejected(x)
 	}
 	if d.Reason == authz.PlaintextRefused {
-		d.Status = 403
-		answer(&d, "A password was sent over plaintext. Use https.", "", a.unauthorized)
+		a.plaintext.answer(&d)
 		return d
 	}
-	d.Headers = a.challenges(x)
-	detail := "The credential was not accepted. Get a new one, or another, and send it as www-authenticate says."
+	denial := a.another
 	if d.Reason == authz.NoCredential {
-		detail = "A credential is required. Send one as www-authenticate says."
+		denial = a.none
 	}
-	answer(&d, detail, "", a.unauthenticated)
+	d.Headers = a.challenges(x, len(denial.headers))
+	denial.answer(&d)
 	return d
 }
 
@@ -138,21 +137,21 @@ func (c *credentials) known(place *authn.Place) bool {
 }
 
 // challenges offers, in order, every method that could have been used
-// (RFC 9110 11.6.1). There is always one.
-func (a *authenticate) challenges(x *exchange) []authz.Header {
-	var out []authz.Header
-	seen := map[string]bool{}
+// (RFC 9110 11.6.1). There is always one. The list has room for more headers.
+func (a *authenticate) challenges(x *exchange, more int) []authz.Header {
+	out := make([]authz.Header, 0, max(1, len(a.methods))+more)
 	for i := range a.methods {
 		r := &x.credentials.results[i]
-		c := a.methods[i].Authenticator.Challenge(x.request, r.place != nil)
-		if c == "" || r.identity != nil || seen[c] {
+		if r.identity != nil {
 			continue
 		}
-		seen[c] = true
-		out = append(out, authz.Header{Name: "www-authenticate", Value: c})
+		c := a.methods[i].Authenticator.Challenge(x.request, r.place != nil)
+		if c != "" && !slices.ContainsFunc(out, func(h authz.Header) bool { return h.Value == c }) {
+			out = append(out, authz.Header{Name: "www-authenticate", Value: c})
+		}
 	}
-	if out == nil {
-		out = []authz.Header{{Name: "www-authenticate", Value: "Bearer"}}
+	if len(out) == 0 {
+		out = append(out, authz.Header{Name: "www-authenticate", Value: "Bearer"})
 	}
 	return out
 }

@@ -20,12 +20,9 @@ type Host struct {
 	TrustForwarded bool
 }
 
-// removal collects the headers that are removed from a request. What is usual, that
-// the request has no header under another spelling of a name, looks at no header.
+// removal collects the headers that are removed from a request.
 type removal struct {
 	request *authz.Request
-	// odd are the headers that came under names that are not their own alias.
-	odd []Name
 	// own are the names that the policy sets, and always what is removed from every
 	// request, in order.
 	own    Names
@@ -34,35 +31,10 @@ type removal struct {
 	more []string
 }
 
-func (m *removal) begin(r *authz.Request) {
-	m.request = r
-	if !r.HasAliases() {
-		return
-	}
-	for name := range r.Headers() {
-		if alias := authz.Alias(name); alias != name {
-			m.odd = append(m.odd, Name{alias, name})
-		}
-	}
-}
-
 // add adds the name of a header.
 func (m *removal) add(name string) {
 	if _, always := slices.BinarySearch(m.always, name); !always {
 		m.more = append(m.more, name)
-	}
-}
-
-// others adds the headers that came under a name that upstreams may take for one, but
-// under its own.
-func (m *removal) others(n Name) {
-	if n.Alias != n.Name {
-		m.came(n.Alias)
-	}
-	for _, o := range m.odd {
-		if o.Alias == n.Alias && o.Name != n.Name {
-			m.add(o.Name)
-		}
 	}
 }
 
@@ -73,23 +45,23 @@ func (m *removal) came(name string) {
 	}
 }
 
+// aliases adds the headers that came under another name that upstreams may take for
+// this one. A usual request has none.
+func (m *removal) aliases(n Name) {
+	if n.Alias != n.Name || m.request.HasAliases() {
+		m.more = m.request.AppendAliases(m.more, n.Name)
+	}
+}
+
 // names adds names, and every header that came under a name that upstreams may take
 // for one of them.
 func (m *removal) names(names Names) {
-	if !slices.Equal(names, m.own) { // usual: the host has one policy
-		for _, n := range names {
+	same := slices.Equal(names, m.own) // usual: the host has one policy
+	for _, n := range names {
+		if !same {
 			m.add(n.Name)
 		}
-	}
-	for _, n := range names {
-		if n.Alias != n.Name {
-			m.came(n.Alias)
-		}
-	}
-	for _, o := range m.odd {
-		if names.have(o.Alias) {
-			m.add(o.Name)
-		}
+		m.aliases(n)
 	}
 }
 

@@ -57,7 +57,7 @@ func (s *strip) run(_ context.Context, x *exchange) bool {
 			default:
 				m.add(place.Name)
 			}
-			m.others(s.names[i])
+			m.aliases(s.names[i])
 		case authn.InQuery:
 			// Envoy rewrites a whole query from which it is to remove anything.
 			if !kept && literal(x.request.Query, place.Name) && !slices.Contains(d.RemoveQuery, place.Name) {
@@ -74,7 +74,7 @@ func (s *strip) run(_ context.Context, x *exchange) bool {
 	if !s.forward {
 		for _, n := range s.beside {
 			m.came(n.Name)
-			m.others(n)
+			m.aliases(n)
 		}
 	}
 	if len(cookies) > 0 {
