@@ -8,6 +8,8 @@ import (
 	"weak"
 
 	"cel.dev/cel-go/cel"
+
+	"github.com/agentauth-dev/agentauth/authz/expr/lint"
 )
 
 // Program is a compiled expression. It may be used by several goroutines. The
@@ -20,11 +22,8 @@ type Program struct {
 	// cached says that an evaluation can read the same value often.
 	cached bool
 	cost   uint64
-	// warnings, names and methods are what a policy is warned of; see lint.go and
-	// bymethod.go.
-	warnings []Warning
-	names    []MethodName
-	methods  methods
+	// findings are what a policy is warned of.
+	findings lint.Findings
 	// src and reads are what a trace shows; see reads.go and shown.go.
 	src   string
 	reads []read
@@ -93,10 +92,10 @@ func Compile(kind Kind, src string) (*Program, error) {
 		return nil, contents.at(root, err.Error())
 	}
 	direct := contents.plan(kind, checked.NativeRep().Expr())
-	l := lint(checked.NativeRep())
-	return &Program{kind: kind, program: program, direct: direct, contents: contents.remains(), cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
-		warnings: l.warnings, names: l.names, methods: byMethod(checked.NativeRep().Expr()),
-		src: src, reads: readsOf(checked.NativeRep().Expr())}, nil
+	needed := contents.remains()
+	contents.lists, contents.types, contents.info, contents.names = nil, nil, nil, nil // the program's options hold contents
+	return &Program{kind: kind, program: program, direct: direct, contents: needed, cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
+		findings: lint.Of(checked.NativeRep()), src: src, reads: readsOf(checked.NativeRep().Expr())}, nil
 }
 
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {

@@ -221,16 +221,17 @@ func (p *planner) matches(call ast.CallExpr) condition {
 	if call.IsMemberFunction() {
 		args = []ast.Expr{call.Target(), args[0]}
 	}
-	text, source := p.text(args[0]), ""
-	if source, _ = literal(args[1]); text == nil {
+	text := p.text(args[0])
+	pattern, _ := literal(args[1])
+	regex := p.regexes[pattern]
+	if text == nil || regex.compiled == nil {
 		return nil
 	}
-	compiled, cost := p.regexes[source].compiled, estimator{p.inspection}
 	return func(in *Input, entry string) (bool, bool) {
 		x, s := text(in, entry)
-		if s != present || cost.regexCost(uint64(len(x)), source) > MaxCost {
+		if s != present || regex.cost(uint64(len(x))) > MaxCost {
 			return false, false
 		}
-		return compiled.MatchString(x), true
+		return regex.compiled.MatchString(x), true
 	}
 }

@@ -9,12 +9,12 @@ type valueOf func(in *Input) (any, state)
 
 // claim is the value that a node is; nil if it is not one in claims.
 func (p *planner) claim(e ast.Expr) valueOf {
-	at, ok := p.place(e)
+	at, ok := p.selection(e)
 	if !ok {
 		return nil
 	}
 	who, keys := at.ofIdentity()
-	if who == nil || len(keys) < 2 || keys[0] != (placeKey{name: "claims"}) {
+	if who == nil || len(keys) < 2 || keys[0] != (selectionKey{name: "claims"}) {
 		return nil
 	}
 	return claimAt(who, keys[1:])
@@ -22,13 +22,13 @@ func (p *planner) claim(e ast.Expr) valueOf {
 
 // optionalClaim is the claim that a node is, if the node is optional.
 func (p *planner) optionalClaim(e ast.Expr) valueOf {
-	if at, ok := p.place(e); !ok || !at.isOptional() {
+	if at, ok := p.selection(e); !ok || !at.isOptional() {
 		return nil
 	}
 	return p.claim(e)
 }
 
-func claimAt(who identityOf, keys []placeKey) valueOf {
+func claimAt(who identityOf, keys []selectionKey) valueOf {
 	last := len(keys) - 1
 	return func(in *Input) (any, state) {
 		i := who(in)
@@ -112,7 +112,7 @@ func hasValue(claim valueOf) condition {
 
 // has says whether a field or a claim is set.
 func (p *planner) has(s ast.SelectExpr) condition {
-	at, ok := p.place(s.Operand())
+	at, ok := p.selection(s.Operand())
 	if !ok || at.isOptional() {
 		return nil
 	}
@@ -121,14 +121,14 @@ func (p *planner) has(s ast.SelectExpr) condition {
 	case who == nil:
 		return nil
 	case len(keys) > 0 && keys[0].name == "claims":
-		return hasClaim(who, append(keys[1:len(keys):len(keys)], placeKey{name: s.FieldName(), optional: true}))
+		return hasClaim(who, append(keys[1:len(keys):len(keys)], selectionKey{name: s.FieldName(), optional: true}))
 	case len(keys) == 0:
 		return hasField(who, s.FieldName())
 	}
 	return nil
 }
 
-func hasClaim(who identityOf, keys []placeKey) condition { return hasValue(claimAt(who, keys)) }
+func hasClaim(who identityOf, keys []selectionKey) condition { return hasValue(claimAt(who, keys)) }
 
 func hasField(who identityOf, name string) condition {
 	f := identityFields[name]

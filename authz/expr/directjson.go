@@ -9,7 +9,7 @@ import (
 type jsonOf func(in *Input) (v any, size int, s state)
 
 func (p *planner) json(e ast.Expr) jsonOf {
-	if at, ok := p.place(e); ok && at.isOptional() {
+	if at, ok := p.selection(e); ok && at.isOptional() {
 		return jsonClaim(p.claim(e))
 	}
 	return p.jsonPart(e)
@@ -17,7 +17,7 @@ func (p *planner) json(e ast.Expr) jsonOf {
 
 // jsonPart plans a node that is not optional: a part of a value is none.
 func (p *planner) jsonPart(e ast.Expr) jsonOf {
-	if at, ok := p.place(e); ok && at.isOptional() {
+	if at, ok := p.selection(e); ok && at.isOptional() {
 		return nil
 	}
 	if e.Kind() == ast.MapKind {

@@ -33,7 +33,7 @@ func (p *planner) list(e ast.Expr) listOf {
 	if e.Kind() == ast.CallKind && e.AsCall().FunctionName() == "orValue" {
 		return p.listOr(e.AsCall().Target(), e.AsCall().Args()[0])
 	}
-	at, ok := p.place(e)
+	at, ok := p.selection(e)
 	if !ok || at.isOptional() {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (p *planner) in(e, container ast.Expr) condition {
 
 // named says whether a text is a name in a map.
 func (p *planner) named(text textOf, container ast.Expr) condition {
-	at, ok := p.place(container)
+	at, ok := p.selection(container)
 	if !ok || at.isOptional() || p.variable != "" {
 		return nil
 	}

@@ -9,59 +9,59 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// place is where a value is: a variable, and the names that lead to the value.
-type place struct {
+// selection is a variable, and the names that lead to a value of it.
+type selection struct {
 	root string
-	keys []placeKey
+	keys []selectionKey
 }
 
-// placeKey is a name of a place. With optional, a name that is absent is
+// selectionKey is a name of a selection. With optional, a name that is absent is
 // optional.none().
-type placeKey struct {
+type selectionKey struct {
 	name     string
 	optional bool
 }
 
-// place is where the value of a node is; ok is false for a node of another kind.
+// selection is the selection that a node is; ok is false for a node of another kind.
 // Behind an optional name all names are optional.
-func (p *planner) place(e ast.Expr) (_ place, ok bool) {
+func (p *planner) selection(e ast.Expr) (_ selection, ok bool) {
 	switch e.Kind() {
 	case ast.IdentKind:
 		name := e.AsIdent()
-		return place{root: name}, name != p.variable
+		return selection{root: name}, name != p.variable
 	case ast.SelectKind:
 		s := e.AsSelect()
-		of, ok := p.place(s.Operand())
+		of, ok := p.selection(s.Operand())
 		return of.at(s.FieldName(), false), ok && !s.IsTestOnly() && !of.isOptional()
 	case ast.CallKind:
 		call := e.AsCall()
 		name := call.FunctionName()
 		if name != operators.Index && name != operators.OptIndex && name != operators.OptSelect {
-			return place{}, false
+			return selection{}, false
 		}
-		of, ok := p.place(call.Args()[0])
+		of, ok := p.selection(call.Args()[0])
 		key, isText := literal(call.Args()[1])
 		optional := name != operators.Index
 		return of.at(key, optional), ok && isText && (optional || !of.isOptional())
 	default:
-		return place{}, false
+		return selection{}, false
 	}
 }
 
-func (p place) at(name string, optional bool) place {
-	return place{p.root, append(p.keys[:len(p.keys):len(p.keys)], placeKey{name, optional})}
+func (p selection) at(name string, optional bool) selection {
+	return selection{p.root, append(p.keys[:len(p.keys):len(p.keys)], selectionKey{name, optional})}
 }
 
-func (p place) isOptional() bool { return len(p.keys) > 0 && p.keys[len(p.keys)-1].optional }
+func (p selection) isOptional() bool { return len(p.keys) > 0 && p.keys[len(p.keys)-1].optional }
 
-// is says whether a place is that of a variable, and then of so many names.
-func (p place) is(root string, names int) bool { return p.root == root && len(p.keys) == names }
+// is says whether a selection is that of a variable, of so many names.
+func (p selection) is(root string, names int) bool { return p.root == root && len(p.keys) == names }
 
 // identityOf finds an identity; nil if there is none.
 type identityOf func(in *Input) *authz.Identity
 
-// ofIdentity cuts a place in an identity into the identity and the rest.
-func (p place) ofIdentity() (identityOf, []placeKey) {
+// ofIdentity cuts a selection of an identity into the identity and the rest.
+func (p selection) ofIdentity() (identityOf, []selectionKey) {
 	switch {
 	case p.root == "identity":
 		return func(in *Input) *authz.Identity { return in.Identity }, p.keys
@@ -90,10 +90,10 @@ func boundedText(s string, limit int) (string, state) {
 	return s, present
 }
 
-// read reads the text at a place. A loop reads nothing of a request: CEL's way has a
+// read reads the text of a selection. A loop reads nothing of a request: CEL's way has a
 // cache, so that it checks a long text once.
 func (p *planner) read(e ast.Expr) textOf {
-	at, ok := p.place(e)
+	at, ok := p.selection(e)
 	if !ok || len(at.keys) == 0 || p.variable != "" && at.root == requestName {
 		return nil
 	}
@@ -123,16 +123,16 @@ func (p *planner) read(e ast.Expr) textOf {
 	return nil
 }
 
-func (p place) ofRequest() textOf {
+func (p selection) ofRequest() textOf {
 	switch field := p.keys[0]; {
 	case field.optional:
 	case len(p.keys) == 1 && textsOfRequest[field.name] != nil:
 		get := textsOfRequest[field.name]
 		return func(in *Input, _ string) (string, state) { return boundedText(get(in.Request), MaxValue) }
 	case len(p.keys) != 2:
-	case field.name == "source" && p.keys[1] == placeKey{name: "address"}:
+	case field.name == "source" && p.keys[1] == selectionKey{name: "address"}:
 		return func(in *Input, _ string) (string, state) { return boundedText(in.Request.Source.Address, MaxValue) }
-	case field.name == "source" && p.keys[1] == placeKey{name: "principal"}:
+	case field.name == "source" && p.keys[1] == selectionKey{name: "principal"}:
 		return func(in *Input, _ string) (string, state) { return boundedText(in.Request.Source.Principal, MaxValue) }
 	case field.name == "headers":
 		key := p.keys[1]
@@ -149,7 +149,7 @@ func (p place) ofRequest() textOf {
 }
 
 // found is a text under the name, as it was found.
-func (k placeKey) found(f found) (string, state) {
+func (k selectionKey) found(f found) (string, state) {
 	switch {
 	case f.err != nil:
 		return "", undecided
@@ -159,14 +159,14 @@ func (k placeKey) found(f found) (string, state) {
 	return k.missing()
 }
 
-func (k placeKey) missing() (string, state) {
+func (k selectionKey) missing() (string, state) {
 	if k.optional {
 		return "", absent
 	}
 	return "", undecided
 }
 
-func (p place) ofContext() textOf {
+func (p selection) ofContext() textOf {
 	key := p.keys[0]
 	return func(in *Input, _ string) (string, state) {
 		s, ok := in.Request.ContextExtensions[key.name]
@@ -180,7 +180,7 @@ func (p place) ofContext() textOf {
 	}
 }
 
-func ofActor(who identityOf, keys []placeKey) textOf {
+func ofActor(who identityOf, keys []selectionKey) textOf {
 	get := func(a *authz.Actor) string { return a.Subject }
 	switch keys[1].name {
 	case "subject":

@@ -37,7 +37,7 @@ func (p *planner) text(e ast.Expr) textOf {
 
 // mandatory reads what is no optional value.
 func (p *planner) mandatory(e ast.Expr) textOf {
-	if at, ok := p.place(e); !ok || at.isOptional() {
+	if at, ok := p.selection(e); !ok || at.isOptional() {
 		return nil
 	}
 	return p.read(e)
@@ -45,14 +45,14 @@ func (p *planner) mandatory(e ast.Expr) textOf {
 
 // optional plans a node that is a string, or an optional one.
 func (p *planner) optional(e ast.Expr) textOf {
-	if at, ok := p.place(e); ok && at.isOptional() {
+	if at, ok := p.selection(e); ok && at.isOptional() {
 		return p.read(e)
 	}
 	return p.text(e)
 }
 
 func (p *planner) textOr(e, otherwise ast.Expr) textOf {
-	at, ok := p.place(e)
+	at, ok := p.selection(e)
 	other := p.text(otherwise)
 	if !ok || !at.isOptional() || other == nil {
 		return nil

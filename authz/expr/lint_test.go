@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/expr/lint"
 )
 
 func TestAnExpressionIsWarnedOfWhatItDoesNotMean(t *testing.T) {
@@ -131,7 +132,7 @@ func TestAConditionIsNeverTrueForMethodsThatItExcludes(t *testing.T) {
 func TestLooksAtAHostileConditionAreBounded(t *testing.T) {
 	list := "[" + strings.Repeat(`"a",`, 150) + `"b"]`
 	src := list + `.exists(a, ` + list + `.exists(b, request.method.matches("^(a|b)$") && a == b))`
-	if p, err := Compile(Bool, src); err == nil && len(p.Warnings()) > maxWarnings {
-		t.Errorf("expected at most %d warnings, got %d", maxWarnings, len(p.Warnings()))
+	if p, err := Compile(Bool, src); err == nil && len(p.Warnings()) > lint.MaxWarnings {
+		t.Errorf("expected at most %d warnings, got %d", lint.MaxWarnings, len(p.Warnings()))
 	}
 }

@@ -107,7 +107,12 @@ func instructions(re *syntax.Regexp) int {
 const regexFactor = 0.1
 
 func (e estimator) regexCost(length uint64, pattern string) uint64 {
-	return cost.SafeMultiplyByFactor(cost.SafeMultiply(cost.SafeAdd(length, 1), e.regexes[pattern].size), regexFactor)
+	return e.regexes[pattern].cost(length)
+}
+
+// cost is the cost of a match with a text.
+func (r regex) cost(length uint64) uint64 {
+	return cost.SafeMultiplyByFactor(cost.SafeMultiply(cost.SafeAdd(length, 1), r.size), regexFactor)
 }
 
 // compiledMatches is the name of matches() with a compiled pattern. CEL's own

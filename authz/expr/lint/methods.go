@@ -1,4 +1,4 @@
-package expr
+package lint
 
 import (
 	"regexp"
@@ -10,38 +10,34 @@ import (
 	"cel.dev/cel-go/common/overloads"
 )
 
-// Methods are the request methods that a warning may name.
-func Methods() []string { return slices.Clone(httpMethods) }
+// HTTPMethods are the request methods that a warning may name.
+func HTTPMethods() []string { return slices.Clone(httpMethods) }
 
 var httpMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 
-// methods is what a condition is for the methods of requests.
-type methods struct {
+// Methods is what a condition is for the methods of requests.
+type Methods struct {
 	// never are the methods for which it is false whatever else comes.
 	never []string
 	// named are the methods that it names.
 	named []string
 }
 
-// NeverFor says whether a condition is false for every request with the method.
+// NeverFor says whether the condition is false for every request with the method.
 // It says no where it does not know.
-func (p *Program) NeverFor(method string) bool {
-	return p != nil && slices.Contains(p.methods.never, method)
-}
+func (m Methods) NeverFor(method string) bool { return slices.Contains(m.never, method) }
 
-// NamesMethod says whether a condition compares the method of the request with
-// this one.
-func (p *Program) NamesMethod(method string) bool {
-	return p != nil && slices.Contains(p.methods.named, method)
-}
+// Named says whether the condition compares the method of the request with this
+// one.
+func (m Methods) Named(method string) bool { return slices.Contains(m.named, method) }
 
 // maxVisits bounds the nodes that are looked at for all methods of a condition.
 const maxVisits = 20_000
 
-func byMethod(e ast.Expr) (m methods) {
+func byMethod(e ast.Expr) (m Methods) {
 	reads := false
 	ast.PreOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
-		reads = reads || isField(e, requestName, "method")
+		reads = reads || isField(e, "request", "method")
 		if s, ok := literal(e); ok {
 			if s = strings.ToUpper(s); slices.Contains(httpMethods, s) && !slices.Contains(m.named, s) {
 				m.named = append(m.named, s)
@@ -49,7 +45,7 @@ func byMethod(e ast.Expr) (m methods) {
 		}
 	}))
 	if !reads {
-		return methods{}
+		return Methods{}
 	}
 	w := &byOne{left: maxVisits, scope: map[string]any{}}
 	for _, w.method = range httpMethods {
@@ -81,7 +77,7 @@ func (w *byOne) value(e ast.Expr) any {
 	case ast.IdentKind:
 		return w.scope[e.AsIdent()]
 	case ast.SelectKind:
-		if isField(e, requestName, "method") && w.scope[requestName] == nil {
+		if isField(e, "request", "method") && w.scope["request"] == nil {
 			return w.method
 		}
 	case ast.ListKind:
