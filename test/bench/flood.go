@@ -143,6 +143,7 @@ func (out *floodRow) round(ctx context.Context, s *server, c contender, bad *mes
 		defer close(done)
 		for watched.Err() == nil {
 			out.routMost = max(out.routMost, s.metrics()["go_goroutines"])
+			out.most = max(out.most, s.memory())
 			select {
 			case <-watched.Done():
 			case <-time.After(d / 8):
@@ -158,7 +159,6 @@ func (out *floodRow) round(ctx context.Context, s *server, c contender, bad *mes
 		return err
 	}
 	out.under = append(out.under, under)
-	out.most = max(out.most, under.peak)
 	return nil
 }
 
@@ -228,7 +228,16 @@ func (r floodRow) line() string {
 	if r.flood.fetched {
 		about += fmt.Sprintf(" (%d fetches in all)", r.fetches)
 	}
-	return fmt.Sprintf("| %s | %s | %.0f, %.0f | %.0f, %.0f | %.1f | %.0f, %.0f | %.0f, %.0f |\n", about,
+	return fmt.Sprintf("| %s | %s | %.0f, %.0f | %.0f, %.0f | %.1f | %.1f, %.1f | %.0f, %.0f | %.0f, %.0f |\n", about,
 		thousands(int(median(slices.Sorted(slices.Values(r.answers))))), of(r.quiet, p50), of(r.under, p50), of(r.quiet, p99), of(r.under, p99),
-		of(r.under, p99)/of(r.quiet, p99), r.rss, r.most, r.routines, r.routMost)
+		of(r.under, p99)/of(r.quiet, p99), late(r.quiet), late(r.under), r.rss, r.most, r.routines, r.routMost)
+}
+
+// late is how many of a thousand checks were late.
+func late(list []sample) float64 {
+	late, all := 0, 0
+	for _, s := range list {
+		late, all = late+s.late, all+s.checks
+	}
+	return float64(late) / float64(max(all, 1)) * 1000
 }

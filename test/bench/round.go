@@ -19,9 +19,9 @@ type sample struct {
 	cpu           float64 // µs a check
 	allocs, bytes float64 // a check
 	rate          float64 // checks a second
-	p50, p99, max time.Duration
+	p50, p99      time.Duration
 	p999          time.Duration
-	rss, peak     float64 // MiB
+	rss           float64 // MiB
 	others        float64 // cores that other processes kept busy
 }
 
@@ -52,14 +52,14 @@ func ask(ctx context.Context, s *server, c contender, l load, d time.Duration) (
 	if err != nil || t.Wrong > 0 {
 		return sample{}, errors.Join(err, t.First)
 	}
-	if n := len(t.Latencies); n == 0 || t.Late > n/10 {
-		return sample{}, fmt.Errorf("expected answers in time, got %d, and %d that were late: less load, or another time", n, t.Late)
+	if len(t.Latencies) == 0 {
+		return sample{}, errors.New("expected answers, got none")
 	}
 	out := summary(t.Latencies, before, after)
 	others := allCPU() - all - (ownCPU() - own) - (after.cpu - before.cpu)
 	out.others = max(0, others.Seconds()/after.at.Sub(before.at).Seconds())
 	out.late = t.Late
-	out.rss, out.peak = s.memory()
+	out.rss = s.memory()
 	return out, nil
 }
 
@@ -71,7 +71,7 @@ func summary(latencies []time.Duration, before, after reading) sample {
 		checks: len(latencies), cpu: float64((after.cpu - before.cpu).Nanoseconds()) / 1000 / n,
 		allocs: (after.mallocs - before.mallocs) / n, bytes: (after.bytes - before.bytes) / n,
 		rate: n / after.at.Sub(before.at).Seconds(),
-		p50:  at(.5), p99: at(.99), p999: at(.999), max: latencies[len(latencies)-1],
+		p50:  at(.5), p99: at(.99), p999: at(.999),
 	}
 }
 

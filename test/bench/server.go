@@ -129,26 +129,19 @@ func (s *server) metrics() map[string]float64 {
 	return out
 }
 
-// memory is the resident memory of the server in MiB: now, and at the most.
-func (s *server) memory() (now, most float64) {
+// memory is the resident memory of the server in MiB.
+func (s *server) memory() float64 {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.pid), "status"))
 	if err != nil {
-		return 0, 0
+		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		words := strings.Fields(line)
-		if len(words) < 2 {
-			continue
-		}
-		kib, _ := strconv.ParseFloat(words[1], 64)
-		switch words[0] {
-		case "VmRSS:":
-			now = kib / 1024
-		case "VmHWM:":
-			most = kib / 1024
+		if words := strings.Fields(line); len(words) > 1 && words[0] == "VmRSS:" {
+			kib, _ := strconv.ParseFloat(words[1], 64)
+			return kib / 1024
 		}
 	}
-	return now, most
+	return 0
 }
 
 // build makes a program of this checkout.

@@ -86,6 +86,7 @@ func (w *Worker) late(took time.Duration) bool {
 		return false
 	}
 	w.tally.Late++
+	w.tally.Latencies = append(w.tally.Latencies, took)
 	return true
 }
 

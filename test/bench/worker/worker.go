@@ -88,7 +88,7 @@ type stream struct {
 
 // A Tally is what came of checks.
 type Tally struct {
-	Latencies []time.Duration // of those that were answered
+	Latencies []time.Duration // of those that were answered as wanted, and of the late ones
 	Late      int             // checks that the server gave up, or answered otherwise, when their time was over, as it must
 	Wrong     int             // other answers that Check refused, streams and connections that the server gave up
 	First     error           // of the wrong ones

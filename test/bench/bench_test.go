@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/test/bench/worker"
+)
+
+// raw is what the door makes of a request.
+func (r request) raw() authz.Raw {
+	out := authz.Raw{
+		ID: requestID, Method: "POST", Scheme: "https", Host: r.host, Path: r.path, TLS: true, Joined: true,
+		Source: authz.Source{Address: "10.12.33.7"}, Time: time.Now(),
+	}
+	for _, f := range r.fields() {
+		out.Headers = append(out.Headers, authz.Header{Name: f[0], Value: f[1]})
+	}
+	return out
+}
+
+// benchmarked runs the scenarios that differ in the stages that they go through.
+func benchmarked(b *testing.B, run func(b *testing.B, s scenario, requests []request)) {
+	for _, s := range scenarios(10_000) {
+		switch s.name {
+		case "main", "tokens", "new-es256", "basic", "key", "bad-signature", "garbage", "no-credential":
+			b.Run(s.name, func(b *testing.B) { run(b, s, s.requests(min(s.count, 1000))) })
+		}
+	}
+}
+
+// BenchmarkRequest is reading a request strictly, before any policy is looked at.
+func BenchmarkRequest(b *testing.B) {
+	raw := bearers(garbage(1))[0].raw()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := authz.NewRequest(raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkDecision is all of a decision but the wire: from what the door saw to what it answers.
+func BenchmarkDecision(b *testing.B) {
+	benchmarked(b, func(b *testing.B, s scenario, requests []request) {
+		e := kernel(b, s.documents(), s.policies-1)
+		var raws []authz.Raw
+		for _, r := range requests {
+			raws = append(raws, r.raw())
+		}
+		if d := e.Decide(b.Context(), raws[0]); (d.Outcome == authz.Allow) != (s.want.Status == 200) {
+			b.Fatalf("expected status %d, got %+v", s.want.Status, d)
+		}
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			e.Decide(b.Context(), raws[i%len(raws)])
+			i++
+		}
+	})
+}
+
+// BenchmarkCall is all of a check over loopback, 64 in flight, in one process: the client's part, which is small,
+// is in it.
+func BenchmarkCall(b *testing.B) {
+	benchmarked(b, func(b *testing.B, s scenario, requests []request) {
+		address := door(b, kernel(b, s.documents(), s.policies-1))
+		m := encode(requests, headers, false)
+		calls(b, address, m, s.want, 100)
+		b.ReportAllocs()
+		b.ResetTimer()
+		calls(b, address, m, s.want, b.N)
+	})
+}
+
+// calls asks n times.
+func calls(b *testing.B, address string, m *messages, want worker.Verdict, n int) {
+	b.Helper()
+	sent := 0
+	next := func() ([]byte, bool) {
+		if sent++; sent > n {
+			return nil, false
+		}
+		return m.next()
+	}
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	w, err := worker.Dial(ctx, worker.Config{Address: address, Next: next, Check: worker.Want(want), Timeout: time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer w.Close()
+	w.Keep(64)
+	<-w.Exhausted()
+	for {
+		if all, _ := w.InFlight(); all == 0 {
+			break
+		}
+		if ctx.Err() != nil {
+			b.Fatal(ctx.Err())
+		}
+		time.Sleep(50 * time.Microsecond)
+	}
+	if t := w.Take(); t.First != nil || len(t.Latencies) != n {
+		b.Fatal(fmt.Errorf("expected %d answers, got %d: %w", n, len(t.Latencies), t.First))
+	}
+}
