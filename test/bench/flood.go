@@ -131,7 +131,7 @@ func (out *floodRow) round(ctx context.Context, s *server, c contender, bad *mes
 	}
 	out.quiet = append(out.quiet, quiet)
 	if out.rss == 0 {
-		out.rss, out.routines = quiet.rss, s.metrics()["go_goroutines"]
+		out.rss, out.routines = quiet.rss, s.metrics(ctx)["go_goroutines"]
 	}
 	stop, err := out.flood.begin(ctx, s, bad)
 	if err != nil {
@@ -142,7 +142,7 @@ func (out *floodRow) round(ctx context.Context, s *server, c contender, bad *mes
 	go func() {
 		defer close(done)
 		for watched.Err() == nil {
-			out.routMost = max(out.routMost, s.metrics()["go_goroutines"])
+			out.routMost = max(out.routMost, s.metrics(ctx)["go_goroutines"])
 			out.most = max(out.most, s.memory())
 			select {
 			case <-watched.Done():

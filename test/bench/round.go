@@ -38,7 +38,7 @@ func ask(ctx context.Context, s *server, c contender, l load, d time.Duration) (
 	if err := wait(ctx, w, d/5); err != nil { // warm
 		return sample{}, err
 	}
-	before, err := s.read(false)
+	before, err := s.read(ctx, false)
 	all, own := allCPU(), ownCPU()
 	warm := w.Take()
 	if err != nil || warm.Wrong > 0 {
@@ -48,7 +48,7 @@ func ask(ctx context.Context, s *server, c contender, l load, d time.Duration) (
 		return sample{}, err
 	}
 	t := w.Take()
-	after, err := s.read(true)
+	after, err := s.read(ctx, true)
 	if err != nil || t.Wrong > 0 {
 		return sample{}, errors.Join(err, t.First)
 	}

@@ -64,7 +64,7 @@ func door(tb testing.TB, e *engine.Engine) string {
 func every(t *testing.T, address string, m *messages, check func([]byte) error) worker.Tally {
 	t.Helper()
 	m.once, m.sent = true, 0
-	w, err := worker.Dial(t.Context(), worker.Config{Address: address, Next: m.next, Check: check, Timeout: 20 * time.Second})
+	w, err := worker.Dial(t.Context(), worker.Config{Address: address, Next: m.next, Check: check, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

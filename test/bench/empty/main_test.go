@@ -31,6 +31,7 @@ func TestTheWorkerCountsTheAnswersOfTheEmptyServer(t *testing.T) {
 		Address: listener.Addr().String(),
 		Next:    func() ([]byte, bool) { sent++; return worker.Frame(check), sent <= checks },
 		Check:   worker.Want(worker.Verdict{Status: 200, Headers: 1}),
+		Timeout: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)

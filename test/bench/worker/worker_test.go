@@ -119,7 +119,7 @@ func TestWindowsAndLimitsOfTheServerAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := Dial(t.Context(), Config{Address: listener.Addr().String(), Next: sends(checks, message), Check: Want(Verdict{Status: 200, Headers: 1})})
+	w, err := Dial(t.Context(), Config{Address: listener.Addr().String(), Next: sends(checks, message), Check: Want(Verdict{Status: 200, Headers: 1}), Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestWhatIsNoAnswerIsCounted(t *testing.T) {
 		}, "expected status 401 and 0 headers"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, err := Dial(t.Context(), Config{Address: scripted(t, c.does), Next: sends(1, []byte{}), Check: Want(Verdict{Status: 401})})
+			w, err := Dial(t.Context(), Config{Address: scripted(t, c.does), Next: sends(1, []byte{}), Check: Want(Verdict{Status: 401}), Timeout: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -262,7 +262,7 @@ func TestAPingIsAnswered(t *testing.T) {
 			}
 		}
 	})
-	w, err := Dial(t.Context(), Config{Address: address, Next: sends(1, nil), Check: Want(Verdict{})})
+	w, err := Dial(t.Context(), Config{Address: address, Next: sends(1, nil), Check: Want(Verdict{}), Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
