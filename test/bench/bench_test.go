@@ -24,7 +24,7 @@ func (r request) raw() authz.Raw {
 
 // benchmarked runs the scenarios that differ in the stages that they go through.
 func benchmarked(b *testing.B, run func(b *testing.B, s scenario, requests []request)) {
-	for _, s := range scenarios(10_000) {
+	for _, s := range scenarios(scale{keys: 10_000, cost: usualCost}) {
 		switch s.name {
 		case "main", "tokens", "new-es256", "basic", "key", "bad-signature", "garbage", "no-credential":
 			b.Run(s.name, func(b *testing.B) { run(b, s, s.requests(min(s.count, 1000))) })

@@ -43,7 +43,7 @@ func floods() []flood {
 		{name: "flood-unknown-kid", about: "tokens of unknown keys, 2,000/s, of a provider whose keys are fetched", fetched: true,
 			requests: func() []request { return bearers(unknown(many)) }, load: load{rate: 2000}},
 		{name: "flood-passwords", about: "wrong passwords (bcrypt), 64 in flight", timeout: 2 * time.Second,
-			documents: func() []string { return []string{staff()} }, requests: guesses, load: closed64},
+			documents: func() []string { return []string{staff(usualCost)} }, requests: guesses, load: closed64},
 		{name: "flood-headers", about: "60 KB of header fields and a garbage token, 500/s", requests: huge, load: load{rate: 500}},
 		{name: "flood-connections", about: "10,000 connections that ask nothing", idle: 10_000},
 		{name: "flood-deaf", about: "100 connections with 100 checks each, that take no answer", deaf: 100, timeout: time.Minute,

@@ -34,7 +34,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.scenarios, "scenarios", "default", "default, all, floods, or names with commas between: "+names(scenarios(0), floods()))
+	flag.StringVar(&o.scenarios, "scenarios", "default", "default, all, floods, or names with commas between: "+names(scenarios(scale{}), floods()))
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; each has every server once")
 	flag.DurationVar(&o.duration, "duration", 2*time.Second, "of one measurement")
 	flag.IntVar(&o.keys, "keys", 100_000, "API keys of the scenario key; a directory has room for 800,000")
@@ -92,7 +92,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 
 // choose returns the scenarios and floods that -scenarios names.
 func choose(o options) (chosen []scenario, beside []flood, err error) {
-	all, allFloods := scenarios(o.keys), floods()
+	all, allFloods := scenarios(scale{keys: o.keys, cost: usualCost}), floods()
 	switch o.scenarios {
 	case "all":
 		return all, allFloods, nil

@@ -51,9 +51,9 @@ spec:
 
 const secretOfAlice = "correct horse battery staple"
 
-// staff decides requests with a password.
-func staff() string {
-	hash, err := bcrypt.GenerateFromPassword([]byte(secretOfAlice), 10)
+// staff decides requests with a password, whose hash has a cost.
+func staff(cost int) string {
+	hash, err := bcrypt.GenerateFromPassword([]byte(secretOfAlice), cost)
 	must(err)
 	return fmt.Sprintf(`apiVersion: agentauth.dev/v1alpha1
 kind: AgentAuthPolicy

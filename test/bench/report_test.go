@@ -10,7 +10,7 @@ import (
 )
 
 func TestTheReportHasARowForEachServerAndABarForEachScenario(t *testing.T) {
-	s := scenarios(10)[0]
+	s := scenarios(scale{})[0]
 	one := sample{checks: 10, cpu: 50, allocs: 60, rate: 12_345, p50: time.Millisecond}
 	r := report{rows: []row{
 		{scenario: s, load: closed64, name: "empty", samples: []sample{one, one}, ratios: []float64{1, 1}},

@@ -49,8 +49,17 @@ const (
 	fresh = 20_000 // of tokens that are sent once
 )
 
-// scenarios is all of them, the main one first. keys is how many API keys there are.
-func scenarios(keys int) []scenario {
+// A scale is what tests have less of.
+type scale struct {
+	keys int // API keys
+	cost int // of password hashes
+}
+
+// usualCost is what `agentauth hash password` makes.
+const usualCost = 10
+
+// scenarios is all of them, the main one first.
+func scenarios(of scale) []scenario {
 	signed := func(alg jose.SignatureAlgorithm) func(int) []request {
 		return func(n int) []request { return bearers(tokens(alg, n)) }
 	}
@@ -66,10 +75,10 @@ func scenarios(keys int) []scenario {
 		{name: "new-es256", about: "each ES256 token is new to the process", policies: 1001, once: true,
 			requests: signed(jose.ES256), count: fresh, want: allowed},
 		{name: "basic", about: "a password that was verified before", policies: 1001, timeout: 2 * time.Second,
-			documents: func() []string { return []string{staff()} },
+			documents: func() []string { return []string{staff(of.cost)} },
 			requests:  func(int) []request { return []request{login("alice", secretOfAlice)} }, want: known},
-		{name: "key", about: "10,000 API keys in turn, of " + thousands(keys), policies: 1001,
-			documents: func() []string { return inventory(keys) }, requests: func(n int) []request { return withKeys(n, keys) }, count: many, want: known},
+		{name: "key", about: "10,000 API keys in turn, of " + thousands(of.keys), policies: 1001,
+			documents: func() []string { return inventory(of.keys) }, requests: func(n int) []request { return withKeys(n, of.keys) }, count: many, want: known},
 		{name: "body", about: "main, with a body of 64 KiB that no rule reads", policies: 1001,
 			requests: func(n int) []request {
 				r := hot(n)

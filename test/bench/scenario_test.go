@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/listen"
@@ -84,7 +86,7 @@ func every(t *testing.T, address string, m *messages, check func([]byte) error) 
 }
 
 func TestEveryScenarioIsAnsweredAsItWants(t *testing.T) {
-	for _, s := range scenarios(50) {
+	for _, s := range scenarios(scale{keys: 50, cost: bcrypt.MinCost}) {
 		t.Run(s.name, func(t *testing.T) {
 			count := min(s.count, 5)
 			address := door(t, kernel(t, s.documents(), min(s.policies-1, 20)))
@@ -118,7 +120,7 @@ func TestEachMessageHasAnIDOfItsOwn(t *testing.T) {
 }
 
 func TestScenariosAreChosenByName(t *testing.T) {
-	for text, want := range map[string]int{"main": 1, "main,basic": 2, "all": len(scenarios(0)), "floods": 0} {
+	for text, want := range map[string]int{"main": 1, "main,basic": 2, "all": len(scenarios(scale{})), "floods": 0} {
 		if got, _, err := choose(options{scenarios: text}); err != nil || len(got) != want {
 			t.Errorf("%s: expected %d, got %d, %v", text, want, len(got), err)
 		}
