@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
@@ -18,15 +19,18 @@ import (
 // emptyCommand makes this program the empty server: a process of its own, as its CPU time is measured.
 const emptyCommand = "empty-server"
 
-// emptyServer is the unit: grpc-go as it comes, its decoder, and an answer that says yes.
+// emptyServer is the unit: grpc-go as it comes, its decoder, and an answer that says yes with one header, as that of
+// test/bench/empty; it listens on a Unix socket too.
 type emptyServer struct {
 	authv3.UnimplementedAuthorizationServer
 }
 
 func (emptyServer) Check(context.Context, *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	return &authv3.CheckResponse{
-		Status:       &rpcstatus.Status{},
-		HttpResponse: &authv3.CheckResponse_OkResponse{OkResponse: &authv3.OkHttpResponse{}},
+		Status: &rpcstatus.Status{},
+		HttpResponse: &authv3.CheckResponse_OkResponse{OkResponse: &authv3.OkHttpResponse{
+			Headers: []*corev3.HeaderValueOption{{Header: &corev3.HeaderValue{Key: "x-agent-id", Value: "7c2f7d4e-4f0e-4b61-9d5c-0f5b3c0a9b11"}}},
+		}},
 	}, nil
 }
 

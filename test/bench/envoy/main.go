@@ -32,7 +32,7 @@ type options struct {
 	policies    int
 	busy        float64
 	tries       int
-	write       string
+	write       bool
 }
 
 func main() {
@@ -48,7 +48,7 @@ func main() {
 	flag.IntVar(&o.policies, "policies", 1000, "policies beside the one that decides")
 	flag.Float64Var(&o.busy, "busy", 0.25, "a measurement is repeated if other programs used more cores than this")
 	flag.IntVar(&o.tries, "tries", 3, "how often; the quietest counts")
-	flag.StringVar(&o.write, "write", "", "a page that gets the tables, such as docs/performance.md")
+	flag.BoolVar(&o.write, "write", false, "put the tables into docs/performance.md")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -89,8 +89,13 @@ func run(ctx context.Context, o options) (err error) {
 		tables = append(tables, table(set, results))
 		fmt.Println(tables[len(tables)-1])
 	}
-	if o.write == "" {
+	if !o.write {
 		return nil
 	}
-	return writePage(o.write, strings.Join(append([]string{preamble(o)}, tables...), "\n"))
+	root, err := parts.Root()
+	if err != nil {
+		return err
+	}
+	page := filepath.Join(root, "docs", "performance.md")
+	return writePage(page, strings.Join(append([]string{preamble(o)}, tables...), "\n"))
 }

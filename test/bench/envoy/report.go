@@ -79,8 +79,8 @@ func preamble(o options) string {
 }
 
 const (
-	begin = "<!-- envoy:begin -->\n"
-	end   = "<!-- envoy:end -->\n"
+	begin = "<!-- a real Envoy: begin -->\n"
+	end   = "<!-- a real Envoy: end -->\n"
 )
 
 // writePage puts text between the two markers of a page.
