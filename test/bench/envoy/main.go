@@ -1,7 +1,7 @@
 // Command envoy measures what a check costs where it is paid: in a real Envoy with one worker thread, asked over
 // HTTP/1.1, and in the ext_authz server behind it. `make bench-envoy` runs it.
 //
-// One Envoy has a listener for each variant. The variants are measured in turn, in another order each round, and each
+// One Envoy has a listener for each variant. The variants are measured in turn, in a new random order each round, and each
 // is compared with the same round's empty server, so that a noisy machine spoils a round and not a comparison.
 // Each set of variants has a table of its own: sides is agentauth beside what else there is, settings is what of
 // Envoy's own cost its configuration saves, bodies is what a request's body costs.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"time"
@@ -21,9 +22,8 @@ func (r result) both() time.Duration { return r.envoy + r.server }
 // measure is the results of each variant of a set, round by round.
 func measure(ctx context.Context, s *stage, o options, set set) ([][]result, error) {
 	results := make([][]result, len(set.variants))
-	for round := range o.rounds {
-		for i := range set.variants {
-			turn := (i + round) % len(set.variants) // another order each round
+	for range o.rounds {
+		for _, turn := range rand.Perm(len(set.variants)) { // what comes before a variant is no part of it
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
