@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -21,8 +22,8 @@ type Secret struct {
 	identity authz.Identity
 	ends     map[string]time.Time // of entries that have an end of their own
 	keys     []key                // by entry
-	byDigest map[[sha256.Size]byte]int
-	twins    int // of keys: those that are nobody's
+	byDigest []uint16             // the indexes of keys (MaxKeys at most), in order of their digests
+	twins    int                  // of keys: those that are nobody's
 	problems authz.Problems
 }
 
@@ -51,10 +52,16 @@ func Parse(namespace, name string, labels, annotations map[string]string, data m
 		return s
 	}
 	s.identity, s.ends = m.identity, m.ends
-	s.keys, s.byDigest = make([]key, 0, len(data)), make(map[[sha256.Size]byte]int, len(data))
+	s.keys = make([]key, 0, len(data))
+	known := make(map[[sha256.Size]byte]int, len(data))
 	for _, entry := range slices.Sorted(maps.Keys(data)) {
-		s.read(entry, data[entry])
+		s.read(entry, data[entry], known)
 	}
+	s.byDigest = make([]uint16, len(s.keys))
+	for i := range s.byDigest {
+		s.byDigest[i] = uint16(i)
+	}
+	slices.SortFunc(s.byDigest, func(a, b uint16) int { return bytes.Compare(s.keys[a].digest[:], s.keys[b].digest[:]) })
 	for _, message := range m.odd {
 		s.problems.Add(authz.Problem{Severity: authz.Warning, Lint: authz.OddAnnotation, Ref: s.ref, Message: message})
 	}
@@ -69,13 +76,13 @@ func Unusable(name string, labels, annotations map[string]string, data map[strin
 	return ""
 }
 
-func (s *Secret) read(entry string, value []byte) {
+func (s *Secret) read(entry string, value []byte, known map[[sha256.Size]byte]int) {
 	digest, why := ParseDigest(value)
 	if why != "" {
 		s.problems.Add(authz.Problem{Severity: authz.Warning, Lint: authz.NotAKey, Ref: s.ref, Key: entry, Message: why})
 		return
 	}
-	if twin, ok := s.byDigest[digest]; ok {
+	if twin, ok := known[digest]; ok {
 		if !s.keys[twin].twice {
 			s.keys[twin].twice = true
 			s.twins++
@@ -83,7 +90,7 @@ func (s *Secret) read(entry string, value []byte) {
 		s.problems.Add(s.problem(entry, "the same key is in entry "+s.keys[twin].entry+"; it is refused in both"))
 		return
 	}
-	s.byDigest[digest] = len(s.keys)
+	known[digest] = len(s.keys)
 	s.keys = append(s.keys, key{digest: digest, entry: entry})
 }
 
@@ -93,8 +100,12 @@ func (s *Secret) problem(entry, message string) authz.Problem {
 
 // find returns the identity of a key's caller, if the key is this Secret's.
 func (s *Secret) find(digest [sha256.Size]byte) (id authz.Identity, ok bool) {
-	i, ok := s.byDigest[digest]
-	if !ok || s.keys[i].twice {
+	at, ok := slices.BinarySearchFunc(s.byDigest, digest, func(i uint16, of [sha256.Size]byte) int { return bytes.Compare(s.keys[i].digest[:], of[:]) })
+	if !ok {
+		return id, false
+	}
+	i := s.byDigest[at]
+	if s.keys[i].twice {
 		return id, false
 	}
 	id = s.identity

@@ -148,14 +148,19 @@ func algorithms(src *v1alpha1.JWT) []string {
 	case src.HMAC != nil:
 		return []string{"HS256"}
 	}
-	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	return signatures
 }
+
+// signatures are the algorithms of a method that names none. Methods share them.
+var signatures = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+var usualTypes = []string{"at+jwt", "jwt"}
 
 // tokenTypes are the accepted types in lower case without "application/"; none
 // says that a token need not have a type.
 func tokenTypes(src []string) (types []string, none bool) {
 	if len(src) == 0 {
-		return []string{"at+jwt", "jwt"}, true
+		return usualTypes, true
 	}
 	for _, t := range src {
 		types = append(types, strings.TrimPrefix(strings.ToLower(t), "application/"))

@@ -37,16 +37,18 @@ type Report struct {
 // of policies of which nothing changed.
 func (s *Snapshot) report(prev *Snapshot, now time.Time) []Report {
 	s.reports, s.unreachable = make([]Report, len(s.policies)), s.findUnreachable()
-	same := map[int64][]metav1.Condition{} // the last ones of a generation: most policies have the same
+	same := map[[4]metav1.Condition][]metav1.Condition{} // most policies have the same
 	for _, n := range s.find.Order() {
 		if s.find.Same(prev.find, n) && s.sameKeys(prev, n) && !s.stale(s.policies[n], &prev.reports[n], now) {
 			s.reports[n] = prev.reports[n]
 		} else {
 			r := s.reportOn(n, now)
-			if last := same[r.Generation]; slices.Equal(last, r.Conditions) {
-				r.Conditions = last
+			all := [4]metav1.Condition(r.Conditions)
+			if same[all] == nil {
+				same[all] = r.Conditions
 			}
-			s.reports[n], same[r.Generation] = r, r.Conditions
+			r.Conditions = same[all]
+			s.reports[n] = r
 		}
 	}
 	return s.Reports()

@@ -24,9 +24,8 @@ type Program struct {
 	cost   uint64
 	// findings are what a policy is warned of.
 	findings lint.Findings
-	// src and reads are what a trace shows; see reads.go and shown.go.
-	src   string
-	reads []read
+	// src is what a trace shows; see reads.go and shown.go.
+	src string
 }
 
 // Cost is the estimated cost of the worst evaluation, on a request and claims as
@@ -62,16 +61,8 @@ func Compile(kind Kind, src string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed, issues := env.Parse(src)
-	if err := firstOf(kind, src, issues); err != nil {
-		return nil, err
-	}
-	askPresence(parsed.NativeRep())
-	if err := boundTypes(parsed.NativeRep(), env.Functions()); err != nil {
-		return nil, err
-	}
-	checked, issues := env.Check(parsed)
-	if err := firstOf(kind, src, issues); err != nil {
+	checked, err := check(kind, env, src)
+	if err != nil {
 		return nil, err
 	}
 	contents := inspect(checked.NativeRep())
@@ -95,7 +86,21 @@ func Compile(kind Kind, src string) (*Program, error) {
 	needed := contents.remains()
 	contents.lists, contents.types, contents.info, contents.names = nil, nil, nil, nil // the program's options hold contents
 	return &Program{kind: kind, program: program, direct: direct, contents: needed, cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
-		findings: lint.Of(checked.NativeRep()), src: src, reads: readsOf(checked.NativeRep().Expr())}, nil
+		findings: lint.Of(checked.NativeRep()), src: src}, nil
+}
+
+// check makes the tree of an expression, with the type of each node.
+func check(kind Kind, env *cel.Env, src string) (*cel.Ast, error) {
+	parsed, issues := env.Parse(src)
+	if err := firstOf(kind, src, issues); err != nil {
+		return nil, err
+	}
+	askPresence(parsed.NativeRep())
+	if err := boundTypes(parsed.NativeRep(), env.Functions()); err != nil {
+		return nil, err
+	}
+	checked, issues := env.Check(parsed)
+	return checked, firstOf(kind, src, issues)
 }
 
 func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {

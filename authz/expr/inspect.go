@@ -36,7 +36,7 @@ type inspection struct {
 
 // inspect applies the rules that the type check does not have.
 func inspect(a *ast.AST) *inspection {
-	i := &inspection{info: a.SourceInfo(), types: a.GetType, names: map[string]bool{}, regexes: map[string]regex{}, lists: map[int64]bool{}}
+	i := &inspection{info: a.SourceInfo(), types: a.GetType, names: map[string]bool{}, lists: map[int64]bool{}}
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(i.visit))
 	return i
 }

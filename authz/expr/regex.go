@@ -64,6 +64,9 @@ func (i *inspection) checkRegex(e ast.Expr) {
 	} else if i.instructions > maxRegexes {
 		i.refuse(e, fmt.Sprintf("expected regular expressions of at most %d instructions in sum when compiled, got %d: use fewer or shorter ones", maxRegexes, i.instructions))
 	}
+	if i.regexes == nil {
+		i.regexes = map[string]regex{}
+	}
 	i.regexes[pattern] = regex{compiled, uint64(n)}
 }
 

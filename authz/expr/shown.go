@@ -42,10 +42,24 @@ func (p *Program) Shown(in *Input, hidden Hidden) (out []string) {
 		return nil
 	}
 	s := &shower{in: (*activation)(in), hidden: hidden}
-	for i := range p.reads {
-		out = append(out, p.reads[i].text+" "+s.state(&p.reads[i]))
+	for _, r := range p.reads() {
+		out = append(out, r.text+" "+s.state(&r))
 	}
 	return out
+}
+
+// reads are the first values that the expression reads. They are found anew each
+// time: few people ask, and there may be a hundred thousand expressions.
+func (p *Program) reads() []read {
+	env, err := environment(p.kind)
+	if err != nil {
+		return nil
+	}
+	checked, err := check(p.kind, env, p.src)
+	if err != nil {
+		return nil
+	}
+	return readsOf(checked.NativeRep().Expr())
 }
 
 // shower writes the values of reads.

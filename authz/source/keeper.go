@@ -53,10 +53,12 @@ type Keeper struct {
 // How long a load waits for policies of a cluster that changed to be compiled,
 // in sum. Bounds on what a policy may hold end most compiles within
 // milliseconds; what takes longer must not hold up what others revoke. At first
-// nothing is in force that could be revoked.
+// nothing is in force that could be revoked, and each policy has its part of the
+// time: one that is not compiled would answer 503.
 const (
 	patience      = 250 * time.Millisecond
 	firstPatience = 10 * time.Second
+	eachPatience  = 2 * time.Millisecond
 )
 
 // Load is what came of reading a source once.
@@ -122,7 +124,7 @@ func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, remains *ma
 func (k *Keeper) Cluster(ctx context.Context, in engine.Input) (reports []engine.Report, inForce bool) {
 	wait := patience
 	if !k.begun {
-		wait = firstPatience
+		wait = firstPatience + time.Duration(len(in.Policies))*eachPatience
 	}
 	began := time.Now()
 	load := k.load(func() (snapshot *engine.Snapshot, l Load) {

@@ -21,9 +21,13 @@ import (
 // perNamespace is how many policies a namespace has.
 const perNamespace = 50
 
+// own says whether each policy has a rule of its own. Otherwise all policies have the same, as those that are made
+// by a template have.
+var own = true
+
 // number is the manifest of policy i: a hostname and a prefix of its own, a JWT method with an inline key set
-// that the policies of its namespace share by its text, or, each second one, API keys of its own; scopes, a rule
-// of its own and two headers.
+// that the policies of its namespace share by its text, or, each second one, API keys; scopes, a rule and two
+// headers.
 func number(i int) *v1alpha1.AgentAuthPolicy {
 	p := &v1alpha1.AgentAuthPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind},
@@ -40,11 +44,15 @@ func number(i int) *v1alpha1.AgentAuthPolicy {
 	}}}
 	if i%2 == 1 {
 		p.Spec.Authentication.Methods = []v1alpha1.Method{{Name: "robots", APIKey: &v1alpha1.APIKey{
-			Selector: v1alpha1.KeySelector{MatchLabels: map[string]v1alpha1.LabelValue{"app": v1alpha1.LabelValue(fmt.Sprint("app-", i))}}}}}
+			Selector: v1alpha1.KeySelector{MatchLabels: map[string]v1alpha1.LabelValue{"app": v1alpha1.LabelValue(app(i))}}}}}
+	}
+	tenant := "shared"
+	if own {
+		tenant = fmt.Sprint("tenant-", i)
 	}
 	p.Spec.Authorization = &v1alpha1.Authorization{Rules: []v1alpha1.Rule{{
-		Name: "tenant", When: `request.method != "GET"`,
-		Require: v1alpha1.Expression(fmt.Sprintf(`identity.claims.?tenant.orValue("") == "tenant-%d" && pathPrefix(request.path, "/v1")`, i)),
+		Name:    "tenant",
+		Require: v1alpha1.Expression(`identity.claims.?tenant.orValue("") == "` + tenant + `" && pathPrefix(request.path, "/v1")`),
 	}}}
 	p.Spec.Response = &v1alpha1.Response{Upstream: &v1alpha1.Upstream{Headers: []v1alpha1.UpstreamHeader{
 		{Name: "x-agent-id", Value: "identity.subject"}, {Name: "x-agent-scopes", Value: `identity.scopes.join(" ")`},
@@ -53,6 +61,11 @@ func number(i int) *v1alpha1.AgentAuthPolicy {
 }
 
 func namespace(i int) string { return fmt.Sprint("team-", i/perNamespace) }
+
+// app is whose API keys a policy accepts: a namespace has five applications, with five keys each.
+func app(i int) string { return fmt.Sprint("app-", i%10) }
+
+const perApp = 5
 
 func host(i int) string { return fmt.Sprintf("api-%d.example.com", i) }
 
@@ -111,14 +124,17 @@ func secretOf(namespace, name, app string, first, last int) *engine.Object {
 
 func key(i int) string { return fmt.Sprintf("the-key-of-robot-number-%d", i) }
 
+// hasSecret says whether policy i is the first one with its API keys.
+func hasSecret(i int) bool { return i%2 == 1 && i%perNamespace < 10 }
+
 // many are n policies and their Secrets, and the length of the manifests of both.
 func many(n int) (in engine.Input, text int) {
 	for i := range n {
 		p := number(i)
 		text += len(manifest(p))
 		in.Policies = append(in.Policies, decoded(p))
-		if i%2 == 1 {
-			o := secretOf(namespace(i), fmt.Sprint("keys-", i), fmt.Sprint("app-", i), i, i+1)
+		if hasSecret(i) {
+			o := secretOf(namespace(i), "keys-of-"+app(i), app(i), i*perApp, (i+1)*perApp)
 			text += len(manifest(o))
 			in.Secrets = append(in.Secrets, o)
 		}

@@ -23,6 +23,7 @@ func main() {
 	targets := flag.String("targets", "1000,10000", "numbers of HTTPRoutes with a policy each")
 	binary := flag.String("agentauth", "", "the binary of `make build`; with it the memory of the process is measured too")
 	files := flag.String("files", "1000,10000,40000", "numbers of policies in a directory, with -agentauth; a directory has at most 64 MiB")
+	flag.BoolVar(&own, "own-rules", own, "each policy has a rule of its own; otherwise all have the same")
 	profile := flag.String("heap", "", "write a heap profile of the last in-process measurement to this file")
 	flag.Parse()
 	if *profile != "" {

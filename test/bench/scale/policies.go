@@ -43,7 +43,7 @@ func measurePolicies(ctx context.Context, n int) (string, error) {
 		next := in
 		next.Secrets = slices.Clone(in.Secrets)
 		at := len(in.Secrets) / 2
-		next.Secrets[at] = secretOf(in.Secrets[at].Namespace, in.Secrets[at].Name, in.Secrets[at].Labels["app"], n+i, n+i+2)
+		next.Secrets[at] = secretOf(in.Secrets[at].Namespace, in.Secrets[at].Name, in.Secrets[at].Labels["app"], (n+i)*perApp, (n+i+1)*perApp)
 		return next
 	})
 	if err != nil {

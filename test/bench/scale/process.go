@@ -75,7 +75,7 @@ func writeAll(dir string, n int) (text int, err error) {
 		var all strings.Builder
 		for i := first; i < min(n, first+perNamespace); i++ {
 			all.WriteString("---\n" + manifest(number(i)))
-			if i%2 == 1 {
+			if hasSecret(i) {
 				all.WriteString("---\n" + manifest(secretManifest(i)))
 			}
 		}
@@ -88,7 +88,7 @@ func writeAll(dir string, n int) (text int, err error) {
 }
 
 func secretManifest(i int) *corev1.Secret {
-	o := secretOf(namespace(i), fmt.Sprint("keys-", i), fmt.Sprint("app-", i), i, i+1)
+	o := secretOf(namespace(i), "keys-of-"+app(i), app(i), i*perApp, (i+1)*perApp)
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Name, Labels: o.Labels}, Data: o.Data,
