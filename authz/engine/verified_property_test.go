@@ -82,7 +82,7 @@ func policiesOf() (out []*v1alpha1.AgentAuthPolicy) {
 // happens, both decide the same, for the same reason, in the same steps.
 func TestWhatIsKeptChangesNoDecision(t *testing.T) {
 	tokens, policies := tokensOf(t), policiesOf()
-	const rounds = 20_000
+	const rounds = 8_000
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	d := dice{rand.New(rand.NewPCG(seed, 0))}

@@ -45,6 +45,7 @@ type key struct{ credential, inputs [sha256.Size]byte }
 // entry is one verified credential.
 type entry struct {
 	key
+	hash uint64
 	// state is the one that the credential was verified in.
 	state    authn.State
 	verified *authn.Verified
@@ -65,7 +66,7 @@ const sizeOfBucket = 2 << 10
 
 // New makes a cache.
 func New(o Options) *Cache {
-	c := &Cache{now: o.Now, seed: maphash.MakeSeed(), room: newRoom(o.Bytes)}
+	c := &Cache{now: o.Now, seed: maphash.MakeSeed(), room: room{max: o.Bytes, tenants: map[string]*tenant{}}}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -73,17 +74,17 @@ func New(o Options) *Cache {
 	for int64(n)*sizeOfBucket < o.Bytes {
 		n *= 2
 	}
-	c.buckets = make([]atomic.Pointer[entry], n)
+	c.buckets, c.room.gone = make([]atomic.Pointer[entry], n), make([]uint64, 4*n)
 	return c
 }
 
-func (c *Cache) bucket(k *key) *atomic.Pointer[entry] {
-	return &c.buckets[maphash.Comparable(c.seed, *k)&uint64(len(c.buckets)-1)]
+func (c *Cache) bucket(hash uint64) *atomic.Pointer[entry] {
+	return &c.buckets[hash%uint64(len(c.buckets))]
 }
 
 // find returns what is kept, however old; nil if nothing is.
 func (c *Cache) find(k *key) *entry {
-	for e := c.bucket(k).Load(); e != nil; e = e.next.Load() {
+	for e := c.bucket(maphash.Comparable(c.seed, *k)).Load(); e != nil; e = e.next.Load() {
 		if e.key == *k {
 			return e
 		}
@@ -121,8 +122,9 @@ func (c *Cache) keep(namespace string, e *entry) {
 		c.drop(old)
 	}
 	c.sweep(now, 2)
+	e.hash = maphash.Comparable(c.seed, e.key)
 	c.room.add(namespace, e)
-	b := c.bucket(&e.key)
+	b := c.bucket(e.hash)
 	e.next.Store(b.Load())
 	b.Store(e)
 	for c.room.bytes > c.room.max {
@@ -133,7 +135,7 @@ func (c *Cache) keep(namespace string, e *entry) {
 
 // drop takes an entry out. Who reads the chain at this moment still gets to its end.
 func (c *Cache) drop(e *entry) {
-	for at := c.bucket(&e.key); ; {
+	for at := c.bucket(e.hash); ; {
 		here := at.Load()
 		if here == e {
 			at.Store(e.next.Load())

@@ -27,13 +27,14 @@ type room struct {
 	evicted    uint64
 	tenants    map[string]*tenant // those with entries
 	byUse      byUse
+	// gone has the hashes of fresh entries that gave way lately, each at a place of
+	// its own.
+	gone []uint64
 }
 
-func newRoom(max int64) room { return room{max: max, tenants: map[string]*tenant{}} }
-
 // tenant is a namespace and its entries. An entry begins among the fresh ones, and
-// becomes proven if it was used by the time when it would give way. So a flood of
-// credentials that come once drives out one another.
+// becomes proven if it was used by the time when it would give way, or if it comes
+// again soon after. So credentials that come once drive out one another.
 type tenant struct {
 	name          string
 	bytes         int64
@@ -51,20 +52,26 @@ func (t *tenant) queueOf(e *entry) *queue {
 func (r *room) add(namespace string, e *entry) {
 	t := r.tenants[namespace]
 	if t == nil {
-		t = &tenant{name: strings.Clone(namespace)}
+		t = &tenant{name: strings.Clone(namespace), bytes: int64(sizeOfTenant)}
 		r.tenants[t.name] = t
+		r.bytes += t.bytes
 		heap.Push(&r.byUse, t)
 	}
 	e.tenant = t
-	t.fresh.push(e)
+	e.proven = *r.place(e) == e.hash
+	t.queueOf(e).push(e)
 	r.count(e, 1)
 }
+
+// place is where the hash of an entry is that gave way.
+func (r *room) place(e *entry) *uint64 { return &r.gone[e.hash%uint64(len(r.gone))] }
 
 func (r *room) remove(e *entry) {
 	e.tenant.queueOf(e).remove(e)
 	r.count(e, -1)
-	if t := e.tenant; t.bytes == 0 {
+	if t := e.tenant; t.fresh.oldest == nil && t.proven.oldest == nil {
 		heap.Remove(&r.byUse, t.at)
+		r.bytes -= t.bytes
 		delete(r.tenants, t.name)
 	}
 }
@@ -80,25 +87,23 @@ func (r *room) count(e *entry, n int) {
 // leastWorth is the entry that gives way.
 func (r *room) leastWorth() *entry {
 	t := r.byUse[0]
-	for range mostLooks {
-		if t.fresh.oldest != nil && (t.fresh.bytes*freshShare > t.bytes || t.proven.oldest == nil) {
-			e := t.fresh.oldest
-			if !e.used.Load() {
-				return e
-			}
-			t.prove(e)
-			continue
-		}
-		e := t.proven.oldest
-		if !e.used.Load() {
-			return e
-		}
+	e := t.oldest()
+	for looks := 1; e.used.Load() && looks < mostLooks; looks++ {
 		t.prove(e)
+		e = t.oldest()
 	}
-	if t.proven.oldest != nil {
-		return t.proven.oldest
+	if !e.proven {
+		*r.place(e) = e.hash
 	}
-	return t.fresh.oldest
+	return e
+}
+
+// oldest is the entry that gives way unless it was used.
+func (t *tenant) oldest() *entry {
+	if t.proven.oldest == nil || t.fresh.bytes*freshShare > t.bytes {
+		return t.fresh.oldest
+	}
+	return t.proven.oldest
 }
 
 // prove makes an entry the newest of the proven ones.

@@ -2,6 +2,7 @@ package verified
 
 import (
 	"math/bits"
+	"unsafe"
 
 	"github.com/agentauth-dev/agentauth/authz/authn"
 )
@@ -9,7 +10,8 @@ import (
 // What values take in memory, about: the heap has sizes of its own, and what is
 // smaller takes the next one.
 const (
-	sizeOfEntry   = 640 // an entry with its identity
+	sizeOfEntry   = int(unsafe.Sizeof(entry{}) + unsafe.Sizeof(authn.Verified{}))
+	sizeOfTenant  = int(unsafe.Sizeof(tenant{})) + 2*sizeOfText + 4*sizeOfPointer // with its places in the room
 	sizeOfPointer = 8
 	sizeOfText    = 16 // without its bytes
 	sizeOfAny     = 16 // without what it holds
@@ -29,7 +31,10 @@ func sizeOf(v *authn.Verified) int64 {
 	if id.Actor != nil {
 		n += 2*sizeOfText + len(id.Actor.Issuer) + len(id.Actor.Subject)
 	}
-	return int64(n + valueSize(id.Claims))
+	if id.Claims != nil {
+		n += valueSize(id.Claims)
+	}
+	return int64(n)
 }
 
 func texts(list []string) int {
@@ -69,7 +74,10 @@ func textSize(s string) int { return (len(s) + 15) &^ 15 }
 // tableSize is what a map of n members takes: groups of eight, and tables of them
 // that are at most seven eighths full.
 func tableSize(n int) int {
-	if n <= 8 {
+	switch {
+	case n == 0:
+		return 0
+	case n <= 8:
 		return sizeOfGroup
 	}
 	groups := (n*8/7 + 7) / 8
