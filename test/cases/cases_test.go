@@ -22,6 +22,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
+	"github.com/agentauth-dev/agentauth/authz/verified"
 )
 
 func TestTheKernelDecidesEveryCase(t *testing.T) {
@@ -54,6 +55,30 @@ func TestADirectoryOfPoliciesDecidesEveryCase(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Whatever was verified before, the answers are the same. What a case leaves behind,
+// the next ones find.
+func TestWhatIsKeptDecidesEveryCase(t *testing.T) {
+	cache := verified.New(verified.Options{Bytes: 16 << 20})
+	forEachFile(t, func(t *testing.T, f File) {
+		in, err := load(f.Policies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := keepingEngine(t, f, in, cache)
+		for range 2 {
+			forEachCase(t, f, func(t *testing.T, c Case) {
+				d := e.Decide(t.Context(), c.Raw)
+				if err := Check(&d, c.Want, true); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
+	if s := cache.Stats(); s.Hits < 20 || s.Entries < 20 {
+		t.Errorf("hardly anything was kept: %+v", s)
+	}
 }
 
 // What the proxy is told must be all of the decision, and nothing else.

@@ -9,6 +9,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -25,6 +26,8 @@ func (provider) Close()                   {}
 func (p provider) Ready() <-chan struct{} { return p.ready }
 
 func (p provider) Status() jwks.Status { return jwks.Status{} }
+
+func (p provider) Fingerprint() (jwks.Fingerprint, bool) { return jwks.FingerprintOf(p.Set) }
 
 type down struct{}
 
@@ -46,7 +49,7 @@ func remote(src engine.RemoteSource) engine.RemoteKeys {
 			if err != nil {
 				panic(err)
 			}
-			held = append(held, jwks.Key{ID: name, Algorithms: algorithms, Public: k.Public()})
+			held = append(held, jwks.Key{ID: name, Algorithms: algorithms, Public: k.Public(), Thumbprint: name})
 		}
 		p.Set = jwks.Static(held)
 	}
@@ -56,10 +59,17 @@ func remote(src engine.RemoteSource) engine.RemoteKeys {
 // newEngine is a kernel that decides by in.
 func newEngine(t testing.TB, f File, in engine.Input) *engine.Engine {
 	t.Helper()
+	return keepingEngine(t, f, in, nil)
+}
+
+// keepingEngine is newEngine with a cache of verified credentials.
+func keepingEngine(t testing.TB, f File, in engine.Input, cache *verified.Cache) *engine.Engine {
+	t.Helper()
 	scheduler := work.New(work.Options{})
 	e := engine.New(engine.Deps{
 		Passwords: password.New(scheduler, password.Options{}),
 		Scheduler: scheduler,
+		Verified:  cache,
 		Remote:    engine.Remote{Keys: remote},
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
 	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true})
