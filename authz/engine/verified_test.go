@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -426,6 +427,44 @@ func TestNothingThatIsKeptIsAPartOfARequest(t *testing.T) {
 		}
 		if third := e.Decide(t.Context(), w.get(token)); third.Identity != second.Identity {
 			t.Error("expected one identity for all who use an entry")
+		}
+	}
+}
+
+// A hot token with scopes, a rule and headers by CEL, verified each time and kept.
+func BenchmarkDecideJWT(b *testing.B) {
+	rsaKey := sync.OnceValue(func() *rsa.PrivateKey {
+		k, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return k
+	})()
+	for name, c := range map[string]struct {
+		alg jose.SignatureAlgorithm
+		key crypto.Signer
+	}{"RS256": {jose.RS256, rsaKey}, "ES256": {jose.ES256, keyNamed("one")}} {
+		for _, kept := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/kept=%t", name, kept), func(b *testing.B) {
+				w := newProviders(b)
+				set := jwks.Static([]jwks.Key{{ID: "k", Algorithms: []string{name}, Public: c.key.Public(), Thumbprint: "k"}})
+				w.sets[idp].keys.Store(&set)
+				var cache *verified.Cache
+				if kept {
+					cache = w.cache()
+				}
+				e := w.engine(cache)
+				load(b, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{measured(partners(idp))}})
+				raw := w.get(signed(b, c.alg, jose.JSONWebKey{Key: c.key, KeyID: "k"}, agent(idp)))
+				raw.Path = "/v1/orders?page=2"
+				if d := e.Decide(b.Context(), raw); d.Outcome != authz.Allow {
+					b.Fatalf("got %+v", d)
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					e.Decide(b.Context(), raw)
+				}
+			})
 		}
 	}
 }
