@@ -41,9 +41,9 @@ func (o *observed) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 	start := time.Now()
 	d := o.decider.Decide(ctx, raw)
 	took := time.Since(start)
-	o.to.Metrics.decided(&d, took)
+	o.to.Metrics.decided(&d, took, start.Add(took))
 	if level := levelOf(d.Outcome); o.to.Log.Enabled(ctx, level) {
-		o.to.Log.LogAttrs(ctx, level, "decision", attributes(raw, &d, took)...)
+		o.to.Log.LogAttrs(ctx, level, "decision", attributes(&raw, &d, took)...)
 	}
 	return d
 }
@@ -61,7 +61,7 @@ func levelOf(o authz.Outcome) slog.Level {
 
 // attributes name a request and its decision. The query is left out, and with
 // it every place of a request that may hold a credential.
-func attributes(raw authz.Raw, d *authz.Decision, took time.Duration) []slog.Attr {
+func attributes(raw *authz.Raw, d *authz.Decision, took time.Duration) []slog.Attr {
 	path, _, _ := strings.Cut(raw.Path, "?")
 	out := []slog.Attr{
 		slog.String("decision", d.Outcome.String()),

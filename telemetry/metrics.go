@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,8 +33,11 @@ type Metrics struct {
 	expiry   prometheus.Gauge
 	refused  *prometheus.CounterVec
 
-	mu    sync.Mutex
-	names map[string]bool // of the policies in force
+	latencies [4]atomic.Pointer[prometheus.Observer] // by outcome
+	// inForce are the policies in force by their names, and "" for no policy. The map
+	// does not change.
+	inForce atomic.Pointer[map[string]*policyCounts]
+	mu      sync.Mutex // is held while inForce becomes another
 }
 
 // goneAfter is for how long counters of a policy that is gone are still shown:
@@ -91,6 +95,7 @@ func NewMetrics(age func() time.Duration) *Metrics {
 			Help: "Clients that the door refused before they could ask, by cause: TLS, certificates, or a protocol that is not HTTP/2.",
 		}, []string{"cause"}),
 	}
+	m.inForce.Store(&map[string]*policyCounts{"": {}})
 	for _, cause := range listen.Causes() {
 		m.refused.WithLabelValues(cause) // 0, so that the first one is an increase
 	}
@@ -108,13 +113,14 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-func (m *Metrics) decided(d *authz.Decision, took time.Duration) {
-	outcome := d.Outcome.String()
-	m.decision.WithLabelValues(d.Policy, outcome, string(d.Reason)).Inc()
-	m.latency.WithLabelValues(outcome).Observe(took.Seconds())
-	if d.Policy != "" {
-		m.asked.WithLabelValues(d.Policy).SetToCurrentTime()
+// decided counts a decision, which ended at a time.
+func (m *Metrics) decided(d *authz.Decision, took time.Duration, at time.Time) {
+	counts := (*m.inForce.Load())[d.Policy]
+	if counts == nil { // by a policy that is gone: it was in force when the check began
+		counts = &policyCounts{}
 	}
+	counts.count(m, d, at)
+	m.observer(d.Outcome).Observe(took.Seconds())
 }
 
 // InForce counts a load that came in force: the names of its policies, and how
@@ -125,20 +131,23 @@ func (m *Metrics) InForce(policies []string, problems int) {
 	m.good.Set(1)
 	m.policies.Set(float64(len(policies)))
 	m.problems.Set(float64(problems))
-	names := make(map[string]bool, len(policies))
-	for _, name := range policies {
-		names[name] = true
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	before := *m.inForce.Load()
+	now := make(map[string]*policyCounts, len(policies)+1)
+	for _, name := range append([]string{""}, policies...) {
+		if now[name] = before[name]; now[name] == nil {
+			now[name] = &policyCounts{}
+		}
+	}
+	m.inForce.Store(&now)
 	var gone []string
-	for name := range m.names {
-		if !names[name] {
+	for name := range before {
+		if now[name] == nil {
 			gone = append(gone, name)
 			m.asked.DeleteLabelValues(name)
 		}
 	}
-	m.names = names
 	if len(gone) > 0 {
 		time.AfterFunc(goneAfter, func() { m.forget(gone) })
 	}
@@ -149,7 +158,7 @@ func (m *Metrics) forget(policies []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, name := range policies {
-		if m.names[name] {
+		if (*m.inForce.Load())[name] != nil {
 			continue
 		}
 		m.asked.DeleteLabelValues(name)
