@@ -7,10 +7,14 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"testing"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 )
 
@@ -77,5 +81,30 @@ func BenchmarkDecideGarbage(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		e.Decide(b.Context(), ask)
+	}
+}
+
+// A request of one of 1,000 routes of Gateway API, each the target of a policy.
+func BenchmarkDecideRoute(b *testing.B) {
+	in := Input{Objects: attach.Objects{Gateways: []*gatewayv1.Gateway{gatewayOf("edge", "*.example.com")}}}
+	for i := range 1000 {
+		name := fmt.Sprint("r", i)
+		in.HTTPRoutes = append(in.HTTPRoutes, routeOn("shop", name, names(gatewayv1.Hostname(name+".example.com")), "edge"))
+		in.Policies = append(in.Policies, targeting(onHost(name, "", anonymous()), "HTTPRoute", name, ""))
+	}
+	for name, route := range map[string]*authz.RouteRef{"found": nil, "named": {Kind: "HTTPRoute", Namespace: "shop", Name: "r77"}} {
+		b.Run(name, func(b *testing.B) {
+			e, _ := newWorld(Options{})
+			load(b, e, in)
+			ask := get("r77.example.com", "/v1/orders")
+			ask.Route = route
+			if d := e.Decide(b.Context(), ask); d.Policy != "shop/r77" {
+				b.Fatalf("got %+v", d)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Decide(b.Context(), ask)
+			}
+		})
 	}
 }

@@ -47,6 +47,8 @@ type found struct {
 	// routes that may serve it.
 	served     bool
 	namespaces []string
+	// usual: no server reads the path otherwise.
+	usual bool
 }
 
 func decidedBy(policy int) found { return found{outcome: policyFound, policy: policy} }
@@ -106,7 +108,10 @@ func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trac
 	case named:
 		return f
 	}
-	other := s.elsewhere(r, view, f)
+	other := f
+	if !f.usual || len(r.PathReadings) > 0 {
+		other = s.elsewhere(r, view, f)
+	}
 	switch {
 	case other.outcome == answered:
 		refused(trace, other.answer.Detail)
@@ -159,7 +164,9 @@ func (s *Snapshot) guards(r *authz.Request, f found) bool {
 func (s *Snapshot) byRoutes(r *authz.Request, view match.View, trace *authz.Trace) found {
 	look := s.index.LookupAll(r.Host, view)
 	f := s.foundBy(look)
+	f.usual = look.Usual
 	switch {
+	case trace == nil:
 	case look.Late:
 		refused(trace, "the check's time ran out")
 	case look.Ambiguous:

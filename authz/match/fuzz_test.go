@@ -45,6 +45,11 @@ func FuzzLookupAgreesWithModel(f *testing.F) {
 		if got, want := outcome(x.LookupAll(host, v)), modelLookupAll(entries, opts, host, v); got != want {
 			t.Errorf("LookupAll: got %d, want %d", got, want)
 		}
+		if x.LookupAll(host, v).Usual {
+			if best, late := x.Respelled(host, v); len(best) > 0 || late || len(Variants(v.Path)) > 0 {
+				t.Errorf("expected no other reading of a usual path, got %d others and %q", len(best), Variants(v.Path))
+			}
+		}
 		if t.Failed() {
 			t.Logf("%s %s %s ?%s %v, options %+v, entries:\n%s", v.Method, host, v.Path, v.Query, v.Headers, opts, strings.Join(lines, "\n"))
 		}

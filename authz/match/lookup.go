@@ -51,6 +51,9 @@ type Result struct {
 	// Late says that Ctx ended before the lookup did, or that a heavy regular
 	// expression found no turn; no entry is given then.
 	Late bool
+	// Usual says that no server reads the path otherwise: it has no Variants, and
+	// Respelled returns nil. LookupAll sets it.
+	Usual bool
 }
 
 // Entry is the number of the entry that matched, false if there is none.
@@ -77,6 +80,15 @@ func (x *Index) LookupAll(host string, v View) Result {
 	if h == nil {
 		return Result{}
 	}
+	if plain(v.Path) { // usual, and quick
+		r := h.lookup(&v)
+		r.Usual = h.spelled(v.Path, v.ExactCase)
+		return r
+	}
+	return h.lookupAll(v)
+}
+
+func (h *host) lookupAll(v View) Result {
 	r, agree := EveryReading(v.Path, func(path string) (Result, bool) {
 		v.Path = path
 		r := h.lookup(&v)
