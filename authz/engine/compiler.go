@@ -122,9 +122,12 @@ func (b *building) stages(spec *v1alpha1.PolicySpec) {
 	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
 	c.DenyOtherwise = spec.Authorization != nil && spec.Authorization.Otherwise != v1alpha1.OtherwiseAllow
 	b.response(&c, spec.Response)
-	if b.Names = policy.NamesOf(c.Headers); !b.Invalid {
-		b.Stages = policy.New(c)
+	if b.Invalid {
+		b.Names = policy.NamesOf(c.Headers)
+		return
 	}
+	b.Stages = policy.New(c)
+	b.Names = b.Stages.Names()
 }
 
 func (b *building) reject(path, message string) {

@@ -209,7 +209,7 @@ func decide(ctx *work.Context, s *Snapshot, raw *authz.Raw, r *authz.Request, tr
 	p, host, answer := s.find.Find(ctx, r, trace)
 	ctx.Budget().Done() // the policy may wait for another turn
 	if p == nil {
-		return answer
+		return *answer
 	}
 	return p.Decide(ctx, r, host, trace)
 }

@@ -73,21 +73,23 @@ func hostDisputed() found {
 
 // Find returns the policy that decides a request, and what the hosts of the request
 // know beside it; or nil and the answer, if no policy decides.
-func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trace) (*policy.Policy, policy.Host, authz.Decision) {
+func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trace) (*policy.Policy, policy.Host, *authz.Decision) {
 	f := s.find(ctx, r, trace)
 	switch f.outcome {
 	case policyFound:
 		p := s.policies[f.policy]
-		return p.Stages, s.host(r, p, f), authz.Decision{}
+		return p.Stages, s.host(r, p, &f), nil
 	case targetGone:
 		d := policy.Unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
 		d.Policy = s.policies[f.policy].Stages.Name()
-		return nil, policy.Host{}, d
+		return nil, policy.Host{}, &d
 	case answered:
-		return nil, policy.Host{}, s.withClaimants(*f.answer, r.Host)
+		d := s.withClaimants(*f.answer, r.Host)
+		return nil, policy.Host{}, &d
 	case nobody:
 	}
-	return nil, policy.Host{}, policy.NoPolicy()
+	d := policy.NoPolicy()
+	return nil, policy.Host{}, &d
 }
 
 // find returns what decides a request. Its outcome is never nobody.

@@ -27,19 +27,21 @@ type reserved struct {
 // policy that the proxy's configuration names also counts for its own hostnames,
 // since the caller may have chosen another host. Namespaces that do not keep
 // policies apart, and those that were granted one host, share the names on it.
-func (s *Snapshot) host(r *authz.Request, p *Policy, f found) policy.Host {
+func (s *Snapshot) host(r *authz.Request, p *Policy, f *found) policy.Host {
 	h := policy.Host{Namespace: p.Name.Namespace, Others: f.namespaces, TrustForwarded: s.options.TrustForwarded}
-	h.Reserved = s.reservedFor(r, p, f)
-	switch {
-	case s.options.OneTenant:
-		h.Shared = h.Reserved
-	case s.tenancy.grants.Granted(h.Namespace, r.Host):
+	reserved := s.reservedFor(r, p, f)
+	if s.options.OneTenant {
+		h.Shared = reserved
+		return h
+	}
+	h.Reserved = reserved
+	if s.tenancy.grants.Granted(h.Namespace, r.Host) {
 		h.Shared = reservedAt(s.reserved.permitted, r.Host)
 	}
 	return h
 }
 
-func (s *Snapshot) reservedFor(r *authz.Request, p *Policy, f found) []*policy.Reserved {
+func (s *Snapshot) reservedFor(r *authz.Request, p *Policy, f *found) []*policy.Reserved {
 	_, named := r.ContextExtensions[ContextPolicy]
 	switch {
 	case named:

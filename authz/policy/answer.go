@@ -160,7 +160,7 @@ func Unanswerable(detail string) authz.Decision {
 // host.Shared.
 func Unmatched(r *authz.Request, host Host) authz.Decision {
 	m := removal{request: r}
-	m.host(&host)
+	m.all(&host)
 	return authz.Decision{Outcome: authz.Allow, Reason: authz.Unmatched, Remove: m.but(nil)}
 }
 

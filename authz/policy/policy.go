@@ -119,6 +119,9 @@ func (s invalid) run(_ context.Context, x *exchange) bool {
 // Name is the namespace/name of the policy.
 func (p *Policy) Name() string { return p.name }
 
+// Names are those of the headers that the policy sets.
+func (p *Policy) Names() Names { return p.names }
+
 // Decide decides a request, of which the policy's host knows host.
 func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace *authz.Trace) authz.Decision {
 	x := begin(p, r, host, trace)

@@ -54,15 +54,24 @@ func (m *removal) aliases(n Name) {
 }
 
 // names adds names, and every header that came under a name that upstreams may take
-// for one of them.
+// for one of them. Those of the policy, which are usually those of its host, are in
+// always, and are asked about once: see all.
 func (m *removal) names(names Names) {
-	same := slices.Equal(names, m.own) // usual: the host has one policy
+	if slices.Equal(names, m.own) {
+		return
+	}
 	for _, n := range names {
-		if !same {
-			m.add(n.Name)
-		}
+		m.add(n.Name)
 		m.aliases(n)
 	}
+}
+
+// all adds what is removed for the names of the policy and for its host.
+func (m *removal) all(h *Host) {
+	for _, n := range m.own {
+		m.aliases(n)
+	}
+	m.host(h)
 }
 
 // host adds the reserved headers, and those that mislead.

@@ -54,8 +54,7 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 			d.Metadata[m.Name] = v
 		}
 	}
-	x.removal.names(x.removal.own)
-	x.removal.host(&x.host)
+	x.removal.all(&x.host)
 	if d.Remove = s.usual; !usual || len(x.removal.more) > 0 {
 		d.Remove = x.removal.but(d.Set)
 	}
