@@ -24,6 +24,10 @@ var settings = []variant{
 	{name: "stat_prefix", server: empty, filter: func(c object) { c["stat_prefix"] = "agentauth" }},
 	{name: "skip_envoy_headers: true", server: empty,
 		filter: func(c object) { at(c, "grpc_service", "envoy_grpc")["skip_envoy_headers"] = true }},
+	{name: "both: skip_envoy_headers, no response stats", server: empty, filter: func(c object) {
+		c["charge_cluster_response_stats"] = false
+		at(c, "grpc_service", "envoy_grpc")["skip_envoy_headers"] = true
+	}},
 	{name: "no timeout", server: empty, note: "a check that hangs holds its request for ever",
 		filter: func(c object) { at(c, "grpc_service")["timeout"] = "0s" }},
 	{name: "google_grpc", server: empty, google: true},
