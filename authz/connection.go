@@ -10,32 +10,31 @@ import (
 // one that says who it is.
 var connectionOptions = []string{"", "upgrade", "close", "keep-alive", "te", "http2-settings"}
 
-// checkConnection refuses a connection field that names another field. Old
-// proxies take proxy-connection for it.
+// checkConnection refuses a connection field that names another field.
 func (r *Request) checkConnection() error {
-	for _, name := range [...]string{"connection", "proxy-connection"} {
-		err := r.checkOptions(name, name)
-		for _, alias := range r.aliases[name] {
-			if err == nil {
-				err = r.checkOptions(name, alias)
-			}
-		}
-		if err != nil {
-			return err
-		}
+	if r.fields.roles.has(connectionRole) && !r.onlyOptions(connectionRole) {
+		return bad("the connection" + moreOptions)
+	}
+	if r.fields.roles.has(proxyConnectionRole) && !r.onlyOptions(proxyConnectionRole) {
+		return bad("the proxy-connection" + moreOptions)
 	}
 	return nil
 }
 
-func (r *Request) checkOptions(name, came string) error {
-	f, ok := r.headers[came]
-	if !ok {
-		return nil
-	}
-	for option := range strings.SplitSeq(f.value, ",") {
-		if !slices.Contains(connectionOptions, Lower(strings.Trim(option, " \t"))) {
-			return bad("the %s header names more than upgrade, close, keep-alive, te and http2-settings", name)
+const moreOptions = " header names more than upgrade, close, keep-alive, te and http2-settings"
+
+// onlyOptions says whether the fields of a role name nothing but connection options.
+func (r *Request) onlyOptions(of role) bool {
+	for i := range r.fields.list {
+		f := &r.fields.list[i]
+		if f.role != of {
+			continue
+		}
+		for option := range strings.SplitSeq(f.value, ",") {
+			if !slices.Contains(connectionOptions, Lower(strings.Trim(option, " \t"))) {
+				return false
+			}
 		}
 	}
-	return nil
+	return true
 }

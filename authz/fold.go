@@ -22,14 +22,63 @@ func EqualFold(a, b string) bool {
 		return false
 	}
 	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
+		if a[i] != b[i] && lower(a[i]) != lower(b[i]) {
 			return false
 		}
 	}
 	return true
 }
 
+// Alias folds a header name to what lenient servers may take it for: lower
+// case, everything but letters and digits turned into '-'. Two names with one
+// alias reach some upstreams as one variable (CGI, WSGI).
+func Alias(name string) string {
+	if isAlias(name) {
+		return name
+	}
+	var space [64]byte
+	return string(appendAlias(space[:0], name))
+}
+
+func isAlias(name string) bool {
+	for i := range len(name) {
+		if classes[name[i]]&aliasByte == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func appendAlias(b []byte, name string) []byte {
+	for i := range len(name) {
+		b = append(b, aliased(name[i]))
+	}
+	return b
+}
+
+// equalAlias says whether two names have one alias.
+func equalAlias(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if a[i] != b[i] && aliased(a[i]) != aliased(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func aliased(c byte) byte {
+	if c = lower(c); classes[c]&aliasByte == 0 {
+		return '-'
+	}
+	return c
+}
+
 func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
+
+func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
 
 func lower(c byte) byte {
 	if isUpper(c) {

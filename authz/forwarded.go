@@ -2,50 +2,35 @@ package authz
 
 import "strings"
 
-// overrides are the headers by which some servers take another host, path or
-// method than the request has, by their aliases, and how a value says the same as
-// the request. A caller can send them, and Envoy passes them on.
-var overrides = map[string]func(r *Request, value string) bool{
-	"x-forwarded-host": (*Request).isHost,
-	"x-host":           (*Request).isHost,
-	"x-original-host":  (*Request).isHost,
-
-	"x-original-url": (*Request).isTarget,
-	"x-rewrite-url":  (*Request).isTarget,
-
-	"x-http-method-override": (*Request).isMethod,
-	"x-http-method":          (*Request).isMethod,
-	"x-method-override":      (*Request).isMethod,
-
-	"forwarded": (*Request).agreesForwarded,
-}
-
 // Misleading are the names of the headers that came and say of the host, the path
-// or the method otherwise than the request, in no order.
+// or the method otherwise than the request, in the order in which they came.
 func (r *Request) Misleading() []string {
+	if r.fields.roles&misleading == 0 {
+		return nil
+	}
 	var out []string
-	for name, f := range r.headers {
-		same := overrides[Alias(name)]
-		if same == nil {
-			continue
-		}
-		agree := true
-		for _, value := range f.values() {
-			agree = agree && same(r, value)
-		}
-		if !agree {
-			out = append(out, name)
+	for i := range r.fields.list {
+		f := &r.fields.list[i]
+		if misleading.has(f.role) && !r.fields.each(f, func(value string) bool { return r.agrees(f.role, value) }) {
+			out = append(out, f.name)
 		}
 	}
 	return out
 }
 
-// values are the fields one by one, as far as they came so.
-func (f fields) values() []string {
-	if f.each != nil {
-		return f.each
+// agrees says whether a value says the same as the request.
+func (r *Request) agrees(as role, value string) bool {
+	switch as {
+	case otherHost:
+		return r.isHost(value)
+	case otherTarget:
+		return r.isTarget(value)
+	case otherMethod:
+		return r.isMethod(value)
+	case otherForwarded:
+		return r.agreesForwarded(value)
 	}
-	return []string{f.value}
+	return false
 }
 
 // isHost says whether each host of a list is the request's. Ports do not count.

@@ -44,7 +44,7 @@ func FuzzAlternates(f *testing.F) {
 	f.Add("a%5B0%5D=1&a%5B%zz=2&+a=3;a[b][c]=4", "a[b]")
 	f.Add("0&0&+;", " ")
 	f.Fuzz(func(t *testing.T, query, name string) {
-		q, err := parseQuery(query)
+		q, err := parseQuery(nil, query)
 		if err != nil || strings.Count(query, "[")+strings.Count(query, "]")+strings.Count(query, "%") >= maxParts {
 			return
 		}

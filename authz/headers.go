@@ -8,15 +8,18 @@ import (
 // Header returns the value of a header by its name in lower case, fields of
 // one name joined by a comma (cookie: by "; "), and how many fields it had.
 func (r *Request) Header(name string) (value string, fields int) {
-	f := r.headers[name]
-	return f.value, f.count
+	if f := r.fields.find(name); f != nil {
+		return f.value, f.count
+	}
+	return "", 0
 }
 
-// Headers iterates over the headers in no order; names are in lower case.
+// Headers iterates over the headers in the order in which their names first came;
+// names are in lower case.
 func (r *Request) Headers() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		for n, f := range r.headers {
-			if !yield(n, f.value) {
+		for i := range r.fields.list {
+			if f := &r.fields.list[i]; !yield(f.name, f.value) {
 				return
 			}
 		}
@@ -25,8 +28,9 @@ func (r *Request) Headers() iter.Seq2[string, string] {
 
 // Cookie returns the values of every cookie of that name (RFC 6265 4.2).
 func (r *Request) Cookie(name string) []string {
+	header, _ := r.Header("cookie")
 	var out []string
-	for pair := range strings.SplitSeq(r.headers["cookie"].value, ";") {
+	for pair := range strings.SplitSeq(header, ";") {
 		n, v, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
 		if strings.TrimRight(n, " \t") == name {
 			out = append(out, strings.TrimLeft(v, " \t"))
@@ -39,10 +43,17 @@ func (r *Request) Cookie(name string) []string {
 // name: behind any ';', ',' (Envoy joins fields with it where it is not told
 // encode_raw_headers), quote, white space, control or byte beyond ASCII.
 func (r *Request) CookieSightings(name string) int {
-	n := 0
-	for part := range strings.FieldsFuncSeq(r.headers["cookie"].value, func(c rune) bool {
-		return c <= ' ' || c >= 0x7f || c == ';' || c == ',' || c == '"'
-	}) {
+	header, _ := r.Header("cookie")
+	n, start := 0, 0
+	for i := 0; i <= len(header); i++ {
+		if i < len(header) && !endsCookie(header[i]) {
+			continue
+		}
+		part := header[start:i]
+		start = i + 1
+		if part == "" {
+			continue
+		}
 		if before, _, _ := strings.Cut(part, "="); before == name {
 			n++
 		}
@@ -50,55 +61,38 @@ func (r *Request) CookieSightings(name string) int {
 	return n
 }
 
+func endsCookie(c byte) bool {
+	return c <= ' ' || c >= 0x7f || c == ';' || c == ',' || c == '"'
+}
+
 // readHeaders lowers names and joins fields; pseudo-headers must say what the
 // door's own attributes say.
 func (r *Request) readHeaders(raw *Raw) error {
-	r.headers = make(map[string]fields, len(raw.Headers))
-	for _, h := range raw.Headers {
+	r.fields.expect(len(raw.Headers))
+	for i := range raw.Headers {
+		h := &raw.Headers[i]
 		name, pseudo := strings.CutPrefix(h.Name, ":")
-		err := checkField(name, h.Value)
-		switch name = Lower(name); {
-		case err != nil:
+		all, some := classesOf(name)
+		if err := checkField(name, h.Value, all); err != nil {
 			return err
-		case !pseudo:
-			r.add(name, h.Value)
-			continue
 		}
-		if err := r.checkPseudo(raw, name, h.Value); err != nil {
+		if some&upperByte != 0 {
+			name = Lower(name)
+			all, _ = classesOf(name)
+		}
+		if !pseudo {
+			r.fields.add(name, h.Value, all&aliasByte == 0, len(raw.Headers))
+		} else if err := r.checkPseudo(raw, name, h.Value); err != nil {
 			return err
 		}
 	}
-	if f, ok := r.headers["host"]; ok {
-		if host, err := parseHost(f.value); err != nil || host != r.Host {
+	r.fields.join()
+	if r.fields.roles.has(hostRole) {
+		if host, err := parseHost(r.fields.find("host").value); err != nil || host != r.Host {
 			return bad("the host header and the authority differ")
 		}
 	}
 	return r.checkConnection()
-}
-
-// add adds a field of a name in lower case.
-func (r *Request) add(name, value string) {
-	f, more := r.headers[name]
-	switch {
-	case !more:
-		f.value = value
-		if alias := Alias(name); alias != name {
-			if r.aliases == nil {
-				r.aliases = map[string][]string{}
-			}
-			r.aliases[alias] = append(r.aliases[alias], name)
-		}
-	case name == "cookie":
-		f.value += "; " + value
-	default:
-		if f.each == nil {
-			f.each = []string{f.value}
-		}
-		f.each = append(f.each, value)
-		f.value += "," + value
-	}
-	f.count++
-	r.headers[name] = f
 }
 
 func (r *Request) checkPseudo(raw *Raw, name, value string) error {
@@ -115,45 +109,23 @@ func (r *Request) checkPseudo(raw *Raw, name, value string) error {
 		same = EqualFold(value, raw.Scheme)
 	}
 	if !same {
-		return bad(":%s differs from the request's own", name)
+		return bad(":" + name + " differs from the request's own")
 	}
 	return nil
 }
 
-func checkField(name, value string) error {
-	if name == "" {
+// checkField refuses what is no field; all are the classes of the bytes of its name.
+func checkField(name, value string, all class) error {
+	switch {
+	case name == "":
 		return bad("a header has no name")
-	}
-	for i := range len(name) {
-		if !isToken(name[i]) {
-			return bad("a header name is no token")
-		}
-	}
-	if strings.ContainsAny(value, "\r\n\x00") {
+	case all&tokenByte == 0:
+		return bad("a header name is no token")
+	case breaks(value):
 		return bad("a header value has a line break or NUL")
 	}
 	return nil
 }
-
-// Alias folds a header name to what lenient servers may take it for: lower
-// case, everything but letters and digits turned into '-'. Two names with one
-// alias reach some upstreams as one variable (CGI, WSGI).
-func Alias(name string) string {
-	for i := range len(name) {
-		if !inAlias(name[i]) {
-			b := []byte(name)
-			for ; i < len(b); i++ {
-				if b[i] = lower(b[i]); !inAlias(b[i]) {
-					b[i] = '-'
-				}
-			}
-			return string(b)
-		}
-	}
-	return name
-}
-
-func inAlias(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' }
 
 // ValidFieldValue says whether v can be sent as a field value as it is
 // (RFC 9110 5.5): visible characters, spaces and tabs inside, obs-text.
@@ -168,16 +140,6 @@ func ValidFieldValue(v string) bool {
 
 // ValidFieldName says whether n is a field name (RFC 9110 5.1).
 func ValidFieldName(n string) bool {
-	for i := range len(n) {
-		if !isToken(n[i]) {
-			return false
-		}
-	}
-	return n != ""
-}
-
-// isToken is tchar of RFC 9110 5.6.2.
-func isToken(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	all, _ := classesOf(n)
+	return n != "" && all&tokenByte != 0
 }

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode"
@@ -43,7 +44,7 @@ func (f PathForms) problem() string {
 }
 
 // Refused is the error of a request whose policy does not admit its PathForms.
-func (f PathForms) Refused() error { return bad("%s", f.problem()) }
+func (f PathForms) Refused() error { return bad(f.problem()) }
 
 // readPath refuses every path that proxy and upstream could resolve differently,
 // whatever a policy admits. It returns what expressions see: the path decoded, each
@@ -54,7 +55,11 @@ func readPath(raw string) (path string, forms PathForms, readings []string, err 
 	if raw == "" || raw[0] != '/' {
 		return "", 0, nil, bad("the path does not start with '/'")
 	}
-	chars, err := decodePath(raw)
+	if isPlain(raw) {
+		return raw, 0, nil, nil
+	}
+	var space [256]char
+	chars, err := decodePath(space[:0], raw)
 	if err != nil {
 		return "", 0, nil, err
 	}
@@ -90,9 +95,32 @@ type char struct {
 
 type chars []char
 
-// decodePath decodes once.
-func decodePath(raw string) (chars, error) {
-	out := make(chars, 0, len(raw))
+// isPlain says whether a path that starts with '/' is read as it is, by everybody:
+// nothing in it is encoded, a parameter, an empty segment or one of dots.
+func isPlain(path string) bool {
+	if all, _ := classesOf(path); all&pathByte == 0 {
+		return false
+	}
+	for i := 1; i < len(path); i++ {
+		if path[i-1] != '/' {
+			continue
+		}
+		if path[i] == '/' || path[i] == '.' && isDots(path[i:]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isDots says whether the segment at the start of a path, without its '/', may be "."
+// or "..".
+func isDots(rest string) bool {
+	rest = strings.TrimLeft(rest, ".")
+	return rest == "" || rest[0] == '/'
+}
+
+// decodePath decodes once, and appends to out.
+func decodePath(out chars, raw string) (chars, error) {
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		switch {
@@ -111,7 +139,7 @@ func decodePath(raw string) (chars, error) {
 		case !ok:
 			return nil, bad("the path has a malformed percent-encoding")
 		case d == '\\':
-			return nil, bad("%s", EncodedSlash.problem())
+			return nil, bad(EncodedSlash.problem())
 		}
 		out = append(out, char{b: d, slash: d == '/'})
 		i += 2
@@ -121,22 +149,18 @@ func decodePath(raw string) (chars, error) {
 
 // check refuses what is no text.
 func (c chars) check() error {
-	s := c.text()
-	if !utf8.ValidString(s) {
+	var space [256]byte
+	text := space[:0]
+	for i := range c {
+		text = append(text, c[i].b)
+	}
+	if !utf8.Valid(text) {
 		return bad("the decoded path is not UTF-8")
 	}
-	if strings.ContainsFunc(s, unicode.IsControl) {
+	if bytes.ContainsFunc(text, unicode.IsControl) {
 		return bad("the path has a control character")
 	}
 	return nil
-}
-
-func (c chars) text() string {
-	b := make([]byte, len(c))
-	for i := range c {
-		b[i] = c[i].b
-	}
-	return string(b)
 }
 
 // again decodes the byte that is still encoded at a place.
@@ -243,7 +267,7 @@ func (c chars) decodedAgain() (chars, error) {
 		}
 		switch {
 		case b == '\\':
-			return nil, bad("%s", EncodedSlash.problem())
+			return nil, bad(EncodedSlash.problem())
 		case b < ' ' || b == 0x7f:
 			return nil, bad("the path has a control character")
 		}

@@ -167,25 +167,29 @@ func (q Query) Values(name string) []Param {
 	return out
 }
 
-func parseQuery(raw string) (Query, error) {
-	for i := range len(raw) {
-		if c := raw[i]; c <= ' ' || c == 0x7f {
-			return nil, bad("the query has a space or a control character")
-		}
-	}
+// parseQuery reads a query into q, whose entries nobody reads any more.
+func parseQuery(q Query, raw string) (Query, error) {
 	if raw == "" {
-		return nil, nil
+		return q[:0], nil
 	}
-	q := make(Query, 0, 1+strings.Count(raw, "&"))
-	for part := range strings.SplitSeq(raw, "&") {
-		if part == "" {
+	all, some := classesOf(raw)
+	if all&queryByte == 0 {
+		return q, bad("the query has a space or a control character")
+	}
+	coded := some&codedByte != 0
+	if cap(q) == 0 {
+		q = make(Query, 0, min(1+strings.Count(raw, "&"), keptParams))
+	}
+	for rest, more := raw, true; more; {
+		var part string
+		if part, rest, more = strings.Cut(rest, "&"); part == "" {
 			continue
 		}
-		q = append(q, parseParam(part))
-		_, rest, more := strings.Cut(part, ";")
-		for more {
-			part, rest, more = strings.Cut(rest, ";")
-			p := parseParam(part)
+		q = append(q, parseParam(part, coded))
+		_, alternates, are := strings.Cut(part, ";")
+		for are {
+			part, alternates, are = strings.Cut(alternates, ";")
+			p := parseParam(part, coded)
 			p.Alternate = true
 			q = append(q, p)
 		}
@@ -193,20 +197,26 @@ func parseQuery(raw string) (Query, error) {
 	return q, nil
 }
 
-func parseParam(part string) (p Param) {
+// parseParam reads a parameter; coded says whether anything in it may be encoded.
+func parseParam(part string, coded bool) (p Param) {
 	p.RawName, p.RawValue, _ = strings.Cut(part, "=")
-	var ok bool
-	if p.Name, ok = decodeForm(p.RawName); !ok {
-		p.Name = p.RawName
+	p.Name, p.Value = p.RawName, p.RawValue
+	if !coded {
+		return p
 	}
-	if p.Value, ok = decodeForm(p.RawValue); !ok {
-		p.Value, p.Malformed = p.RawValue, true
+	if name, ok := decodeForm(p.RawName); ok {
+		p.Name = name
+	}
+	if value, ok := decodeForm(p.RawValue); ok {
+		p.Value = value
+	} else {
+		p.Malformed = true
 	}
 	return p
 }
 
 func decodeForm(s string) (string, bool) {
-	if !strings.ContainsAny(s, "%+") {
+	if !isCoded(s) {
 		return s, true
 	}
 	b := make([]byte, 0, len(s))
@@ -231,7 +241,7 @@ func decodeForm(s string) (string, bool) {
 // DecodeForm reads a name or value as application/x-www-form-urlencoded. A percent
 // sign that encodes nothing stands for itself, as for most readers.
 func DecodeForm(s string) string {
-	if !strings.ContainsAny(s, "%+") {
+	if !isCoded(s) {
 		return s
 	}
 	b := make([]byte, 0, len(s))
@@ -246,4 +256,9 @@ func DecodeForm(s string) string {
 		}
 	}
 	return string(b)
+}
+
+func isCoded(s string) bool {
+	_, some := classesOf(s)
+	return some&codedByte != 0
 }

@@ -24,30 +24,23 @@ func (f Reading) Undecided() bool { return f.Repeated || f.Aliased }
 
 // Read returns what came under the name of a header, in lower case.
 func (r *Request) Read(name string) Reading {
-	f, came := r.headers[name]
-	return Reading{
-		Value: f.value, Came: came,
-		Repeated: came && r.repeated(name, f),
-		Aliased:  r.aliased(name),
+	f := r.fields.find(name)
+	if f == nil {
+		return Reading{Aliased: r.aliased(name)}
 	}
+	return Reading{Value: f.value, Came: true, Repeated: r.repeated(f), Aliased: r.aliased(name)}
 }
 
 // HasAliases says whether some header came under a name that some readers take for
 // another one.
-func (r *Request) HasAliases() bool { return len(r.aliases) > 0 }
+func (r *Request) HasAliases() bool { return len(r.fields.odd) > 0 }
 
 func (r *Request) aliased(name string) bool {
-	alias := Alias(name)
-	if alias != name {
-		if _, plain := r.headers[alias]; plain {
-			return true
-		}
+	if r.fields.plain(name) != nil {
+		return true
 	}
-	if r.aliases == nil {
-		return false
-	}
-	for _, other := range r.aliases[alias] {
-		if other != name {
+	for at := r.fields.firstOdd(name); at != none; at = r.fields.odd[at].next {
+		if r.fields.oddName(at) != name {
 			return true
 		}
 	}
@@ -57,31 +50,33 @@ func (r *Request) aliased(name string) bool {
 // AppendAliases appends the names of the headers that came under another name than
 // name and have its [Alias]; it is given in lower case. Most requests have none.
 func (r *Request) AppendAliases(names []string, name string) []string {
-	alias := Alias(name)
-	if _, plain := r.headers[alias]; plain && alias != name {
-		names = append(names, alias)
+	if f := r.fields.plain(name); f != nil {
+		names = append(names, f.name)
 	}
-	for _, other := range r.aliases[alias] {
-		if other != name {
+	for at := r.fields.firstOdd(name); at != none; at = r.fields.odd[at].next {
+		if other := r.fields.oddName(at); other != name {
 			names = append(names, other)
 		}
 	}
 	return names
 }
 
-func (r *Request) repeated(name string, f fields) bool {
-	form := forms[name]
+func (r *Request) repeated(f *field) bool {
+	if f.count == 1 && !(r.joined && strings.IndexByte(f.value, ',') >= 0) {
+		return false
+	}
+	form := forms[f.name]
 	switch {
 	case form == list:
 		return false
 	case f.count > 1:
 		return true
-	case !r.joined || form == text:
+	case form == text:
 		return false
 	case form == date: // "Sun, 06 Nov 1994 08:49:37 GMT"
 		return strings.Count(f.value, ",") > 1
 	}
-	return strings.Contains(f.value, ",")
+	return true
 }
 
 // form is what a comma means in the fields of a name.

@@ -95,7 +95,7 @@ func TestAParameterIsAnAlternateOfWhatSomeServersReadItAs(t *testing.T) {
 			if !IsAlternate(name, n) {
 				t.Errorf("%q is read as %q", name, n)
 			}
-			q, err := parseQuery(strings.ReplaceAll(name, " ", "+") + "=1&other=2")
+			q, err := parseQuery(nil, strings.ReplaceAll(name, " ", "+")+"=1&other=2")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +117,7 @@ func TestAParameterIsAnAlternateOfWhatSomeServersReadItAs(t *testing.T) {
 }
 
 func TestTheAlternatesOfADeepNameAreBounded(t *testing.T) {
-	q, err := parseQuery(strings.Repeat("[a]", 20_000) + "=1&b=2")
+	q, err := parseQuery(nil, strings.Repeat("[a]", 20_000)+"=1&b=2")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"fmt"
 	"strings"
 	"time"
 )
@@ -74,19 +73,9 @@ type Request struct {
 	Route             *RouteRef
 	Time              time.Time
 
-	// headers are the fields by their names in lower case; aliases are the names
-	// that came and are not their own alias, by it.
-	headers map[string]fields
-	aliases map[string][]string
+	fields fields
 	// joined: a comma in a field can be that between two.
 	joined bool
-}
-
-// fields are the fields of one name.
-type fields struct {
-	value string   // joined
-	each  []string // nil for one field, and for cookies
-	count int
 }
 
 // BadRequestError says why a request is refused before any policy is asked.
@@ -95,9 +84,7 @@ type BadRequestError struct{ Problem string }
 
 func (e *BadRequestError) Error() string { return e.Problem }
 
-func bad(format string, args ...any) error {
-	return &BadRequestError{Problem: fmt.Sprintf(format, args...)}
-}
+func bad(problem string) error { return &BadRequestError{Problem: problem} }
 
 // NewRequest reads a request strictly: whatever a proxy, an upstream and
 // agentauth might understand differently is a *[BadRequestError].
@@ -123,7 +110,11 @@ func (r *Request) Parse(raw Raw) error {
 
 // Reset leaves nothing of a request in r but empty slices for the next one. A pool
 // resets what is put into it: one request would hold the memory of another.
-func (r *Request) Reset() { *r = Request{} }
+func (r *Request) Reset() {
+	query, fields := emptied(r.Query, keptParams), &r.fields
+	fields.reset()
+	*r = Request{Query: query, fields: *fields}
+}
 
 func (r *Request) parse(raw *Raw) error {
 	r.ID, r.Method, r.Scheme = raw.ID, raw.Method, Lower(raw.Scheme)
@@ -144,7 +135,7 @@ func (r *Request) parse(raw *Raw) error {
 	if r.Path, r.PathForms, r.PathReadings, err = readPath(path); err != nil {
 		return err
 	}
-	if r.Query, err = parseQuery(query); err != nil {
+	if r.Query, err = parseQuery(r.Query, query); err != nil {
 		return err
 	}
 	return r.readHeaders(raw)
@@ -154,10 +145,8 @@ func checkMethod(m string) error {
 	if m == "" || len(m) > 64 {
 		return bad("the method is empty or longer than 64 bytes")
 	}
-	for i := range len(m) {
-		if c := m[i]; !isToken(c) || c >= 'a' && c <= 'z' {
-			return bad("the method is no token in upper case")
-		}
+	if all, _ := classesOf(m); all&methodByte == 0 {
+		return bad("the method is no token in upper case")
 	}
 	return nil
 }
@@ -188,16 +177,9 @@ func parseHost(host string) (string, error) {
 		if name[0] == '.' || name[len(name)-1] == '.' || strings.Contains(name, "..") {
 			return "", bad("the host has an empty label")
 		}
-		for i := range len(name) {
-			if !isHostByte(name[i]) {
-				return "", bad("the host has a character that no host name has")
-			}
+		if all, _ := classesOf(name); all&hostByte == 0 {
+			return "", bad("the host has a character that no host name has")
 		}
 	}
 	return Lower(name), nil
-}
-
-func isHostByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		c == '-' || c == '.' || c == '_'
 }
