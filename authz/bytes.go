@@ -65,20 +65,34 @@ func classesOf(s string) (all, some class) {
 
 func isToken(c byte) bool { return classes[c]&tokenByte != 0 }
 
-// breaks says whether a text has a CR, LF or NUL. It looks at eight bytes at once:
-// for bytes under 0x0e, of which a field may have tabs.
+// breaks says whether a text has a CR, LF or NUL. It looks at many bytes at once for
+// those under 0x0e, of which a field may have tabs.
 func breaks(s string) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		b := s[i : i+8]
-		word := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		if (word-ones*0x0e)&^word&highs != 0 && anyBreak(b) {
+	if len(s) < 8 {
+		return anyBreak(s)
+	}
+	rest := s
+	for ; len(rest) > 32; rest = rest[32:] {
+		if under0e(rest[:8])|under0e(rest[8:16])|under0e(rest[16:24])|under0e(rest[24:32]) != 0 && anyBreak(rest[:32]) {
 			return true
 		}
 	}
-	return anyBreak(s[i:])
+	for ; len(rest) > 8; rest = rest[8:] {
+		if under0e(rest[:8]) != 0 && anyBreak(rest[:8]) {
+			return true
+		}
+	}
+	last := s[len(s)-8:]
+	return under0e(last) != 0 && anyBreak(last)
+}
+
+// under0e is not 0 if any of eight bytes is under 0x0e.
+func under0e(b string) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	_ = b[7]
+	word := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+	return (word - ones*0x0e) &^ word & highs
 }
 
 func anyBreak(s string) bool {

@@ -25,7 +25,7 @@ type field struct {
 	name string // in lower case
 	// value is that of the only field, or of all, joined.
 	value string
-	count int
+	count int32
 	// first and last are places in fields.values if count is over 1.
 	first, last int32
 	hash        uint32
@@ -150,9 +150,11 @@ func (f *fields) add(name, text string, odd bool, n int) {
 		f.again(one, text)
 		return
 	}
-	f.list = append(f.list, field{name: name, value: text, count: 1, hash: hash})
-	*slot = int32(len(f.list))
-	one = &f.list[len(f.list)-1]
+	place := len(f.list)
+	f.list = f.list[:place+1] // there is room, and it is empty
+	*slot = int32(place + 1)
+	one = &f.list[place]
+	one.name, one.value, one.count, one.hash = name, text, 1, hash
 	if odd {
 		f.addOdd(name, n)
 		one.role = roleOfOdd(name)

@@ -49,9 +49,11 @@ func isAlias(name string) bool {
 	return true
 }
 
+// appendAlias appends the alias of a name to b, which is empty.
 func appendAlias(b []byte, name string) []byte {
-	for i := range len(name) {
-		b = append(b, aliased(name[i]))
+	b = append(b, name...)
+	for i := range b {
+		b[i] = aliases[b[i]]
 	}
 	return b
 }
@@ -62,19 +64,22 @@ func equalAlias(a, b string) bool {
 		return false
 	}
 	for i := range len(a) {
-		if a[i] != b[i] && aliased(a[i]) != aliased(b[i]) {
+		if aliases[a[i]] != aliases[b[i]] {
 			return false
 		}
 	}
 	return true
 }
 
-func aliased(c byte) byte {
-	if c = lower(c); classes[c]&aliasByte == 0 {
-		return '-'
+// aliases are the bytes that an [Alias] has for each byte.
+var aliases = func() (of [256]byte) {
+	for i := range of {
+		if of[i] = lower(byte(i)); classes[of[i]]&aliasByte == 0 {
+			of[i] = '-'
+		}
 	}
-	return c
-}
+	return of
+}()
 
 func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 

@@ -9,7 +9,7 @@ import (
 // one name joined by a comma (cookie: by "; "), and how many fields it had.
 func (r *Request) Header(name string) (value string, fields int) {
 	if f := r.fields.find(name); f != nil {
-		return f.value, f.count
+		return f.value, int(f.count)
 	}
 	return "", 0
 }
