@@ -107,9 +107,23 @@ func BenchmarkRequest(b *testing.B) {
 		},
 		"Misleading":    func() { sink = len(r.Misleading()) },
 		"AppendAliases": func() { sink = len(r.AppendAliases(nil, "x-agent-id")) },
-		"Cookie":        func() { sink = len(r.Cookie("session")) + r.CookieSightings("session") },
-		"no Cookie":     func() { sink = len(r.Cookie("other")) + r.CookieSightings("other") },
-		"query":         func() { sink = len(r.Query.Values("page")) },
+		"Cookie": func() {
+			for v := range r.Cookie("session") {
+				sink += len(v)
+			}
+			sink += r.CookieSightings("session")
+		},
+		"no Cookie": func() {
+			for v := range r.Cookie("other") {
+				sink += len(v)
+			}
+			sink += r.CookieSightings("other")
+		},
+		"query": func() {
+			for p := range r.Query.Values("page") {
+				sink += len(p.Value)
+			}
+		},
 		"alternates": func() {
 			if r.Query.HaveAlternate("page") {
 				sink++

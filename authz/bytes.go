@@ -1,7 +1,7 @@
 package authz
 
 // class is what a byte may be part of.
-type class uint8
+type class uint16
 
 const (
 	// tokenByte is tchar of RFC 9110 5.6.2.
@@ -17,6 +17,8 @@ const (
 	// queryByte may be in a query; codedByte is '%' or '+', which encode there.
 	queryByte
 	codedByte
+	// oddByte has a meaning in the name of a parameter, for some servers.
+	oddByte
 )
 
 // classes are those of each byte.
@@ -31,7 +33,8 @@ var classes = func() (of [256]class) {
 			when(letter || digit || isOneOf(c, "-._"), hostByte) |
 			when(c > ' ' && c < 0x7f && !isOneOf(c, `%\#;`), pathByte) |
 			when(c > ' ' && c != 0x7f, queryByte) |
-			when(isOneOf(c, "%+"), codedByte)
+			when(isOneOf(c, "%+"), codedByte) |
+			when(isOneOf(c, "[]. "), oddByte)
 	}
 	return of
 }()

@@ -1,9 +1,6 @@
 package authz
 
-import (
-	"hash/maphash"
-	"strings"
-)
+import "strings"
 
 // fields are the header fields of a request by their names, in the order in which
 // the names first came. Finding and adding one costs the same however many came,
@@ -33,105 +30,13 @@ type field struct {
 }
 
 // value is that of one of the fields of a name; next is the place of the next one, or
-// none.
+// noPlace.
 type value struct {
 	text string
 	next int32
 }
 
-const none = -1
-
-// oddName is the name of the field at a place that is not its own alias. The first
-// one of each alias is in the index; next is the place of the next one, or none.
-type oddName struct {
-	field, next, last int32
-	hash              uint32
-}
-
-// index finds places in a list by a hash: the places, counted from 1, each at the
-// first free slot from its hash on. Its length is a power of two, at least twice that
-// of the list.
-type index []int32
-
-// seed makes hashes that nobody outside can foresee, and so no run of slots either.
-var seed = maphash.MakeSeed()
-
-func hashOf(name string) uint32 { return uint32(maphash.String(seed, name)) }
-
-// aliasHash is the hash of a name's alias.
-func aliasHash(name string) uint32 {
-	var space [64]byte
-	return uint32(maphash.Bytes(seed, appendAlias(space[:0], name)))
-}
-
-// sized is an index for so many places, empty as x is.
-func (x index) sized(places int) index {
-	size := 64
-	for size < 2*places {
-		size *= 2
-	}
-	if cap(x) < size {
-		return make(index, size)
-	}
-	return x[:size]
-}
-
-// find returns the field of a name in lower case; nil if none came.
-func (f *fields) find(name string) *field {
-	if len(f.list) == 0 {
-		return nil
-	}
-	one, _ := f.slot(name, hashOf(name))
-	return one
-}
-
-// slot returns the field of a name, or else the slot for its place.
-func (f *fields) slot(name string, hash uint32) (*field, *int32) {
-	mask := uint32(len(f.names) - 1)
-	for at := hash & mask; ; at = (at + 1) & mask {
-		place := &f.names[at]
-		if *place == 0 {
-			return nil, place
-		}
-		if one := &f.list[*place-1]; one.hash == hash && one.name == name {
-			return one, nil
-		}
-	}
-}
-
-// oddSlot returns the slot of the first odd name that has the alias of a name, or the
-// slot for its place.
-func (f *fields) oddSlot(name string, hash uint32) *int32 {
-	mask := uint32(len(f.aliases) - 1)
-	for at := hash & mask; ; at = (at + 1) & mask {
-		place := &f.aliases[at]
-		if *place == 0 {
-			return place
-		}
-		if odd := &f.odd[*place-1]; odd.hash == hash && equalAlias(f.list[odd.field].name, name) {
-			return place
-		}
-	}
-}
-
-// plain returns the field whose name is the alias of a name, and another one.
-func (f *fields) plain(name string) *field {
-	if isAlias(name) {
-		return nil
-	}
-	var space [64]byte
-	return f.find(string(appendAlias(space[:0], name)))
-}
-
-// firstOdd is the place of the first odd name that has the alias of a name, or none.
-func (f *fields) firstOdd(name string) int32 {
-	if len(f.odd) == 0 {
-		return none
-	}
-	return *f.oddSlot(name, aliasHash(name)) - 1
-}
-
-func (f *fields) oddName(at int32) string { return f.list[f.odd[at].field].name }
+const noPlace = -1
 
 // expect makes room for so many fields.
 func (f *fields) expect(n int) {
@@ -167,31 +72,14 @@ func (f *fields) add(name, text string, odd bool, n int) {
 // again adds a field of a name that came before.
 func (f *fields) again(one *field, text string) {
 	if one.count == 1 {
-		f.values = append(f.values, value{one.value, none})
+		f.values = append(f.values, value{one.value, noPlace})
 		one.first = int32(len(f.values) - 1)
 		one.last = one.first
 	}
-	f.values = append(f.values, value{text, none})
+	f.values = append(f.values, value{text, noPlace})
 	f.values[one.last].next = int32(len(f.values) - 1)
 	one.last = int32(len(f.values) - 1)
 	one.count++
-}
-
-func (f *fields) addOdd(name string, n int) {
-	if len(f.odd) == 0 {
-		f.aliases = f.aliases.sized(n)
-	}
-	hash := aliasHash(name)
-	slot := f.oddSlot(name, hash)
-	place := int32(len(f.odd))
-	f.odd = append(f.odd, oddName{int32(len(f.list) - 1), none, place, hash})
-	if *slot == 0 {
-		*slot = place + 1
-		return
-	}
-	first := &f.odd[*slot-1]
-	f.odd[first.last].next = place
-	first.last = place
 }
 
 // join joins the values of each name that came more than once, all in one text.
@@ -214,7 +102,7 @@ func (f *fields) join() {
 		if one.name == "cookie" {
 			separator = "; "
 		}
-		for at := one.first; at != none; at = f.values[at].next {
+		for at := one.first; at != noPlace; at = f.values[at].next {
 			if at != one.first {
 				b.WriteString(separator)
 			}
@@ -224,21 +112,20 @@ func (f *fields) join() {
 	}
 }
 
-// each calls do with the values of a name one by one, as far as they came so, until
-// it is false.
-func (f *fields) each(one *field, do func(value string) bool) bool {
-	if one.count == 1 || one.name == "cookie" {
-		return do(one.value)
+// all says whether is holds for the values of a name, one by one as far as they came so.
+func (f *fields) all(one *field, is func(value string) bool) bool {
+	if one.count == 1 {
+		return is(one.value)
 	}
-	for at := one.first; at != none; at = f.values[at].next {
-		if !do(f.values[at].text) {
+	for at := one.first; at != noPlace; at = f.values[at].next {
+		if !is(f.values[at].text) {
 			return false
 		}
 	}
 	return true
 }
 
-// Most that a request keeps for the next one.
+// How many fields and parameters a request has room for that it keeps for the next one.
 const (
 	keptFields = 128
 	keptParams = 64

@@ -11,7 +11,7 @@ func (r *Request) Misleading() []string {
 	var out []string
 	for i := range r.fields.list {
 		f := &r.fields.list[i]
-		if misleading.has(f.role) && !r.fields.each(f, func(value string) bool { return r.agrees(f.role, value) }) {
+		if misleading.has(f.role) && !r.fields.all(f, func(value string) bool { return r.agrees(f.role, value) }) {
 			out = append(out, f.name)
 		}
 	}

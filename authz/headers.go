@@ -26,17 +26,19 @@ func (r *Request) Headers() iter.Seq2[string, string] {
 	}
 }
 
-// Cookie returns the values of every cookie of that name (RFC 6265 4.2).
-func (r *Request) Cookie(name string) []string {
-	header, _ := r.Header("cookie")
-	var out []string
-	for pair := range strings.SplitSeq(header, ";") {
-		n, v, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-		if strings.TrimRight(n, " \t") == name {
-			out = append(out, strings.TrimLeft(v, " \t"))
+// Cookie iterates over the values of every cookie of that name (RFC 6265 4.2).
+func (r *Request) Cookie(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		rest, _ := r.Header("cookie")
+		for more := true; more; {
+			var pair string
+			pair, rest, more = strings.Cut(rest, ";")
+			n, v, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if strings.TrimRight(n, " \t") == name && !yield(strings.TrimLeft(v, " \t")) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // CookieSightings counts how often a lenient server may see a cookie of that

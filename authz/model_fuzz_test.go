@@ -93,7 +93,7 @@ func compare(t *testing.T, got *Request, want *model, names []string) {
 		wantedValue, wantedCount := want.Header(name)
 		same("Header "+name, fmt.Sprint(value, count), fmt.Sprint(wantedValue, wantedCount))
 		same("Read "+name, got.Read(name), want.Read(name))
-		same("Cookie "+name, got.Cookie(name), want.Cookie(name))
+		same("Cookie "+name, slices.Collect(got.Cookie(name)), want.Cookie(name))
 		same("CookieSightings "+name, got.CookieSightings(name), want.CookieSightings(name))
 		same("AppendAliases "+name, inOrder(got.AppendAliases(nil, name)), inOrder(want.others(name)))
 		same("Alias "+name, Alias(name), modelAlias(name))

@@ -1,7 +1,7 @@
 package authz
 
 import (
-	"slices"
+	"iter"
 	"strings"
 )
 
@@ -33,7 +33,12 @@ func (p *Param) AlternateOf(name string) bool {
 
 // HaveAlternate says whether some parameter is an alternate of a name.
 func (q Query) HaveAlternate(name string) bool {
-	return slices.ContainsFunc(q, func(p Param) bool { return p.AlternateOf(name) })
+	for i := range q {
+		if q[i].AlternateOf(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // lenient is the name as those decode it that keep a malformed percent-encoding as
@@ -119,10 +124,11 @@ func (a Alternates) Have(name string) bool {
 	return read != "" && is && other != name || strings.Count(read, string(part)) > maxParts
 }
 
-// odd are the characters that some servers give a meaning in a name.
-const odd = "[]. "
-
-func hasOdd(name string) bool { return strings.ContainsAny(name, odd) }
+// hasOdd says whether a name has a character that some servers give a meaning in one.
+func hasOdd(name string) bool {
+	_, some := classesOf(name)
+	return some&oddByte != 0
+}
 
 // part stands between the parts of a name.
 const part = '['
@@ -156,15 +162,15 @@ func appendPart(b []byte, begins bool, c byte) []byte {
 	return append(b, c)
 }
 
-// Values returns every parameter whose decoded name is name.
-func (q Query) Values(name string) []Param {
-	var out []Param
-	for _, p := range q {
-		if p.Name == name {
-			out = append(out, p)
+// Values iterates over the parameters whose decoded name is name.
+func (q Query) Values(name string) iter.Seq[*Param] {
+	return func(yield func(*Param) bool) {
+		for i := range q {
+			if p := &q[i]; p.Name == name && !yield(p) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // parseQuery reads a query into q, whose entries nobody reads any more.

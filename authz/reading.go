@@ -31,36 +31,6 @@ func (r *Request) Read(name string) Reading {
 	return Reading{Value: f.value, Came: true, Repeated: r.repeated(f), Aliased: r.aliased(name)}
 }
 
-// HasAliases says whether some header came under a name that some readers take for
-// another one.
-func (r *Request) HasAliases() bool { return len(r.fields.odd) > 0 }
-
-func (r *Request) aliased(name string) bool {
-	if r.fields.plain(name) != nil {
-		return true
-	}
-	for at := r.fields.firstOdd(name); at != none; at = r.fields.odd[at].next {
-		if r.fields.oddName(at) != name {
-			return true
-		}
-	}
-	return false
-}
-
-// AppendAliases appends the names of the headers that came under another name than
-// name and have its [Alias]; it is given in lower case. Most requests have none.
-func (r *Request) AppendAliases(names []string, name string) []string {
-	if f := r.fields.plain(name); f != nil {
-		names = append(names, f.name)
-	}
-	for at := r.fields.firstOdd(name); at != none; at = r.fields.odd[at].next {
-		if other := r.fields.oddName(at); other != name {
-			names = append(names, other)
-		}
-	}
-	return names
-}
-
 func (r *Request) repeated(f *field) bool {
 	if f.count == 1 && !(r.joined && strings.IndexByte(f.value, ',') >= 0) {
 		return false

@@ -149,11 +149,15 @@ func readHeader(r *authz.Request, p Place) (*Presented, bool, error) {
 }
 
 func readCookie(r *authz.Request, p Place) (*Presented, bool, error) {
-	switch values := r.Cookie(p.Name); {
-	case len(values) > 1 || len(values) != r.CookieSightings(p.Name):
+	value, n := "", 0
+	for value = range r.Cookie(p.Name) {
+		n++
+	}
+	switch {
+	case n > 1 || n != r.CookieSightings(p.Name):
 		return nil, true, twice(p)
-	case len(values) == 1 && values[0] != "":
-		return &Presented{Place: p, Value: values[0]}, true, nil
+	case n == 1 && value != "":
+		return &Presented{Place: p, Value: value}, true, nil
 	}
 	return nil, false, nil
 }
@@ -161,17 +165,21 @@ func readCookie(r *authz.Request, p Place) (*Presented, bool, error) {
 // readQuery reads the literal name only, since only that can be removed from
 // the query; what another spelling of it holds is nobody's.
 func readQuery(r *authz.Request, p Place) (*Presented, bool, error) {
-	params := r.Query.Values(p.Name)
+	var param *authz.Param
+	n := 0
+	for param = range r.Query.Values(p.Name) {
+		n++
+	}
 	switch {
-	case len(params) > 1 || len(params) == 1 && params[0].Alternate || r.Query.HaveAlternate(p.Name):
+	case n > 1 || n == 1 && param.Alternate || r.Query.HaveAlternate(p.Name):
 		return nil, true, twice(p)
-	case len(params) == 0 || params[0].RawValue == "":
+	case n == 0 || param.RawValue == "":
 		return nil, false, nil
-	case params[0].RawName != p.Name:
+	case param.RawName != p.Name:
 		return nil, true, nil
 	}
-	found := &Presented{Place: p, Value: params[0].Value}
-	if params[0].Malformed {
+	found := &Presented{Place: p, Value: param.Value}
+	if param.Malformed {
 		found.Malformed = "its percent-encoding is malformed"
 	}
 	return found, true, nil
