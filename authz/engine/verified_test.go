@@ -161,8 +161,8 @@ func agent(issuer string) string {
 	return fmt.Sprintf(`{"iss":%q,"aud":"api","sub":"agent","scope":"read write","exp":%d}`, issuer, clock.Unix()+3600)
 }
 
-// hot is an engine with one policy that has decided about a token.
-func hot(t *testing.T, p *v1alpha1.AgentAuthPolicy, token string) (*providers, *Engine, *verified.Cache) {
+// hotOf is an engine with one policy that has decided about a token.
+func hotOf(t *testing.T, p *v1alpha1.AgentAuthPolicy, token string) (*providers, *Engine, *verified.Cache) {
 	t.Helper()
 	w := newProviders(t)
 	cache := w.cache()
@@ -183,7 +183,7 @@ func api(methods ...v1alpha1.Method) *v1alpha1.AgentAuthPolicy {
 
 func TestATokenThatIsKeptEndsWithItsExp(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, _ := hot(t, api(partners(idp)), token)
+	w, e, _ := hotOf(t, api(partners(idp)), token)
 	raw := w.get(token)
 	raw.Time = clock.Add(time.Hour + 30*time.Second - time.Nanosecond)
 	decided(t, e.Decide(t.Context(), raw), authz.Allow, 0, authz.Allowed)
@@ -193,7 +193,7 @@ func TestATokenThatIsKeptEndsWithItsExp(t *testing.T) {
 
 func TestAKeyThatIsRemovedEndsWhatItVerified(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, _ := hot(t, api(partners(idp)), token)
+	w, e, _ := hotOf(t, api(partners(idp)), token)
 	w.sets[idp].hold(t, "two")
 	decided(t, e.Decide(t.Context(), w.get(token)), authz.Deny, 401, authz.KeyUnknown)
 	w.sets[idp].hold(t)
@@ -204,8 +204,8 @@ func TestAKeyThatIsRemovedEndsWhatItVerified(t *testing.T) {
 
 func TestAKeyThatIsReplacedUnderItsKidEndsWhatItVerified(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, _ := hot(t, api(partners(idp)), token)
-	other := *w.sets[otherIDP]
+	w, e, _ := hotOf(t, api(partners(idp)), token)
+	other := &issuer{}
 	other.hold(t, "two")
 	keys, _ := other.Lookup(t.Context(), "two", "ES256")
 	key := keys[0]
@@ -217,7 +217,7 @@ func TestAKeyThatIsReplacedUnderItsKidEndsWhatItVerified(t *testing.T) {
 
 func TestKeysThatAreFetchedAgainKeepWhatTheyVerified(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, _ := hot(t, api(partners(idp)), token)
+	w, e, _ := hotOf(t, api(partners(idp)), token)
 	w.sets[idp].hold(t, "one")
 	before := w.sets[idp].lookups.Load()
 	decided(t, e.Decide(t.Context(), w.get(token)), authz.Allow, 0, authz.Allowed)
@@ -239,7 +239,7 @@ func TestAPolicyThatIsTightenedEndsWhatWasKept(t *testing.T) {
 		"a mapping that refuses": {func(j *v1alpha1.JWT) { j.ClaimMappings = &v1alpha1.ClaimMappings{Subject: "claims.nobody"} }, authz.ClaimsRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, e, _ := hot(t, api(partners(idp)), token)
+			w, e, _ := hotOf(t, api(partners(idp)), token)
 			p := api(partners(idp))
 			p.Generation = 2
 			c.change(p.Spec.Authentication.Methods[0].JWT)
@@ -253,7 +253,7 @@ func TestAPolicyThatIsTightenedEndsWhatWasKept(t *testing.T) {
 
 func TestAnotherMappingIsUsedAtOnce(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, _ := hot(t, api(partners(idp)), token)
+	w, e, _ := hotOf(t, api(partners(idp)), token)
 	p := api(partners(idp))
 	p.Generation = 2
 	p.Spec.Authentication.Methods[0].JWT.ClaimMappings = &v1alpha1.ClaimMappings{Subject: `"the " + claims.sub`, Groups: `["all"]`}
@@ -268,7 +268,7 @@ func TestAnotherMappingIsUsedAtOnce(t *testing.T) {
 
 func TestAnEditOfAHeaderKeepsWhatWasVerified(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, cache := hot(t, api(partners(idp)), token)
+	w, e, cache := hotOf(t, api(partners(idp)), token)
 	p := setting(api(partners(idp)), "x-agent-id", "identity.subject")
 	p.Generation = 2
 	load(t, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
@@ -305,7 +305,7 @@ func TestASecretThatIsReplacedEndsWhatItVerified(t *testing.T) {
 
 func TestTwoTokensThatShareAPrefixAreTwo(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, cache := hot(t, api(partners(idp)), token)
+	w, e, cache := hotOf(t, api(partners(idp)), token)
 	again := signedBy(t, "one", agent(idp)) // the same claims, another signature
 	dot := strings.LastIndexByte(token, '.')
 	for name, c := range map[string]struct {
@@ -359,7 +359,7 @@ func TestNothingIsKeptOfWhatIsRefused(t *testing.T) {
 
 func TestANamespaceUsesNothingThatAnotherVerified(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, cache := hot(t, api(partners(idp)), token)
+	w, e, cache := hotOf(t, api(partners(idp)), token)
 	p := api(partners(idp))
 	p.Namespace = "bank"
 	load(t, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
@@ -371,7 +371,7 @@ func TestANamespaceUsesNothingThatAnotherVerified(t *testing.T) {
 
 func TestPoliciesOfANamespaceShareWhatOneVerified(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, cache := hot(t, api(partners(idp)), token)
+	w, e, cache := hotOf(t, api(partners(idp)), token)
 	load(t, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{api(partners(idp)), onHost("q", "q.example.com", partners(idp))}})
 	raw := w.get(token)
 	raw.Host = "q.example.com"
@@ -383,7 +383,7 @@ func TestPoliciesOfANamespaceShareWhatOneVerified(t *testing.T) {
 
 func TestTwoMethodsWithDifferentNamesHaveIdentitiesOfTheirOwn(t *testing.T) {
 	token := signedBy(t, "one", agent(idp))
-	w, e, _ := hot(t, api(partners(idp)), token)
+	w, e, _ := hotOf(t, api(partners(idp)), token)
 	other := partners(idp)
 	other.Name = "agents"
 	p := api(other)
