@@ -194,8 +194,9 @@ func (p *port) serve(b *behaviour, s *Served, host string, v match.View) {
 // add adds a rule on every listener where it may serve the host, on other ports
 // too. So the proxy's word never allows a rule that Serve does not return.
 func (s *Served) add(o origin, host string) {
-	for _, r := range o.route.on(o.rule, func(at attachment) bool { return at.covers(host) }) {
-		if !slices.Contains(s.Rules, r) {
+	for i := range o.route.attached {
+		at := &o.route.attached[i]
+		if r := (ServingRule{o.route, o.rule, at.on}); at.covers(host) && !slices.Contains(s.Rules, r) {
 			s.Rules = append(s.Rules, r)
 		}
 	}

@@ -75,7 +75,7 @@ type lookup = func(*match.Index, string, match.View) match.Result
 // it, or some to it and the others to none.
 func (s *Snapshot) resolve(rules []attach.ServingRule, host string, v match.View, look lookup) found {
 	out := found{served: true}
-	own := map[string]found{} // by namespace
+	var own map[string]found // by namespace
 	for _, rule := range rules {
 		ns := rule.Namespace()
 		if !slices.Contains(out.namespaces, ns) {
@@ -86,6 +86,9 @@ func (s *Snapshot) resolve(rules []attach.ServingRule, host string, v match.View
 			var looked bool
 			if f, looked = own[ns]; !looked {
 				f = s.inNamespace(ns, host, v, look)
+				if own == nil {
+					own = map[string]found{}
+				}
 				own[ns] = f
 			}
 			if f.outcome == nobody {
