@@ -63,8 +63,16 @@ func (i *inspection) plan(kind Kind, root ast.Expr) direct {
 	}
 }
 
+// undyn is a node without dyn() around it, which changes no value.
+func undyn(e ast.Expr) ast.Expr {
+	for e.Kind() == ast.CallKind && e.AsCall().FunctionName() == overloads.TypeConvertDyn {
+		e = e.AsCall().Args()[0]
+	}
+	return e
+}
+
 func (p *planner) condition(e ast.Expr) condition {
-	switch e.Kind() {
+	switch e = undyn(e); e.Kind() {
 	case ast.LiteralKind:
 		if b, ok := e.AsLiteral().(types.Bool); ok {
 			return func(*Input, string) (bool, bool) { return bool(b), true }
@@ -112,6 +120,12 @@ func (p *planner) call(e ast.Expr, call ast.CallExpr) condition {
 		return p.matches(call)
 	case "orValue":
 		return p.boolOr(call.Target(), args[0])
+	case "sets.contains":
+		return p.sets(args[0], args[1], true)
+	case "sets.intersects":
+		return p.sets(args[1], args[0], false)
+	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
+		return p.order(name, args[0], args[1])
 	case "hasValue":
 		return hasValue(p.optionalClaim(call.Target()))
 	}
@@ -167,6 +181,9 @@ func (p *planner) choice(args []ast.Expr) condition {
 // equal compares two texts, or two bools.
 func (p *planner) equal(a, b ast.Expr) condition {
 	if c := p.compare(a, []ast.Expr{b}, func(a, b string) bool { return a == b }); c != nil {
+		return c
+	}
+	if c := p.order(operators.Equals, a, b); c != nil {
 		return c
 	}
 	first, second := p.condition(a), p.condition(b)

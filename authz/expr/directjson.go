@@ -76,7 +76,7 @@ func jsonClaim(claim valueOf) jsonOf {
 }
 
 func jsonList(list listOf) jsonOf {
-	return func(in *Input) (any, int, state) { return jsonEntries(list(in)) }
+	return func(in *Input) (any, int, state) { return jsonEntries(list(in, "")) }
 }
 
 func jsonEntries(all entries, ok bool) (any, int, state) {

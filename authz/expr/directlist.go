@@ -2,8 +2,6 @@ package expr
 
 import (
 	"cel.dev/cel-go/common/ast"
-	"cel.dev/cel-go/common/operators"
-	"cel.dev/cel-go/common/types"
 )
 
 // entries are the entries of a list: of texts, or of what a claim has.
@@ -24,28 +22,39 @@ func (l entries) at(i int) (_ string, ok bool) {
 }
 
 // listOf evaluates a node that is a list of texts.
-type listOf func(in *Input) (_ entries, ok bool)
+type listOf func(in *Input, entry string) (_ entries, ok bool)
 
 func (p *planner) list(e ast.Expr) listOf {
-	if e.Kind() == ast.ListKind {
+	switch e = undyn(e); e.Kind() {
+	case ast.ListKind:
 		return listed(e.AsList())
-	}
-	if e.Kind() == ast.CallKind && e.AsCall().FunctionName() == "orValue" {
-		return p.listOr(e.AsCall().Target(), e.AsCall().Args()[0])
+	case ast.CallKind:
+		if l := p.madeList(e.AsCall()); l != nil {
+			return l
+		}
+	case ast.ComprehensionKind:
+		return p.mapped(e.AsComprehension())
+	default:
 	}
 	at, ok := p.selection(e)
 	if !ok || at.isOptional() {
 		return nil
 	}
 	if claim := p.claim(e); claim != nil {
-		return func(in *Input) (entries, bool) { return claimedEntries(claim(in)) }
+		return func(in *Input, _ string) (entries, bool) { return claimedEntries(claim(in)) }
 	}
+	return p.listOfIdentity(at)
+}
+
+// listOfIdentity is a list whose entries are all checked when it is read. A loop
+// reads none: CEL's way has a cache.
+func (p *planner) listOfIdentity(at selection) listOf {
 	who, keys := at.ofIdentity()
-	if who == nil || len(keys) != 1 || listsOfIdentity[keys[0].name] == nil {
+	if who == nil || len(keys) != 1 || listsOfIdentity[keys[0].name] == nil || p.variable != "" {
 		return nil
 	}
 	get := listsOfIdentity[keys[0].name]
-	return func(in *Input) (entries, bool) {
+	return func(in *Input, _ string) (entries, bool) {
 		i := who(in)
 		if i == nil || len(get(i)) > maxEntries || readable("", get(i)) != nil {
 			return entries{}, false
@@ -70,7 +79,7 @@ func listed(l ast.ListExpr) listOf {
 		}
 		all.texts[i] = s
 	}
-	return func(*Input) (entries, bool) { return all, true }
+	return func(*Input, string) (entries, bool) { return all, true }
 }
 
 // listOr is the list in an optional claim, or another one.
@@ -79,10 +88,10 @@ func (p *planner) listOr(e, otherwise ast.Expr) listOf {
 	if claim == nil || other == nil {
 		return nil
 	}
-	return func(in *Input) (entries, bool) {
+	return func(in *Input, entry string) (entries, bool) {
 		v, s := claim(in)
 		if s == absent {
-			return other(in)
+			return other(in, entry)
 		}
 		return claimedEntries(v, s)
 	}
@@ -103,19 +112,11 @@ func (p *planner) in(e, container ast.Expr) condition {
 	}
 	return func(in *Input, entry string) (bool, bool) {
 		s, is := text(in, entry)
-		all, ok := list(in)
+		all, ok := list(in, entry)
 		if is != present || !ok {
 			return false, false
 		}
-		for i := range all.size() {
-			switch e, ok := all.at(i); {
-			case !ok:
-				return false, false
-			case e == s:
-				return true, true
-			}
-		}
-		return false, true
+		return all.has(s)
 	}
 }
 
@@ -157,42 +158,5 @@ func (p *planner) named(text textOf, container ast.Expr) condition {
 			return false, false
 		}
 		return has(in, name)
-	}
-}
-
-// loop plans exists() and all() of a list of texts. The loop ends with the first
-// entry that decides.
-func (p *planner) loop(c ast.ComprehensionExpr) condition {
-	init, ok := c.AccuInit().AsLiteral().(types.Bool)
-	if !ok || c.HasIterVar2() || p.variable != "" || c.LoopStep().Kind() != ast.CallKind {
-		return nil
-	}
-	step := c.LoopStep().AsCall()
-	accumulated := func(e ast.Expr) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == c.AccuVar() }
-	decides := step.FunctionName() == operators.LogicalOr
-	if !decides && step.FunctionName() != operators.LogicalAnd || bool(init) == decides ||
-		!accumulated(c.Result()) || len(step.Args()) != 2 || !accumulated(step.Args()[0]) {
-		return nil
-	}
-	list := p.list(c.IterRange())
-	each := (&planner{inspection: p.inspection, variable: c.IterVar()}).condition(step.Args()[1])
-	if list == nil || each == nil {
-		return nil
-	}
-	return func(in *Input, _ string) (bool, bool) {
-		all, ok := list(in)
-		if !ok {
-			return false, false
-		}
-		for i := range all.size() {
-			e, ok := all.at(i)
-			if !ok {
-				return false, false
-			}
-			if holds, ok := each(in, e); !ok || holds == decides {
-				return holds, ok
-			}
-		}
-		return !decides, true
 	}
 }

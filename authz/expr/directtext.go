@@ -1,12 +1,17 @@
 package expr
 
 import (
+	"unicode/utf8"
+
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
 // text plans a node that is a string.
 func (p *planner) text(e ast.Expr) textOf {
+	e = undyn(e)
 	if s, ok := literal(e); ok {
 		return func(*Input, string) (string, state) { return s, present }
 	}
@@ -29,6 +34,10 @@ func (p *planner) text(e ast.Expr) textOf {
 			return p.sum(args)
 		case "orValue":
 			return p.textOr(call.Target(), args[0])
+		case "join":
+			return p.join(call.Target(), args)
+		case "lowerAscii":
+			return lowered(p.text(call.Target()))
 		}
 	default:
 	}
@@ -100,5 +109,19 @@ func (p *planner) sum(args []ast.Expr) textOf {
 			return "", undecided
 		}
 		return a + b, present
+	}
+}
+
+// lowered plans lowerAscii(). CEL replaces what is no UTF-8.
+func lowered(text textOf) textOf {
+	if text == nil {
+		return nil
+	}
+	return func(in *Input, entry string) (string, state) {
+		s, is := text(in, entry)
+		if is != present || !utf8.ValidString(s) {
+			return "", undecided
+		}
+		return authz.Lower(s), present
 	}
 }

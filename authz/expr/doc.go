@@ -53,7 +53,7 @@
 // pathPrefix(path, prefix), which compares whole segments. Numbers of different types can be compared by order; claims, which
 // are dyn, also by ==.
 //
-// What compares texts, bools and lists of texts, as most expressions do, is evaluated
+// What compares texts, bools, ints and lists of texts, as most expressions do, is evaluated
 // on Go values (direct.go), and all else by CEL: with the same values and errors.
 //
 // A failed evaluation is an error and never true. If the context ended it,
