@@ -37,6 +37,25 @@ const (
 	present
 )
 
+// DirectBool is [Program.Bool] without CEL; ok is false if that cannot evaluate the
+// condition on the input. It looks at no context: the cost bounds its time.
+func (p *Program) DirectBool(in *Input) (holds, ok bool) {
+	if p == nil || p.direct.condition == nil || in == nil || in.Request == nil {
+		return false, false
+	}
+	holds, ok = p.direct.condition(in, "")
+	return holds && ok, ok
+}
+
+// DirectString is [Program.String] without CEL, like DirectBool. "" is not present.
+func (p *Program) DirectString(in *Input) (value string, ok bool) {
+	if p == nil || p.direct.text == nil || in == nil || in.Request == nil {
+		return "", false
+	}
+	value, is := p.direct.text(in, "")
+	return value, is != undecided
+}
+
 // planner plans direct evaluations. A node that it does not know is nil, and so is
 // what the node is a part of.
 type planner struct {

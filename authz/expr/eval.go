@@ -33,10 +33,8 @@ func (p *Program) Bool(ctx context.Context, in *Input) (bool, error) {
 	if err := p.canRead(ctx, Bool, in); err != nil {
 		return false, err
 	}
-	if p.direct.condition != nil {
-		if holds, ok := p.direct.condition(in, ""); ok {
-			return holds, nil
-		}
+	if holds, ok := p.DirectBool(in); ok {
+		return holds, nil
 	}
 	v, err := p.evalInput(ctx, in)
 	if err != nil {
@@ -55,10 +53,8 @@ func (p *Program) String(ctx context.Context, in *Input) (value string, present 
 	if err := p.canRead(ctx, String, in); err != nil {
 		return "", false, err
 	}
-	if p.direct.text != nil {
-		if s, is := p.direct.text(in, ""); is != undecided {
-			return s, s != "", nil
-		}
+	if s, ok := p.DirectString(in); ok {
+		return s, s != "", nil
 	}
 	v, err := p.evalInput(ctx, in)
 	if err != nil {

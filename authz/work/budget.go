@@ -30,6 +30,7 @@ type Budget struct {
 	left      time.Duration
 	// unmeasured is left of what runs without a look at the clock.
 	unmeasured time.Duration
+	alive      bool   // the decision had time left when a part first ran like that
 	estimates  bool   // what a part takes at most counts; what is more than left ends it
 	end        func() // nil, or the end of the turn that is held
 	since      time.Time
@@ -42,8 +43,7 @@ func (b *Budget) Run(ctx context.Context, atMost time.Duration, fn func()) error
 	if b == nil {
 		b = &Budget{left: free}
 	}
-	if atMost <= b.unmeasured && b.end == nil && b.left > 0 {
-		b.unmeasured -= atMost
+	if b.brief(atMost) {
 		fn()
 		return nil
 	}
@@ -69,6 +69,27 @@ func (b *Budget) Run(ctx context.Context, atMost time.Duration, fn func()) error
 		b.left -= time.Since(start)
 	}
 	return nil
+}
+
+// Brief says whether a part that takes at most atMost may run without [Budget.Run],
+// and counts the part. It looks at the context once: what runs behind it is over
+// before the clock is looked at again.
+func (b *Budget) Brief(ctx context.Context, atMost time.Duration) bool {
+	if b == nil || !b.brief(atMost) {
+		return false
+	}
+	if !b.alive {
+		b.alive = ctx.Err() == nil
+	}
+	return b.alive
+}
+
+func (b *Budget) brief(atMost time.Duration) bool {
+	if atMost > b.unmeasured || b.end != nil || b.left <= 0 {
+		return false
+	}
+	b.unmeasured -= atMost
+	return true
 }
 
 // Spent says whether nothing more runs at once.

@@ -115,3 +115,29 @@ func TestWhatMayTakeLongWaitsThoughNothingWasComputed(t *testing.T) {
 		wantClean(t, s)
 	})
 }
+
+func TestBriefPartsRunWithoutTheClockForAShareOfADecisionOnly(t *testing.T) {
+	ctx, b := budgeted(t.Context(), nil)
+	for i := range 4 {
+		if brief := b.Brief(ctx, unmeasured/3); brief != (i < 3) {
+			t.Errorf("part %d: got %v", i, brief)
+		}
+	}
+	ctx, b = budgeted(t.Context(), nil)
+	if b.Brief(ctx, unmeasured+1) {
+		t.Error("expected a longer part not to be brief")
+	}
+	if b.left = 0; b.Brief(ctx, time.Nanosecond) {
+		t.Error("expected no part to be brief where nothing more runs at once")
+	}
+	for _, none := range []*Budget{nil, {}, BudgetOf(WithEstimates(ctx, time.Second))} {
+		if none.Brief(ctx, time.Nanosecond) {
+			t.Errorf("expected no brief part of %v", none)
+		}
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if ctx, b = budgeted(over, nil); b.Brief(ctx, time.Nanosecond) {
+		t.Error("expected no brief part of a decision that is over")
+	}
+}
