@@ -35,7 +35,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.scenarios, "scenarios", "default", "default, all, floods, or names with commas between: "+names(scenarios(scale{}), floods()))
-	flag.IntVar(&o.rounds, "rounds", 5, "rounds; each has every server once")
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds of the main scenario; the others have about half as many; each has every server once")
 	flag.DurationVar(&o.duration, "duration", 2*time.Second, "of one measurement")
 	flag.IntVar(&o.keys, "keys", 100_000, "API keys of the scenario key; a directory has room for 800,000")
 	flag.Float64Var(&o.quiet, "quiet", 0.3, "repeat a measurement in which other processes used more cores than this, three times at most")

@@ -37,7 +37,7 @@ func (r *report) plot() string {
 	}
 	var b strings.Builder
 	height := len(bars)*(barHeight+barGap) + barGap
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12" role="img">`+"\n",
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%[1]d" font-family="sans-serif" font-size="12" role="img">`+"\n",
 		plotLabels+plotBars+plotFigures, height)
 	b.WriteString("<title>CPU time of a check, as a multiple of an empty server's</title>\n")
 	b.WriteString("<style>text { fill: #24292f } .bar { fill: #0969da } .unit { fill: #6e7781 }\n@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .bar { fill: #58a6ff } .unit { fill: #8b949e } }</style>\n")

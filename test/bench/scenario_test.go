@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/listen"
@@ -97,6 +99,14 @@ func TestEveryScenarioIsAnsweredAsItWants(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestThePolicyThatChangesEachSecondDecidesAsBefore(t *testing.T) {
+	e := kernel(t, []string{string(changed([]byte(tools()), 7))}, 0)
+	d := e.Decide(t.Context(), bearers(tokens(jose.RS256, 1))[0].raw())
+	if d.Outcome != authz.Allow || d.Metadata["change"] != "7" {
+		t.Errorf("expected an allowance with the change in its metadata, got %+v", d)
 	}
 }
 

@@ -33,6 +33,16 @@ type reading struct {
 	cpu            time.Duration
 	mallocs, bytes float64
 	at             time.Time
+	others         time.Duration // CPU time of other processes
+}
+
+// clocks reads the times.
+func (s *server) clocks(r *reading) (err error) {
+	if r.cpu, err = cpuOf(s.pid); err != nil {
+		return err
+	}
+	r.at, r.others = time.Now(), allCPU()-ownCPU()-r.cpu
+	return nil
 }
 
 // startEmpty runs the unit of all ratios.
@@ -90,10 +100,9 @@ func startProduct(ctx context.Context, binary, dir, policies string, args ...str
 // rest is no part of it.
 func (s *server) read(ctx context.Context, end bool) (r reading, err error) {
 	if end {
-		if r.cpu, err = cpuOf(s.pid); err != nil {
+		if err := s.clocks(&r); err != nil {
 			return r, err
 		}
-		r.at = time.Now()
 	}
 	for name, value := range s.metrics(ctx) {
 		switch name {
@@ -104,8 +113,7 @@ func (s *server) read(ctx context.Context, end bool) (r reading, err error) {
 		}
 	}
 	if !end {
-		r.cpu, err = cpuOf(s.pid)
-		r.at = time.Now()
+		err = s.clocks(&r)
 	}
 	return r, err
 }
