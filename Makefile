@@ -50,8 +50,8 @@ unit: ## The quick loop: all packages, without the real parts; PKG=./authz/... f
 	go test -short $(RACE) $(PKG)
 
 .PHONY: properties
-properties: ## The random worlds, loads and expressions of the unit tests at full length, without the race detector
-	go test ./authz/...
+properties: ## The random worlds, loads and expressions of the unit tests at full length, and budgets of allocations, without the race detector
+	go test ./authz/... ./test/bench
 
 .PHONY: e2e
 e2e: parts cluster-parts $(PARTS)/bin/cyclonedx-gomod ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/test/bench/worker"
@@ -77,7 +80,7 @@ func BenchmarkCall(b *testing.B) {
 }
 
 // calls asks n times.
-func calls(b *testing.B, address string, m *messages, want worker.Verdict, n int) {
+func calls(b testing.TB, address string, m *messages, want worker.Verdict, n int) {
 	b.Helper()
 	sent := 0
 	next := func() ([]byte, bool) {
@@ -106,5 +109,35 @@ func calls(b *testing.B, address string, m *messages, want worker.Verdict, n int
 	}
 	if t := w.Take(); t.First != nil || len(t.Latencies) != n {
 		b.Fatal(fmt.Errorf("expected %d answers, got %d: %w", n, len(t.Latencies), t.First))
+	}
+}
+
+// BenchmarkStages is BenchmarkDecision of policies that have a stage more, each among 1,001: the difference of two
+// is the cost of a stage.
+func BenchmarkStages(b *testing.B) {
+	whole := tools()
+	before := func(field string) string { return whole[:strings.Index(whole, field)] }
+	spec := before("  authentication:")
+	token := strings.Replace(before("  authorization:"), "        scopes: [\"tools:call\"]\n", "", 1)
+	answer := whole[strings.Index(whole, "  response:"):]
+	for _, s := range []struct{ name, policy string }{
+		{"public", spec + "  authentication: {methods: [{name: all, anonymous: {}}]}\n"}, // read, found, nothing else
+		{"token", token},
+		{"token+scopes", before("  authorization:")},
+		{"token+rule", token + whole[strings.Index(whole, "  authorization:"):strings.Index(whole, "  response:")]},
+		{"token+headers", token + answer},
+		{"all", whole},
+	} {
+		b.Run(s.name, func(b *testing.B) {
+			e := kernel(b, []string{s.policy}, 1000)
+			raw := bearers(tokens(jose.RS256, 1))[0].raw()
+			if d := e.Decide(b.Context(), raw); d.Outcome != authz.Allow {
+				b.Fatalf("expected an allowance, got %+v", d)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Decide(b.Context(), raw)
+			}
+		})
 	}
 }
