@@ -85,7 +85,11 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 		r.floods = append(r.floods, row)
 	}
 	if o.write {
-		return r.write()
+		root, err := parts.Root()
+		if err != nil {
+			return err
+		}
+		return r.write(filepath.Join(root, "docs"))
 	}
 	return r.print(out)
 }

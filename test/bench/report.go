@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 // The generated part of docs/performance.md stands between these lines.
@@ -116,13 +114,9 @@ func thousands(n int) string {
 	return text
 }
 
-// write puts the report into the documents.
-func (r *report) write() error {
-	root, err := parts.Root()
-	if err != nil {
-		return err
-	}
-	page := filepath.Join(root, "docs", "performance.md")
+// write puts the report into the documents of a directory.
+func (r *report) write(docs string) error {
+	page := filepath.Join(docs, "performance.md")
 	text, err := os.ReadFile(page)
 	if err != nil {
 		return err
@@ -138,5 +132,5 @@ func (r *report) write() error {
 	if err := os.WriteFile(page, b.Bytes(), 0o644); err != nil { // #nosec G306 -- a document
 		return err
 	}
-	return os.WriteFile(filepath.Join(root, "docs", "performance.svg"), []byte(r.plot()), 0o644) // #nosec G306 -- a document
+	return os.WriteFile(filepath.Join(docs, "performance.svg"), []byte(r.plot()), 0o644) // #nosec G306 -- a document
 }

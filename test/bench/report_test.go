@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +38,37 @@ func TestTheReportHasARowForEachServerAndABarForEachScenario(t *testing.T) {
 	}
 	if bars := strings.Count(plot, "<rect"); bars != 3 || !strings.Contains(plot, "main, header_map") {
 		t.Errorf("expected three bars, got %d in\n%s", bars, plot)
+	}
+}
+
+func TestTheReportIsWrittenBetweenItsMarks(t *testing.T) {
+	docs := t.TempDir()
+	page := filepath.Join(docs, "performance.md")
+	r := report{machine: "a machine"}
+	if err := r.write(docs); err == nil {
+		t.Error("expected an error without the page")
+	}
+	if err := os.WriteFile(page, []byte("before\n"+begins+"\nold\n"+ends+"\nafter\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := r.write(docs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(text)
+	if !strings.HasPrefix(got, "before\n"+begins+"\n") || !strings.HasSuffix(got, ends+"\nafter\n") || strings.Contains(got, "old") || strings.Count(got, "a machine") != 1 {
+		t.Errorf("got\n%s", got)
+	}
+	if err := os.WriteFile(page, []byte("no marks"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.write(docs); err == nil || !strings.Contains(err.Error(), "expected the lines") {
+		t.Errorf("expected an error that says what is missing, got %v", err)
 	}
 }
 

@@ -68,7 +68,7 @@ func settled(t *testing.T, w *Worker, n int) (got Tally) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); len(got.Latencies)+got.Wrong < n; time.Sleep(time.Millisecond) {
 		one := w.Take()
-		got.Latencies, got.Wrong = append(got.Latencies, one.Latencies...), got.Wrong+one.Wrong
+		got.Latencies, got.Wrong, got.Late = append(got.Latencies, one.Latencies...), got.Wrong+one.Wrong, got.Late+one.Late
 		if got.First == nil {
 			got.First = one.First
 		}
@@ -242,6 +242,19 @@ func TestWhatIsNoAnswerIsCounted(t *testing.T) {
 				t.Errorf("expected %q, got %+v", c.says, got)
 			}
 		})
+	}
+}
+
+func TestACheckThatTheServerGivesUpInTimeIsLateAndNotWrong(t *testing.T) {
+	address := scripted(t, func(f *http2.Framer, s uint32) error { return f.WriteRSTStream(s, http2.ErrCodeCancel) })
+	w, err := Dial(t.Context(), Config{Address: address, Next: sends(1, nil), Check: Want(Verdict{}), Timeout: margin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	w.Keep(1)
+	if got := settled(t, w, 1); got.Late != 1 || got.Wrong != 0 {
+		t.Errorf("expected one that is late, got %+v", got)
 	}
 }
 
