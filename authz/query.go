@@ -188,13 +188,13 @@ func parseQuery(q Query, raw string) (Query, error) {
 	}
 	for rest, more := raw, true; more; {
 		var part string
-		if part, rest, more = strings.Cut(rest, "&"); part == "" {
+		if part, rest, more = cut(rest, '&'); part == "" {
 			continue
 		}
 		q = append(q, parseParam(part, coded))
-		_, alternates, are := strings.Cut(part, ";")
+		_, alternates, are := cut(part, ';')
 		for are {
-			part, alternates, are = strings.Cut(alternates, ";")
+			part, alternates, are = cut(alternates, ';')
 			p := parseParam(part, coded)
 			p.Alternate = true
 			q = append(q, p)
@@ -205,7 +205,7 @@ func parseQuery(q Query, raw string) (Query, error) {
 
 // parseParam reads a parameter; coded says whether anything in it may be encoded.
 func parseParam(part string, coded bool) (p Param) {
-	p.RawName, p.RawValue, _ = strings.Cut(part, "=")
+	p.RawName, p.RawValue, _ = cut(part, '=')
 	p.Name, p.Value = p.RawName, p.RawValue
 	if !coded {
 		return p
@@ -219,6 +219,14 @@ func parseParam(part string, coded bool) (p Param) {
 		p.Malformed = true
 	}
 	return p
+}
+
+// cut is [strings.Cut] at a byte, which costs less.
+func cut(s string, at byte) (before, after string, found bool) {
+	if i := strings.IndexByte(s, at); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
 }
 
 func decodeForm(s string) (string, bool) {

@@ -28,7 +28,7 @@ func (r *Request) Read(name string) Reading {
 	if f == nil {
 		return Reading{Aliased: r.aliased(name)}
 	}
-	return Reading{Value: f.value, Came: true, Repeated: r.repeated(f), Aliased: r.aliased(name)}
+	return Reading{Value: f.value, Came: true, Repeated: r.repeated(f), Aliased: r.HasAliases() && r.aliased(name)}
 }
 
 func (r *Request) repeated(f *field) bool {
