@@ -133,10 +133,9 @@ const (
 
 // reset empties f.
 func (f *fields) reset() {
-	*f = fields{
-		list: emptied(f.list, keptFields), odd: emptied(f.odd, keptFields), values: emptied(f.values, keptFields),
-		names: emptied(f.names, 4*keptFields), aliases: emptied(f.aliases, 4*keptFields),
-	}
+	f.list, f.odd, f.values = emptied(f.list, keptFields), emptied(f.odd, keptFields), emptied(f.values, keptFields)
+	f.names, f.aliases = emptied(f.names, 4*keptFields), emptied(f.aliases, 4*keptFields)
+	f.roles = 0
 }
 
 // emptied is a list without its entries, and none at all where it is longer than most.
@@ -144,6 +143,8 @@ func emptied[L ~[]E, E any](list L, most int) L {
 	if cap(list) > most {
 		return nil
 	}
-	clear(list)
+	if len(list) > 0 {
+		clear(list)
+	}
 	return list[:0]
 }
