@@ -56,15 +56,15 @@ var aliases = func() (of [256]byte) {
 
 // HasAliases says whether some header came under a name that some readers take for
 // another one.
-func (r *Request) HasAliases() bool { return len(r.fields.odd) > 0 }
+func (r *Request) HasAliases() bool { return len(r.fields.variants) > 0 }
 
 // aliased says whether some header came under another name of the same alias.
 func (r *Request) aliased(name string) bool {
 	if r.fields.plain(name) != nil {
 		return true
 	}
-	for at := r.fields.firstOdd(name); at != noPlace; at = r.fields.odd[at].next {
-		if r.fields.oddName(at) != name {
+	for at := r.fields.firstVariant(name); at != noPlace; at = r.fields.variants[at].next {
+		if r.fields.variantName(at) != name {
 			return true
 		}
 	}
@@ -77,37 +77,37 @@ func (r *Request) AppendAliases(names []string, name string) []string {
 	if f := r.fields.plain(name); f != nil {
 		names = append(names, f.name)
 	}
-	for at := r.fields.firstOdd(name); at != noPlace; at = r.fields.odd[at].next {
-		if other := r.fields.oddName(at); other != name {
+	for at := r.fields.firstVariant(name); at != noPlace; at = r.fields.variants[at].next {
+		if other := r.fields.variantName(at); other != name {
 			names = append(names, other)
 		}
 	}
 	return names
 }
 
-// oddName is the name of the field at a place that is not its own alias. The first
+// variant is the name of the field at a place that is not its own alias. The first
 // one of each alias is in the index; next is the place of the next one, or noPlace.
-type oddName struct {
+type variant struct {
 	field, next, last int32
 	hash              uint32
 }
 
-// addOdd adds the last field of the list, whose name is not its own alias, of n fields
+// addVariant adds the last field of the list, whose name is not its own alias, of n fields
 // that are expected.
-func (f *fields) addOdd(name string, n int) {
-	if len(f.odd) == 0 {
+func (f *fields) addVariant(name string, n int) {
+	if len(f.variants) == 0 {
 		f.aliases = f.aliases.sized(n)
 	}
 	hash := aliasHash(name)
-	slot := f.oddSlot(name, hash)
-	place := int32(len(f.odd))
-	f.odd = append(f.odd, oddName{int32(len(f.list) - 1), noPlace, place, hash})
+	slot := f.variantSlot(name, hash)
+	place := int32(len(f.variants))
+	f.variants = append(f.variants, variant{int32(len(f.list) - 1), noPlace, place, hash})
 	if *slot == 0 {
 		*slot = place + 1
 		return
 	}
-	first := &f.odd[*slot-1]
-	f.odd[first.last].next = place
+	first := &f.variants[*slot-1]
+	f.variants[first.last].next = place
 	first.last = place
 }
 
@@ -120,26 +120,26 @@ func (f *fields) plain(name string) *field {
 	return f.find(string(appendAlias(space[:0], name)))
 }
 
-// firstOdd is the place of the first odd name that has the alias of a name, or noPlace.
-func (f *fields) firstOdd(name string) int32 {
-	if len(f.odd) == 0 {
+// firstVariant is the place of the first variant that has the alias of a name, or noPlace.
+func (f *fields) firstVariant(name string) int32 {
+	if len(f.variants) == 0 {
 		return noPlace
 	}
-	return *f.oddSlot(name, aliasHash(name)) - 1
+	return *f.variantSlot(name, aliasHash(name)) - 1
 }
 
-func (f *fields) oddName(at int32) string { return f.list[f.odd[at].field].name }
+func (f *fields) variantName(at int32) string { return f.list[f.variants[at].field].name }
 
-// oddSlot returns the slot of the first odd name that has the alias of a name, or the
+// variantSlot returns the slot of the first variant that has the alias of a name, or the
 // slot for its place.
-func (f *fields) oddSlot(name string, hash uint32) *int32 {
+func (f *fields) variantSlot(name string, hash uint32) *int32 {
 	mask := uint32(len(f.aliases) - 1)
 	for at := hash & mask; ; at = (at + 1) & mask {
 		place := &f.aliases[at]
 		if *place == 0 {
 			return place
 		}
-		if odd := &f.odd[*place-1]; odd.hash == hash && equalAlias(f.list[odd.field].name, name) {
+		if one := &f.variants[*place-1]; one.hash == hash && equalAlias(f.list[one.field].name, name) {
 			return place
 		}
 	}

@@ -7,10 +7,10 @@ import "strings"
 // whatever their names are.
 type fields struct {
 	list []field
-	// names finds places in list. aliases finds places in odd, where the fields are
-	// whose names are not their own alias.
+	// names finds places in list. aliases finds places in variants, the names
+	// that are not their own alias.
 	names, aliases index
-	odd            []oddName
+	variants       []variant
 	// values are those of the names that came more than once.
 	values []value
 	// roles are those of all fields.
@@ -46,9 +46,9 @@ func (f *fields) expect(n int) {
 	f.names = f.names.sized(n)
 }
 
-// add adds a field of a name in lower case, of n that are expected; odd says that the
-// name is not its own alias.
-func (f *fields) add(name, text string, odd bool, n int) {
+// add adds a field of a name in lower case, of n that are expected; isVariant says that
+// the name is not its own alias.
+func (f *fields) add(name, text string, isVariant bool, n int) {
 	hash := hashOf(name)
 	one, slot := f.slot(name, hash)
 	if one != nil {
@@ -60,9 +60,9 @@ func (f *fields) add(name, text string, odd bool, n int) {
 	*slot = int32(place + 1)
 	one = &f.list[place]
 	one.name, one.value, one.count, one.hash = name, text, 1, hash
-	if odd {
-		f.addOdd(name, n)
-		one.role = roleOfOdd(name)
+	if isVariant {
+		f.addVariant(name, n)
+		one.role = roleOfVariant(name)
 	} else {
 		one.role = roleOf(name)
 	}
@@ -133,7 +133,7 @@ const (
 
 // reset empties f.
 func (f *fields) reset() {
-	f.list, f.odd, f.values = emptied(f.list, keptFields), emptied(f.odd, keptFields), emptied(f.values, keptFields)
+	f.list, f.variants, f.values = emptied(f.list, keptFields), emptied(f.variants, keptFields), emptied(f.values, keptFields)
 	f.names, f.aliases = emptied(f.names, 4*keptFields), emptied(f.aliases, 4*keptFields)
 	f.roles = 0
 }

@@ -86,15 +86,6 @@ func readPath(raw string) (path string, forms PathForms, readings []string, err 
 	return path, forms, readings, nil
 }
 
-// char is a decoded byte of a path.
-type char struct {
-	b byte
-	// slash is one that came encoded; b is '/' then.
-	slash bool
-}
-
-type chars []char
-
 // isPlain says whether a path that starts with '/' is read as it is, by everybody:
 // nothing in it is encoded, a parameter, an empty segment or one of dots.
 func isPlain(path string) bool {
@@ -118,6 +109,15 @@ func isDots(rest string) bool {
 	rest = strings.TrimLeft(rest, ".")
 	return rest == "" || rest[0] == '/'
 }
+
+// char is a decoded byte of a path.
+type char struct {
+	b byte
+	// slash is one that came encoded; b is '/' then.
+	slash bool
+}
+
+type chars []char
 
 // decodePath decodes once, and appends to out.
 func decodePath(out chars, raw string) (chars, error) {

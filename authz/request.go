@@ -98,7 +98,7 @@ func NewRequest(raw Raw) (*Request, error) {
 
 // Parse reads a request into r as [NewRequest] does. It takes the slices of the
 // request that r was before, which nobody may read any more: neither r, nor its
-// Query and PathReadings. After an error r is no request.
+// Query. After an error r is no request.
 func (r *Request) Parse(raw Raw) error {
 	r.Reset()
 	err := r.parse(&raw)
@@ -109,7 +109,8 @@ func (r *Request) Parse(raw Raw) error {
 }
 
 // Reset leaves nothing of a request in r but empty slices for the next one. A pool
-// resets what is put into it: one request would hold the memory of another.
+// resets what is put into it, or one request would hold the memory of another. What
+// a huge request needed is not kept.
 func (r *Request) Reset() {
 	query, fields := emptied(r.Query, keptParams), &r.fields
 	fields.reset()

@@ -48,8 +48,8 @@ func roleOf(alias string) role {
 	return 0
 }
 
-// roleOfOdd is the role of a name that is not its own alias.
-func roleOfOdd(name string) role {
+// roleOfVariant is the role of a name that is not its own alias.
+func roleOfVariant(name string) role {
 	if len(name) > longestRole {
 		return 0
 	}
