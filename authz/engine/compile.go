@@ -47,7 +47,7 @@ func (e *Engine) compile(in Input, compile compilePolicies) (*Snapshot, []Report
 		prev = &Snapshot{}
 	}
 	c := &compiler{engine: e, prev: &prev.memo, objects: e.objects.View(prev.memo.objects, in.Secrets, in.ConfigMaps, in.ReferenceGrants)}
-	c.next = memo{policies: make(map[types.NamespacedName]*compiled, len(in.Policies)), objects: c.objects.Kept()}
+	c.next.objects = c.objects.Kept()
 	s := &Snapshot{hostnameGrants: in.HostnameGrants, oneTenant: e.options.OneTenant}
 	policies := c.policies(in.Policies, compile)
 	list := make([]find.Listed, len(policies))

@@ -48,7 +48,7 @@ func (c *compiler) policies(sources []*v1alpha1.AgentAuthPolicy, compile compile
 	var changed []*v1alpha1.AgentAuthPolicy
 	var at []int
 	for i, source := range sources {
-		if p := c.prev.policies[nameOf(source)]; p != nil && c.unchanged(p, source) {
+		if p := c.prev.of(i, source); p != nil && c.unchanged(p, source) {
 			out[i] = p
 		} else {
 			changed, at = append(changed, source), append(at, i)
@@ -57,11 +57,7 @@ func (c *compiler) policies(sources []*v1alpha1.AgentAuthPolicy, compile compile
 	for n, p := range compile(c, changed) {
 		out[at[n]] = p
 	}
-	for _, p := range out {
-		if !p.pending {
-			c.next.policies[p.Name] = p
-		}
-	}
+	c.next.put(c.prev, out)
 	return out
 }
 

@@ -222,7 +222,7 @@ type Snapshot struct {
 	// reports are those on them.
 	find     *find.Snapshot
 	policies []*compiled
-	reports  []Report
+	reports  []*Report
 	// hostnameGrants are those of the Input.
 	hostnameGrants []*Object
 	// oneTenant: whoever reads a report may read all objects.
@@ -246,7 +246,7 @@ type Snapshot struct {
 func (s *Snapshot) Reports() []Report {
 	out := make([]Report, 0, len(s.find.Order()))
 	for _, n := range s.find.Order() {
-		out = append(out, s.reports[n])
+		out = append(out, *s.reports[n])
 	}
 	return out
 }

@@ -14,8 +14,45 @@ import (
 // fingerprints of what they were made of. No content of a Secret outlives its
 // compile.
 type memo struct {
-	policies map[types.NamespacedName]*compiled
+	// policies are those of the Input in its order, nil where one is pending. places
+	// are their places by name.
+	policies []*compiled
+	places   map[types.NamespacedName]int
 	objects  *objects.View
+}
+
+// of is what the policy was compiled to that is at a place of the next Input. Where
+// nothing came or went before it, it has the place that it had.
+func (m *memo) of(at int, source *v1alpha1.AgentAuthPolicy) *compiled {
+	if at < len(m.policies) {
+		if p := m.policies[at]; p != nil && p.origin.source == source {
+			return p
+		}
+	}
+	if at, known := m.places[nameOf(source)]; known {
+		return m.policies[at]
+	}
+	return nil
+}
+
+// put makes the memo of all policies of a pass. It shares with the one before it what
+// stays.
+func (m *memo) put(prev *memo, all []*compiled) {
+	m.policies, m.places = make([]*compiled, len(all)), prev.places
+	same := len(all) == len(prev.policies) && prev.places != nil
+	for i, p := range all {
+		if !p.pending {
+			m.policies[i] = p
+		}
+		same = same && (prev.policies[i] == p || prev.policies[i] != nil && prev.policies[i].Name == p.Name)
+	}
+	if same {
+		return
+	}
+	m.places = make(map[types.NamespacedName]int, len(all))
+	for i, p := range all {
+		m.places[p.Name] = i
+	}
 }
 
 // origin is what a policy was compiled from.

@@ -36,10 +36,10 @@ type Report struct {
 // report makes the Reports of all policies, the older first. It takes over those
 // of policies of which nothing changed.
 func (s *Snapshot) report(prev *Snapshot, now time.Time) []Report {
-	s.reports, s.unreachable = make([]Report, len(s.policies)), s.findUnreachable()
+	s.reports, s.unreachable = make([]*Report, len(s.policies)), s.findUnreachable()
 	same := map[[4]metav1.Condition][]metav1.Condition{} // most policies have the same
 	for _, n := range s.find.Order() {
-		if s.find.Same(prev.find, n) && s.sameKeys(prev, n) && !s.stale(s.policies[n], &prev.reports[n], now) {
+		if s.find.Same(prev.find, n) && s.sameKeys(prev, n) && !s.stale(s.policies[n], prev.reports[n], now) {
 			s.reports[n] = prev.reports[n]
 		} else {
 			r := s.reportOn(n, now)
@@ -48,7 +48,7 @@ func (s *Snapshot) report(prev *Snapshot, now time.Time) []Report {
 				same[all] = r.Conditions
 			}
 			r.Conditions = same[all]
-			s.reports[n] = r
+			s.reports[n] = &r
 		}
 	}
 	return s.Reports()

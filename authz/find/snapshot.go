@@ -23,6 +23,8 @@ type Snapshot struct {
 	created  []time.Time // of each policy
 	byName   map[types.NamespacedName]int
 	order    []int
+	// listed has the numbers in the order of the list that the Snapshot was made of.
+	listed []int
 
 	// attached are the routes of Gateway API and the policies that target them;
 	// hasRoutes says that there are routes.

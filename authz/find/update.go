@@ -17,7 +17,7 @@ import (
 type update struct {
 	*Snapshot
 	prev    *Snapshot
-	listed  []int // the place in the list, by number
+	places  []int // in the list, by number
 	judged  bool  // the verdicts are those of the snapshot before
 	changes changes
 	// reattached are the hostnames of routes of Gateway API that changed.
@@ -44,7 +44,7 @@ func Update(prev *Snapshot, options Options, in Input, policies []Listed) (next 
 	u.hide()
 	u.reserve()
 	u.program()
-	return u.Snapshot, u.listed
+	return u.Snapshot, u.places
 }
 
 // number gives each policy the number that the policy of this name had before.
@@ -52,10 +52,10 @@ func (u *update) number(policies []Listed) {
 	var fresh []int // in the list
 	size := max(len(u.prev.policies), len(policies))
 	u.policies, u.created = make([]*Policy, len(u.prev.policies), size), make([]time.Time, len(u.prev.policies), size)
-	u.listed = make([]int, len(u.prev.policies), size)
+	u.places, u.listed = make([]int, len(u.prev.policies), size), make([]int, len(policies))
 	for i, p := range policies {
-		if n, known := u.prev.byName[p.Name]; known {
-			u.policies[n], u.created[n], u.listed[n] = p.Policy, p.Created, i
+		if n, known := u.numberBefore(i, p.Name); known {
+			u.policies[n], u.created[n], u.places[n], u.listed[i] = p.Policy, p.Created, i, n
 		} else {
 			fresh = append(fresh, i)
 		}
@@ -89,11 +89,23 @@ func (u *update) number(policies []Listed) {
 			n = free
 		default:
 			n = len(u.policies)
-			u.policies, u.created, u.listed = append(u.policies, nil), append(u.created, time.Time{}), append(u.listed, 0)
+			u.policies, u.created, u.places = append(u.policies, nil), append(u.created, time.Time{}), append(u.places, 0)
 		}
-		u.policies[n], u.created[n], u.listed[n], u.byName[p.Name] = p.Policy, p.Created, i, n
+		u.policies[n], u.created[n], u.places[n], u.byName[p.Name], u.listed[i] = p.Policy, p.Created, i, n, n
 	}
 	u.arrange()
+}
+
+// numberBefore is the number that the policy of a name had. Most are at the place in
+// the list where they were.
+func (u *update) numberBefore(at int, name types.NamespacedName) (n int, known bool) {
+	if at < len(u.prev.listed) {
+		if n = u.prev.listed[at]; u.prev.policies[n].Name == name {
+			return n, true
+		}
+	}
+	n, known = u.prev.byName[name]
+	return n, known
 }
 
 // arrange puts the numbers in order of age.

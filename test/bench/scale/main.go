@@ -25,13 +25,25 @@ func main() {
 	files := flag.String("files", "1000,10000,40000", "numbers of policies in a directory, with -agentauth; a directory has at most 64 MiB")
 	flag.BoolVar(&own, "own-rules", own, "each policy has a rule of its own; otherwise all have the same")
 	profile := flag.String("heap", "", "write a heap profile of the last in-process measurement to this file")
+	time := flag.String("cpu", "", "write a CPU profile to this file")
 	flag.Parse()
 	if *profile != "" {
 		runtime.MemProfileRate = 4096
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *time != "" {
+		f, err := os.Create(*time)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "scale:", err)
+			os.Exit(1)
+		}
+	}
 	err := run(ctx, sizes{*policies, *keys, *targets, *files}, *binary, *profile)
+	pprof.StopCPUProfile()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "scale:", err)
 		os.Exit(1)
