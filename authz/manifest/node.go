@@ -88,19 +88,3 @@ var knownTags = []string{"!!str", "!!bool", "!!int", "!!float", "!!null", "!!map
 func hasForeignTag(n *yaml.Node) bool {
 	return n.Style&yaml.TaggedStyle != 0 && !slices.Contains(knownTags, n.ShortTag())
 }
-
-// erase removes all values and comments below a node. The keys stay: Locate
-// finds fields by them.
-func erase(n *yaml.Node) {
-	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
-	if n.Kind == yaml.ScalarNode {
-		n.Value = ""
-	}
-	for i, child := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 0 && child.Kind == yaml.ScalarNode {
-			child.HeadComment, child.LineComment, child.FootComment = "", "", ""
-			continue
-		}
-		erase(child)
-	}
-}

@@ -24,10 +24,10 @@ func (r *reader) add(path string, doc *yaml.Node, kind string, o metav1.Object, 
 	id := objects.Key{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}
 	if other, ok := r.tree.objects[id]; ok && id.Name != "" {
 		say(nodeAt(doc, "metadata.name"), "metadata.name", fmt.Sprintf(
-			"expected one object of this kind, namespace and name, and %s:%d has another; rename or remove one", other.file, other.node.Line))
+			"expected one object of this kind, namespace and name, and %s:%d has another; rename or remove one", other.file, other.places[0].line))
 		return
 	}
-	r.tree.objects[id] = source{path, doc}
+	r.tree.objects[id] = source{path, r.places(doc)}
 	in := &r.tree.Input
 	switch o := o.(type) {
 	case *v1alpha1.AgentAuthPolicy:
@@ -40,7 +40,6 @@ func (r *reader) add(path string, doc *yaml.Node, kind string, o metav1.Object, 
 			s.Data = apikey.Digest(s.Annotations, s.Data)
 		}
 		in.Secrets = append(in.Secrets, s)
-		r.secret = append(r.secret, doc)
 	case *corev1.ConfigMap:
 		checkConfigMap(o, doc, say)
 		in.ConfigMaps = append(in.ConfigMaps, ConfigMap(o))

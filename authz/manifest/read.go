@@ -54,7 +54,7 @@ func ReadRemains(files []File, known ...authz.Problem) (*Tree, *Remains, []authz
 
 // Read is ReadRemains with options.
 func (o Options) Read(files []File, known ...authz.Problem) (*Tree, *Remains, []authz.Problem) {
-	r := &reader{otherKinds: o.OtherKinds, tree: &Tree{objects: map[objects.Key]source{}}, unread: map[string]bool{}, dubious: map[objects.Key]bool{}}
+	r := &reader{otherKinds: o.OtherKinds, tree: &Tree{objects: map[objects.Key]source{}}, unread: map[string]bool{}, dubious: map[objects.Key]bool{}, names: map[string]string{}}
 	for _, p := range known {
 		r.problems.add(p)
 		if p.Severity.Fatal() {
@@ -81,8 +81,9 @@ type reader struct {
 	text    bool // some file has text
 
 	otherKinds bool
-	listed     int          // items of lists of this file
-	secret     []*yaml.Node // documents of Secrets of this file, to be erased
+	listed     int // items of lists of this file
+	// names are the keys of all documents, each once.
+	names map[string]string
 }
 
 func (r *reader) file(f File) {
@@ -92,14 +93,11 @@ func (r *reader) file(f File) {
 			r.unread[f.Path] = true
 		}
 	}()
-	r.listed, r.secret = 0, nil
+	r.listed = 0
 	docs, broken := parse(f)
 	r.text = r.text || broken != nil || len(docs) > 0
 	for _, doc := range docs {
 		r.document(f.Path, doc)
-	}
-	for _, doc := range r.secret { // now: the items of a list may share what is in them
-		erase(doc)
 	}
 	switch {
 	case broken != nil:

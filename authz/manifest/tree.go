@@ -32,10 +32,10 @@ func (t *Tree) Count() map[string]int {
 	return out
 }
 
-// source is the document of an object. The values of a Secret are erased.
+// source is where an object is written.
 type source struct {
 	file string
-	node *yaml.Node
+	places
 }
 
 // Locate is the position of a field of an object, or of its nearest parent that
@@ -47,8 +47,8 @@ func (t *Tree) Locate(kind, namespace, name, field string) authz.Position {
 	if !ok {
 		return authz.Position{}
 	}
-	n := nodeAt(o.node, field)
-	return authz.Position{File: o.file, Line: n.Line, Column: n.Column}
+	at := o.at(field)
+	return authz.Position{File: o.file, Line: int(at.line), Column: int(at.column)}
 }
 
 // nodeAt is the node of a field, or of its nearest parent. For an entry of a
