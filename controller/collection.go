@@ -18,9 +18,9 @@ import (
 // collection holds the objects of one kind in one namespace, as items: the only
 // copy that a replica has. It is the store of a reflector of client-go.
 type collection struct {
-	kind  client.Object    // an object of the kind, without content
-	name  string           // of the kind, for people
-	items toolscache.Store // of *item, by namespace and name
+	kind  client.Object // an object of the kind, without content
+	name  string        // of the kind, for people
+	items *items        // of *item, by namespace and name
 	from  *toolscache.ListWatch
 	log   *slog.Logger
 	// changed is signalled when the engine would make something else of the
@@ -51,7 +51,7 @@ const (
 
 func newCollection(kind client.Object, from *toolscache.ListWatch, changed, updated chan struct{}) *collection {
 	return &collection{
-		kind: kind, items: toolscache.NewStore(toolscache.MetaNamespaceKeyFunc), from: from, changed: changed, updated: updated,
+		kind: kind, items: newItems(), from: from, changed: changed, updated: updated,
 		log: slog.New(slog.DiscardHandler), unbalanced: make(chan struct{}, 1),
 		pace: flowcontrol.NewTokenBucketRateLimiter(watchesPerSecond, watchBurst), tell: flowcontrol.NewTokenBucketRateLimiter(oddPerSecond, oddBurst),
 		watch: watchState{current: time.Now()},
