@@ -102,6 +102,10 @@ bench-all: ## All scenarios and floods of it, 100,001 policies too
 microbench: ## Benchmarks of the packages, for benchstat; BENCH=regexp PKG=./authz/match COUNT=6 for some
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 120m $(PKG)
 
+.PHONY: bench-scale
+bench-scale: build ## Memory and time of 100,000 policies and 1,000,000 API keys, and of one change; ARGS=-policies=1000 for some
+	go run ./test/bench/scale -agentauth bin/agentauth $(ARGS)
+
 .PHONY: parts
 parts: $(ENVOY) $(CLIENTS) ## Install Envoy, the OpenID provider and the client programs
 

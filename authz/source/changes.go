@@ -22,6 +22,17 @@ const maxChanges = 20
 type changes struct {
 	known map[types.NamespacedName]*known
 	pass  int
+	// listed and reported are those of the policies and reports of the last load, in
+	// their order. Most are where they were.
+	listed, reported []*known
+}
+
+// of is what is known of a policy that was at a place of a list; nil: nothing is.
+func (c *changes) of(before []*known, at int, name types.NamespacedName) *known {
+	if at < len(before) && before[at] != nil && before[at].name == name {
+		return before[at]
+	}
+	return c.known[name]
 }
 
 // known is a policy as the last load had it.
@@ -35,7 +46,7 @@ type known struct {
 }
 
 // next returns what a load changed, by name: the first maxChanges, and how many
-// there are. An unchanged policy costs two look-ups.
+// there are. An unchanged policy costs a look at where it was.
 func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.PolicyChange, count int) {
 	if c.known == nil {
 		c.known = make(map[types.NamespacedName]*known, len(in.Policies))
@@ -47,8 +58,9 @@ func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.
 			k.kind, all = kind, append(all, k)
 		}
 	}
-	for _, p := range in.Policies {
-		k := c.known[nameOf(p)]
+	listed, reported := make([]*known, len(in.Policies)), make([]*known, len(reports))
+	for i, p := range in.Policies {
+		k := c.of(c.listed, i, nameOf(p))
 		switch {
 		case k == nil:
 			k = &known{name: nameOf(p)}
@@ -60,15 +72,17 @@ func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.
 		default:
 			k.generation = p.Generation
 		}
-		k.source, k.pass = p, c.pass
+		k.source, k.pass, listed[i] = p, c.pass, k
 	}
 	for i := range reports {
-		k := c.known[reports[i].Policy]
+		k := c.of(c.reported, i, reports[i].Policy)
+		reported[i] = k
 		if ready := reports[i].Conditions[0].Reason; k != nil && k.ready != ready {
 			k.ready = ready
 			note(k, authz.PolicyChanged)
 		}
 	}
+	c.listed, c.reported = listed, reported
 	if len(c.known) > len(in.Policies) {
 		for name, k := range c.known {
 			if k.pass != c.pass {
