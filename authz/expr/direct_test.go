@@ -237,6 +237,39 @@ func TestAUsualConditionOrHeaderIsEvaluatedWithoutAnAllocation(t *testing.T) {
 	}
 }
 
+// Each of these was, or could be, decided otherwise than CEL does.
+func TestWhatIsRareIsDecidedAsCELDecides(t *testing.T) {
+	inputs := directInputs(t)
+	for kind, sources := range map[Kind][]string{
+		Bool: {
+			`identity.claims.raw.lowerAscii() == "x"`, `identity.claims.raw.lowerAscii() != ""`, `identity.claims.raw.size() == 1`, `identity.claims.s.size() == 1`,
+			`identity.claims.role.hasValue()`, `identity.claims.admin.orValue(true)`, `identity.claims.?nested.s == optional.of("a")`,
+			`dyn(identity.claims.?role).hasValue()`, `dyn(identity.claims.?role) == "manager"`,
+			`identity.claims.long in ["a"]`, `identity.claims.s in ["a"]`, `identity.groups.all(g, g in identity.scopes)`, `identity.claims.l.exists(e, identity.claims.s in identity.claims.l)`,
+			`sets.contains(identity.groups, identity.groups)`, `sets.intersects(identity.groups, identity.scopes)`, `sets.contains([], [])`, `sets.intersects([], ["a"])`, `sets.contains(["a"], [])`,
+			`identity.groups.exists(identity, identity == "team-x")`, `["a"].exists(request, request == "a")`, `identity.groups.exists(g, request.path == "/")`,
+			`[].all(e, e == "a")`, `identity.claims.list.exists(e, e == "x")`, `identity.claims.list.exists(e, e == "y")`, `"m" in identity.claims`, `"x" in identity.claims.nested`,
+			`identity.claims.none == "x"`, `has(identity.claims.none)`, `identity.claims.half == 1`, `identity.claims.n == 9007199254740993`, `identity.claims.n > 1.5`,
+			`identity.claims.s.split("b") == ["", ""]`, `"" in identity.claims.s.split("b")`, `identity.claims.s.split("c").size() > 1`,
+		},
+		String: {
+			`identity.claims.raw.lowerAscii()`, `identity.claims.raw`, `identity.claims.?role`, `identity.claims.?none`, `identity.?subject`, `identity.?actor.?subject`, `["", "a", "", "b"].join(",")`, `[].join(",")`, `identity.groups.map(g, g + g).map(g, g + g).join(",")`,
+			`identity.claims.list.join(",")`, `identity.claims.l.join("")`, `identity.claims.s + identity.claims.s + identity.claims.s`, `request.headers[?"x"].orValue("none")`, `request.query.?twice.orValue("none")`,
+		},
+		JSON: {
+			`{"a": "b", "d": identity.claims.?role}`, `{"a": identity.groups, "b": {"c": identity.claims.admin}}`, `identity.claims.l`, `{"l": identity.claims.l, "m": identity.claims.l}`, `identity.claims.s`,
+			`identity.claims.list`, `identity.claims.?gone`, `identity.claims.none`, `""`, `identity.claims.n`, `dyn(identity.claims.?role)`,
+		},
+	} {
+		for _, src := range sources {
+			if _, err := Compile(kind, src); err != nil {
+				t.Errorf("%s: %v", src, err)
+			}
+			sameAsCEL(t, kind, src, inputs)
+		}
+	}
+}
+
 // FuzzDirect holds what TestADirectEvaluationHasTheValueAndTheErrorOfCEL does, for
 // the expressions that the bytes choose.
 func FuzzDirect(f *testing.F) {
