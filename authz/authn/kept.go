@@ -85,9 +85,9 @@ func (j *JWT) Disowns(v *Verified) bool {
 	return !j.owns(&Token{Issuer: iss, HasIssuer: has})
 }
 
-// WhenComplete calls keep once Complete has made the identity complete. What it is
-// called with never changes.
-func (v *Verified) WhenComplete(keep func(*Verified)) {
+// WhenComplete calls keep once Complete has made the identity complete. From then on
+// nothing of v changes.
+func (v *Verified) WhenComplete(keep func()) {
 	complete := v.complete
 	v.complete = func(ctx context.Context, id *authz.Identity) error {
 		if complete != nil {
@@ -95,7 +95,8 @@ func (v *Verified) WhenComplete(keep func(*Verified)) {
 				return err
 			}
 		}
-		keep(&Verified{Identity: *id, holder: v.holder, token: v.token})
+		v.complete = nil
+		keep()
 		return nil
 	}
 }

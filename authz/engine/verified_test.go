@@ -417,8 +417,8 @@ func TestNothingThatIsKeptIsAPartOfARequest(t *testing.T) {
 			buffer[i] = '!'
 		}
 		second := e.Decide(t.Context(), w.get(token))
-		if cache.Stats().Hits != 1 || first.Identity == second.Identity {
-			t.Error("expected a hit with an identity that is kept")
+		if cache.Stats().Hits != 1 || first.Identity != second.Identity {
+			t.Error("expected a hit with the identity that is kept")
 		}
 		for _, id := range []*authz.Identity{first.Identity, second.Identity} {
 			if text := fmt.Sprintf("%+v %+v", *id, id.Actor); strings.Contains(text, "!") || !strings.Contains(text, "actor") {
@@ -429,6 +429,40 @@ func TestNothingThatIsKeptIsAPartOfARequest(t *testing.T) {
 			t.Error("expected one identity for all who use an entry")
 		}
 	}
+}
+
+func TestManyDecideWhileKeysAndPoliciesChange(t *testing.T) {
+	good, bad := signedBy(t, "one", agent(idp)), signedBy(t, "three", agent(idp))
+	w, e, cache := hotOf(t, api(partners(idp)), good)
+	var all sync.WaitGroup
+	done := make(chan struct{})
+	for range 4 {
+		all.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if d := e.Decide(t.Context(), w.get(good)); d.Outcome != authz.Allow || d.Identity.Subject != "agent" {
+					t.Errorf("got %+v", d)
+				}
+				if d := e.Decide(t.Context(), w.get(bad)); d.Outcome != authz.Deny {
+					t.Errorf("got %+v", d)
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		w.sets[idp].hold(t, "one", "two")
+		w.sets[idp].hold(t, "one")
+		p := setting(api(partners(idp)), "x-agent-id", fmt.Sprintf("'%d'", i))
+		p.Generation = int64(i + 2)
+		load(t, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
+		cache.Stats()
+	}
+	close(done)
+	all.Wait()
 }
 
 // A hot token with scopes, a rule and headers by CEL, verified each time and kept.

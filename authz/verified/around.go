@@ -68,9 +68,10 @@ func (m *method) Verify(ctx context.Context, p *authn.Presented) (*authn.Verifie
 
 // verify verifies what is not kept, and keeps it once it is complete.
 func (m *method) verify(ctx context.Context, p *authn.Presented, k key, state authn.State) (*authn.Verified, error) {
+	m.cache.misses.add()
 	v, err := m.Keepable.Verify(ctx, p)
 	if err == nil && v != nil {
-		v.WhenComplete(func(v *authn.Verified) { m.keep(k, state, v) })
+		v.WhenComplete(func() { m.keep(k, state, v) })
 	}
 	return v, err
 }

@@ -96,7 +96,6 @@ func (c *Cache) find(k *key) *entry {
 func (c *Cache) lookup(k *key, state authn.State) *authn.Verified {
 	e := c.find(k)
 	if e == nil || e.state != state || !c.now().Before(e.until) {
-		c.misses.add()
 		return nil
 	}
 	if !e.used.Load() { // what all processors read is not written each time

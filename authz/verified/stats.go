@@ -7,8 +7,8 @@ import (
 
 // Stats are what the cache did and holds.
 type Stats struct {
-	// Hits are look-ups that found what may be used. Misses are the others, also of
-	// what is no credential. Evictions are entries that gave way to others.
+	// Hits are credentials that were found. Misses are those that had to be verified,
+	// good or bad. Evictions are entries that gave way to others.
 	Hits, Misses, Evictions uint64
 	Entries                 int
 	Bytes                   int64
