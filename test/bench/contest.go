@@ -46,7 +46,12 @@ func (b *bench) scenario(ctx context.Context, s scenario) (rows []row, err error
 	if err != nil {
 		return nil, err
 	}
-	start := func() (*server, error) { return startProduct(ctx, b.product, b.dir, dir) }
+	start := func() (*server, error) {
+		began := time.Now()
+		p, err := startProduct(ctx, b.product, b.dir, dir)
+		fmt.Fprintf(b.progress, "%-16s agentauth with %s policies: ready after %s\n", s.name, thousands(s.policies), time.Since(began).Round(10*time.Millisecond))
+		return p, err
+	}
 	product, err := start()
 	defer func() {
 		err = errors.Join(err, end(product))

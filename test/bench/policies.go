@@ -16,6 +16,8 @@ const (
 	perFile = 500
 	// compactFrom is how many policies need manifests without a key set of their own: 64 MiB is the most.
 	compactFrom = 20_000
+	// teams are the namespaces of other policies.
+	teams = 50
 )
 
 // tools decides the main request: scopes, a rule, three headers by CEL.
@@ -112,9 +114,9 @@ kind: AgentAuthPolicy
 metadata: {name: p%d, namespace: team%d}
 spec:
   routes: [{hostnames: [h%d.example.com], matches: [{path: {value: /v%d}}]}]
-  authentication: {methods: [{name: keys, apiKey: {selector: {matchLabels: {of: p%d}}}}]}
+  authentication: {methods: [{name: provider, jwt: {issuer: "https://login.example.com/%d", audiences: ["https://h%d.example.com"], jwks: {configMapRef: {name: keys}}}}]}
   authorization: {rules: [{name: r, require: 'identity.claims.?tenant.orValue("") == "t%d"'}]}
-`, i, i%50, i, i%7, i, i)
+`, i, i%teams, i, i%7, i%teams, i, i)
 	}
 	return fmt.Sprintf(`apiVersion: agentauth.dev/v1alpha1
 kind: AgentAuthPolicy
@@ -127,7 +129,16 @@ spec:
       jwt: {issuer: "https://login.example.com/realms/%[2]d", audiences: ["https://h%[1]d.example.com"], jwks: {inline: %[4]q}}
   authorization:
     rules: [{name: r, require: 'identity.claims.?tenant.orValue("") == "t%[1]d"'}]
-`, i, i%50, i%7, keySet())
+`, i, i%teams, i%7, keySet())
+}
+
+// published is the key set that policies of many share, a ConfigMap in each namespace.
+func published() string {
+	var b strings.Builder
+	for i := range teams {
+		fmt.Fprintf(&b, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: keys, namespace: team%d, labels: {agentauth.dev/use: jwks}}\ndata: {jwks.json: %q}\n---\n", i, keySet())
+	}
+	return b.String()
 }
 
 // write makes a directory of manifests: these, and n other policies beside them. The first is in a file of its
@@ -136,6 +147,9 @@ func write(dir string, documents []string, n int) (first string, err error) {
 	first = filepath.Join(dir, "first.yaml")
 	if err := os.WriteFile(first, []byte(documents[0]), 0o600); err != nil {
 		return "", err
+	}
+	if n >= compactFrom {
+		documents = append(documents, published())
 	}
 	for i, d := range documents[1:] {
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("more-%d.yaml", i)), []byte(d), 0o600); err != nil {

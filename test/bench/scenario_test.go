@@ -102,6 +102,15 @@ func TestEveryScenarioIsAnsweredAsItWants(t *testing.T) {
 	}
 }
 
+// A directory holds 64 MiB at most, so many policies have manifests of another, shorter form.
+func TestAHundredThousandPoliciesFitIntoADirectory(t *testing.T) {
+	const all, most = 100_000, 64 << 20
+	kernel(t, []string{tools(), other(all-2, all), other(all-1, all), published()}, 0)
+	if size := all * (len(other(all-1, all)) + len("---\n")); size > most {
+		t.Errorf("expected at most %d bytes, got %d", most, size)
+	}
+}
+
 func TestThePolicyThatChangesEachSecondDecidesAsBefore(t *testing.T) {
 	e := kernel(t, []string{string(changed([]byte(tools()), 7))}, 0)
 	d := e.Decide(t.Context(), bearers(tokens(jose.RS256, 1))[0].raw())
