@@ -120,7 +120,17 @@ func plan(env *cel.Env, checked *cel.Ast, e estimator) (cel.Program, error) {
 type Memo struct {
 	mu       sync.Mutex
 	programs map[memoKey]weak.Pointer[Program]
+	// made and calls are how many programs were made, and how often Sweep was called,
+	// since it swept.
+	made, calls int
 }
+
+// A Sweep of many programs takes longer than most changes do: it waits until it is
+// worth while, or was called so often.
+const (
+	sweptAlways = 1024
+	sweptAfter  = 64
+)
 
 type memoKey struct {
 	kind Kind
@@ -149,6 +159,7 @@ func (m *Memo) Compile(kind Kind, src string) (*Program, error) {
 		m.programs = map[memoKey]weak.Pointer[Program]{}
 	}
 	m.programs[key] = weak.Make(p)
+	m.made++
 	return p, nil
 }
 
@@ -158,10 +169,14 @@ func (m *Memo) get(key memoKey) *Program {
 	return m.programs[key].Value()
 }
 
-// Sweep forgets expressions whose program nobody holds any more.
+// Sweep forgets expressions whose program nobody holds any more, sooner or later.
 func (m *Memo) Sweep() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.calls++; len(m.programs) > sweptAlways && m.calls < sweptAfter && 8*m.made < len(m.programs) {
+		return
+	}
+	m.made, m.calls = 0, 0
 	for key, p := range m.programs {
 		if p.Value() == nil {
 			delete(m.programs, key)

@@ -2,9 +2,11 @@ package expr
 
 import (
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 )
 
 func TestEqualExpressionsOfAKindCompileOnce(t *testing.T) {
@@ -81,4 +83,26 @@ func TestProgramsAndMemosAreUsedByManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestAMemoOfManyExpressionsForgetsThemInTheEnd(t *testing.T) {
+	m := NewMemo()
+	p, err := Compile(Bool, "true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.programs = map[memoKey]weak.Pointer[Program]{{Bool, "true"}: weak.Make(p)}
+	for i := range 2 * sweptAlways {
+		m.programs[memoKey{Bool, strconv.Itoa(i)}] = weak.Pointer[Program]{} // that of a program that is gone
+	}
+	for range sweptAfter - 1 {
+		m.Sweep()
+	}
+	if len(m.programs) <= sweptAlways {
+		t.Error("each Sweep looks at all of many programs")
+	}
+	if m.Sweep(); len(m.programs) != 1 {
+		t.Errorf("%d programs are remembered", len(m.programs))
+	}
+	runtime.KeepAlive(p)
 }

@@ -2,6 +2,7 @@ package find
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,10 +26,14 @@ func (u *update) hide() {
 	u.hides = make([][]authz.Problem, len(u.policies))
 	var concerned []int
 	needed := map[string]bool{}
+	var few []string // as after most changes
+	if len(u.changes.hostnames) <= 8 {
+		few = slices.Collect(maps.Keys(u.changes.hostnames))
+	}
 	for n, p := range u.policies {
 		switch {
 		case p == nil || p.Invalid:
-		case u.concerned(n):
+		case u.concerned(n, few):
 			concerned = append(concerned, n)
 			for _, h := range p.Hostnames {
 				for pattern := range match.Covering(h) {
@@ -71,21 +76,17 @@ func (s *Snapshot) WouldHide(other *Snapshot) []authz.Problem {
 }
 
 // concerned says whether a policy or another one on its hosts or on wildcards that
-// cover them changed.
-func (u *update) concerned(n int) bool {
+// cover them changed. few are all hostnames on which something did, if they are few.
+func (u *update) concerned(n int, few []string) bool {
 	if n >= len(u.prev.placed) || u.prev.placed[n] == nil || u.prev.placed[n].policy != u.placed[n].policy {
 		return true
 	}
-	few := len(u.changes.hostnames) <= 8 // as after most changes
+	if len(u.changes.hostnames) == len(few) {
+		return slices.ContainsFunc(u.policies[n].Hostnames, func(h string) bool {
+			return slices.ContainsFunc(few, func(changed string) bool { return match.Within(h, changed) })
+		})
+	}
 	for _, h := range u.policies[n].Hostnames {
-		if few {
-			for changed := range u.changes.hostnames {
-				if match.Within(h, changed) {
-					return true
-				}
-			}
-			continue
-		}
 		for pattern := range match.Covering(h) {
 			if u.changes.hostnames[pattern] {
 				return true
