@@ -77,10 +77,22 @@ func (a *Jobs[T]) Submit(owner Owner, run func() *T) *Job[T] {
 	return j
 }
 
-// workOff runs the jobs of a namespace, each in its turn.
+// sharedTurn is how long small jobs of a namespace share a turn. To find whose turn it
+// is takes a look at every namespace, which is more than a small job.
+const sharedTurn = 2 * time.Millisecond
+
+// workOff runs the jobs of a namespace, each in its turn, or small ones in one.
 func (a *Jobs[T]) workOff(namespace string) {
-	for j := a.next(namespace); j != nil; j = a.next(namespace) {
-		for a.turns.Do(context.Background(), Task{Owner: Owner{Namespace: namespace}}, func() { a.attend(j) }) != nil {
+	for j := a.next(namespace); j != nil; {
+		turn := func() {
+			for began := time.Now(); j != nil; j = a.next(namespace) {
+				if a.attend(j); time.Since(began) > sharedTurn {
+					j = a.next(namespace)
+					return
+				}
+			}
+		}
+		for a.turns.Do(context.Background(), Task{Owner: Owner{Namespace: namespace}}, turn) != nil {
 			time.Sleep(time.Second) // nothing else waits for this namespace, so it is its turn soon
 		}
 	}
