@@ -21,7 +21,9 @@ type check struct {
 	// those of `header_map`.
 	mapped, listed []authz.Header
 	names          nameSet
-	// variants: names in mapped differ in letter case only.
+	// places are those of all names in mapped where they are many, else nil.
+	places map[string]int
+	// variants: names in mapped may differ in letter case only.
 	variants      bool
 	body, rawBody []byte
 	address       string
@@ -179,6 +181,10 @@ func readEntry(wire []byte) (h authz.Header, ok bool) {
 // addMapped adds a field of `headers`. In a map a name that comes again replaces
 // the first; Envoy never sends one.
 func (c *check) addMapped(h authz.Header) {
+	if len(c.mapped) >= mostKept {
+		c.addToMany(h)
+		return
+	}
 	if c.names.mayHave(h.Name) {
 		for i := range c.mapped {
 			if c.mapped[i].Name == h.Name {
@@ -188,6 +194,24 @@ func (c *check) addMapped(h authz.Header) {
 			c.variants = c.variants || authz.EqualFold(c.mapped[i].Name, h.Name)
 		}
 	}
+	c.mapped = append(c.mapped, h)
+}
+
+// addToMany is addMapped for more names than are compared one by one: that would take
+// minutes for those that a message has room for.
+func (c *check) addToMany(h authz.Header) {
+	if c.places == nil {
+		c.variants = true // nobody looks for them
+		c.places = make(map[string]int, 2*len(c.mapped))
+		for i := range c.mapped {
+			c.places[c.mapped[i].Name] = i
+		}
+	}
+	if i, came := c.places[h.Name]; came {
+		c.mapped[i].Value = h.Value
+		return
+	}
+	c.places[h.Name] = len(c.mapped)
 	c.mapped = append(c.mapped, h)
 }
 

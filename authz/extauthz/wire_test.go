@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -256,5 +258,28 @@ func TestMetadataThatCannotBeReadIsAnErrorForWhoReadsIt(t *testing.T) {
 	}
 	if m, err := authz.ReadMetadata(q.raw.Metadata); err == nil || m != nil {
 		t.Errorf("expected an error, got %v", m)
+	}
+}
+
+func TestACheckOfVeryManyNamesIsReadInTime(t *testing.T) {
+	const many = 40_000
+	headers := make(map[string]string, many+2)
+	for i := range many {
+		headers[fmt.Sprintf("a%05daa", i)] = "" // equal in all that nameSet looks at
+	}
+	headers["x-id"], headers["X-ID"] = "1", "2"
+	wire := marshal(&authv3.CheckRequest{Attributes: &authv3.AttributeContext{Request: &authv3.AttributeContext_Request{
+		Http: &authv3.AttributeContext_HttpRequest{Headers: headers}}}})
+	start := time.Now()
+	q := &check{}
+	if err := q.read(slices.Concat(wire, wire)); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("reading %d names took %v", many, took)
+	}
+	inOrder := slices.IsSortedFunc(q.raw.Headers, func(a, b authz.Header) int { return strings.Compare(a.Name, b.Name) })
+	if len(q.raw.Headers) != many+2 || !inOrder {
+		t.Errorf("expected each of %d names once and in order, got %d, in order: %v", many+2, len(q.raw.Headers), inOrder)
 	}
 }
