@@ -71,7 +71,11 @@ func (m *method) verify(ctx context.Context, p *authn.Presented, k key, state au
 	m.cache.misses.add()
 	v, err := m.Keepable.Verify(ctx, p)
 	if err == nil && v != nil {
-		v.WhenComplete(func() { m.keep(k, state, v) })
+		v.WhenComplete(func() {
+			if after, ok := m.State(); ok && after == state {
+				m.keep(k, state, v)
+			}
+		})
 	}
 	return v, err
 }
@@ -91,8 +95,9 @@ func (m *method) disowns(k key) bool {
 	return false
 }
 
-// keep keeps what was verified in a state: the one before it was verified, so that
-// keys which changed meanwhile make no use of it.
+// keep keeps what was verified in a state: the one before it was verified and after.
+// A token of a new key has the keys fetched that verify it. Kept in the state before,
+// it would be good again without its key once the issuer takes that key back.
 func (m *method) keep(k key, state authn.State, v *authn.Verified) {
 	until := m.cache.now().Add(keepFor)
 	if ends := m.Ends(v); !ends.IsZero() && ends.Before(until) {

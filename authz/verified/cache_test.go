@@ -356,3 +356,25 @@ func TestManyAtOnceUseKeepAndDrop(t *testing.T) {
 		t.Errorf("%d entries are linked, got %+v", entries, s)
 	}
 }
+
+// fetching is a kind that fetches the state by which it verifies.
+type fetching struct {
+	badges
+	fetched authn.State
+}
+
+func (f *fetching) Verify(ctx context.Context, p *authn.Presented) (*authn.Verified, error) {
+	f.state = f.fetched
+	return f.badges.Verify(ctx, p)
+}
+
+func TestWhatAFetchedStateVerifiedIsNotUsedInTheStateBefore(t *testing.T) {
+	f := &fetching{badges: badges{inputs: "x"}, fetched: authn.State{1}}
+	a := around(New(Options{Bytes: 1 << 20}), "shop", f)
+	use(t, a, "alice")
+	f.state, f.fetched = authn.State{}, authn.State{} // taken back
+	use(t, a, "alice")
+	if f.verified != 2 {
+		t.Errorf("expected 2 verifications, got %d", f.verified)
+	}
+}
