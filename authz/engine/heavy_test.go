@@ -185,3 +185,24 @@ func TestAnAnswerAfterItsDeadlineIsNoAllowance(t *testing.T) {
 		}
 	}
 }
+
+// Each look-up of a parameter goes over the whole query, which the caller makes long.
+func TestExpressionsThatReadALongQueryEndAtTheDeadline(t *testing.T) {
+	expression := v1alpha1.Expression(strings.Repeat(`!("a" in request.query) && `, 5) + `!("b" in request.query)`)
+	var rules []v1alpha1.Rule
+	for range 32 {
+		rules = append(rules, v1alpha1.Rule{Require: expression})
+	}
+	e, _ := newWorld(Options{})
+	load(t, e, Input{Policies: []*v1alpha1.AgentAuthPolicy{requiring(onHost("p", "api.example.com", anonymous()), rules...)}})
+	d, steps := explainWithin(t, e, 200*time.Millisecond, get("api.example.com", "/?"+strings.Repeat("[&", 50_000)))
+	if d.Outcome != authz.Error || len(steps) >= len(rules) {
+		t.Errorf("expected 503 after some of the rules, got %s after %d", d.Outcome, len(steps))
+	}
+}
+
+func explainWithin(t *testing.T, e *Engine, limit time.Duration, raw authz.Raw) (authz.Decision, []authz.Step) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	return e.Explain(ctx, raw)
+}

@@ -21,7 +21,9 @@ type Program struct {
 	contents remains
 	// cached says that an evaluation can read the same value often.
 	cached bool
-	cost   uint64
+	// query says that an evaluation may read the query.
+	query bool
+	cost  uint64
 	// findings are what a policy is warned of.
 	findings lint.Findings
 	// src is what a trace shows; see reads.go and shown.go.
@@ -38,6 +40,15 @@ func (p *Program) Cost() uint64 {
 		return 0
 	}
 	return p.cost
+}
+
+// DirectCost is the cost of a direct evaluation on an input at most. It counts what
+// [Program.Cost] does not know: each look-up of a parameter goes over the whole query.
+func (p *Program) DirectCost(in *Input) uint64 {
+	if p == nil || !p.query || in == nil || in.Request == nil {
+		return p.Cost()
+	}
+	return p.cost + uint64(len(in.Request.RawQuery))
 }
 
 // interruptEvery is the number of loop steps between two checks of the context.
@@ -85,7 +96,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 	direct := contents.plan(kind, checked.NativeRep().Expr())
 	needed := contents.remains()
 	contents.lists, contents.types, contents.info, contents.names = nil, nil, nil, nil // the program's options hold contents
-	return &Program{kind: kind, program: program, direct: direct, contents: needed, cost: worst, cached: contents.loops || contents.selects > maxUncachedSelects,
+	return &Program{kind: kind, program: program, direct: direct, contents: needed, cost: worst, query: needed.has("query"), cached: contents.loops || contents.selects > maxUncachedSelects,
 		findings: lint.Of(checked.NativeRep()), src: src}, nil
 }
 

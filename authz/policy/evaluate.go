@@ -21,14 +21,14 @@ func evaluate(ctx context.Context, p *expr.Program, fn func()) error {
 
 // isBrief says whether p may be evaluated directly, before anybody looks at the
 // clock, which takes longer.
-func isBrief(ctx context.Context, p *expr.Program) bool {
-	return work.BudgetOf(ctx).Brief(ctx, atMost(p))
+func isBrief(ctx context.Context, p *expr.Program, in *expr.Input) bool {
+	return work.BudgetOf(ctx).Brief(ctx, time.Duration(p.DirectCost(in))*unit) // #nosec G115 -- it is small
 }
 
 func atMost(p *expr.Program) time.Duration { return time.Duration(p.Cost()) * unit }
 
 func evalBool(ctx context.Context, p *expr.Program, in *expr.Input) (holds bool, err error) {
-	if isBrief(ctx, p) {
+	if isBrief(ctx, p, in) {
 		if holds, ok := p.DirectBool(in); ok {
 			return holds, nil
 		}
@@ -40,7 +40,7 @@ func evalBool(ctx context.Context, p *expr.Program, in *expr.Input) (holds bool,
 }
 
 func evalString(ctx context.Context, p *expr.Program, in *expr.Input) (value string, present bool, err error) {
-	if isBrief(ctx, p) {
+	if isBrief(ctx, p, in) {
 		if value, ok := p.DirectString(in); ok {
 			return value, value != "", nil
 		}
