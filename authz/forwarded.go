@@ -29,8 +29,9 @@ func (r *Request) agrees(as role, value string) bool {
 		return r.isMethod(value)
 	case otherForwarded:
 		return r.agreesForwarded(value)
+	default:
+		return false
 	}
-	return false
 }
 
 // isHost says whether each host of a list is the request's. Ports do not count.

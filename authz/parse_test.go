@@ -157,7 +157,7 @@ func TestAUsualRequestIsAskedWithoutAllocations(t *testing.T) {
 		"HaveAlternate": func() { r.Query.HaveAlternate("page") },
 		"Alias":         func() { Alias("x-agent") },
 		"Lower":         func() { Lower("x-agent") },
-		"EqualFold":     func() { EqualFold("X-Agent", "x-agent") },
+		"EqualFold":     func() { _ = EqualFold("X-Agent", "x-agent") },
 	} {
 		if n := testing.AllocsPerRun(100, ask); n > 0 {
 			t.Errorf("%s: %v allocations", name, n)

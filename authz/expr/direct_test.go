@@ -95,6 +95,7 @@ func (g *directGrammar) expression(kind Kind) string {
 		pattern = g.pick("T", "O", "(C ? T : T)")
 	case JSON:
 		pattern = g.pick("T", "O", "L", "C", `{"a": T, "b": L}`, `{"a": {"c": C}, "d": O}`, `{"a": T, "a": T}`, `{"b": W.claims.K}`)
+	default:
 	}
 	src := g.fill(pattern)
 	flat := strings.NewReplacer("@", `e != "x"`, "#", "e")

@@ -21,7 +21,7 @@ var errWire = errors.New("it is no message of protobuf, or a text in it is not U
 // not know. value is a part of wire.
 type message struct {
 	rest   []byte
-	number protowire.Number
+	number int32
 	value  []byte
 	bad    bool
 }
@@ -46,7 +46,7 @@ func (m *message) next() bool {
 		if n < 0 {
 			return m.fail()
 		}
-		m.number, m.value, m.rest = number, value, m.rest[n:]
+		m.number, m.value, m.rest = int32(number), value, m.rest[n:]
 		return true
 	}
 	return false

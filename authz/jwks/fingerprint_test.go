@@ -78,7 +78,7 @@ func TestTheFingerprintFollowsTheKeysThatAreHeld(t *testing.T) {
 }
 
 func TestAFingerprintAllocatesNothing(t *testing.T) {
-	var s Set = Static([]Key{{ID: "a", Thumbprint: "1"}})
+	s := Static([]Key{{ID: "a", Thumbprint: "1"}})
 	if n := testing.AllocsPerRun(100, func() { FingerprintOf(s) }); n > 0 {
 		t.Errorf("got %v", n)
 	}

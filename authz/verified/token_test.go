@@ -50,7 +50,7 @@ func TestAHotTokenOfOneOfTwoIssuersIsNotParsedAndAllocatesNothing(t *testing.T) 
 	p := &authn.Presented{}
 	ask := func() {
 		*p = authn.Presented{Value: token}
-		if _, err := methods[0].Verify(t.Context(), p); err != authn.ErrNotMine { //nolint:errorlint // it is that value
+		if _, err := methods[0].Verify(t.Context(), p); err != authn.ErrNotMine {
 			t.Fatal(err)
 		}
 		v, err := methods[1].Verify(t.Context(), p)

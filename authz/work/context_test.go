@@ -87,7 +87,7 @@ func TestWhatIsMadeOfADecisionEndsWithIt(t *testing.T) {
 		if BudgetOf(child) != c.Budget() || BudgetOf(c) != c.Budget() {
 			t.Error("expected the budget of the decision")
 		}
-		if d, ok := child.Deadline(); !ok || d != c.deadline {
+		if d, ok := child.Deadline(); !ok || !d.Equal(c.deadline) {
 			t.Errorf("expected the deadline of the decision, got %v", d)
 		}
 		c.End()

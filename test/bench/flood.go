@@ -124,16 +124,16 @@ func (b *bench) flood(ctx context.Context, f flood) (out floodRow, err error) {
 }
 
 // round measures good traffic without and with the flood.
-func (out *floodRow) round(ctx context.Context, s *server, c contender, bad *messages, d time.Duration) error {
+func (r *floodRow) round(ctx context.Context, s *server, c contender, bad *messages, d time.Duration) error {
 	quiet, err := ask(ctx, s, c, good, d)
 	if err != nil {
 		return err
 	}
-	out.quiet = append(out.quiet, quiet)
-	if out.rss == 0 {
-		out.rss, out.routines = quiet.rss, s.metrics(ctx)["go_goroutines"]
+	r.quiet = append(r.quiet, quiet)
+	if r.rss == 0 {
+		r.rss, r.routines = quiet.rss, s.metrics(ctx)["go_goroutines"]
 	}
-	stop, err := out.flood.begin(ctx, s, bad)
+	stop, err := r.flood.begin(ctx, s, bad)
 	if err != nil {
 		return err
 	}
@@ -142,8 +142,8 @@ func (out *floodRow) round(ctx context.Context, s *server, c contender, bad *mes
 	go func() {
 		defer close(done)
 		for watched.Err() == nil {
-			out.routMost = max(out.routMost, s.metrics(ctx)["go_goroutines"])
-			out.most = max(out.most, s.memory())
+			r.routMost = max(r.routMost, s.metrics(ctx)["go_goroutines"])
+			r.most = max(r.most, s.memory())
 			select {
 			case <-watched.Done():
 			case <-time.After(d / 8):
@@ -154,11 +154,11 @@ func (out *floodRow) round(ctx context.Context, s *server, c contender, bad *mes
 	under, err := ask(ctx, s, c, good, d)
 	cancel()
 	<-done
-	out.answers = append(out.answers, float64(stop())/time.Since(began).Seconds())
+	r.answers = append(r.answers, float64(stop())/time.Since(began).Seconds())
 	if err != nil {
 		return err
 	}
-	out.under = append(out.under, under)
+	r.under = append(r.under, under)
 	return nil
 }
 

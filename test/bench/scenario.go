@@ -42,7 +42,7 @@ var allowed = worker.Verdict{Status: 200, Headers: 3}
 // known is who is sent on with one header.
 var known = worker.Verdict{Status: 200, Headers: 1}
 
-func refused(status int) worker.Verdict { return worker.Verdict{Status: status} }
+var refused = worker.Verdict{Status: 401}
 
 const (
 	many  = 10_000 // of distinct credentials
@@ -86,13 +86,13 @@ func scenarios(of scale) []scenario {
 				return r
 			}, want: allowed},
 		{name: "bad-signature", about: "tokens whose signature is another's", policies: 1001,
-			requests: func(n int) []request { return bearers(forged(n)) }, count: many, want: refused(401)},
+			requests: func(n int) []request { return bearers(forged(n)) }, count: many, want: refused},
 		{name: "garbage", about: "what looks like a token and is none", policies: 1001,
-			requests: func(n int) []request { return bearers(garbage(n)) }, count: many, want: refused(401)},
+			requests: func(n int) []request { return bearers(garbage(n)) }, count: many, want: refused},
 		{name: "unknown-kid", about: "tokens of keys that the provider does not have", policies: 1001,
-			requests: func(n int) []request { return bearers(unknown(n)) }, count: many, want: refused(401)},
+			requests: func(n int) []request { return bearers(unknown(n)) }, count: many, want: refused},
 		{name: "no-credential", about: "no credential", policies: 1001,
-			requests: func(n int) []request { r := hot(n); r[0].credential = [2]string{}; return r }, want: refused(401)},
+			requests: func(n int) []request { r := hot(n); r[0].credential = [2]string{}; return r }, want: refused},
 		{name: "policies-1", about: "main with one policy", policies: 1, requests: hot, want: allowed},
 		{name: "policies-100001", about: "main with 100,001 policies", policies: 100_001, requests: hot, want: allowed, slow: true},
 		{name: "reload", about: "main while a policy changes each second", policies: 1001, touch: true, requests: hot, want: allowed},

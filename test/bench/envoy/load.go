@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -89,7 +90,7 @@ func (l *load) run(duration time.Duration) error {
 	events := make([]syscall.EpollEvent, len(l.conns))
 	for end := time.Now().Add(duration); time.Now().Before(end); {
 		n, err := syscall.EpollWait(l.epoll, events, patience)
-		if err == syscall.EINTR {
+		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
 		if err != nil {
@@ -111,7 +112,7 @@ func (l *load) send(c *conn) error {
 	c.sent = time.Now()
 	for rest := l.request; len(rest) > 0; {
 		n, err := syscall.Write(c.fd, rest)
-		if err == syscall.EINTR {
+		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
 		if err != nil {
@@ -124,7 +125,7 @@ func (l *load) send(c *conn) error {
 
 func (l *load) receive(c *conn) error {
 	n, err := syscall.Read(c.fd, l.buffer[:])
-	if err == syscall.EINTR {
+	if errors.Is(err, syscall.EINTR) {
 		return nil
 	}
 	if err != nil || n == 0 {

@@ -23,7 +23,7 @@ func (r result) both() time.Duration { return r.envoy + r.server }
 func measure(ctx context.Context, s *stage, o options, set set) ([][]result, error) {
 	results := make([][]result, len(set.variants))
 	for range o.rounds {
-		for _, turn := range rand.Perm(len(set.variants)) { // what comes before a variant is no part of it
+		for _, turn := range rand.Perm(len(set.variants)) { // #nosec G404 -- an order; what comes before a variant is no part of it
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}

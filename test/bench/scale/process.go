@@ -27,7 +27,7 @@ func measureProcess(ctx context.Context, binary string, n int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	text, err := writeAll(dir, n)
 	if err != nil {
 		return "", err
@@ -52,7 +52,7 @@ func measureProcess(ctx context.Context, binary string, n int) (string, error) {
 		return "", err
 	}
 	began = time.Now()
-	if err := writeOne(dir, n); err != nil {
+	if err := writeOne(dir); err != nil {
 		return "", err
 	}
 	if err := until(ctx, func() bool {
@@ -96,7 +96,7 @@ func secretManifest(i int) *corev1.Secret {
 }
 
 // writeOne writes the file of the first namespace anew with one policy changed.
-func writeOne(dir string, n int) error {
+func writeOne(dir string) error {
 	name := filepath.Join(dir, namespace(0)+".yaml")
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -121,8 +121,16 @@ func until(ctx context.Context, is func() bool) error {
 	return nil
 }
 
+func fetch(path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+metricsAddress+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(request)
+}
+
 func ready() bool {
-	answer, err := http.Get("http://" + metricsAddress + "/readyz")
+	answer, err := fetch("/readyz")
 	if err != nil {
 		return false
 	}
@@ -143,7 +151,7 @@ func rss(pid int) (int, error) {
 
 // metric is the sum of a counter of the process, as text.
 func metric(name string) (string, error) {
-	answer, err := http.Get("http://" + metricsAddress + "/metrics")
+	answer, err := fetch("/metrics")
 	if err != nil {
 		return "", err
 	}

@@ -54,6 +54,7 @@ func Read(answer []byte) (v Verdict, err error) {
 					return nil
 				})
 			})
+		default:
 		}
 		return nil
 	})
