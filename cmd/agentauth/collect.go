@@ -10,7 +10,7 @@ import (
 const (
 	// mostBetween and leastBetween bound how much is allocated from one garbage
 	// collection to the next where little is in use, in bytes.
-	mostBetween, leastBetween = 128 << 20, 4 << 20
+	mostBetween, leastBetween = 256 << 20, 4 << 20
 	usualPercent              = 100
 )
 
@@ -36,9 +36,9 @@ func collectSeldom(between int64) {
 	afterEach()
 }
 
-// betweenCollections is an eighth of the memory limit, and 128 MiB at most.
+// betweenCollections is a quarter of the memory limit, and 256 MiB at most.
 func betweenCollections(limit int64) int64 {
-	return min(max(limit/8, leastBetween), mostBetween)
+	return min(max(limit/4, leastBetween), mostBetween)
 }
 
 // collectPercent is the GOGC with which `between` bytes are allocated before the next

@@ -17,7 +17,7 @@ func TestLittleInUseIsCollectedSeldomAndMuchAsUsual(t *testing.T) {
 			t.Errorf("%d bytes in use: expected GOGC %d, got %d", c.live, c.want, got)
 		}
 	}
-	for limit, want := range map[int64]int64{math.MaxInt64: 128 << 20, 1 << 30: 128 << 20, 256 << 20: 32 << 20, 16 << 20: 4 << 20} {
+	for limit, want := range map[int64]int64{math.MaxInt64: 256 << 20, 1 << 30: 256 << 20, 256 << 20: 64 << 20, 16 << 20: 4 << 20} {
 		if got := betweenCollections(limit); got != want {
 			t.Errorf("a limit of %d: expected %d bytes between collections, got %d", limit, want, got)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
+	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
 	"github.com/agentauth-dev/agentauth/test/bench/worker"
 )
@@ -33,7 +34,7 @@ func kernel(tb testing.TB, documents []string, others int) *engine.Engine {
 		tb.Fatalf("expected manifests without problems, got %v", problems)
 	}
 	scheduler := work.New(work.Options{})
-	e := engine.New(engine.Deps{Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler}, engine.Options{OneTenant: true})
+	e := engine.New(engine.Deps{Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler, Verified: verified.New(verified.Options{Bytes: 16 << 20})}, engine.Options{OneTenant: true})
 	snapshot, reports := e.Compile(tree.Input)
 	e.Swap(snapshot)
 	tb.Cleanup(e.Close)
