@@ -9,6 +9,10 @@ import (
 	"strings"
 )
 
+// PrivateAddress is an address of its own network that a private process has beside its loopback, as it has all of
+// 10.10.0.0/24: API servers take those of the loopback for no endpoints.
+const PrivateAddress = "10.10.0.1"
+
 // StartPodGateway runs Envoy Gateway as in a cluster with nodes: of each Gateway of the class "pods" it makes a
 // Deployment, a Service and what they need, and starts nothing. It is for a cluster, and a directory, where
 // StartEnvoyGateway ran before and was stopped.

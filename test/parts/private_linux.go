@@ -11,10 +11,6 @@ import (
 	"syscall"
 )
 
-// PrivateAddress is an address of its own network that a private process has beside its loopback, as it has all of
-// 10.10.0.0/24: API servers take those of the loopback for no endpoints.
-const PrivateAddress = "10.10.0.1"
-
 // privateRoot is set in the environment of a private process.
 const privateRoot = "AGENTAUTH_TEST_PRIVATE_ROOT"
 
