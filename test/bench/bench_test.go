@@ -49,7 +49,7 @@ func BenchmarkRequest(b *testing.B) {
 // BenchmarkDecision is all of a decision but the wire: from what the door saw to what it answers.
 func BenchmarkDecision(b *testing.B) {
 	benchmarked(b, func(b *testing.B, s scenario, requests []request) {
-		e := kernel(b, s.documents(), s.policies-1)
+		e := kernelOf(b, s, s.policies-1)
 		var raws []authz.Raw
 		for _, r := range requests {
 			raws = append(raws, r.raw())
@@ -70,7 +70,7 @@ func BenchmarkDecision(b *testing.B) {
 // is in it.
 func BenchmarkCall(b *testing.B) {
 	benchmarked(b, func(b *testing.B, s scenario, requests []request) {
-		address := door(b, kernel(b, s.documents(), s.policies-1))
+		address := door(b, kernelOf(b, s, s.policies-1))
 		m := encode(requests, headers, false)
 		calls(b, address, m, s.want, 100)
 		b.ReportAllocs()

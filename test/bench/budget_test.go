@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// budget is how many allocations a whole check of the main scenario may take: grpc-go's, the decoder's, those of the
-// decision and of the answer, and the client's one or two. Who lowers their number lowers it.
+// budget is how many allocations a whole check of the main scenario may take, with a token that was verified before:
+// grpc-go's, the decoder's, those of the decision and of the answer, and the client's one or two. Who lowers their
+// number lowers it.
 const budget = 68
 
 func TestACheckStaysInItsBudgetOfAllocations(t *testing.T) {

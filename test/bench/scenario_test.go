@@ -22,8 +22,22 @@ import (
 	"github.com/agentauth-dev/agentauth/test/bench/worker"
 )
 
-// kernel is a real one, with the manifests of a scenario.
+// kernel is a real one, as serve has it, with the manifests of a scenario.
 func kernel(tb testing.TB, documents []string, others int) *engine.Engine {
+	tb.Helper()
+	return kernelWith(tb, verified.New(verified.Options{Bytes: 16 << 20}), documents, others)
+}
+
+// kernelOf is that of a scenario. Where each token is new it keeps none, so that tokens stay new.
+func kernelOf(tb testing.TB, s scenario, others int) *engine.Engine {
+	tb.Helper()
+	if s.once {
+		return kernelWith(tb, nil, s.documents(), others)
+	}
+	return kernel(tb, s.documents(), others)
+}
+
+func kernelWith(tb testing.TB, kept *verified.Cache, documents []string, others int) *engine.Engine {
 	tb.Helper()
 	dir := tb.TempDir()
 	if _, err := write(dir, documents, others); err != nil {
@@ -34,7 +48,9 @@ func kernel(tb testing.TB, documents []string, others int) *engine.Engine {
 		tb.Fatalf("expected manifests without problems, got %v", problems)
 	}
 	scheduler := work.New(work.Options{})
-	e := engine.New(engine.Deps{Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler, Verified: verified.New(verified.Options{Bytes: 16 << 20})}, engine.Options{OneTenant: true})
+	e := engine.New(engine.Deps{
+		Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler, Verified: kept,
+	}, engine.Options{OneTenant: true})
 	snapshot, reports := e.Compile(tree.Input)
 	e.Swap(snapshot)
 	tb.Cleanup(e.Close)
@@ -92,7 +108,7 @@ func TestEveryScenarioIsAnsweredAsItWants(t *testing.T) {
 	for _, s := range scenarios(scale{keys: 50, cost: bcrypt.MinCost}) {
 		t.Run(s.name, func(t *testing.T) {
 			count := min(s.count, 5)
-			address := door(t, kernel(t, s.documents(), min(s.policies-1, 20)))
+			address := door(t, kernelOf(t, s, min(s.policies-1, 20)))
 			for _, f := range []form{headers, headerMap} {
 				got := every(t, address, encode(s.requests(count), f, true), worker.Want(s.want))
 				if got.First != nil || len(got.Latencies) != count {
