@@ -32,7 +32,7 @@ const (
 
 // Method is one way to authenticate: a name, and exactly one kind.
 //
-// +kubebuilder:validation:ExactlyOneOf=basic;jwt;apiKey;anonymous
+// +kubebuilder:validation:ExactlyOneOf=basic;jwt;oauth2Introspection;apiKey;anonymous
 // +kubebuilder:validation:XValidation:rule="!has(self.anonymous) || self.requirement != 'Required'",message="anonymous cannot be Required: it applies only where no credential came; leave requirement out"
 type Method struct {
 	// Name names the method in expressions, logs and metrics. A DNS label,
@@ -56,6 +56,10 @@ type Method struct {
 	// JWT takes a signed token (RFC 7519, RFC 9068).
 	// +optional
 	JWT *JWT `json:"jwt,omitempty"`
+
+	// Introspection takes a token that its issuer is asked about (RFC 7662).
+	// +optional
+	Introspection *Introspection `json:"oauth2Introspection,omitempty"`
 
 	// APIKey takes a key from selected Secrets.
 	// +optional

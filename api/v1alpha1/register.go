@@ -28,6 +28,7 @@ const (
 	UseHMAC   = "hmac"
 	UseJWKS   = "jwks"
 	UseCA     = "ca"
+	UseClient = "client"
 	UseAPIKey = "api-key"
 	// UseHostnameGrants is of ConfigMaps of the operator: package hostgrant reads them.
 	UseHostnameGrants = "hostname-grants"

@@ -42,6 +42,9 @@ type Reads struct {
 	Places []Place
 	// Tokens says that the method takes JWTs. No other method is shown one.
 	Tokens bool
+	// Asks says that the method asks others about a credential. It is asked after
+	// all methods that do not, and not about a credential that one of them knows.
+	Asks bool
 	// Beside are headers that come with the credential, in lower case. They are
 	// stripped with it.
 	Beside []string
@@ -55,6 +58,9 @@ type Verified struct {
 	holder string
 	// token says that the claims are those of a JWT, as [ParseToken] reads it.
 	token bool
+	// until is when the credential may be used no more without being verified
+	// again; zero: Check knows.
+	until time.Time
 	// complete, if not nil, adds to the identity what expressions of the policy
 	// make of the credential.
 	complete func(context.Context, *authz.Identity) error

@@ -114,7 +114,8 @@ func (j *JWT) accept(ctx context.Context, p *Presented) (*Verified, error) {
 	if err := j.verify(ctx, t); err != nil {
 		return nil, err
 	}
-	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, complete: j.complete, token: true}
+	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, token: true}
+	v.complete = func(ctx context.Context, id *authz.Identity) error { return complete(ctx, j.Map, id) }
 	v.Identity.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
 	v.Identity.Audiences = stringOrList(t.Claims["aud"])
 	return v, nil
@@ -123,10 +124,13 @@ func (j *JWT) accept(ctx context.Context, p *Presented) (*Verified, error) {
 // Check implements [Authenticator].
 func (j *JWT) Check(r *authz.Request, v *Verified) error {
 	claims := v.Identity.Claims
-	if err := j.checkTime(claims, r.Time); err != nil {
+	if claims["exp"] == nil {
+		return malformed(noDate("exp", "4.1.4", nil))
+	}
+	if err := checkTime(claims, r.Time, j.ClockSkew); err != nil {
 		return err
 	}
-	if err := j.checkAudience(&v.Identity); err != nil {
+	if err := checkAudience(&v.Identity, j.Audiences, j.AnyAudience); err != nil {
 		return err
 	}
 	if _, bound := claims["cnf"]; bound {
@@ -151,38 +155,41 @@ func (j *JWT) checkType(t *Token) error {
 	return reject(authz.TokenTypeRefused, "its typ is not one the policy accepts: "+strings.Join(j.TokenTypes, ", "))
 }
 
-func (j *JWT) checkTime(claims map[string]any, now time.Time) error {
-	exp, ok := numericDate(claims["exp"])
-	if !ok {
-		return malformed(noDate("exp", "4.1.4", claims["exp"]))
-	}
-	if !now.Before(exp.Add(j.ClockSkew)) {
-		return reject(authz.TokenExpired, "it ended at "+instant(exp)+j.clock(now))
+// checkTime checks the end and the beginning that claims have.
+func checkTime(claims map[string]any, now time.Time, skew time.Duration) error {
+	if v, present := claims["exp"]; present {
+		exp, ok := numericDate(v)
+		if !ok {
+			return malformed(noDate("exp", "4.1.4", v))
+		}
+		if !now.Before(exp.Add(skew)) {
+			return reject(authz.TokenExpired, "it ended at "+instant(exp)+byClock(now, skew))
+		}
 	}
 	if v, present := claims["nbf"]; present {
 		nbf, ok := numericDate(v)
 		if !ok {
 			return malformed(noDate("nbf", "4.1.5", v))
 		}
-		if now.Before(nbf.Add(-j.ClockSkew)) {
-			return reject(authz.TokenNotYetValid, "it begins at "+instant(nbf)+j.clock(now))
+		if now.Before(nbf.Add(-skew)) {
+			return reject(authz.TokenNotYetValid, "it begins at "+instant(nbf)+byClock(now, skew))
 		}
 	}
 	return nil
 }
 
-func (j *JWT) clock(now time.Time) string {
-	return ", the clock says " + instant(now) + " (clockSkew " + j.ClockSkew.String() + ")"
+func byClock(now time.Time, skew time.Duration) string {
+	return ", the clock says " + instant(now) + " (clockSkew " + skew.String() + ")"
 }
 
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-func (j *JWT) checkAudience(id *authz.Identity) error {
+func checkAudience(id *authz.Identity, audiences []string, anyAudience bool) error {
 	if id.Audiences == nil && id.Claims["aud"] != nil {
 		return malformed("aud is " + kind(id.Claims["aud"]) + ", expected a text or a list of texts (RFC 7519 4.1.3)")
 	}
-	if !j.AnyAudience && !slices.ContainsFunc(id.Audiences, func(a string) bool { return slices.Contains(j.Audiences, a) }) {
-		return reject(authz.AudienceMismatch, otherAudience(id.Claims["aud"], id.Audiences, j.Audiences))
+	if !anyAudience && !slices.ContainsFunc(id.Audiences, func(a string) bool { return slices.Contains(audiences, a) }) {
+		return reject(authz.AudienceMismatch, otherAudience(id.Claims["aud"], id.Audiences, audiences))
 	}
 	return nil
 }
@@ -209,11 +216,11 @@ func stringOrList(v any) []string {
 // complete adds to the identity what the policy, or else usage, makes of claims.
 // Only a mapping that the policy writes refuses a token: what usage cannot read
 // is absent.
-func (j *JWT) complete(ctx context.Context, id *authz.Identity) error {
+func complete(ctx context.Context, m Mapper, id *authz.Identity) error {
 	var err error
-	if id.Subject, err = j.Map.Subject(ctx, id.Claims); err == nil {
-		if id.Scopes, err = j.Map.Scopes(ctx, id.Claims); err == nil {
-			id.Groups, err = j.Map.Groups(ctx, id.Claims)
+	if id.Subject, err = m.Subject(ctx, id.Claims); err == nil {
+		if id.Scopes, err = m.Scopes(ctx, id.Claims); err == nil {
+			id.Groups, err = m.Groups(ctx, id.Claims)
 		}
 	}
 	switch {

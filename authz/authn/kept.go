@@ -24,7 +24,8 @@ type Keepable interface {
 	// State is what changes while the policy stays, as the keys of an issuer do.
 	// false: nothing that was kept may be used now.
 	State() (s State, ok bool)
-	// Ends is when Check begins to refuse for good; zero: never.
+	// Ends is when what was verified may be used no more, at the latest when Check
+	// begins to refuse for good; zero: never.
 	Ends(v *Verified) time.Time
 	// Disowns says that Verify answers ErrNotMine for a credential, whatever the
 	// State is, by what another method verified of it. false says nothing.

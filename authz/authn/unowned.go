@@ -19,7 +19,7 @@ func Unowned(methods []Authenticator, r *authz.Request, place Place, found *Pres
 		return otherIssuer(methods, t)
 	}
 	for reads := range readers(methods, place) {
-		if !reads.Tokens && slices.ContainsFunc(reads.Places, place.same) {
+		if (!reads.Tokens || reads.Asks) && slices.ContainsFunc(reads.Places, place.same) {
 			return ""
 		}
 	}
@@ -34,7 +34,7 @@ func noToken(s string) string {
 	case strings.HasPrefix(s, `"`) || strings.HasPrefix(s, "'"):
 		return "it is in quotes"
 	case dots == 0:
-		return "a token without dots (opaque) can only be introspected (RFC 7662); ask the provider for a JWT, often by naming the audience in the token request"
+		return "a token without dots (opaque) can only be introspected (RFC 7662), by a method oauth2Introspection; or ask the provider for a JWT, often by naming the audience in the token request"
 	case dots == 1:
 		return "it has two parts between dots, a JWT has three: is the signature missing?"
 	}

@@ -54,6 +54,9 @@ type Deps struct {
 type Remote struct {
 	// Keys makes a key set that is fetched.
 	Keys func(RemoteSource) RemoteKeys
+	// Introspector makes an authorization server that is asked about tokens; nil
+	// where nobody is asked.
+	Introspector func(IntrospectionSource) Introspector
 	// CheckURL says why a URL of a policy will never be fetched here; nil
 	// where that is not to be told.
 	CheckURL func(url string) error

@@ -29,7 +29,12 @@ func (m *memo) of(at int, source *v1alpha1.AgentAuthPolicy) *compiled {
 			return p
 		}
 	}
-	if at, known := m.places[nameOf(source)]; known {
+	return m.named(nameOf(source))
+}
+
+// named is what a policy was compiled to; nil if there is none, or it is pending.
+func (m *memo) named(name types.NamespacedName) *compiled {
+	if at, known := m.places[name]; known {
 		return m.policies[at]
 	}
 	return nil
@@ -65,6 +70,7 @@ type origin struct {
 	problems   authz.Problems
 	pooled     map[poolKey]*pooled
 	keys       []namedKeys
+	asked      []asked
 }
 
 // ref is a reference and what it resolved to.

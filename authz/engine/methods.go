@@ -30,6 +30,8 @@ func (b *building) methods(a v1alpha1.Authentication) []policy.Method {
 			m.Authenticator = b.basic(m.Name, src.Basic, at.Child("basic"))
 		case src.JWT != nil:
 			m.Authenticator, m.Scopes = b.jwt(m.Name, src.JWT, otherIssuers(a.Methods, i), at.Child("jwt")), src.JWT.Scopes
+		case src.Introspection != nil:
+			m.Authenticator, m.Scopes = b.introspection(m.Name, src.Introspection, a.Methods, at.Child("oauth2Introspection")), src.Introspection.Scopes
 		case src.APIKey != nil:
 			m.Authenticator = b.apiKey(m.Name, src.APIKey, at.Child("apiKey"))
 		case src.Anonymous != nil:
@@ -91,6 +93,21 @@ func (b *building) jwt(name string, src *v1alpha1.JWT, others []string, at *fiel
 	} else {
 		auth.Keys, auth.Missing = b.keySet(src.Issuer, src.JWKS, src.CACertificates, at)
 	}
+	return auth
+}
+
+func (b *building) introspection(name string, src *v1alpha1.Introspection, all []v1alpha1.Method, at *field.Path) authn.Authenticator {
+	auth := &authn.Introspection{
+		Method: name, From: places(src.From), Issuer: src.Issuer,
+		Audiences: src.Audiences, AnyAudience: src.AnyAudience,
+		AcceptJWT: src.AcceptJWT, OtherIssuers: otherIssuers(all, -1),
+		OthersOwnJWTs: slices.ContainsFunc(all, func(m v1alpha1.Method) bool { return m.JWT != nil && m.JWT.AnyIssuer }),
+		Map:           b.mapping(src.ClaimMappings, at.Child("claimMappings")),
+	}
+	if src.CacheTTL != nil {
+		auth.CacheTTL, _ = time.ParseDuration(string(*src.CacheTTL)) // package validate parsed it
+	}
+	auth.Server, auth.ServerID, auth.Missing = b.introspector(name, IntrospectionSource{Endpoint: src.Endpoint}, src.ClientCredentials, src.CACertificates, at)
 	return auth
 }
 

@@ -65,16 +65,21 @@ func (b *building) remoteKeys(src RemoteSource, caPEM []byte, at *field.Path) Re
 		src.Tenant = tenant
 		return remoteKeys{b.engine.deps.Remote.Keys(src), src}
 	})
-	if b.origin.pooled == nil {
-		b.origin.pooled = map[poolKey]*pooled{}
-	}
-	b.origin.pooled[key] = t
+	b.uses(key, t)
 	name := at.Child("issuer")
 	if src.URL != "" {
 		name = at.Child("jwks.uri")
 	}
 	b.origin.keys = append(b.origin.keys, namedKeys{name.String(), t})
 	return t.Pooled.(remoteKeys)
+}
+
+// uses remembers that the policy uses a pooled thing.
+func (b *building) uses(key poolKey, t *pooled) {
+	if b.origin.pooled == nil {
+		b.origin.pooled = map[poolKey]*pooled{}
+	}
+	b.origin.pooled[key] = t
 }
 
 // pool holds each Pooled by its own inputs: whatever else changes in a policy,

@@ -17,6 +17,9 @@ import (
 // methods if there are any.
 type authenticate struct {
 	methods []method
+	// order is that in which methods are asked, as indexes: those that ask others
+	// come last.
+	order []int
 	// places are all that any method reads, each once.
 	places []authn.Place
 	// beside are headers that come with credentials.
@@ -31,6 +34,7 @@ type authenticate struct {
 type method struct {
 	Method
 	tokens bool
+	asks   bool
 	places []int
 }
 
@@ -38,7 +42,7 @@ func newAuthenticate(c Config) *authenticate {
 	a := &authenticate{none: sendCredential.of(c.Unauthenticated), another: sendAnother.of(c.Unauthenticated), plaintext: useHTTPS.of(c.Unauthorized)}
 	for _, m := range c.Methods {
 		reads := m.Authenticator.Reads()
-		out := method{Method: m, tokens: reads.Tokens}
+		out := method{Method: m, tokens: reads.Tokens, asks: reads.Asks}
 		for _, place := range reads.Places {
 			i := slices.Index(a.places, place)
 			if i < 0 {
@@ -53,6 +57,13 @@ func newAuthenticate(c Config) *authenticate {
 		for _, name := range reads.Beside {
 			if !slices.Contains(a.beside, name) {
 				a.beside = append(a.beside, name)
+			}
+		}
+	}
+	for _, asks := range []bool{false, true} {
+		for i := range a.methods {
+			if a.methods[i].asks == asks {
+				a.order = append(a.order, i)
 			}
 		}
 	}
@@ -95,7 +106,7 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 			return x.badRequest(authz.StageAuthenticate, err)
 		}
 	}
-	for i := range a.methods {
+	for _, i := range a.order {
 		m, out := &a.methods[i], &c.results[i]
 		if err := m.ask(ctx, x.request, c, out); err != nil {
 			return x.badRequest(authz.StageAuthenticate, err)
@@ -121,14 +132,15 @@ func (m *method) ask(ctx context.Context, r *authz.Request, c *credentials, out 
 }
 
 // mayCheck says whether the method is to check what it found: a JWT belongs to
-// the methods for JWTs, sound or not, and a method that reads nowhere wants a
-// request without any credential.
+// the methods for JWTs, sound or not, others are not asked about a credential that
+// a method knows, and a method that reads nowhere wants a request without any
+// credential.
 func (m *method) mayCheck(mine *authn.Presented, c *credentials, out *result) bool {
 	if mine == nil {
 		return len(m.places) == 0 && !slices.Contains(c.occupied, true)
 	}
 	out.place = &mine.Place
-	if !m.tokens && authz.IsJWT(mine.Value) {
+	if !m.tokens && authz.IsJWT(mine.Value) || m.asks && c.known(&mine.Place) {
 		return false
 	}
 	out.rejected = mine.Refused

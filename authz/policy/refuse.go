@@ -56,7 +56,9 @@ func (a *authenticate) nothingRejected(x *exchange) (reason authz.Reason, detail
 		place, found := a.places[i], c.found[i]
 		reason, detail = authz.UnknownCredential, "no method knows what the "+place.String()+" holds"
 		came = func() string { return a.unowned(x, place, found) }
-		if found != nil {
+		if c.inactive(&place) {
+			detail, came = "the "+place.String()+" holds a token that is not active, says the server that was asked", nil
+		} else if found != nil {
 			_, err := found.Token()
 			var malformed *authn.Rejected
 			switch {
@@ -134,6 +136,11 @@ func (c *credentials) known(place *authn.Place) bool {
 		}
 	}
 	return false
+}
+
+// inactive says whether a server was asked about what a place holds.
+func (c *credentials) inactive(place *authn.Place) bool {
+	return slices.ContainsFunc(c.results, func(r result) bool { return r.at(place) && errors.Is(r.notMine, authn.ErrInactive) })
 }
 
 // challenges offers, in order, every method that could have been used

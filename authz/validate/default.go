@@ -38,6 +38,10 @@ func defaultMethod(m *v1alpha1.Method) {
 	if m.JWT != nil {
 		m.JWT.ClockSkew = cmp.Or(m.JWT.ClockSkew, new(gatewayv1.Duration("30s")))
 	}
+	if i := m.Introspection; i != nil {
+		i.CacheTTL = cmp.Or(i.CacheTTL, new(gatewayv1.Duration("30s")))
+		i.ClientCredentials.Authentication = cmp.Or(i.ClientCredentials.Authentication, v1alpha1.ClientBasic)
+	}
 }
 
 func defaultRoute(r *v1alpha1.Route) {

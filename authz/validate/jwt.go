@@ -14,12 +14,12 @@ import (
 )
 
 var (
-	issuer    = text{1, 2048, nil, "an issuer"}
-	audience  = text{1, 2048, nil, "an audience"}
-	scope     = text{1, 256, regexp.MustCompile(`^[!#-\[\]-~]+$`), "a scope of visible ASCII characters without quotes or backslashes (RFC 6749 3.3)"}
-	tokenType = text{1, 64, regexp.MustCompile(`^[-+./a-zA-Z0-9]+$`), "a token type: letters, digits or any of -+./"}
-	jwksURI   = text{1, 2048, regexp.MustCompile(`^https?://[^/?#@]+([/?][^#]*)?$`), "an http(s) URL without user, password or fragment"}
-	inline    = text{1, 65536, nil, "a JWK Set as JSON"}
+	issuer     = text{1, 2048, nil, "an issuer"}
+	audience   = text{1, 2048, nil, "an audience"}
+	scope      = text{1, 256, regexp.MustCompile(`^[!#-\[\]-~]+$`), "a scope of visible ASCII characters without quotes or backslashes (RFC 6749 3.3)"}
+	tokenType  = text{1, 64, regexp.MustCompile(`^[-+./a-zA-Z0-9]+$`), "a token type: letters, digits or any of -+./"}
+	fetchedURL = text{1, 2048, regexp.MustCompile(`^https?://[^/?#@]+([/?][^#]*)?$`), "an http(s) URL without user, password or fragment"}
+	inline     = text{1, 65536, nil, "a JWK Set as JSON"}
 
 	discoverable = regexp.MustCompile(`^https?://[^/?#@]+(/[^?#]*)?$`)
 	duration     = regexp.MustCompile(`^([0-9]{1,5}(h|m|s|ms)){1,4}$`)
@@ -30,7 +30,7 @@ var knownAlgorithms = []v1alpha1.Algorithm{
 	"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
 }
 
-const maxClockSkew = 5 * time.Minute
+const fiveMinutes = 5 * time.Minute
 
 func (f *findings) jwt(at *field.Path, j *v1alpha1.JWT) {
 	f.jwtSense(at, j)
@@ -52,17 +52,23 @@ func (f *findings) jwt(at *field.Path, j *v1alpha1.JWT) {
 		f.invalid(at.Child("tokenTypes"), "tokens of this type are made for another purpose than access: a service that takes them can be called by whoever sees one, got %s", brief(strings.Join(j.TokenTypes, ", ")))
 	}
 	if j.ClockSkew != nil {
-		f.clockSkew(at.Child("clockSkew"), *j.ClockSkew)
+		f.upToFiveMinutes(at.Child("clockSkew"), *j.ClockSkew)
 	}
 	f.places(at.Child("from"), j.From)
-	if m := j.ClaimMappings; m != nil {
-		at := at.Child("claimMappings")
+	f.claimMappings(at.Child("claimMappings"), j.ClaimMappings)
+	f.caCertificates(at.Child("caCertificates"), j.CACertificates)
+}
+
+func (f *findings) claimMappings(at *field.Path, m *v1alpha1.ClaimMappings) {
+	if m != nil {
 		expression.optional(f, at.Child("subject"), string(m.Subject))
 		expression.optional(f, at.Child("scopes"), string(m.Scopes))
 		expression.optional(f, at.Child("groups"), string(m.Groups))
 	}
-	if ca := j.CACertificates; ca != nil {
-		at := at.Child("caCertificates")
+}
+
+func (f *findings) caCertificates(at *field.Path, ca *v1alpha1.CACertificates) {
+	if ca != nil {
 		union(f, at, *ca)
 		f.reference(at.Child("configMapRef"), ca.ConfigMapRef)
 		f.reference(at.Child("secretRef"), ca.SecretRef)
@@ -75,9 +81,7 @@ func (f *findings) jwtSense(at *field.Path, j *v1alpha1.JWT) {
 	if (j.Issuer != "") == j.AnyIssuer {
 		f.invalid(at, "exactly one of issuer and anyIssuer: true is needed: say who issues the tokens, or that anyone with the key may")
 	}
-	if (len(j.Audiences) > 0) == j.AnyAudience {
-		f.invalid(at, "exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others")
-	}
+	f.audienceOrAny(at, j.Audiences, j.AnyAudience)
 	if j.JWKS != nil && j.HMAC != nil {
 		f.invalid(at, "jwks and hmac exclude each other: tokens are signed with public keys or with a shared secret")
 	}
@@ -92,12 +96,18 @@ func (f *findings) jwtSense(at *field.Path, j *v1alpha1.JWT) {
 	}
 }
 
+func (f *findings) audienceOrAny(at *field.Path, audiences []string, anyAudience bool) {
+	if (len(audiences) > 0) == anyAudience {
+		f.invalid(at, "exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others")
+	}
+}
+
 func (f *findings) jwks(at *field.Path, k *v1alpha1.JWKS) {
 	union(f, at, *k, member{"uri", k.URI != ""}, member{"inline", k.Inline != ""})
 	before := len(f.errs)
-	jwksURI.optional(f, at.Child("uri"), k.URI)
+	fetchedURL.optional(f, at.Child("uri"), k.URI)
 	if k.URI != "" && len(f.errs) == before && !parses(k.URI) {
-		f.invalid(at.Child("uri"), "expected %s, got %s", jwksURI.what, brief(k.URI))
+		f.invalid(at.Child("uri"), "expected %s, got %s", fetchedURL.what, brief(k.URI))
 	}
 	inline.optional(f, at.Child("inline"), k.Inline)
 	f.reference(at.Child("configMapRef"), k.ConfigMapRef)
@@ -117,13 +127,15 @@ func (f *findings) algorithms(at *field.Path, j *v1alpha1.JWT) {
 	}
 }
 
-func (f *findings) clockSkew(at *field.Path, skew gatewayv1.Duration) {
-	if !duration.MatchString(string(skew)) {
-		f.invalid(at, "expected a duration such as 30s, of whole h, m, s and ms, got %s", brief(string(skew)))
+// upToFiveMinutes is the rule for a duration whose field at names.
+func (f *findings) upToFiveMinutes(at *field.Path, d gatewayv1.Duration) {
+	if !duration.MatchString(string(d)) {
+		f.invalid(at, "expected a duration such as 30s, of whole h, m, s and ms, got %s", brief(string(d)))
 		return
 	}
-	if d, err := time.ParseDuration(string(skew)); err != nil || d > maxClockSkew {
-		f.invalid(at, "clockSkew must be at most 5m, got %s", skew)
+	if parsed, err := time.ParseDuration(string(d)); err != nil || parsed > fiveMinutes {
+		name := at.String()
+		f.invalid(at, "%s must be at most 5m, got %s", name[strings.LastIndexByte(name, '.')+1:], d)
 	}
 }
 

@@ -50,6 +50,9 @@ func (f *findings) method(at *field.Path, m *v1alpha1.Method) {
 	if m.JWT != nil {
 		f.jwt(at.Child("jwt"), m.JWT)
 	}
+	if m.Introspection != nil {
+		f.introspection(at.Child("oauth2Introspection"), m.Introspection)
+	}
 	if m.APIKey != nil {
 		f.selector(at.Child("apiKey", "selector", "matchLabels"), m.APIKey.Selector.MatchLabels)
 		f.places(at.Child("apiKey", "from"), m.APIKey.From)

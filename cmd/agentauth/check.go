@@ -160,7 +160,7 @@ func (f *checkFlags) check(cmd *cobra.Command, target string) error {
 
 // decide compiles the directory and decides with what serves.
 func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, []authz.Step, error) {
-	keys, done, err := f.keys()
+	remote, done, err := f.remote()
 	if err != nil {
 		return authz.Decision{}, nil, err
 	}
@@ -172,7 +172,7 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 	options.AllowUnmatched, options.TrustForwarded = f.unmatched == "allow-unauthenticated", f.trustForwarded
 	options.ExactCase = f.pathCase == "exact"
 	options.OneTenant = options.OneTenant && !f.cluster.given()
-	kernel := engine.New(dependencies(keys, nil, nil), options)
+	kernel := engine.New(dependencies(remote, nil), options)
 	defer kernel.Close()
 	snapshot, err := f.snapshot(cmd, kernel)
 	if err != nil {

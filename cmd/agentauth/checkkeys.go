@@ -7,35 +7,39 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 )
 
-// keys says where check takes the keys from that serve would fetch.
-func (f *checkFlags) keys() (source func(engine.RemoteSource) engine.RemoteKeys, done func(), err error) {
+// remote says where check takes the keys from that serve would fetch, and whether it
+// asks about tokens.
+func (f *checkFlags) remote() (r engine.Remote, done func(), err error) {
 	switch {
 	case f.network:
 		client, err := f.egress.client()
 		if err != nil {
-			return nil, nil, err
+			return r, nil, err
 		}
-		return remote(client, nil), client.Close, nil
+		r = remote(client, introspect.NewShared(), nil)
+		r.CheckURL = nil
+		return r, client.Close, nil
 	case f.jwks != "":
 		data, err := os.ReadFile(f.jwks)
 		if err != nil {
-			return nil, nil, usage("--jwks: %v", err)
+			return r, nil, usage("--jwks: %v", err)
 		}
 		keys, _, err := jwks.Parse(data)
 		if err != nil {
-			return nil, nil, usage("--jwks %s: %v", f.jwks, err)
+			return r, nil, usage("--jwks %s: %v", f.jwks, err)
 		}
 		return offline(jwks.Static(keys)), func() {}, nil
 	}
 	return offline(noKeys{}), func() {}, nil
 }
 
-// offline stands for every set that would be fetched.
-func offline(set jwks.Set) func(engine.RemoteSource) engine.RemoteKeys {
-	return func(engine.RemoteSource) engine.RemoteKeys { return offlineKeys{set} }
+// offline has a set that stands for every one that would be fetched, and asks nobody.
+func offline(set jwks.Set) engine.Remote {
+	return engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return offlineKeys{set} }}
 }
 
 type offlineKeys struct{ jwks.Set }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/egress"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/work"
@@ -50,9 +51,13 @@ func (f *egressFlags) client() (*egress.Client, error) {
 	return egress.New(config), nil
 }
 
-// remote makes key sets that are fetched through client. panicked, if not nil, is
+// remote makes what is fetched and asked through client. panicked, if not nil, is
 // told of panics over answers.
-func remote(client *egress.Client, panicked func(any, []byte)) func(engine.RemoteSource) engine.RemoteKeys {
+func remote(client *egress.Client, asked *introspect.Shared, panicked func(any, []byte)) engine.Remote {
+	return engine.Remote{Keys: remoteKeys(client, panicked), Introspector: introspectors(client, asked, panicked), CheckURL: client.Check}
+}
+
+func remoteKeys(client *egress.Client, panicked func(any, []byte)) func(engine.RemoteSource) engine.RemoteKeys {
 	shared := jwks.NewShared()
 	return func(src engine.RemoteSource) engine.RemoteKeys {
 		return jwks.NewRemote(jwks.Config{
@@ -76,12 +81,12 @@ func remote(client *egress.Client, panicked func(any, []byte)) func(engine.Remot
 }
 
 // dependencies are what the kernel needs of the world.
-func dependencies(keys func(engine.RemoteSource) engine.RemoteKeys, checkURL func(string) error, panicked func(any, []byte)) engine.Deps {
+func dependencies(remote engine.Remote, panicked func(any, []byte)) engine.Deps {
 	scheduler := work.New(work.Options{Memory: hashMemory()})
 	return engine.Deps{
 		Passwords: password.New(scheduler, password.Options{}),
 		Scheduler: scheduler,
-		Remote:    engine.Remote{Keys: keys, CheckURL: checkURL},
+		Remote:    remote,
 		Panicked:  panicked,
 	}
 }

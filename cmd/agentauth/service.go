@@ -13,6 +13,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/egress"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/telemetry"
 )
@@ -89,12 +90,14 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
 	metrics := telemetry.NewMetrics(readiness.Age)
 	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics}
-	deps := dependencies(remote(client, answerPanicked(log)), client.Check, decisions.Panicked)
+	asked := introspect.NewShared()
+	deps := dependencies(remote(client, asked, answerPanicked(log)), decisions.Panicked)
 	deps.Stale = readiness.Stale
 	deps.Verified = verified.New(verified.Options{Bytes: verifiedMemory()})
 	kernel := engine.New(deps, options)
 	readiness.KeySets = kernel.Remotes
 	metrics.RegisterKeySets(kernel.Remotes)
+	metrics.RegisterIntrospection(asked.Counts)
 	metrics.RegisterVerified(deps.Verified.Stats)
 	return &service{
 		flags: f, options: options, log: log, client: client, kernel: kernel,

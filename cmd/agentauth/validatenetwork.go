@@ -11,6 +11,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
 	"github.com/agentauth-dev/agentauth/authz/source"
 )
@@ -33,11 +34,11 @@ func (f *networkFlags) kernel(options engine.Options) (kernel *engine.Engine, do
 	if err != nil {
 		return nil, nil, err
 	}
-	keys := offline(noKeys{})
-	if f.fetch {
-		keys = remote(client, nil)
+	from := offline(noKeys{})
+	if from.CheckURL = client.Check; f.fetch {
+		from = remote(client, introspect.NewShared(), nil)
 	}
-	kernel = engine.New(dependencies(keys, client.Check, nil), options)
+	kernel = engine.New(dependencies(from, nil), options)
 	return kernel, func() { kernel.Close(); client.Close() }, nil
 }
 

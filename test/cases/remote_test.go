@@ -70,7 +70,7 @@ func keepingEngine(t testing.TB, f File, in engine.Input, cache *verified.Cache)
 		Passwords: password.New(scheduler, password.Options{}),
 		Scheduler: scheduler,
 		Verified:  cache,
-		Remote:    engine.Remote{Keys: remote},
+		Remote:    engine.Remote{Keys: remote, Introspector: introspector},
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
 	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true})
 	snapshot, reports := e.Compile(in)

@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz/introspect"
+	"github.com/agentauth-dev/agentauth/authz/keyed"
+)
+
+// Introspector is an authorization server that is asked about tokens.
+type Introspector interface {
+	Pooled
+	authn.Introspector
+	Status() introspect.Status
+}
+
+// IntrospectionSource says where a server is asked, and as which client.
+type IntrospectionSource struct {
+	Endpoint string
+	Client   introspect.Client
+	// Roots verify the server; nil are the system's.
+	Roots *x509.CertPool
+	// Tenant is the namespace whose turn a request takes.
+	Tenant func() string
+}
+
+// introspector is an Introspector that knows its endpoint.
+type introspector struct {
+	Introspector
+	endpoint string
+}
+
+// IntrospectorStatus is how a server is doing.
+type IntrospectorStatus struct {
+	Endpoint string
+	introspect.Status
+	// ID tells servers apart that differ in their clients or certificates only.
+	ID [32]byte
+	// Methods ask the server, as in "shop/orders method opaque"; the first MaxNamed
+	// of them.
+	Methods []string
+}
+
+// Introspectors lists the servers of the snapshot in force, in no order.
+func (e *Engine) Introspectors() []IntrospectorStatus {
+	s := e.current.Load()
+	if s == nil {
+		return nil
+	}
+	var out []IntrospectorStatus
+	for id, t := range s.used {
+		if i, ok := t.Pooled.(introspector); ok {
+			out = append(out, IntrospectorStatus{Endpoint: i.endpoint, Status: i.Status(), ID: id, Methods: s.askers(id)})
+		}
+	}
+	return out
+}
+
+// askers are the methods that ask a server, of the policies that are named.
+func (s *Snapshot) askers(id poolKey) (out []string) {
+	for _, name := range s.users[id] {
+		namespace, short, _ := strings.Cut(name, "/")
+		p := s.memo.named(types.NamespacedName{Namespace: namespace, Name: short})
+		if p == nil {
+			continue
+		}
+		for _, a := range p.origin.asked {
+			if a.id == id && len(out) < MaxNamed {
+				out = append(out, name+" method "+a.method)
+			}
+		}
+	}
+	return out
+}
+
+// asked is a server that a method asks.
+type asked struct {
+	id     poolKey
+	method string
+}
+
+// introspector returns the server that the method at a field asks. Tenants share
+// none.
+func (b *building) introspector(method string, from IntrospectionSource, credentials v1alpha1.ClientCredentials, ca *v1alpha1.CACertificates, at *field.Path) (server authn.Introspector, id poolKey, missing string) {
+	if check := b.engine.deps.Remote.CheckURL; check != nil {
+		if err := check(from.Endpoint); err != nil {
+			b.problem(authz.Problem{Severity: authz.Warning, Lint: authz.EgressRefused, Field: at.Child("endpoint").String(), Message: "nobody can be asked about tokens: " + err.Error()})
+		}
+	}
+	var digest []byte
+	if ca != nil {
+		roots, missing := b.roots(ca, at.Child("caCertificates"))
+		if missing != "" {
+			return nil, id, missing
+		}
+		from.Roots, digest = roots.Pool, roots.Digest[:]
+	}
+	if from.Client, missing = b.client(credentials, at.Child("clientCredentials", "secretRef")); missing != "" {
+		return nil, id, missing
+	}
+	build := b.engine.deps.Remote.Introspector
+	if build == nil {
+		return nil, id, "nobody is asked about tokens here (agentauth check asks with --network)"
+	}
+	secret := keyed.Of("client", []byte(from.Client.ID), []byte(from.Client.Secret))
+	id = poolKeyOf("introspector", []byte(b.Name.Namespace), []byte(from.Endpoint), secret[:], fmt.Append(nil, from.Client.InBody), digest)
+	t := b.engine.pool.get(id, func(tenant func() string) Pooled {
+		from.Tenant = tenant
+		return introspector{build(from), from.Endpoint}
+	})
+	b.uses(id, t)
+	b.origin.asked = append(b.origin.asked, asked{id, method})
+	return t.Pooled.(introspector), id, ""
+}
+
+// maxClientEntry is the longest id or secret of a client in bytes.
+const maxClientEntry = 4096
+
+// client resolves the credentials of a client.
+func (b *building) client(src v1alpha1.ClientCredentials, at *field.Path) (c introspect.Client, missing string) {
+	c.InBody = src.Authentication == v1alpha1.ClientPost
+	for _, e := range []struct {
+		key string
+		to  *string
+	}{{"client-id", &c.ID}, {"client-secret", &c.Secret}} {
+		r := v1alpha1.ObjectKeyReference{Name: src.SecretRef.Name, Namespace: src.SecretRef.Namespace, Key: e.key}
+		data, missing := b.entry("Secret", r, e.key, v1alpha1.UseClient, at)
+		if missing != "" {
+			return c, missing
+		}
+		if why := unusableClientEntry(data); why != "" {
+			return c, b.unusable("Secret", r, e.key, why, at)
+		}
+		*e.to = string(data)
+	}
+	return c, ""
+}
+
+// unusableClientEntry says what is wrong with an id or a secret; "" if nothing is.
+func unusableClientEntry(data []byte) string {
+	switch {
+	case len(data) == 0:
+		return "it is empty"
+	case len(data) > maxClientEntry:
+		return fmt.Sprintf("expected at most %d bytes, got %d", maxClientEntry, len(data))
+	case bytes.ContainsAny(data[len(data)-1:], "\r\n"):
+		return "it ends in a line break, which would be part of it; remove it (printf, not echo)"
+	case !utf8.Valid(data) || slices.ContainsFunc(data, func(c byte) bool { return c < ' ' || c == 0x7f }):
+		return "expected text in UTF-8 without control characters (RFC 6749 A.1)"
+	}
+	return ""
+}

@@ -1,0 +1,101 @@
+package introspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz/authn"
+)
+
+// call is one request about one token. Its answer may be read once done is closed.
+type call struct {
+	waiting int // checks; under the server's mu
+	cancel  context.CancelFunc
+	done    chan struct{}
+	answer  *authn.Answer
+	err     error
+}
+
+// begin sends a request in the background.
+func (s *Server) begin(q authn.Question, tenant string) *call {
+	ctx, cancel := context.WithTimeout(context.Background(), maxCall)
+	c := &call{cancel: cancel, done: make(chan struct{})}
+	request := s.config.Client.request(q.Token)
+	asked := time.Now()
+	go func() {
+		defer cancel()
+		answer, outcome, err := s.ask(ctx, tenant, request)
+		if err == nil {
+			answer.Asked = asked
+		}
+		if outcome == Inactive {
+			s.config.Shared.inactive.put(tenant, question{s, q.Digest}, asked)
+		}
+		s.end(q.Digest, c, answer, outcome, err)
+	}()
+	return c
+}
+
+// end publishes the outcome before the checks go on that wait for it.
+func (s *Server) end(digest [32]byte, c *call, answer *authn.Answer, outcome Outcome, err error) {
+	s.counted.add(outcome)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget(digest, c)
+	if err != nil {
+		s.status.Failures++
+		s.status.Error = err.Error()
+		err = unavailable(err.Error())
+	}
+	c.answer, c.err = answer, err
+	close(c.done)
+}
+
+// ask sends the request and reads the answer. What panics over an answer does not end
+// the process; the value of the panic is not told, since it may quote the answer.
+func (s *Server) ask(ctx context.Context, tenant string, r Request) (answer *authn.Answer, outcome Outcome, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			answer, outcome, err = nil, Malformed, fmt.Errorf("a defect of agentauth: the answer made it panic (%T)", v)
+			if s.config.Panicked != nil {
+				s.config.Panicked(v, debug.Stack())
+			}
+		}
+	}()
+	res, err := s.config.Post(ctx, tenant, r)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return nil, Late, errors.New("no answer in the time that checks have")
+	case err != nil:
+		return nil, Failed, err
+	case res.Status != 200:
+		return nil, refusal(res.Status), refused(res)
+	case !isJSON(res.ContentType):
+		return nil, Malformed, errors.New("expected content type application/json, got another one or none")
+	}
+	if answer, err = authn.ParseAnswer(res.Body); err != nil {
+		return nil, Malformed, err
+	}
+	if !answer.Active {
+		return answer, Inactive, nil
+	}
+	return answer, Active, nil
+}
+
+// refusal is the outcome of a status that is not 200. A server that refuses its
+// client says nothing of the token (RFC 7662 2.3).
+func refusal(status int) Outcome {
+	if status == 400 || status == 401 || status == 403 {
+		return Refused
+	}
+	return Failed
+}
+
+func isJSON(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "application/json")
+}

@@ -1,0 +1,158 @@
+// Package introspect asks authorization servers about tokens (RFC 7662).
+//
+// A [Server] is one endpoint, asked as one client. However many checks wait for an
+// answer about one token, one request is sent, and it ends when nobody waits any
+// more. That a token is not active is remembered for a moment. What is active is not
+// kept here: package verified does that, for each method by its own rules.
+//
+// Whatever is no sound answer is an *authn.Unavailable, and says nothing of the
+// token: a server that is down, slow or broken, and one that refuses agentauth as its
+// client. Errors hold nothing that the server sent, no token and no secret.
+package introspect
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
+)
+
+// maxCall is how long a request may take with its wait for a turn: as long as the
+// longest check.
+const maxCall = 5 * time.Second
+
+// retryAfter is when asking again makes sense after a failure.
+const retryAfter = time.Second
+
+// Config says where and as whom a Server asks.
+type Config struct {
+	Endpoint string
+	Client   Client
+	// Post sends a request when it is the tenant's turn. Its errors hold nothing
+	// that was received; they wrap context.DeadlineExceeded or context.Canceled if
+	// that is the reason.
+	Post func(ctx context.Context, tenant string, r Request) (Response, error)
+	// Panicked, if not nil, is told of a panic over an answer, with its stack. The
+	// value may quote the answer.
+	Panicked func(value any, stack []byte)
+	// Tenant returns whose turn a request takes; nil: nobody's in particular.
+	Tenant func() string
+	// Shared is one for all servers of a process; nil: one of this server's own.
+	Shared *Shared
+}
+
+// Server is an authorization server. It works while checks wait for it, and needs
+// no end.
+type Server struct {
+	config  Config
+	counted *counts
+	closed  sync.Once
+
+	mu      sync.Mutex // never held across I/O
+	calls   map[[32]byte]*call
+	waiting int
+	status  Status
+}
+
+// Status is how the server is doing, for an operator.
+type Status struct {
+	// Failures are requests without a sound answer. Error is why the last of them
+	// failed; it holds nothing that was received.
+	Failures uint64
+	Error    string
+}
+
+var _ authn.Introspector = (*Server)(nil)
+
+// New makes a Server.
+func New(c Config) *Server {
+	if c.Shared == nil {
+		c.Shared = NewShared()
+	}
+	return &Server{config: c, counted: c.Shared.enter(c.Endpoint), calls: map[[32]byte]*call{}}
+}
+
+// Close forgets what the Shared holds of the server. Checks that began before it go
+// on.
+func (s *Server) Close() { s.closed.Do(func() { s.config.Shared.leave(s.config.Endpoint) }) }
+
+// Status returns the current status.
+func (s *Server) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// Introspect implements [authn.Introspector].
+func (s *Server) Introspect(ctx context.Context, q authn.Question) (*authn.Answer, error) {
+	tenant := s.tenant()
+	if s.config.Shared.inactive.has(tenant, question{s, q.Digest}, time.Now().Add(-q.Fresh)) {
+		return &authn.Answer{}, nil
+	}
+	c, err := s.join(q, tenant)
+	if err != nil {
+		return nil, err
+	}
+	defer s.leave(q.Digest, c, tenant)
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		select {
+		case <-c.done: // both at once: what was answered counts
+		default:
+			return nil, unavailable("no answer in the time that is left for the check")
+		}
+	}
+	return c.answer, c.err
+}
+
+// join returns the call about a token, which it begins if there is none.
+func (s *Server) join(q authn.Question, tenant string) (*call, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting == maxWaitersPerServer || !s.config.Shared.enterWaiting(tenant) {
+		s.counted.add(Crowded)
+		return nil, &authn.Unavailable{Reason: authz.Overloaded, RetryAfter: retryAfter, Detail: "as many checks wait for introspection as may"}
+	}
+	s.waiting++
+	c := s.calls[q.Digest]
+	if c == nil {
+		c = s.begin(q, tenant)
+		s.calls[q.Digest] = c
+	}
+	c.waiting++
+	return c, nil
+}
+
+// leave ends the call if nobody waits for it any more.
+func (s *Server) leave(digest [32]byte, c *call, tenant string) {
+	s.config.Shared.leaveWaiting(tenant)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting--
+	if c.waiting--; c.waiting == 0 {
+		c.cancel()
+		s.forget(digest, c)
+	}
+}
+
+// forget takes a call out, unless another one is about the token by now. It is called
+// with mu held.
+func (s *Server) forget(digest [32]byte, c *call) {
+	if s.calls[digest] == c {
+		delete(s.calls, digest)
+	}
+}
+
+func (s *Server) tenant() string {
+	if s.config.Tenant == nil {
+		return ""
+	}
+	return s.config.Tenant()
+}
+
+func unavailable(detail string) error {
+	return &authn.Unavailable{Reason: authz.Unavailable, RetryAfter: retryAfter, Detail: "the introspection endpoint: " + detail}
+}

@@ -1,0 +1,125 @@
+package introspect
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// maxWaiters are the checks that may wait for all servers: well below the bound
+	// that a proxy has for the requests of all tenants (Envoy: 1,024). A tenant may
+	// have as many as are free beside its own.
+	maxWaiters          = 384
+	maxWaitersPerServer = 128
+)
+
+// Outcome is how a request ended.
+type Outcome string
+
+// Outcomes. The last five are no answer.
+const (
+	Active    Outcome = "active"
+	Inactive  Outcome = "inactive"
+	Refused   Outcome = "refused"   // the server does not take agentauth as its client
+	Malformed Outcome = "malformed" // 200, and no sound answer
+	Late      Outcome = "late"      // no answer in time
+	Failed    Outcome = "failed"    // no connection, another status, a redirect, an answer that is too large
+	Crowded   Outcome = "crowded"   // not sent: too many wait
+)
+
+// Outcomes lists all of them.
+func Outcomes() []Outcome {
+	return []Outcome{Active, Inactive, Refused, Malformed, Late, Failed, Crowded}
+}
+
+// counts are the outcomes of the requests to an endpoint.
+type counts struct {
+	servers int // under the mu of the Shared
+	by      map[Outcome]*atomic.Uint64
+}
+
+func (c *counts) add(o Outcome) { c.by[o].Add(1) }
+
+// Shared is what the servers of a process share.
+type Shared struct {
+	mu      sync.Mutex
+	waiting int
+	tenants map[string]int // without those that have nothing
+	counted map[string]*counts
+
+	inactive inactive
+}
+
+// NewShared returns a Shared for the servers of a process.
+func NewShared() *Shared {
+	return &Shared{tenants: map[string]int{}, counted: map[string]*counts{}, inactive: inactive{tenants: map[string]*remembered{}}}
+}
+
+// enterWaiting says whether one more check of a tenant may wait; if so, leaveWaiting
+// must follow.
+func (s *Shared) enterWaiting(tenant string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tenants[tenant]+1 > maxWaiters-s.waiting {
+		return false
+	}
+	s.waiting++
+	s.tenants[tenant]++
+	return true
+}
+
+func (s *Shared) leaveWaiting(tenant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting--
+	if s.tenants[tenant]--; s.tenants[tenant] == 0 {
+		delete(s.tenants, tenant)
+	}
+}
+
+// enter returns the counts of an endpoint, which go on while it has a server.
+func (s *Shared) enter(endpoint string) *counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.counted[endpoint]
+	if c == nil {
+		c = &counts{by: map[Outcome]*atomic.Uint64{}}
+		for _, o := range Outcomes() {
+			c.by[o] = new(atomic.Uint64)
+		}
+		s.counted[endpoint] = c
+	}
+	c.servers++
+	return c
+}
+
+func (s *Shared) leave(endpoint string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.counted[endpoint]; c != nil {
+		if c.servers--; c.servers == 0 {
+			delete(s.counted, endpoint)
+		}
+	}
+}
+
+// Count is how many requests to an endpoint ended so.
+type Count struct {
+	Endpoint string
+	Outcome  Outcome
+	Requests uint64
+}
+
+// Counts are those of all endpoints, in order.
+func (s *Shared) Counts() (out []Count) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, endpoint := range slices.Sorted(maps.Keys(s.counted)) {
+		for _, o := range Outcomes() {
+			out = append(out, Count{endpoint, o, s.counted[endpoint].by[o].Load()})
+		}
+	}
+	return out
+}

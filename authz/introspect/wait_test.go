@@ -1,0 +1,239 @@
+package introspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
+)
+
+// slow is a server that answers after a second, unless it is asked no more before.
+type slow struct {
+	asked atomic.Int64
+	ended atomic.Int64 // before the answer
+	body  string
+}
+
+func (s *slow) post(ctx context.Context, _ string, _ Request) (Response, error) {
+	s.asked.Add(1)
+	select {
+	case <-time.After(time.Second):
+		return Response{200, "application/json", []byte(s.body)}, nil
+	case <-ctx.Done():
+		s.ended.Add(1)
+		return Response{}, fmt.Errorf("no complete answer: %w", ctx.Err())
+	}
+}
+
+const active = `{"active":true}`
+
+func TestChecksOfOneTokenMakeOneCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider := &slow{body: active}
+		s := New(Config{Post: provider.post})
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if a, err := s.Introspect(t.Context(), about(token)); err != nil || !a.Active {
+					t.Errorf("expected an active token, got %+v, %v", a, err)
+				}
+			})
+		}
+		all.Wait()
+		if n := provider.asked.Load(); n != 1 {
+			t.Errorf("expected one call, got %d", n)
+		}
+		if len(s.calls) != 0 || s.waiting != 0 || s.config.Shared.waiting != 0 || len(s.config.Shared.tenants) != 0 {
+			t.Errorf("something is held after all ended: %+v", s)
+		}
+	})
+}
+
+func TestTokensDoNotShareACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider := &slow{body: active}
+		s := New(Config{Post: provider.post})
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				if _, err := s.Introspect(t.Context(), about(fmt.Sprint(token, i))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := provider.asked.Load(); n != 10 {
+			t.Errorf("expected 10 calls, got %d", n)
+		}
+	})
+}
+
+func TestACheckGivesUpAtItsEndAndTheOthersGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider := &slow{body: active}
+		s := New(Config{Post: provider.post})
+		var all sync.WaitGroup
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, err := s.Introspect(ctx, about(token))
+			var down *authn.Unavailable
+			if !errors.As(err, &down) || down.Reason != authz.Unavailable || down.RetryAfter == 0 {
+				t.Errorf("expected Unavailable, got %v", err)
+			}
+		})
+		all.Go(func() {
+			if a, err := s.Introspect(t.Context(), about(token)); err != nil || !a.Active {
+				t.Errorf("expected an answer, got %+v, %v", a, err)
+			}
+		})
+		all.Wait()
+		if provider.asked.Load() != 1 || provider.ended.Load() != 0 {
+			t.Error("expected one call that came to its end")
+		}
+	})
+}
+
+func TestACallEndsWhenNobodyWaitsForItAndTheNextCheckAsksAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider := &slow{body: active}
+		s := New(Config{Post: provider.post})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := s.Introspect(ctx, about(token)); err == nil {
+			t.Error("expected no answer")
+		}
+		if a, err := s.Introspect(t.Context(), about(token)); err != nil || !a.Active {
+			t.Errorf("expected an answer, got %+v, %v", a, err)
+		}
+		if provider.asked.Load() != 2 || provider.ended.Load() != 1 || counted(s)[Late] != 1 {
+			t.Errorf("expected a second call, and the first to end: %+v, %v", provider, counted(s))
+		}
+	})
+}
+
+func TestThatATokenIsNotActiveIsRememberedForAsLongAsIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider := &slow{body: `{"active":false}`}
+		s := New(Config{Post: provider.post})
+		ask := func(fresh time.Duration, calls int64) {
+			t.Helper()
+			q := about(token)
+			q.Fresh = fresh
+			if a, err := s.Introspect(t.Context(), q); err != nil || a.Active {
+				t.Errorf("expected a token that is not active, got %+v, %v", a, err)
+			}
+			if n := provider.asked.Load(); n != calls {
+				t.Errorf("expected %d calls, got %d", calls, n)
+			}
+		}
+		ask(5*time.Second, 1)
+		ask(5*time.Second, 1)
+		ask(0, 2) // asks each time
+		time.Sleep(3 * time.Second)
+		ask(5*time.Second, 2)
+		ask(2*time.Second, 3)
+		time.Sleep(5 * time.Second)
+		ask(5*time.Second, 4)
+	})
+}
+
+func TestAFloodOfTokensThatAreNotActiveIsBoundedAndTakesNothingOfOtherTenants(t *testing.T) {
+	i := inactive{tenants: map[string]*remembered{}}
+	now := time.Unix(1_800_000_000, 0)
+	key := func(n int) (q question) { q.digest = [32]byte{byte(n), byte(n >> 8), byte(n >> 16)}; return q }
+	for n := range 100 {
+		i.put("quiet", key(n), now)
+	}
+	for n := range 3 * maxInactive {
+		i.put("flooded", key(n), now.Add(time.Second))
+	}
+	for n := range 100 {
+		if !i.has("quiet", key(n), now.Add(-time.Second)) {
+			t.Fatal("a token of another tenant was forgotten")
+		}
+	}
+	if i.held != maxInactive || len(i.tenants["flooded"].asked) != maxInactive-100 {
+		t.Errorf("expected %d in all, got %d", maxInactive, i.held)
+	}
+	i.put("flooded", key(1), now.Add(time.Minute))
+	if n := len(i.tenants["flooded"].asked); n != 1 {
+		t.Errorf("expected what is too old to be gone, got %d", n)
+	}
+}
+
+func TestChecksThatFindNoPlaceAreOverloadedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := NewShared()
+		provider := &slow{body: active}
+		tenant := func() string { return "flooded" }
+		servers := []*Server{
+			New(Config{Post: provider.post, Tenant: tenant, Shared: shared, Endpoint: "a"}),
+			New(Config{Post: provider.post, Tenant: tenant, Shared: shared, Endpoint: "b"}),
+		}
+		var all sync.WaitGroup
+		var overloaded atomic.Int64
+		for i := range 4 * maxWaitersPerServer {
+			all.Go(func() {
+				_, err := servers[i%2].Introspect(t.Context(), about(fmt.Sprint(i)))
+				var down *authn.Unavailable
+				if errors.As(err, &down) && down.Reason == authz.Overloaded && down.RetryAfter > 0 {
+					overloaded.Add(1)
+				} else if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		if got := provider.asked.Load(); got != maxWaiters/2 {
+			t.Errorf("expected a tenant to have what is free beside it, %d, got %d", maxWaiters/2, got)
+		}
+		other := New(Config{Post: provider.post, Tenant: func() string { return "quiet" }, Shared: shared})
+		if _, err := other.Introspect(t.Context(), about(token)); err != nil {
+			t.Errorf("another tenant is refused: %v", err)
+		}
+		all.Wait()
+		if got := overloaded.Load(); got != 4*maxWaitersPerServer-maxWaiters/2 {
+			t.Errorf("got %d checks that are overloaded", got)
+		}
+	})
+}
+
+func TestAPanicOverAnAnswerEndsNothingAndIsToldWithoutItsValue(t *testing.T) {
+	var told any
+	s := New(Config{Post: func(context.Context, string, Request) (Response, error) { panic("what came") }, Panicked: func(v any, _ []byte) { told = v }})
+	_, err := s.Introspect(t.Context(), about(token))
+	var down *authn.Unavailable
+	if !errors.As(err, &down) || told != "what came" || counted(s)[Malformed] != 1 {
+		t.Errorf("expected a failure that is told, got %v, %v", err, told)
+	}
+	if got := down.Detail; got != "the introspection endpoint: a defect of agentauth: the answer made it panic (string)" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestCountsOfAnEndpointGoOnWhileItHasAServer(t *testing.T) {
+	shared := NewShared()
+	post := func(context.Context, string, Request) (Response, error) { return Response{Status: 500}, nil }
+	old := New(Config{Endpoint: "a", Post: post, Shared: shared})
+	if _, err := old.Introspect(t.Context(), about(token)); err == nil {
+		t.Error("expected a failure")
+	}
+	rotated := New(Config{Endpoint: "a", Post: post, Shared: shared})
+	old.Close()
+	old.Close()
+	if counted(rotated)[Failed] != 1 {
+		t.Errorf("expected the count to stay, got %v", shared.Counts())
+	}
+	rotated.Close()
+	if len(shared.Counts()) != 0 {
+		t.Errorf("expected no counts of an endpoint without server, got %v", shared.Counts())
+	}
+}

@@ -1,0 +1,65 @@
+package telemetry
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/introspect"
+)
+
+// RegisterIntrospection adds the metric of requests about tokens.
+func (m *Metrics) RegisterIntrospection(counts func() []introspect.Count) {
+	m.registry.MustRegister(questions{counts})
+}
+
+// questions collects the metric whenever it is asked for.
+type questions struct{ counts func() []introspect.Count }
+
+var questionsAsked = prometheus.NewDesc("agentauth_introspection_requests_total",
+	"Requests about tokens to an introspection endpoint, by result: active, inactive, and refused, malformed, late, failed, crowded, which are answered 503.",
+	[]string{"endpoint", "result"}, nil)
+
+func (q questions) Describe(ch chan<- *prometheus.Desc) { ch <- questionsAsked }
+
+func (q questions) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range q.counts() {
+		ch <- prometheus.MustNewConstMetric(questionsAsked, prometheus.CounterValue, float64(c.Requests), c.Endpoint, string(c.Outcome))
+	}
+}
+
+// IntrospectionLog says in the log that an introspection endpoint gives no sound
+// answers: at once, and then once a minute while it goes on.
+type IntrospectionLog struct {
+	Log *slog.Logger
+
+	told map[[32]byte]toldFailures
+}
+
+// toldFailures is how many failures there were when the last line was written.
+type toldFailures struct {
+	failures uint64
+	at       time.Time
+}
+
+// betweenLines is the time between two lines on one endpoint.
+const betweenLines = time.Minute
+
+// Look compares the servers in force with those of the last look. It is called every
+// second or so, by one goroutine.
+func (l *IntrospectionLog) Look(servers []engine.IntrospectorStatus, now time.Time) {
+	told := make(map[[32]byte]toldFailures, len(servers))
+	for _, s := range servers {
+		last := l.told[s.ID]
+		if s.Failures > last.failures && (last.at.IsZero() || now.Sub(last.at) >= betweenLines) {
+			l.Log.Warn("an introspection endpoint gives no sound answers: tokens that it would be asked about are answered 503",
+				"endpoint", brief(s.Endpoint), "cause", s.Error, "failures", s.Failures-last.failures, "methods", strings.Join(s.Methods, ", "))
+			last = toldFailures{s.Failures, now}
+		}
+		told[s.ID] = last
+	}
+	l.told = told
+}
