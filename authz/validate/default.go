@@ -40,7 +40,9 @@ func defaultMethod(m *v1alpha1.Method) {
 	}
 	if i := m.Introspection; i != nil {
 		i.CacheTTL = cmp.Or(i.CacheTTL, new(gatewayv1.Duration("30s")))
-		i.ClientCredentials.Authentication = cmp.Or(i.ClientCredentials.Authentication, v1alpha1.ClientBasic)
+		if c := &i.ClientCredentials; *c != (v1alpha1.ClientCredentials{}) { // it is required
+			c.Authentication = cmp.Or(c.Authentication, v1alpha1.ClientBasic)
+		}
 	}
 }
 

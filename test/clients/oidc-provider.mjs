@@ -7,7 +7,8 @@
 //   "issuer":    what it calls itself; default http(s)://127.0.0.1:PORT,
 //   "tls":       {"cert": FILE, "key": FILE}; without it plain http,
 //   "jwks":      {"keys": [private JWKs]}; the first that fits an algorithm signs with it,
-//   "clients":   [{"id", "secret", "scope"}]; each may use client_credentials and introspection,
+//   "clients":   [{"id", "secret", "scope", "auth"}]; each may use client_credentials and introspection;
+//                auth is how it authenticates, default client_secret_post,
 //   "resources": [{"audience", "scope", "alg", "ttl"}]; ttl in seconds, default 3600.
 //                A token asked for such a resource is an at+jwt; without a resource it is opaque
 // }
@@ -45,7 +46,7 @@ function provider (config) {
   const issuer = config.issuer ?? `${config.tls ? 'https' : 'http'}://127.0.0.1:${config.port}`
   const built = new Provider(issuer, {
     jwks: config.jwks,
-    clients: config.clients.map(({ id, secret, scope }) => ({
+    clients: config.clients.map(({ id, secret, scope, auth }) => ({
       client_id: id,
       client_secret: secret,
       scope,
@@ -54,7 +55,7 @@ function provider (config) {
       response_types: [],
       id_token_signed_response_alg: config.jwks.keys[0].alg, // none are issued; it must fit a key
       // axios posts id and secret in the body; the other client authentication is Basic.
-      token_endpoint_auth_method: 'client_secret_post'
+      token_endpoint_auth_method: auth ?? 'client_secret_post'
     })),
     scopes: [...new Set(['openid', ...named])],
     // This provider has no people to log in, so it needs no pages for them.

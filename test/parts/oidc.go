@@ -45,7 +45,8 @@ type Keys = jose.JSONWebKeySet
 type OIDCClient struct {
 	ID     string `json:"id"`
 	Secret string `json:"secret"`
-	Scope  string `json:"scope"` // separated by spaces
+	Scope  string `json:"scope"`          // separated by spaces
+	Auth   string `json:"auth,omitempty"` // how it authenticates; default client_secret_post
 }
 
 // OIDCResource is an API that tokens are for; those for it are JWTs (RFC 9068).
@@ -189,17 +190,11 @@ func (o *OIDC) TokenURL() string { return o.Issuer + "/token" }
 // Token gets an access token for the provider's first client, by client credentials. With a resource
 // it is a JWT for it, else it is opaque.
 func (o *OIDC) Token(ctx context.Context, resource, scope string) (string, error) {
-	client := o.config.Clients[0]
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {client.ID}, "client_secret": {client.Secret}, "scope": {scope}}
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {scope}}
 	if resource != "" {
 		form.Set("resource", resource)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.TokenURL(), strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("content-type", "application/x-www-form-urlencoded")
-	resp, err := o.client.Do(req)
+	resp, err := o.post(ctx, o.TokenURL(), form)
 	if err != nil {
 		return "", err
 	}
@@ -216,4 +211,33 @@ func (o *OIDC) Token(ctx context.Context, resource, scope string) (string, error
 		return "", fmt.Errorf("%s: expected a token, got %d %s: %s", o.TokenURL(), resp.StatusCode, answer.Error, answer.Description)
 	}
 	return answer.Token, nil
+}
+
+// IntrospectionURL is where clients ask about tokens (RFC 7662).
+func (o *OIDC) IntrospectionURL() string { return o.Issuer + "/token/introspection" }
+
+// Revoke takes back a token of the provider's first client (RFC 7009).
+func (o *OIDC) Revoke(ctx context.Context, token string) error {
+	resp, err := o.post(ctx, o.Issuer+"/token/revocation", url.Values{"token": {token}})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("revocation: expected 200, got %d", resp.StatusCode)
+	}
+	return nil
+}
+
+// post sends a form as the provider's first client.
+func (o *OIDC) post(ctx context.Context, to string, form url.Values) (*http.Response, error) {
+	client := o.config.Clients[0]
+	form.Set("client_id", client.ID)
+	form.Set("client_secret", client.Secret)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("content-type", "application/x-www-form-urlencoded")
+	return o.client.Do(req)
 }
