@@ -180,6 +180,8 @@ func bothItems(use string, was, is []byte) []byte {
 	switch use {
 	case v1alpha1.UseHMAC:
 		return nobodys()
+	case v1alpha1.UseClient:
+		return was // agentauth's own: no caller has a right by it
 	case v1alpha1.UseBasic:
 		return bothLines(was, is)
 	case v1alpha1.UseJWKS:
