@@ -13,10 +13,7 @@ func (f *findings) introspection(at *field.Path, i *v1alpha1.Introspection) {
 	if len(f.errs) == before && !parses(i.Endpoint) {
 		f.invalid(at.Child("endpoint"), "expected %s, got %s", fetchedURL.what, brief(i.Endpoint))
 	}
-	credentials := at.Child("clientCredentials")
-	objectName.check(f, credentials.Child("secretRef", "name"), i.ClientCredentials.SecretRef.Name)
-	label.optional(f, credentials.Child("secretRef", "namespace"), i.ClientCredentials.SecretRef.Namespace)
-	oneOf(f, credentials.Child("authentication"), i.ClientCredentials.Authentication, v1alpha1.ClientBasic, v1alpha1.ClientPost)
+	f.clientCredentials(at.Child("clientCredentials"), i.ClientCredentials)
 	issuer.optional(f, at.Child("issuer"), i.Issuer)
 	set(f, at.Child("audiences"), i.Audiences, 16, audience)
 	set(f, at.Child("scopes"), i.Scopes, 32, scope)
@@ -26,4 +23,14 @@ func (f *findings) introspection(at *field.Path, i *v1alpha1.Introspection) {
 	f.places(at.Child("from"), i.From)
 	f.claimMappings(at.Child("claimMappings"), i.ClaimMappings)
 	f.caCertificates(at.Child("caCertificates"), i.CACertificates)
+}
+
+func (f *findings) clientCredentials(at *field.Path, c v1alpha1.ClientCredentials) {
+	if c == (v1alpha1.ClientCredentials{}) {
+		f.add(field.ErrorTypeRequired, at, "expected a Secret with the id and the secret of a client, got nothing")
+		return
+	}
+	objectName.check(f, at.Child("secretRef", "name"), c.SecretRef.Name)
+	label.optional(f, at.Child("secretRef", "namespace"), c.SecretRef.Namespace)
+	oneOf(f, at.Child("authentication"), c.Authentication, v1alpha1.ClientBasic, v1alpha1.ClientPost)
 }

@@ -180,6 +180,24 @@ var limits = []limit{
 			return v1alpha1.Place{Query: &v1alpha1.NamedPlace{Name: numbered("q")(i)}}
 		})
 	}},
+	{"spec.authentication.methods[9].oauth2Introspection.endpoint", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[9].Introspection.Endpoint = "https://a/" + letters(n-len("https://a/"))
+	}},
+	{"spec.authentication.methods[9].oauth2Introspection.issuer", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[9].Introspection.Issuer = strings.Repeat("é", n)
+	}},
+	{"spec.authentication.methods[9].oauth2Introspection.audiences", 16, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[9].Introspection.Audiences = many(n, numbered("a"))
+	}},
+	{"spec.authentication.methods[9].oauth2Introspection.scopes", 32, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[9].Introspection.Scopes = many(n, numbered("s"))
+	}},
+	{"spec.authentication.methods[9].oauth2Introspection.clientCredentials.secretRef.name", 253, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[9].Introspection.ClientCredentials.SecretRef.Name = letters(n)
+	}},
+	{"spec.authentication.methods[9].oauth2Introspection.clientCredentials.secretRef.namespace", 63, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[9].Introspection.ClientCredentials.SecretRef.Namespace = letters(n)
+	}},
 	{"spec.authorization.rules", 32, func(s *v1alpha1.PolicySpec, n int) {
 		s.Authorization.Rules = many(n, func(i int) v1alpha1.Rule {
 			return v1alpha1.Rule{Name: numbered("r")(i), Require: "true"}
