@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // call is one request about one token. Its answer may be read once done is closed.
@@ -49,7 +50,7 @@ func (s *Server) end(digest [32]byte, c *call, answer *authn.Answer, outcome Out
 	if err != nil {
 		s.status.Failures++
 		s.status.Error = err.Error()
-		err = unavailable(err.Error())
+		err = unavailable(outcome, err.Error())
 	}
 	c.answer, c.err = answer, err
 	close(c.done)
@@ -70,6 +71,8 @@ func (s *Server) ask(ctx context.Context, tenant string, r Request) (answer *aut
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return nil, Late, errors.New("no answer in the time that checks have")
+	case errors.Is(err, work.ErrOverloaded):
+		return nil, Crowded, errors.New("no turn for a request in the time that checks have")
 	case err != nil:
 		return nil, Failed, err
 	case res.Status != 200:

@@ -31,8 +31,8 @@ type Config struct {
 	Endpoint string
 	Client   Client
 	// Post sends a request when it is the tenant's turn. Its errors hold nothing
-	// that was received; they wrap context.DeadlineExceeded or context.Canceled if
-	// that is the reason.
+	// that was received; they wrap context.DeadlineExceeded, context.Canceled or
+	// work.ErrOverloaded if that is the reason.
 	Post func(ctx context.Context, tenant string, r Request) (Response, error)
 	// Panicked, if not nil, is told of a panic over an answer, with its stack. The
 	// value may quote the answer.
@@ -102,7 +102,7 @@ func (s *Server) Introspect(ctx context.Context, q authn.Question) (*authn.Answe
 		select {
 		case <-c.done: // both at once: what was answered counts
 		default:
-			return nil, unavailable("no answer in the time that is left for the check")
+			return nil, unavailable(Late, "no answer in the time that is left for the check")
 		}
 	}
 	return c.answer, c.err
@@ -114,7 +114,7 @@ func (s *Server) join(q authn.Question, tenant string) (*call, error) {
 	defer s.mu.Unlock()
 	if s.waiting == maxWaitersPerServer || !s.config.Shared.enterWaiting(tenant) {
 		s.counted.add(Crowded)
-		return nil, &authn.Unavailable{Reason: authz.Overloaded, RetryAfter: retryAfter, Detail: "as many checks wait for introspection as may"}
+		return nil, unavailable(Crowded, "as many checks wait for an answer as may")
 	}
 	s.waiting++
 	c := s.calls[q.Digest]
@@ -153,6 +153,10 @@ func (s *Server) tenant() string {
 	return s.config.Tenant()
 }
 
-func unavailable(detail string) error {
-	return &authn.Unavailable{Reason: authz.Unavailable, RetryAfter: retryAfter, Detail: "the introspection endpoint: " + detail}
+func unavailable(o Outcome, detail string) error {
+	reason := authz.Unavailable
+	if o == Crowded {
+		reason = authz.Overloaded
+	}
+	return &authn.Unavailable{Reason: reason, RetryAfter: retryAfter, Detail: "the introspection endpoint: " + detail}
 }

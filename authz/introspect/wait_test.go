@@ -12,6 +12,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // slow is a server that answers after a second, unless it is asked no more before.
@@ -236,4 +237,32 @@ func TestCountsOfAnEndpointGoOnWhileItHasAServer(t *testing.T) {
 	if len(shared.Counts()) != 0 {
 		t.Errorf("expected no counts of an endpoint without server, got %v", shared.Counts())
 	}
+}
+
+func TestATurnThatIsNotGivenIsOverloaded(t *testing.T) {
+	s := New(Config{Post: func(context.Context, string, Request) (Response, error) {
+		return Response{}, fmt.Errorf("no free place: %w", work.ErrOverloaded)
+	}})
+	_, err := s.Introspect(t.Context(), about(token))
+	var down *authn.Unavailable
+	if !errors.As(err, &down) || down.Reason != authz.Overloaded || counted(s)[Crowded] != 1 {
+		t.Errorf("expected Overloaded, got %v", err)
+	}
+}
+
+// Four requests at once go to an origin, three of one tenant; the others wait for
+// their turn and are all answered.
+func TestAThousandTokensOfSixtyFourCallersAreAllAnswered(t *testing.T) {
+	s := serverOf(t, answering(200, "application/json", active))
+	var all sync.WaitGroup
+	for caller := range 64 {
+		all.Go(func() {
+			for i := caller; i < 1000; i += 64 {
+				if a, err := s.Introspect(t.Context(), about(fmt.Sprint(token, i))); err != nil || !a.Active {
+					t.Errorf("token %d: expected an answer, got %+v, %v", i, a, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
