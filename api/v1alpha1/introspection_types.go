@@ -93,14 +93,18 @@ type Introspection struct {
 type ClientCredentials struct {
 	// SecretRef names a Secret labelled agentauth.dev/use: client, with the entries
 	// client-id and client-secret. Their values are used byte for byte: 1 to 4096
-	// bytes of UTF-8 without control characters.
+	// bytes of UTF-8 without control characters. For PrivateKeyJWT the entry
+	// tls.key has a private key in place of client-secret: PEM, of P-256 or
+	// Ed25519; an entry key-id, if there is one, is its `kid`.
 	// +required
 	SecretRef ObjectReference `json:"secretRef"`
 
 	// Authentication is how the client authenticates: Basic sends id and secret in
 	// the header authorization, form-encoded as RFC 6749 2.3.1 says
-	// (client_secret_basic); Post sends them in the body (client_secret_post).
-	// Default: Basic.
+	// (client_secret_basic); Post sends them in the body (client_secret_post);
+	// PrivateKeyJWT sends an assertion that is signed for each request with ES256
+	// or EdDSA, whose audience is the issuer, or the endpoint where none is given
+	// (private_key_jwt, RFC 7523 2.2). Default: Basic.
 	// +optional
 	// +kubebuilder:default=Basic
 	Authentication ClientAuthentication `json:"authentication,omitempty"`
@@ -108,7 +112,7 @@ type ClientCredentials struct {
 
 // ClientAuthentication is how a client authenticates.
 //
-// +kubebuilder:validation:Enum=Basic;Post
+// +kubebuilder:validation:Enum=Basic;Post;PrivateKeyJWT
 type ClientAuthentication string
 
 const (
@@ -116,6 +120,8 @@ const (
 	ClientBasic ClientAuthentication = "Basic"
 	// ClientPost sends id and secret in the body.
 	ClientPost ClientAuthentication = "Post"
+	// ClientPrivateKeyJWT sends a signed assertion in the body.
+	ClientPrivateKeyJWT ClientAuthentication = "PrivateKeyJWT"
 )
 
 // ObjectReference names a Secret or ConfigMap as a whole. What makes an object

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -92,7 +93,7 @@ type asked struct {
 
 // introspector returns the server that the method at a field asks. Tenants share
 // none.
-func (b *building) introspector(method string, from IntrospectionSource, credentials v1alpha1.ClientCredentials, ca *v1alpha1.CACertificates, at *field.Path) (server authn.Introspector, id poolKey, missing string) {
+func (b *building) introspector(method, issuer string, from IntrospectionSource, credentials v1alpha1.ClientCredentials, ca *v1alpha1.CACertificates, at *field.Path) (server authn.Introspector, id poolKey, missing string) {
 	if check := b.engine.deps.Remote.CheckURL; check != nil {
 		if err := check(from.Endpoint); err != nil {
 			b.problem(authz.Problem{Severity: authz.Warning, Lint: authz.EgressRefused, Field: at.Child("endpoint").String(), Message: "nobody can be asked about tokens: " + err.Error()})
@@ -106,15 +107,16 @@ func (b *building) introspector(method string, from IntrospectionSource, credent
 		}
 		from.Roots, digest = roots.Pool, roots.Digest[:]
 	}
-	if from.Client, missing = b.client(credentials, at.Child("clientCredentials", "secretRef")); missing != "" {
+	client, secret, missing := b.client(credentials, cmp.Or(issuer, from.Endpoint), at.Child("clientCredentials", "secretRef"))
+	if missing != "" {
 		return nil, id, missing
 	}
+	from.Client = client
 	build := b.engine.deps.Remote.Introspector
 	if build == nil {
 		return nil, id, "nobody is asked about tokens here (agentauth check asks with --network)"
 	}
-	secret := keyed.Of("client", []byte(from.Client.ID), []byte(from.Client.Secret))
-	id = poolKeyOf("introspector", []byte(b.Name.Namespace), []byte(from.Endpoint), secret[:], fmt.Append(nil, from.Client.InBody), digest)
+	id = poolKeyOf("introspector", []byte(b.Name.Namespace), []byte(from.Endpoint), secret[:], digest)
 	t := b.engine.pool.get(id, func(tenant func() string) Pooled {
 		from.Tenant = tenant
 		return introspector{build(from), from.Endpoint}
@@ -127,33 +129,51 @@ func (b *building) introspector(method string, from IntrospectionSource, credent
 // maxClientEntry is the longest id or secret of a client in bytes.
 const maxClientEntry = 4096
 
-// client resolves the credentials of a client.
-func (b *building) client(src v1alpha1.ClientCredentials, at *field.Path) (c introspect.Client, missing string) {
-	c.InBody = src.Authentication == v1alpha1.ClientPost
-	for _, e := range []struct {
-		key string
-		to  *string
-	}{{"client-id", &c.ID}, {"client-secret", &c.Secret}} {
-		r := v1alpha1.ObjectKeyReference{Name: src.SecretRef.Name, Namespace: src.SecretRef.Namespace, Key: e.key}
-		data, missing := b.entry("Secret", r, e.key, v1alpha1.UseClient, at)
+// client resolves the credentials of a client. Its assertions are for audience.
+func (b *building) client(src v1alpha1.ClientCredentials, audience string, at *field.Path) (c introspect.Client, id keyed.Digest, missing string) {
+	entry := func(key string) (data []byte) {
 		if missing != "" {
-			return c, missing
+			return nil
 		}
-		if why := unusableClientEntry(data); why != "" {
-			return c, b.unusable("Secret", r, e.key, why, at)
+		r := v1alpha1.ObjectKeyReference{Name: src.SecretRef.Name, Namespace: src.SecretRef.Namespace}
+		if data, missing = b.entry("Secret", r, key, v1alpha1.UseClient, at); missing == "" {
+			if why := unusableClientEntry(key, data); why != "" {
+				missing = b.unusable("Secret", r, key, why, at)
+			}
 		}
-		*e.to = string(data)
+		return data
 	}
-	return c, ""
+	name := entry("client-id")
+	c.ID = string(name)
+	if src.Authentication != v1alpha1.ClientPrivateKeyJWT {
+		secret := entry("client-secret")
+		c.Secret, c.InBody = string(secret), src.Authentication == v1alpha1.ClientPost
+		return c, keyed.Of("client", []byte(src.Authentication), name, secret), missing
+	}
+	key := entry("tls.key")
+	if missing != "" {
+		return c, id, missing
+	}
+	r := v1alpha1.ObjectKeyReference{Name: src.SecretRef.Name, Namespace: src.SecretRef.Namespace}
+	kid := b.objects.Get(b.keyOf("Secret", r)).Data["key-id"]
+	if why := unusableClientEntry("key-id", kid); len(kid) > 0 && why != "" {
+		return c, id, b.unusable("Secret", r, "key-id", why, at)
+	}
+	var err error
+	if c.Key, err = introspect.ParseKey(key, string(kid), audience); err != nil {
+		missing = b.unusable("Secret", r, "tls.key", err.Error(), at)
+	}
+	return c, keyed.Of("client", []byte(src.Authentication), name, key, kid, []byte(audience)), missing
 }
 
 // unusableClientEntry says what is wrong with an id or a secret; "" if nothing is.
-func unusableClientEntry(data []byte) string {
+func unusableClientEntry(key string, data []byte) string {
 	switch {
 	case len(data) == 0:
 		return "it is empty"
 	case len(data) > maxClientEntry:
 		return fmt.Sprintf("expected at most %d bytes, got %d", maxClientEntry, len(data))
+	case key == "tls.key": // PEM, which has line breaks
 	case bytes.ContainsAny(data[len(data)-1:], "\r\n"):
 		return "it ends in a line break, which would be part of it; remove it (printf, not echo)"
 	case !utf8.Valid(data) || slices.ContainsFunc(data, func(c byte) bool { return c < ' ' || c == 0x7f }):

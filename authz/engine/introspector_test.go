@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"slices"
 	"strings"
@@ -289,6 +291,40 @@ func TestTheSecretOfAClientIsReadStrictly(t *testing.T) {
 				decided(t, d, authz.Error, 503, authz.Unavailable)
 			}
 			decided(t, e.Decide(t.Context(), get("api.example.com", "/")), authz.Deny, 401, authz.NoCredential)
+		})
+	}
+}
+
+func TestTheKeyOfAClientIsReadStrictly(t *testing.T) {
+	key, err := x509.MarshalPKCS8PrivateKey(signingKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	for name, c := range map[string]struct {
+		data      map[string]string
+		condition string
+	}{
+		"good":                       {map[string]string{"client-id": "a", "tls.key": good}, v1alpha1.ReasonResolvedRefs},
+		"with a kid":                 {map[string]string{"client-id": "a", "tls.key": good, "key-id": "first"}, v1alpha1.ReasonResolvedRefs},
+		"a kid with a line break":    {map[string]string{"client-id": "a", "tls.key": good, "key-id": "first\n"}, v1alpha1.ReasonRefInvalid},
+		"a secret in place of a key": {map[string]string{"client-id": "a", "client-secret": "hunter2"}, v1alpha1.ReasonRefInvalid},
+		"a key that is none":         {map[string]string{"client-id": "a", "tls.key": "hunter2"}, v1alpha1.ReasonRefInvalid},
+		"an empty key":               {map[string]string{"client-id": "a", "tls.key": ""}, v1alpha1.ReasonRefInvalid},
+		"a key without an id":        {map[string]string{"tls.key": good}, v1alpha1.ReasonRefInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newAsking(`{"active":true}`)
+			in := opaqueInput("30s")
+			in.Policies[0].Spec.Authentication.Methods[0].Introspection.ClientCredentials.Authentication = v1alpha1.ClientPrivateKeyJWT
+			in.Secrets = []*Object{object("rs-client", v1alpha1.UseClient, c.data)}
+			condition := e.inForce(t, in)[0].Conditions[2]
+			if condition.Reason != c.condition || strings.Contains(condition.Message, "hunter2") {
+				t.Errorf("expected %s, got %s: %s", c.condition, condition.Reason, condition.Message)
+			}
+			if d := e.with(t, "token"); (d.Outcome == authz.Allow) != (c.condition == v1alpha1.ReasonResolvedRefs) {
+				t.Errorf("got %s: %s", d.Reason, d.Detail)
+			}
 		})
 	}
 }

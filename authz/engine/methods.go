@@ -107,7 +107,7 @@ func (b *building) introspection(name string, src *v1alpha1.Introspection, all [
 	if src.CacheTTL != nil {
 		auth.CacheTTL, _ = time.ParseDuration(string(*src.CacheTTL)) // package validate parsed it
 	}
-	auth.Server, auth.ServerID, auth.Missing = b.introspector(name, IntrospectionSource{Endpoint: src.Endpoint}, src.ClientCredentials, src.CACertificates, at)
+	auth.Server, auth.ServerID, auth.Missing = b.introspector(name, src.Issuer, IntrospectionSource{Endpoint: src.Endpoint}, src.ClientCredentials, src.CACertificates, at)
 	return auth
 }
 

@@ -25,11 +25,11 @@ type call struct {
 func (s *Server) begin(q authn.Question, tenant string) *call {
 	ctx, cancel := context.WithTimeout(context.Background(), maxCall)
 	c := &call{cancel: cancel, done: make(chan struct{})}
-	request := s.config.Client.request(q.Token)
+	token := strings.Clone(q.Token) // which is a part of a whole request
 	asked := time.Now()
 	go func() {
 		defer cancel()
-		answer, outcome, err := s.ask(ctx, tenant, request)
+		answer, outcome, err := s.ask(ctx, tenant, token)
 		if err == nil {
 			answer.Asked = asked
 		}
@@ -58,7 +58,7 @@ func (s *Server) end(digest [32]byte, c *call, answer *authn.Answer, outcome Out
 
 // ask sends the request and reads the answer. What panics over an answer does not end
 // the process; the value of the panic is not told, since it may quote the answer.
-func (s *Server) ask(ctx context.Context, tenant string, r Request) (answer *authn.Answer, outcome Outcome, err error) {
+func (s *Server) ask(ctx context.Context, tenant, token string) (answer *authn.Answer, outcome Outcome, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			answer, outcome, err = nil, Malformed, fmt.Errorf("a defect of agentauth: the answer made it panic (%T)", v)
@@ -67,7 +67,11 @@ func (s *Server) ask(ctx context.Context, tenant string, r Request) (answer *aut
 			}
 		}
 	}()
-	res, err := s.config.Post(ctx, tenant, r)
+	request, err := s.config.Client.request(token)
+	if err != nil {
+		return nil, Refused, err
+	}
+	res, err := s.config.Post(ctx, tenant, request)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return nil, Late, errors.New("no answer in the time that checks have")

@@ -2,9 +2,11 @@ package introspect
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -15,6 +17,8 @@ type Client struct {
 	// InBody sends id and secret in the body (client_secret_post) in place of the
 	// header authorization (client_secret_basic).
 	InBody bool
+	// Key signs an assertion in place of the secret (private_key_jwt).
+	Key *Key
 }
 
 // Request is what is posted.
@@ -35,15 +39,25 @@ const MaxAnswer = 64 << 10
 
 // request asks about a token (RFC 7662 2.1). In the header, id and secret are
 // form-encoded first (RFC 6749 2.3.1).
-func (c Client) request(token string) Request {
+func (c Client) request(token string) (Request, error) {
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	if c.InBody {
+	switch {
+	case c.Key != nil:
+		assertion, err := c.Key.sign(c.ID, time.Now())
+		if err != nil {
+			return Request{}, errors.New("the key of the client cannot sign")
+		}
+		form.Set("client_id", c.ID)
+		form.Set("client_assertion_type", assertionType)
+		form.Set("client_assertion", assertion)
+	case c.InBody:
 		form.Set("client_id", c.ID)
 		form.Set("client_secret", c.Secret)
-		return Request{Form: form.Encode()}
+	default:
+		pair := url.QueryEscape(c.ID) + ":" + url.QueryEscape(c.Secret)
+		return Request{Authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)), Form: form.Encode()}, nil
 	}
-	pair := url.QueryEscape(c.ID) + ":" + url.QueryEscape(c.Secret)
-	return Request{Authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)), Form: form.Encode()}
+	return Request{Form: form.Encode()}, nil
 }
 
 // refused says what the server answered in place of an introspection.

@@ -32,5 +32,5 @@ func (f *findings) clientCredentials(at *field.Path, c v1alpha1.ClientCredential
 	}
 	objectName.check(f, at.Child("secretRef", "name"), c.SecretRef.Name)
 	label.optional(f, at.Child("secretRef", "namespace"), c.SecretRef.Namespace)
-	oneOf(f, at.Child("authentication"), c.Authentication, v1alpha1.ClientBasic, v1alpha1.ClientPost)
+	oneOf(f, at.Child("authentication"), c.Authentication, v1alpha1.ClientBasic, v1alpha1.ClientPost, v1alpha1.ClientPrivateKeyJWT)
 }

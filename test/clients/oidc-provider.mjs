@@ -7,8 +7,8 @@
 //   "issuer":    what it calls itself; default http(s)://127.0.0.1:PORT,
 //   "tls":       {"cert": FILE, "key": FILE}; without it plain http,
 //   "jwks":      {"keys": [private JWKs]}; the first that fits an algorithm signs with it,
-//   "clients":   [{"id", "secret", "scope", "auth"}]; each may use client_credentials and introspection;
-//                auth is how it authenticates, default client_secret_post,
+//   "clients":   [{"id", "secret", "scope", "auth", "jwks"}]; each may use client_credentials and introspection;
+//                auth is how it authenticates, default client_secret_post; jwks are its public keys for private_key_jwt,
 //   "resources": [{"audience", "scope", "alg", "ttl"}]; ttl in seconds, default 3600.
 //                A token asked for such a resource is an at+jwt; without a resource it is opaque
 // }
@@ -46,9 +46,10 @@ function provider (config) {
   const issuer = config.issuer ?? `${config.tls ? 'https' : 'http'}://127.0.0.1:${config.port}`
   const built = new Provider(issuer, {
     jwks: config.jwks,
-    clients: config.clients.map(({ id, secret, scope, auth }) => ({
+    clients: config.clients.map(({ id, secret, scope, auth, jwks }) => ({
       client_id: id,
       client_secret: secret,
+      jwks,
       scope,
       grant_types: ['client_credentials'],
       redirect_uris: [],

@@ -3,12 +3,16 @@
 package e2e
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
@@ -47,9 +51,14 @@ func TestOpaqueTokensOfACertifiedProviderAreIntrospected(t *testing.T) {
 	port, err := parts.FreePort()
 	must(t, err)
 	const odd = "a secret of 32 bytes: 100% &+=/?" // form-encoded before base64 (RFC 6749 2.3.1)
+	private, err := parts.NewKey("ES256", "rs-1")
+	must(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(private.Key)
+	must(t, err)
 	config := parts.OIDCConfig{Dir: dir, Port: port, Clients: []parts.OIDCClient{
 		{ID: "agent", Secret: "sample-client-secret-of-the-agent", Scope: "orders:read orders:write"},
 		{ID: "orders-api", Secret: odd, Scope: "orders:read", Auth: "client_secret_basic"},
+		{ID: "signing-api", Scope: "orders:read", Auth: "private_key_jwt", JWKS: &parts.Keys{Keys: []jose.JSONWebKey{private.Public()}}},
 	}}
 	provider, err := parts.StartOIDC(t.Context(), config)
 	must(t, err)
@@ -60,6 +69,9 @@ func TestOpaqueTokensOfACertifiedProviderAreIntrospected(t *testing.T) {
 		clientSecret("basic", "orders-api", odd), clientSecret("post", "agent", "sample-client-secret-of-the-agent"), clientSecret("wrong", "orders-api", "wrong"),
 		opaquePolicy("kept", "/kept", at, "{secretRef: {name: basic}}", "        cacheTTL: 5m\n        issuer: "+provider.Issuer+"\n"),
 		opaquePolicy("fresh", "/fresh", at, "{secretRef: {name: post}, authentication: Post}", "        cacheTTL: 0s\n"),
+		fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: signing, namespace: e2e, labels: {agentauth.dev/use: client}}\nstringData: {client-id: signing-api, key-id: rs-1, tls.key: %q}\n---\n",
+			pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+		opaquePolicy("signed", "/signed", at, "{secretRef: {name: signing}, authentication: PrivateKeyJWT}", "        cacheTTL: 0s\n        issuer: "+provider.Issuer+"\n"),
 		opaquePolicy("writes", "/writes", at, "{secretRef: {name: basic}}", "        scopes: [orders:write]\n"),
 		opaquePolicy("wrong", "/wrong", at, "{secretRef: {name: wrong}}", ""),
 		opaquePolicy("misplaced", "/misplaced", provider.Issuer+"/jwks", "{secretRef: {name: basic}}", ""),
@@ -81,6 +93,8 @@ func TestOpaqueTokensOfACertifiedProviderAreIntrospected(t *testing.T) {
 	read := opaque("orders:read")
 	expect(t, w, send("/kept", read), 200)
 	expect(t, w, send("/fresh", read), 200)
+	expect(t, w, send("/signed", read), 200)
+	expect(t, w, send("/signed", read), 200) // with an assertion of its own
 	expect(t, w, send("/writes", opaque("orders:read orders:write")), 200)
 	if got := expect(t, w, send("/writes", read), 403).header.Get("www-authenticate"); got != `Bearer error="insufficient_scope", scope="orders:write"` {
 		t.Errorf("got the challenge %q", got)
@@ -125,7 +139,7 @@ func TestOpaqueTokensOfACertifiedProviderAreIntrospected(t *testing.T) {
 	metrics, err := agentauth.Get(t.Context(), "/metrics")
 	must(t, err)
 	for _, result := range []string{"active", "inactive", "refused", "failed"} {
-		if !regexp.MustCompile(`agentauth_introspection_requests_total\{endpoint="`+regexp.QuoteMeta(at)+`",result="`+result+`"\} [1-9]`).Match(metrics) {
+		if !regexp.MustCompile(`agentauth_introspection_requests_total\{endpoint="` + regexp.QuoteMeta(at) + `",result="` + result + `"\} [1-9]`).Match(metrics) {
 			t.Errorf("expected %s requests in the metrics", result)
 		}
 	}

@@ -44,9 +44,10 @@ type Keys = jose.JSONWebKeySet
 // OIDCClient may use the client credentials grant, and introspection.
 type OIDCClient struct {
 	ID     string `json:"id"`
-	Secret string `json:"secret"`
+	Secret string `json:"secret,omitempty"`
 	Scope  string `json:"scope"`          // separated by spaces
 	Auth   string `json:"auth,omitempty"` // how it authenticates; default client_secret_post
+	JWKS   *Keys  `json:"jwks,omitempty"` // its public keys, for private_key_jwt
 }
 
 // OIDCResource is an API that tokens are for; those for it are JWTs (RFC 9068).
