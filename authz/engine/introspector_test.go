@@ -396,3 +396,45 @@ func TestAFloodOfRandomTokensEvictsNoGoodOne(t *testing.T) {
 		e.count(t, 0)
 	})
 }
+
+// keptJWT is a policy whose tokens are kept.
+func keptJWT(t testing.TB) *v1alpha1.AgentAuthPolicy {
+	m := partners(idp)
+	m.JWT.JWKS = &v1alpha1.JWKS{Inline: publicSet(t)}
+	return onHost("jwt", "jwt.example.com", m)
+}
+
+func TestATokenThatIsKeptCostsWhatAKeptJWTCosts(t *testing.T) {
+	e := newAsking(`{"active":true,"sub":"agent","scope":"read write","aud":"api","exp":1800000600}`)
+	in := opaqueInput("5m")
+	in.Policies = append(in.Policies, keptJWT(t))
+	e.inForce(t, in)
+	signed := tokenOf(t, idp)
+	allocations := func(host, token string) float64 {
+		raw := get(host, "/", header("authorization", "Bearer "+token))
+		return testing.AllocsPerRun(100, func() { decided(t, e.Decide(t.Context(), raw), authz.Allow, 0, authz.Allowed) })
+	}
+	if jwt, opaque := allocations("jwt.example.com", signed), allocations("api.example.com", "token"); opaque > jwt {
+		t.Errorf("expected at most the %v allocations of a JWT, got %v", jwt, opaque)
+	}
+	e.count(t, 1)
+}
+
+func BenchmarkKeptTokens(b *testing.B) {
+	e := newAsking(`{"active":true,"sub":"agent","scope":"read write","aud":"api","exp":1800000600}`)
+	in := opaqueInput("5m")
+	in.Policies = append(in.Policies, keptJWT(b))
+	s, _ := e.Compile(in)
+	e.Swap(s)
+	for host, token := range map[string]string{"jwt.example.com": tokenOf(b, idp), "api.example.com": "2YotnFZFEjr1zCsicMWpAA"} {
+		raw := get(host, "/", header("authorization", "Bearer "+token))
+		b.Run(host, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := e.Decide(b.Context(), raw); d.Outcome != authz.Allow {
+					b.Fatal(d.Detail)
+				}
+			}
+		})
+	}
+}
