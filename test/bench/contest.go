@@ -98,7 +98,7 @@ func (c *contest) start(ctx context.Context) (err error) {
 		return err
 	}
 	began := time.Now()
-	if c.product, err = startProduct(ctx, c.bench.product, c.bench.dir, c.dir); err != nil {
+	if c.product, err = startProduct(ctx, c.bench.product, c.bench.dir, c.dir, c.scenario.args...); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.progress, "%-16s agentauth with %s policies: ready after %s\n",

@@ -93,7 +93,7 @@ func (b *bench) flood(ctx context.Context, f flood) (out floodRow, err error) {
 		}))
 		defer keys.Close()
 		policy = strings.Replace(policy, fmt.Sprintf("{inline: %q}", keySet()), fmt.Sprintf("{uri: %q}", keys.URL+"/keys"), 1)
-		args = []string{"--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8"}
+		args = toLoopback
 	}
 	documents := []string{policy}
 	if f.documents != nil {

@@ -32,9 +32,10 @@ type scenario struct {
 	timeout     time.Duration // 0: Envoy's own
 	loads       []load
 	forms       []form
-	once        bool // each request is sent once in the life of a server, which is started anew for each round
-	touch       bool // a policy changes each second
-	slow        bool // not in the default set
+	once        bool     // each request is sent once in the life of a server, which is started anew for each round
+	touch       bool     // a policy changes each second
+	slow        bool     // not in the default set
+	args        []string // of agentauth
 }
 
 var allowed = worker.Verdict{Status: 200, Headers: 3}
@@ -79,6 +80,8 @@ func scenarios(of scale) []scenario {
 			requests:  func(int) []request { return []request{login("alice", secretOfAlice)} }, want: known},
 		{name: "key", about: "10,000 API keys in turn, of " + thousands(of.keys), policies: 1001,
 			documents: func() []string { return inventory(of.keys) }, requests: func(n int) []request { return withKeys(n, of.keys) }, count: many, want: known},
+		{name: "introspected", about: "an opaque token of which the server said lately that it is active", policies: 1001, args: toLoopback,
+			documents: introspected, requests: func(n int) []request { return bearers(opaqueTokens(n)) }, want: allowed},
 		{name: "body", about: "main, with a body of 64 KiB that no rule reads", policies: 1001,
 			requests: func(n int) []request {
 				r := hot(n)

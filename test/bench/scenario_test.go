@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
+	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
@@ -37,6 +40,36 @@ func kernelOf(tb testing.TB, s scenario, others int) *engine.Engine {
 	return kernel(tb, s.documents(), others)
 }
 
+// introspector asks a server of the bench.
+func introspector(src engine.IntrospectionSource) engine.Introspector {
+	return asked{introspect.New(introspect.Config{
+		Endpoint: src.Endpoint, Client: src.Client, Tenant: src.Tenant, Shared: introspect.NewShared(),
+		Post: func(ctx context.Context, _ string, r introspect.Request) (introspect.Response, error) {
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, src.Endpoint, strings.NewReader(r.Form))
+			if err != nil {
+				return introspect.Response{}, err
+			}
+			answer, err := http.DefaultClient.Do(request)
+			if err != nil {
+				return introspect.Response{}, err
+			}
+			defer answer.Body.Close()
+			body, err := io.ReadAll(answer.Body)
+			return introspect.Response{Status: answer.StatusCode, ContentType: answer.Header.Get("Content-Type"), Body: body}, err
+		},
+	})}
+}
+
+type asked struct{ *introspect.Server }
+
+func (asked) Start() {}
+
+func (asked) Ready() <-chan struct{} {
+	ready := make(chan struct{})
+	close(ready)
+	return ready
+}
+
 func kernelWith(tb testing.TB, kept *verified.Cache, documents []string, others int) *engine.Engine {
 	tb.Helper()
 	dir := tb.TempDir()
@@ -50,6 +83,7 @@ func kernelWith(tb testing.TB, kept *verified.Cache, documents []string, others 
 	scheduler := work.New(work.Options{})
 	e := engine.New(engine.Deps{
 		Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler, Verified: kept,
+		Remote: engine.Remote{Introspector: introspector},
 	}, engine.Options{OneTenant: true})
 	snapshot, reports := e.Compile(tree.Input)
 	e.Swap(snapshot)
