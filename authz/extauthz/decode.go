@@ -28,11 +28,11 @@ type check struct {
 	body, rawBody []byte
 	address       string
 	tls           bool
-	// metadata is nil once it was read.
-	metadata    []byte
+	// metadata is empty once it was read.
+	metadata    merged
 	metadataMap map[string]any
 	metadataErr error
-	route       []byte
+	route       merged
 	extensions  []authz.Header
 	known       known
 	marks       marks
@@ -92,11 +92,11 @@ func (c *check) readAttributes(wire []byte) bool {
 				c.extensions = append(c.extensions, e)
 			}
 		case 11: // metadata_context
-			c.metadata = join(c.metadata, m.value)
+			c.metadata.add(m.value)
 		case 12: // tls_session
 			c.tls = true
 		case 13: // route_metadata_context
-			c.route = join(c.route, m.value)
+			c.route.add(m.value)
 		}
 		if !ok {
 			return false
@@ -105,12 +105,23 @@ func (c *check) readAttributes(wire []byte) bool {
 	return !m.bad
 }
 
-// join merges two messages of one kind. The first is hardly ever there.
-func join(a, b []byte) []byte {
-	if a == nil {
-		return b
+// merged is a message that may come in several parts, which are joined. There is
+// hardly ever more than one.
+type merged struct {
+	wire []byte
+	// copied: wire is no part of the check's.
+	copied bool
+}
+
+func (m *merged) add(part []byte) {
+	switch {
+	case m.wire == nil:
+		m.wire = part
+	case m.copied:
+		m.wire = append(m.wire, part...)
+	default:
+		m.wire, m.copied = slices.Concat(m.wire, part), true
 	}
-	return slices.Concat(a, b)
 }
 
 func (c *check) readRequest(wire []byte) bool {
@@ -322,11 +333,11 @@ func (c *check) finish() bool {
 	r.TLS = (c.tls || authz.EqualFold(r.Scheme, "https")) && !c.marks.forwardedPlain
 	c.readBody()
 	r.ContextExtensions = c.known.readExtensions(c.extensions)
-	if len(c.metadata) > 0 {
+	if len(c.metadata.wire) > 0 {
 		r.Metadata = (*metadata)(c)
 	}
 	var ok bool
-	r.Route, ok = c.known.readRoute(c.route)
+	r.Route, ok = c.known.readRoute(c.route.wire)
 	return ok
 }
 

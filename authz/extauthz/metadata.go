@@ -18,16 +18,16 @@ type metadata check
 // Map implements [authz.Metadata]. It has the untyped metadata; every number in it
 // is a float64. typed_filter_metadata is ignored.
 func (m *metadata) Map() (map[string]any, error) {
-	if m.metadata == nil {
+	if m.metadata.wire == nil {
 		return m.metadataMap, m.metadataErr
 	}
 	var read corev3.Metadata
-	if proto.Unmarshal(m.metadata, &read) != nil {
+	if proto.Unmarshal(m.metadata.wire, &read) != nil {
 		m.metadataErr = errWire
 	} else {
 		m.metadataMap = readMetadata(&read)
 	}
-	m.metadata = nil
+	m.metadata = merged{}
 	return m.metadataMap, m.metadataErr
 }
 

@@ -11,11 +11,13 @@ import (
 	"testing"
 	"time"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
@@ -281,5 +283,29 @@ func TestACheckOfVeryManyNamesIsReadInTime(t *testing.T) {
 	inOrder := slices.IsSortedFunc(q.raw.Headers, func(a, b authz.Header) int { return strings.Compare(a.Name, b.Name) })
 	if len(q.raw.Headers) != many+2 || !inOrder {
 		t.Errorf("expected each of %d names once and in order, got %d, in order: %v", many+2, len(q.raw.Headers), inOrder)
+	}
+}
+
+func TestMetadataInVeryManyPartsIsReadInTime(t *testing.T) {
+	const many = 200_000
+	entry := marshal(&corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"a": {}}})
+	var attributes []byte
+	for range many {
+		for _, field := range []protowire.Number{11, 13} { // metadata_context, route_metadata_context
+			attributes = protowire.AppendBytes(protowire.AppendTag(attributes, field, protowire.BytesType), entry)
+		}
+	}
+	wire := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), attributes)
+	before := bytes.Clone(wire)
+	start := time.Now()
+	q := &check{}
+	if err := q.read(wire); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("reading %d parts took %v", many, took)
+	}
+	if read, err := authz.ReadMetadata(q.raw.Metadata); err != nil || len(read) != 1 || !bytes.Equal(wire, before) {
+		t.Errorf("got %v and error %v, the check unchanged: %v", read, err, bytes.Equal(wire, before))
 	}
 }
