@@ -25,7 +25,6 @@ type flood struct {
 	timeout     time.Duration
 	fetched     bool // the key set is fetched from a server, not in the policy
 	idle, deaf  int  // connections that ask nothing, and that ask and never read
-	slow        bool // not in the default set
 }
 
 // good is the traffic whose latency counts.

@@ -190,12 +190,30 @@ func TestEachMessageHasAnIDOfItsOwn(t *testing.T) {
 }
 
 func TestScenariosAreChosenByName(t *testing.T) {
-	for text, want := range map[string]int{"main": 1, "main,basic": 2, "all": len(scenarios(scale{})), "floods": 0} {
+	for text, want := range map[string]int{"main": 1, "main,basic": 2, "main, basic": 2, "all": len(scenarios(scale{})), "floods": 0} {
 		if got, _, err := choose(options{scenarios: text}); err != nil || len(got) != want {
 			t.Errorf("%s: expected %d, got %d, %v", text, want, len(got), err)
 		}
 	}
 	if _, _, err := choose(options{scenarios: "mian"}); err == nil || !strings.Contains(err.Error(), `got "mian"`) {
 		t.Errorf("expected an error that names it, got %v", err)
+	}
+}
+
+func TestFlagsThatCannotBeMeantAreRefusedBeforeAnythingRuns(t *testing.T) {
+	good := options{rounds: 1, duration: time.Second, keys: 1}
+	if err := good.check(nil); err != nil {
+		t.Errorf("expected no error, got %v", err)
+	}
+	for want, change := range map[string]func(*options) []string{
+		"-scenarios": func(*options) []string { return []string{"main"} },
+		"-rounds":    func(o *options) []string { o.rounds = 0; return nil },
+		"-duration":  func(o *options) []string { o.duration = 0; return nil },
+		"-keys":      func(o *options) []string { o.keys = mostKeys + 1; return nil },
+	} {
+		o := good
+		if err := o.check(change(&o)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("expected an error that names %s, got %v", want, err)
+		}
 	}
 }
