@@ -166,8 +166,11 @@ func (b *bench) roundsOf(s scenario) int {
 	if s.name == "main" {
 		return b.rounds
 	}
-	return (b.rounds + 1) / 2
+	return fewer(b.rounds)
 }
+
+// fewer is how many rounds the other scenarios have.
+func fewer(rounds int) int { return (rounds + 1) / 2 }
 
 // enter starts the empty server, where the scenario is the main one its copy, and has agentauth in each form beside
 // them. That has no server here: it may be another one in each round.

@@ -81,8 +81,11 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 		return err
 	}
 	defer func() {
-		if err == nil {
-			err = os.RemoveAll(dir)
+		if ctx.Err() != nil {
+			err = errors.New("interrupted: nothing is left running, and no files")
+		}
+		if err == nil || ctx.Err() != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
 		} else {
 			fmt.Fprintln(os.Stderr, "bench: policies and logs are in", dir)
 		}

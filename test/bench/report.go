@@ -49,7 +49,8 @@ func (r *report) print(out io.Writer) error {
 
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s; %d rounds of %s.\n", r.at.UTC().Format("2006-01-02 15:04 UTC"), r.machine, r.options.rounds, r.options.duration)
+	fmt.Fprintf(&b, "%s: %s; measurements of %s, rounds: %d of main, %d of others.\n",
+		r.at.UTC().Format("2006-01-02 15:04 UTC"), r.machine, r.options.duration, r.options.rounds, fewer(r.options.rounds))
 	last := ""
 	for _, row := range r.rows {
 		if row.scenario.name != last {

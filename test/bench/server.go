@@ -49,6 +49,7 @@ func (s *server) clocks(r *reading) (err error) {
 func startEmpty(ctx context.Context, binary string) (*server, error) {
 	cmd := exec.CommandContext(ctx, binary) // #nosec G204 -- built a moment ago
 	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = parts.OwnGroup()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	out, err := cmd.StdoutPipe()
 	if err != nil {

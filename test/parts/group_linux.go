@@ -2,8 +2,8 @@ package parts
 
 import "syscall"
 
-// ownGroup also asks the kernel to end the part with us: a test binary that panics on its -timeout runs
+// OwnGroup has a program run in a process group of its own, and asks the kernel to end it with us: a test binary that panics on its -timeout runs
 // no clean-up.
-func ownGroup() *syscall.SysProcAttr {
+func OwnGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
