@@ -12,8 +12,8 @@ import (
 type host struct {
 	exact   buckets
 	prefix  buckets // without final slash, "/" apart
-	lengths []int             // lengths[n]: how many prefixes have n bytes. No other length is looked up
-	root    bucket            // PathPrefix "/"
+	lengths []int   // lengths[n]: how many prefixes have n bytes. No other length is looked up
+	root    bucket  // PathPrefix "/"
 	regex   bucket
 	early   bool // regex comes before prefixes
 

@@ -22,12 +22,14 @@ type badges struct {
 	verified int
 }
 
-func (b *badges) Reads() authn.Reads                      { return authn.Reads{} }
-func (b *badges) Challenge(*authz.Request, bool) string   { return "" }
-func (b *badges) Inputs() (keyed.Digest, bool)            { return keyed.Of("badges", []byte(b.inputs)), b.inputs != "" }
-func (b *badges) State() (authn.State, bool)              { return b.state, !b.away }
-func (b *badges) Ends(*authn.Verified) time.Time          { return b.ends }
-func (b *badges) Disowns(*authn.Verified) bool            { return false }
+func (b *badges) Reads() authn.Reads                    { return authn.Reads{} }
+func (b *badges) Challenge(*authz.Request, bool) string { return "" }
+func (b *badges) Inputs() (keyed.Digest, bool) {
+	return keyed.Of("badges", []byte(b.inputs)), b.inputs != ""
+}
+func (b *badges) State() (authn.State, bool)                  { return b.state, !b.away }
+func (b *badges) Ends(*authn.Verified) time.Time              { return b.ends }
+func (b *badges) Disowns(*authn.Verified) bool                { return false }
 func (b *badges) Check(*authz.Request, *authn.Verified) error { return nil }
 func (b *badges) Verify(_ context.Context, p *authn.Presented) (*authn.Verified, error) {
 	b.verified++
