@@ -68,8 +68,17 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.rounds < 1 || o.connections < 1 || o.tries < 1 || o.policies < 0 || o.duration < 10*time.Millisecond {
+		return errors.New("expected 1 or more of -rounds, -connections and -tries, 0 or more -policies, and 10ms or more of -duration")
+	}
+	if flag.NArg() > 0 {
+		return fmt.Errorf("expected flags alone, got %q: sets are named by -sets", flag.Arg(0))
+	}
 	if o.agentauth, err = filepath.Abs(o.agentauth); err != nil {
 		return err
+	}
+	if _, err := os.Stat(o.agentauth); err != nil {
+		return fmt.Errorf("-agentauth: expected the binary of `make build`: %w", err)
 	}
 	r, err := parts.NewRun("bench-envoy")
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 func main() {
@@ -27,10 +28,14 @@ func main() {
 	profile := flag.String("heap", "", "write a heap profile of the last in-process measurement to this file")
 	time := flag.String("cpu", "", "write a CPU profile to this file")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "scale: expected flags alone, got %q\n", flag.Arg(0))
+		os.Exit(1)
+	}
 	if *profile != "" {
 		runtime.MemProfileRate = 4096
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *time != "" {
 		f, err := os.Create(*time)
