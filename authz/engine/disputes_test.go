@@ -56,3 +56,15 @@ func TestTheLogOfADisputedHostNamesWhoClaimsItAndNoConditionDoes(t *testing.T) {
 		t.Errorf("got %q", d.Detail)
 	}
 }
+
+func TestTheLogOfADisputedHostNamesNoPolicyThatIsGone(t *testing.T) {
+	e, _ := newWorld(Options{})
+	other := ofNamespace("new", onHost("other", "api.acme.test", anonymous()))
+	for _, name := range []string{"api", "next"} {
+		s, _ := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{onHost(name, "api.acme.test", anonymous()), other}})
+		e.Swap(s)
+		if d := e.Decide(t.Context(), get("api.acme.test", "/")); !strings.HasPrefix(d.Detail, "hostname api.acme.test is claimed by new/other, shop/"+name+";") {
+			t.Errorf("got %q", d.Detail)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func (u *update) judge() {
 	same := u.prev.attached == u.attached && u.prev.tenancy.grants == u.tenancy.grants || u.options.OneTenant
 	for n := range u.numbers() {
 		before, now, changed := u.changed(n)
-		same = same && (!changed || u.options.OneTenant || before != nil && now != nil && before.Name.Namespace == now.Name.Namespace && slices.Equal(before.Hostnames, now.Hostnames))
+		same = same && (!changed || u.options.OneTenant || before != nil && now != nil && before.Name == now.Name && slices.Equal(before.Hostnames, now.Hostnames))
 	}
 	if u.verdicts, u.disputes = u.prev.verdicts, u.prev.disputes; same {
 		u.judged = true
