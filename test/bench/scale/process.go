@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,11 +16,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
 const processHeader = "| policies in a directory | text each | ready after | one policy in force after | VmRSS each, loaded | after changes |\n|---|---|---|---|---|---|"
 
-const metricsAddress = "127.0.0.1:18080"
+// metricsAddress is where agentauth says that it is ready, and what it loaded.
+var metricsAddress string
 
 // measureProcess starts `agentauth serve --policies` with a file for each namespace.
 func measureProcess(ctx context.Context, binary string, n int) (string, error) {
@@ -32,8 +36,13 @@ func measureProcess(ctx context.Context, binary string, n int) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	port, err := parts.FreePort()
+	if err != nil {
+		return "", err
+	}
+	metricsAddress = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	cmd := exec.CommandContext(ctx, binary, "serve", "--policies", dir, "--grpc-address", "127.0.0.1:0", "--metrics-address", metricsAddress, "--log-level", "error")
-	cmd.Stderr = os.Stderr
+	cmd.Stderr, cmd.SysProcAttr = os.Stderr, parts.OwnGroup()
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return "", err
