@@ -43,7 +43,8 @@ type Reads struct {
 	// Tokens says that the method takes JWTs. No other method is shown one.
 	Tokens bool
 	// Asks says that the method asks others about a credential. It is asked after
-	// all methods that do not, and not about a credential that one of them knows.
+	// all methods that do not, and not about a credential that one of them knows, or
+	// cannot tell about now.
 	Asks bool
 	// Beside are headers that come with the credential, in lower case. They are
 	// stripped with it.

@@ -439,3 +439,22 @@ func BenchmarkKeptTokens(b *testing.B) {
 		})
 	}
 }
+
+// A password whose table is missing, or that has no turn, could be anybody's.
+func TestAServerIsNotAskedAboutAPasswordThatCannotBeChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(`{"active":true,"sub":"agent"}`)
+		asks := opaque("30s")
+		asks.Introspection.From = []v1alpha1.Place{{Header: &v1alpha1.HeaderPlace{Name: "authorization", Scheme: "Basic"}}}
+		local := staff("nowhere")
+		local.Basic.AllowPlaintext = true
+		in := opaqueInput("30s")
+		in.Policies = []*v1alpha1.AgentAuthPolicy{onHost("p", "api.example.com", asks, local)}
+		a.inForce(t, in)
+		raw := get("api.example.com", "/", header("authorization", "Basic dXNlcjpwYXNz"))
+		if d := a.Decide(t.Context(), raw); d.Outcome != authz.Error || d.Reason != authz.Unavailable || d.Method != "staff" {
+			t.Errorf("expected the method staff to be unavailable, got %+v", d)
+		}
+		a.count(t, 0)
+	})
+}

@@ -89,6 +89,8 @@ type result struct {
 	identity    *authz.Identity
 	rejected    *authn.Rejected
 	unavailable *authn.Unavailable
+	// asks says that the method asks others.
+	asks bool
 	// notMine is the error of a method that does not know the credential.
 	notMine error
 	// place holds the credential; nil if there is none.
@@ -133,7 +135,7 @@ func (m *method) ask(ctx context.Context, r *authz.Request, c *credentials, out 
 
 // mayCheck says whether the method is to check what it found: a JWT belongs to
 // the methods for JWTs, sound or not, others are not asked about a credential that
-// a method knows, and a method that reads nowhere wants a request without any
+// a method knows or may know, and a method that reads nowhere wants a request without any
 // credential.
 func (m *method) mayCheck(mine *authn.Presented, c *credentials, out *result) bool {
 	if mine == nil {
@@ -148,6 +150,7 @@ func (m *method) mayCheck(mine *authn.Presented, c *credentials, out *result) bo
 }
 
 func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presented, out *result) {
+	out.asks = m.asks
 	if ctx.Err() != nil {
 		out.unavailable = &authn.Unavailable{Reason: authz.Unavailable, Detail: "the methods before this one took all of the time"}
 		return

@@ -128,10 +128,11 @@ func (a *authenticate) lookedIn(c *credentials) string {
 }
 
 // known says whether a method knew what the header, cookie or query parameter
-// holds.
+// holds, or could not tell and needs nobody else for that: a password is no token
+// because its table is missing.
 func (c *credentials) known(place *authn.Place) bool {
 	for i := range c.results {
-		if r := &c.results[i]; r.at(place) && (r.identity != nil || r.rejected != nil) {
+		if r := &c.results[i]; r.at(place) && (r.identity != nil || r.rejected != nil || r.unavailable != nil && !r.asks) {
 			return true
 		}
 	}
