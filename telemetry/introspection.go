@@ -20,7 +20,7 @@ func (m *Metrics) RegisterIntrospection(counts func() []introspect.Count) {
 type questions struct{ counts func() []introspect.Count }
 
 var questionsAsked = prometheus.NewDesc("agentauth_introspection_requests_total",
-	"Requests about tokens to an introspection endpoint, by result: active, inactive, and refused, malformed, late, failed, crowded, which are answered 503.",
+	"Requests about tokens to an introspection endpoint, by result: active, inactive, abandoned (the caller hung up), and refused, malformed, late, failed, crowded, which are answered 503.",
 	[]string{"endpoint", "result"}, nil)
 
 func (q questions) Describe(ch chan<- *prometheus.Desc) { ch <- questionsAsked }

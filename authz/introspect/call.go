@@ -15,10 +15,12 @@ import (
 // call is one request about one token. Its answer may be read once done is closed.
 type call struct {
 	waiting int // checks; under the server's mu
-	cancel  context.CancelFunc
-	done    chan struct{}
-	answer  *authn.Answer
-	err     error
+	// late says that a check waited in vain until its end; under the server's mu.
+	late   bool
+	cancel context.CancelFunc
+	done   chan struct{}
+	answer *authn.Answer
+	err    error
 }
 
 // begin sends a request in the background.
@@ -36,18 +38,22 @@ func (s *Server) begin(q authn.Question, tenant string) *call {
 		if outcome == Inactive {
 			s.config.Shared.inactive.put(tenant, question{s, q.Digest}, asked)
 		}
-		s.end(q.Digest, c, answer, outcome, err)
+		s.end(ctx, q.Digest, c, answer, outcome, err)
 	}()
 	return c
 }
 
-// end publishes the outcome before the checks go on that wait for it.
-func (s *Server) end(digest [32]byte, c *call, answer *authn.Answer, outcome Outcome, err error) {
-	s.counted.add(outcome)
+// end publishes the outcome before the checks go on that wait for it. That callers
+// hang up is no failure of the server: anybody can.
+func (s *Server) end(ctx context.Context, digest [32]byte, c *call, answer *authn.Answer, outcome Outcome, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if outcome == Late && !c.late && errors.Is(ctx.Err(), context.Canceled) {
+		outcome = Abandoned
+	}
+	s.counted.add(outcome)
 	s.forget(digest, c)
-	if err != nil {
+	if err != nil && outcome != Abandoned {
 		s.status.Failures++
 		s.status.Error = err.Error()
 		err = unavailable(outcome, err.Error())

@@ -12,6 +12,7 @@ package introspect
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -102,6 +103,7 @@ func (s *Server) Introspect(ctx context.Context, q authn.Question) (*authn.Answe
 		select {
 		case <-c.done: // both at once: what was answered counts
 		default:
+			s.givenUp(c, ctx.Err())
 			return nil, unavailable(Late, "no answer in the time that is left for the check")
 		}
 	}
@@ -136,6 +138,13 @@ func (s *Server) leave(digest [32]byte, c *call, tenant string) {
 		c.cancel()
 		s.forget(digest, c)
 	}
+}
+
+// givenUp notes that a check does not wait until there is an answer.
+func (s *Server) givenUp(c *call, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.late = c.late || errors.Is(why, context.DeadlineExceeded)
 }
 
 // forget takes a call out, unless another one is about the token by now. It is called

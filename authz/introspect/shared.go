@@ -18,7 +18,7 @@ const (
 // Outcome is how a request ended.
 type Outcome string
 
-// Outcomes. The last five are no answer.
+// Outcomes. The last six are no answer.
 const (
 	Active    Outcome = "active"
 	Inactive  Outcome = "inactive"
@@ -27,11 +27,12 @@ const (
 	Late      Outcome = "late"      // no answer in time
 	Failed    Outcome = "failed"    // no connection, another status, a redirect, an answer that is too large
 	Crowded   Outcome = "crowded"   // not sent: too many wait
+	Abandoned Outcome = "abandoned" // the callers hung up before there was an answer
 )
 
 // Outcomes lists all of them.
 func Outcomes() []Outcome {
-	return []Outcome{Active, Inactive, Refused, Malformed, Late, Failed, Crowded}
+	return []Outcome{Active, Inactive, Refused, Malformed, Late, Failed, Crowded, Abandoned}
 }
 
 // counts are the outcomes of the requests to an endpoint.

@@ -120,6 +120,37 @@ func TestACallEndsWhenNobodyWaitsForItAndTheNextCheckAsksAnew(t *testing.T) {
 	})
 }
 
+// Whoever hangs up must not raise an alarm about the server.
+func TestACallerThatHangsUpIsNoFailureOfTheServer(t *testing.T) {
+	for name, c := range map[string]struct {
+		late bool // another check waits until its deadline
+		want Outcome
+	}{"alone": {false, Abandoned}, "beside one that waits in vain": {true, Late}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := New(Config{Post: (&slow{body: active}).post})
+				var all sync.WaitGroup
+				ctx, hangUp := context.WithCancel(t.Context())
+				all.Go(func() { _, _ = s.Introspect(ctx, about(token)) })
+				if c.late {
+					all.Go(func() {
+						ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+						defer cancel()
+						_, _ = s.Introspect(ctx, about(token))
+					})
+				}
+				time.Sleep(200 * time.Millisecond)
+				hangUp()
+				all.Wait()
+				synctest.Wait()
+				if got := counted(s); len(got) != 1 || got[c.want] != 1 || (s.Status().Failures == 0) == c.late {
+					t.Errorf("expected 1 %s, got %v and %+v", c.want, got, s.Status())
+				}
+			})
+		})
+	}
+}
+
 func TestThatATokenIsNotActiveIsRememberedForAsLongAsIsAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		provider := &slow{body: `{"active":false}`}
