@@ -81,7 +81,7 @@ func TestAnAssertionIsSignedForEachRequest(t *testing.T) {
 				if form.Get("client_id") != "rs" || form.Get("client_assertion_type") != assertionType || form.Has("client_secret") || form.Get("token") != token {
 					t.Errorf("got %v", form)
 				}
-				signed, err := jose.ParseSigned(form.Get("client_assertion"), []jose.SignatureAlgorithm{c.alg})
+				signed, err := jose.ParseSignedCompact(form.Get("client_assertion"), []jose.SignatureAlgorithm{c.alg})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -30,7 +30,7 @@ var knownAlgorithms = []v1alpha1.Algorithm{
 	"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
 }
 
-const fiveMinutes = 5 * time.Minute
+const longest = 5 * time.Minute
 
 func (f *findings) jwt(at *field.Path, j *v1alpha1.JWT) {
 	f.jwtSense(at, j)
@@ -133,7 +133,7 @@ func (f *findings) upToFiveMinutes(at *field.Path, d gatewayv1.Duration) {
 		f.invalid(at, "expected a duration such as 30s, of whole h, m, s and ms, got %s", brief(string(d)))
 		return
 	}
-	if parsed, err := time.ParseDuration(string(d)); err != nil || parsed > fiveMinutes {
+	if parsed, err := time.ParseDuration(string(d)); err != nil || parsed > longest {
 		name := at.String()
 		f.invalid(at, "%s must be at most 5m, got %s", name[strings.LastIndexByte(name, '.')+1:], d)
 	}
