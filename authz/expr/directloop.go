@@ -200,7 +200,12 @@ func (p *planner) sets(a, b ast.Expr, all bool) condition {
 	return func(in *Input, entry string) (bool, bool) {
 		x, ok1 := first(in, entry)
 		y, ok2 := second(in, entry)
-		if !ok1 || !ok2 || x.weight()*uint64(y.size()) > mostCompared || y.weight()*uint64(x.size()) > mostCompared {
+		if !ok1 || !ok2 {
+			return false, false
+		}
+		xWeight, ok1 := x.weight()
+		yWeight, ok2 := y.weight()
+		if !ok1 || !ok2 || xWeight*uint64(y.size()) > mostCompared || yWeight*uint64(x.size()) > mostCompared {
 			return false, false
 		}
 		decided, decides := false, false
@@ -221,14 +226,18 @@ func (p *planner) sets(a, b ast.Expr, all bool) condition {
 	}
 }
 
-// weight is the cost of comparing a list with all its entries, as in count.go.
-func (l entries) weight() uint64 {
-	sum := uint64(containerWeight)
+// weight is the cost of comparing a list with all its entries, as in count.go; ok is
+// false if an entry cannot be read, also where no comparison would come to it.
+func (l entries) weight() (sum uint64, ok bool) {
+	sum = containerWeight
 	for i := range l.size() {
-		s, _ := l.at(i)
+		s, ok := l.at(i)
+		if !ok {
+			return 0, false
+		}
 		sum += traversal(uint64(len(s)))
 	}
-	return sum
+	return sum, true
 }
 
 // has says whether a text is an entry; known is false if an entry before it is none
