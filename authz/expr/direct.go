@@ -17,7 +17,6 @@ import (
 type direct struct {
 	condition condition
 	text      textOf
-	json      jsonOf
 }
 
 type (
@@ -75,8 +74,6 @@ func (i *inspection) plan(kind Kind, root ast.Expr) direct {
 		return direct{condition: p.condition(root)}
 	case String:
 		return direct{text: p.optional(root)}
-	case JSON:
-		return direct{json: p.json(root)}
 	default:
 		return direct{}
 	}
@@ -139,12 +136,6 @@ func (p *planner) call(e ast.Expr, call ast.CallExpr) condition {
 		return p.matches(call)
 	case "orValue":
 		return p.boolOr(call.Target(), args[0])
-	case "sets.contains":
-		return p.sets(args[0], args[1], true)
-	case "sets.intersects":
-		return p.sets(args[1], args[0], false)
-	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
-		return p.order(name, args[0], args[1])
 	case "hasValue":
 		return hasValue(p.optionalClaim(call.Target()))
 	}
@@ -200,9 +191,6 @@ func (p *planner) choice(args []ast.Expr) condition {
 // equal compares two texts, or two bools.
 func (p *planner) equal(a, b ast.Expr) condition {
 	if c := p.compare(a, []ast.Expr{b}, func(a, b string) bool { return a == b }); c != nil {
-		return c
-	}
-	if c := p.order(operators.Equals, a, b); c != nil {
 		return c
 	}
 	first, second := p.condition(a), p.condition(b)

@@ -29,11 +29,9 @@ func (p *planner) list(e ast.Expr) listOf {
 	case ast.ListKind:
 		return listed(e.AsList())
 	case ast.CallKind:
-		if l := p.madeList(e.AsCall()); l != nil {
-			return l
+		if call := e.AsCall(); call.FunctionName() == "orValue" {
+			return p.listOr(call.Target(), call.Args()[0])
 		}
-	case ast.ComprehensionKind:
-		return p.mapped(e.AsComprehension())
 	default:
 	}
 	at, ok := p.selection(e)

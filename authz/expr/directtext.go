@@ -30,12 +30,8 @@ func (p *planner) text(e ast.Expr) textOf {
 			return p.mandatory(e)
 		case operators.Conditional:
 			return p.textChoice(args)
-		case operators.Add:
-			return p.sum(args)
 		case "orValue":
 			return p.textOr(call.Target(), args[0])
-		case "join":
-			return p.join(call.Target(), args)
 		case "lowerAscii":
 			return lowered(p.text(call.Target()))
 		}
@@ -93,22 +89,6 @@ func (p *planner) textChoice(args []ast.Expr) textOf {
 		default:
 			return second(in, entry)
 		}
-	}
-}
-
-// sum joins two texts.
-func (p *planner) sum(args []ast.Expr) textOf {
-	first, second := p.text(args[0]), p.text(args[1])
-	if first == nil || second == nil {
-		return nil
-	}
-	return func(in *Input, entry string) (string, state) {
-		a, s1 := first(in, entry)
-		b, s2 := second(in, entry)
-		if s1 != present || s2 != present || len(a)+len(b) > maxText {
-			return "", undecided
-		}
-		return a + b, present
 	}
 }
 

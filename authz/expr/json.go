@@ -31,11 +31,6 @@ func (p *Program) JSON(ctx context.Context, in *Input) (value any, present bool,
 	if err := p.canRead(ctx, JSON, in); err != nil {
 		return nil, false, err
 	}
-	if p.direct.json != nil {
-		if v, size, is := p.direct.json(in); is != undecided && size <= MaxJSON {
-			return v, v != nil && v != "", nil
-		}
-	}
 	v, err := p.evalInput(ctx, in)
 	if err != nil {
 		return nil, false, err
