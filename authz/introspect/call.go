@@ -90,13 +90,32 @@ func (s *Server) ask(ctx context.Context, tenant, token string) (answer *authn.A
 	case !isJSON(res.ContentType):
 		return nil, Malformed, errors.New("expected content type application/json, got another one or none")
 	}
-	if answer, err = authn.ParseAnswer(res.Body); err != nil {
+	answer, err = s.read(ctx, tenant, res.Body)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return nil, Late, errors.New("the answer is large, and was not read in the time that checks have")
+	case errors.Is(err, work.ErrOverloaded):
+		return nil, Crowded, errors.New("the answer is large, and too many such wait to be read")
+	case err != nil:
 		return nil, Malformed, err
-	}
-	if !answer.Active {
+	case !answer.Active:
 		return answer, Inactive, nil
 	}
 	return answer, Active, nil
+}
+
+// read reads a large answer when it is the tenant's turn: one of 64 KiB can take
+// milliseconds, and megabytes.
+func (s *Server) read(ctx context.Context, tenant string, body []byte) (*authn.Answer, error) {
+	if len(body) <= readAtOnce {
+		return authn.ParseAnswer(body)
+	}
+	var answer *authn.Answer
+	var bad error
+	if err := s.config.Shared.reading.Do(ctx, work.Task{Owner: work.Owner{Namespace: tenant}}, func() { answer, bad = authn.ParseAnswer(body) }); err != nil {
+		return nil, err
+	}
+	return answer, bad
 }
 
 // refusal is the outcome of a status that is not 200. A server that refuses its

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 const (
@@ -13,6 +15,9 @@ const (
 	// have as many as are free beside its own.
 	maxWaiters          = 384
 	maxWaitersPerServer = 128
+
+	readAtOnce = 4 << 10 // bytes of an answer that waits for no turn
+	readers    = 2       // of larger ones; one tenant has one of them
 )
 
 // Outcome is how a request ended.
@@ -26,7 +31,7 @@ const (
 	Malformed Outcome = "malformed" // 200, and no sound answer
 	Late      Outcome = "late"      // no answer in time
 	Failed    Outcome = "failed"    // no connection, another status, a redirect, an answer that is too large
-	Crowded   Outcome = "crowded"   // not sent: too many wait
+	Crowded   Outcome = "crowded"   // not sent, or not read: too many wait
 	Abandoned Outcome = "abandoned" // the callers hung up before there was an answer
 )
 
@@ -51,11 +56,16 @@ type Shared struct {
 	counted map[string]*counts
 
 	inactive inactive
+	// reading gives turns to read large answers.
+	reading *work.Scheduler
 }
 
 // NewShared returns a Shared for the servers of a process.
 func NewShared() *Shared {
-	return &Shared{tenants: map[string]int{}, counted: map[string]*counts{}, inactive: inactive{tenants: map[string]*remembered{}}}
+	return &Shared{
+		tenants: map[string]int{}, counted: map[string]*counts{}, inactive: inactive{tenants: map[string]*remembered{}},
+		reading: work.New(work.Options{Slots: readers, MaxWaiting: maxWaiters, MaxWaitingPerOwner: maxWaiters}),
+	}
 }
 
 // enterWaiting says whether one more check of a tenant may wait; if so, leaveWaiting

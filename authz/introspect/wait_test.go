@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -234,6 +235,38 @@ func TestChecksThatFindNoPlaceAreOverloadedAtOnce(t *testing.T) {
 		all.Wait()
 		if got := overloaded.Load(); got != 4*maxWaitersPerServer-maxWaiters/2 {
 			t.Errorf("got %d checks that are overloaded", got)
+		}
+	})
+}
+
+// A provider chooses how large its answers are, and reading one of 64 KiB takes a
+// thousand times as long as a usual one.
+func TestALargeAnswerIsReadInTheTurnOfItsTenant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := NewShared()
+		var ends []func()
+		for _, busy := range []string{"one", "another"} {
+			end, err := shared.reading.Turn(t.Context(), work.Task{Owner: work.Owner{Namespace: busy}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends = append(ends, end)
+		}
+		small := New(Config{Post: (&slow{body: active}).post, Shared: shared})
+		if a, err := small.Introspect(t.Context(), about(token)); err != nil || !a.Active {
+			t.Errorf("expected a small answer to be read at once, got %+v, %v", a, err)
+		}
+		large := New(Config{Post: (&slow{body: `{"active":true,"x":"` + strings.Repeat("x", readAtOnce) + `"}`}).post, Shared: shared})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		if a, err := large.Introspect(ctx, about(token)); err == nil {
+			t.Errorf("expected a large answer to wait, got %+v", a)
+		}
+		for _, end := range ends {
+			end()
+		}
+		if a, err := large.Introspect(t.Context(), about(token)); err != nil || !a.Active {
+			t.Errorf("expected a large answer to be read in its turn, got %+v, %v", a, err)
 		}
 	})
 }
