@@ -34,7 +34,10 @@ type Key struct {
 // ParseKey reads a private key in PEM. id is its `kid`, "" for none. The error never
 // repeats the key.
 func ParseKey(data []byte, id, audience string) (*Key, error) {
-	block, _ := pem.Decode(data)
+	block, rest := pem.Decode(data)
+	if block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam -genkey
+		block, _ = pem.Decode(rest)
+	}
 	if block == nil {
 		return nil, errors.New("expected a private key in PEM")
 	}

@@ -135,3 +135,21 @@ func TestAKeyOfAnotherKindIsRefusedAndNotRepeated(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeyIsReadBehindTheParametersThatOpensslWritesBeforeIt(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte("\x06\x08*\x86H\xce=\x03\x01\x07")})
+	if _, err := ParseKey(append(parameters, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})...), "", "a"); err != nil {
+		t.Error(err)
+	}
+	if _, err := ParseKey(parameters, "", "a"); err == nil || !strings.Contains(err.Error(), "expected a private key") {
+		t.Errorf("expected parameters alone to be no key, got %v", err)
+	}
+}
