@@ -49,9 +49,13 @@ func collectPercent(live uint64, between int64) int {
 	return int(max(usualPercent, percent/step*step))
 }
 
-// inUse is what the last collection left.
-func inUse() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// inUse is what the last collection left, and what else it looks through: Go takes GOGC
+// per cent of all of it.
+func inUse() (sum uint64) {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/globals:bytes"}, {Name: "/gc/scan/stack:bytes"}}
+	metrics.Read(samples)
+	for _, s := range samples {
+		sum += s.Value.Uint64()
+	}
+	return sum
 }
