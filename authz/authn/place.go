@@ -101,13 +101,18 @@ func (p *Presented) Token() (*Token, error) {
 // present and bad is never taken for absent. An error is a
 // *authz.BadRequestError.
 func Read(r *authz.Request, p Place) (found *Presented, occupied bool, err error) {
+	return ReadInto(r, p, nil)
+}
+
+// ReadInto is Read, with room for what it finds; nil: it makes some.
+func ReadInto(r *authz.Request, p Place, room *Presented) (found *Presented, occupied bool, err error) {
 	switch p.In {
 	case InCookie:
-		found, occupied, err = readCookie(r, p)
+		found, occupied, err = readCookie(r, p, room)
 	case InQuery:
-		found, occupied, err = readQuery(r, p)
+		found, occupied, err = readQuery(r, p, room)
 	default:
-		found, occupied, err = readHeader(r, p)
+		found, occupied, err = readHeader(r, p, room)
 	}
 	if found != nil && p.TLSOnly && !r.TLS {
 		found.Refused = overPlaintext
@@ -115,7 +120,7 @@ func Read(r *authz.Request, p Place) (found *Presented, occupied bool, err error
 	return found, occupied, err
 }
 
-func readHeader(r *authz.Request, p Place) (*Presented, bool, error) {
+func readHeader(r *authz.Request, p Place, room *Presented) (*Presented, bool, error) {
 	value, fields := r.Header(p.Name)
 	if value == "" && fields < 2 {
 		return nil, false, nil
@@ -130,13 +135,13 @@ func readHeader(r *authz.Request, p Place) (*Presented, bool, error) {
 		// Envoy joins fields of one name with a comma.
 		return nil, true, twice(p)
 	case p.Scheme == "":
-		return &Presented{Place: p, Value: value}, true, nil
+		return room.put(p, value), true, nil
 	case !strings.EqualFold(scheme, p.Scheme):
 		return nil, true, nil
 	}
 	rest := value[len(scheme):]
 	credential := strings.TrimLeft(rest, " ")
-	found := &Presented{Place: p, Value: credential}
+	found := room.put(p, credential)
 	switch {
 	case credential == "":
 		found.Malformed = "nothing follows the scheme"
@@ -148,7 +153,7 @@ func readHeader(r *authz.Request, p Place) (*Presented, bool, error) {
 	return found, true, nil
 }
 
-func readCookie(r *authz.Request, p Place) (*Presented, bool, error) {
+func readCookie(r *authz.Request, p Place, room *Presented) (*Presented, bool, error) {
 	value, n := "", 0
 	for value = range r.Cookie(p.Name) {
 		n++
@@ -157,14 +162,14 @@ func readCookie(r *authz.Request, p Place) (*Presented, bool, error) {
 	case n > 1 || n != r.CookieSightings(p.Name):
 		return nil, true, twice(p)
 	case n == 1 && value != "":
-		return &Presented{Place: p, Value: value}, true, nil
+		return room.put(p, value), true, nil
 	}
 	return nil, false, nil
 }
 
 // readQuery reads the literal name only, since only that can be removed from
 // the query; what another spelling of it holds is nobody's.
-func readQuery(r *authz.Request, p Place) (*Presented, bool, error) {
+func readQuery(r *authz.Request, p Place, room *Presented) (*Presented, bool, error) {
 	var param *authz.Param
 	n := 0
 	for param = range r.Query.Values(p.Name) {
@@ -178,11 +183,20 @@ func readQuery(r *authz.Request, p Place) (*Presented, bool, error) {
 	case param.RawName != p.Name:
 		return nil, true, nil
 	}
-	found := &Presented{Place: p, Value: param.Value}
+	found := room.put(p, param.Value)
 	if param.Malformed {
 		found.Malformed = "its percent-encoding is malformed"
 	}
 	return found, true, nil
+}
+
+// put makes it what a place holds.
+func (p *Presented) put(place Place, value string) *Presented {
+	if p == nil {
+		p = new(Presented)
+	}
+	*p = Presented{Place: place, Value: value}
+	return p
 }
 
 func twice(p Place) error {

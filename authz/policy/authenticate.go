@@ -102,10 +102,14 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 	c.results = inline(x.arrays.results[:], len(a.methods))
 	c.found = inline(x.arrays.found[:], len(a.places))
 	c.occupied = inline(x.arrays.occupied[:], len(a.places))
+	room := &x.arrays.credential
 	for i, place := range a.places {
 		var err error
-		if c.found[i], c.occupied[i], err = authn.Read(x.request, place); err != nil {
+		if c.found[i], c.occupied[i], err = authn.ReadInto(x.request, place, room); err != nil {
 			return x.badRequest(authz.StageAuthenticate, err)
+		}
+		if c.found[i] != nil {
+			room = nil // it is taken
 		}
 	}
 	for _, i := range a.order {

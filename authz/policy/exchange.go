@@ -26,6 +26,7 @@ type exchange struct {
 
 	// arrays back the slices above.
 	arrays struct {
+		credential authn.Presented
 		found      [places]*authn.Presented
 		occupied   [places]bool
 		results    [methods]result
