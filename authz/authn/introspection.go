@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -266,15 +265,7 @@ func (i *Introspection) Inputs() (keyed.Digest, bool) {
 		return keyed.Digest{}, false
 	}
 	in := [][]byte{i.ServerID[:], []byte(i.Method), []byte(i.Issuer), []byte(i.CacheTTL.String())}
-	for _, yes := range []bool{i.AnyAudience, i.AcceptJWT, i.OthersOwnJWTs} {
-		in = append(in, strconv.AppendBool(nil, yes))
-	}
-	for _, list := range [][]string{i.OtherIssuers, i.Audiences, m.Texts()} {
-		in = append(in, strconv.AppendInt(nil, int64(len(list)), 10))
-		for _, s := range list {
-			in = append(in, []byte(s))
-		}
-	}
+	in = appendInputs(in, []bool{i.AnyAudience, i.AcceptJWT, i.OthersOwnJWTs}, i.OtherIssuers, i.Audiences, m.Texts())
 	return keyed.Of("introspection", in...), true
 }
 

@@ -53,16 +53,24 @@ func (j *JWT) Inputs() (keyed.Digest, bool) {
 		return keyed.Digest{}, false
 	}
 	in := [][]byte{[]byte(j.Method), []byte(j.Issuer), j.Secret, []byte(j.ClockSkew.String())}
-	for _, yes := range []bool{j.AnyIssuer, j.AnyAudience, j.NoType, j.Secret != nil} {
+	in = appendInputs(in, []bool{j.AnyIssuer, j.AnyAudience, j.NoType, j.Secret != nil},
+		j.OtherIssuers, j.Audiences, j.Algorithms, j.TokenTypes, m.Texts())
+	return keyed.Of("jwt", in...), true
+}
+
+// appendInputs adds choices and lists to the inputs of a method. The length of each
+// list is an input, so that no entry can move from one list to the next.
+func appendInputs(in [][]byte, choices []bool, lists ...[]string) [][]byte {
+	for _, yes := range choices {
 		in = append(in, strconv.AppendBool(nil, yes))
 	}
-	for _, list := range [][]string{j.OtherIssuers, j.Audiences, j.Algorithms, j.TokenTypes, m.Texts()} {
+	for _, list := range lists {
 		in = append(in, strconv.AppendInt(nil, int64(len(list)), 10))
 		for _, s := range list {
 			in = append(in, []byte(s))
 		}
 	}
-	return keyed.Of("jwt", in...), true
+	return in
 }
 
 // State implements [Keepable].

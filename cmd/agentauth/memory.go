@@ -40,10 +40,13 @@ func containerMemory(cgroup fs.FS) (int64, bool) {
 
 // hashMemory is the budget of password hashes: a quarter of GOMEMLIMIT, or of 1
 // GiB where there is none, and enough for any one hash.
-func hashMemory() int64 {
+func hashMemory() int64 { return max(memoryLimit()/4, password.MaxMemory) }
+
+// memoryLimit is GOMEMLIMIT in bytes, or 1 GiB where there is none.
+func memoryLimit() int64 {
 	limit := debug.SetMemoryLimit(-1)
 	if limit == math.MaxInt64 {
-		limit = 1 << 30
+		return 1 << 30
 	}
-	return max(limit/4, password.MaxMemory)
+	return limit
 }

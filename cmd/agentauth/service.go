@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -86,7 +85,7 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 		return nil, err
 	}
 	limitMemory(os.DirFS("/sys/fs/cgroup"))
-	collectSeldom(betweenCollections(debug.SetMemoryLimit(-1)))
+	collectSeldom(betweenCollections(memoryLimit()))
 	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
 	metrics := telemetry.NewMetrics(readiness.Age)
 	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics}

@@ -1,17 +1,6 @@
 package main
 
-import (
-	"math"
-	"runtime/debug"
-)
-
 // verifiedMemory is the bound of kept credentials: an eighth of GOMEMLIMIT, or of 1
 // GiB where there is none, at least 16 MiB and at most 256 MiB. 16 MiB are some 8,000
 // tokens with a dozen claims.
-func verifiedMemory() int64 {
-	limit := debug.SetMemoryLimit(-1)
-	if limit == math.MaxInt64 {
-		limit = 1 << 30
-	}
-	return min(max(limit/8, 16<<20), 256<<20)
-}
+func verifiedMemory() int64 { return min(max(memoryLimit()/8, 16<<20), 256<<20) }

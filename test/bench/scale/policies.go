@@ -27,15 +27,7 @@ func measurePolicies(ctx context.Context, n int) (string, error) {
 		return "", err
 	}
 	compiled := heap()
-	one, err := p.changes(ctx, 9, func(i int) engine.Input {
-		next := in
-		next.Policies = slices.Clone(in.Policies)
-		changed := in.Policies[n/2].DeepCopy()
-		changed.Generation = int64(i + 2)
-		changed.Spec.Response.Upstream.Headers[0].Value = v1alpha1.Expression(fmt.Sprintf("'agent-%d'", i))
-		next.Policies[n/2] = changed
-		return next
-	})
+	one, err := p.changes(ctx, 9, func(i int) engine.Input { return onePolicyChanged(in, i) })
 	if err != nil {
 		return "", err
 	}
@@ -60,6 +52,17 @@ func measurePolicies(ctx context.Context, n int) (string, error) {
 	return row, nil
 }
 
+// onePolicyChanged is an Input with another header in one of its policies.
+func onePolicyChanged(in engine.Input, i int) engine.Input {
+	at := len(in.Policies) / 2
+	in.Policies = slices.Clone(in.Policies)
+	changed := in.Policies[at].DeepCopy()
+	changed.Generation = int64(i + 2)
+	changed.Spec.Response.Upstream.Headers[0].Value = v1alpha1.Expression(fmt.Sprintf("'agent-%d'", i))
+	in.Policies[at] = changed
+	return in
+}
+
 // kept is the last product, for the heap profile.
 var kept = make([]*product, 1)
 
@@ -82,15 +85,7 @@ func measureTargets(ctx context.Context, n int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	one, err := p.changes(ctx, 9, func(i int) engine.Input {
-		next := in
-		next.Policies = slices.Clone(in.Policies)
-		changed := in.Policies[n/2].DeepCopy()
-		changed.Generation = int64(i + 2)
-		changed.Spec.Response.Upstream.Headers[0].Value = v1alpha1.Expression(fmt.Sprintf("'agent-%d'", i))
-		next.Policies[n/2] = changed
-		return next
-	})
+	one, err := p.changes(ctx, 9, func(i int) engine.Input { return onePolicyChanged(in, i) })
 	if err != nil {
 		return "", err
 	}
