@@ -54,7 +54,8 @@ type Decision struct {
 	Identity *Identity
 
 	// Set, Remove and RemoveQuery change the request that goes upstream. A
-	// name is never in both Set and Remove: Envoy removes after it sets.
+	// name is never in both Set and Remove: Envoy removes after it sets. Remove, and
+	// Headers below, may be shared by many decisions: nobody changes them in place.
 	Set         []Header
 	Remove      []string
 	RemoveQuery []string

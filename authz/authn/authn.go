@@ -27,7 +27,8 @@ type Authenticator interface {
 	// Verify finds out what holds for the credential, whoever presents it and
 	// whenever: a result may be kept for the same credential. The errors are
 	// ErrNotMine, *Rejected and *Unavailable; any other is a defect. p is nil for
-	// a method that reads nowhere.
+	// a method that reads nowhere. It is used again after the decision, so that
+	// nothing but its texts may be held beyond.
 	Verify(ctx context.Context, p *Presented) (*Verified, error)
 	// Check finds out whether a verified credential holds for this request: at
 	// this time, for this audience, with this proof. It is asked on every use. The
