@@ -306,7 +306,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "Deployment", "", container + "lifecycle.preStop.sleep.seconds", "7"},
 		{everything, "Deployment", "", container + "image", "registry.example.com/agentauth:v9"},
 		{everything, "Deployment", "", container + "imagePullPolicy", "Always"},
-		{everything, "Deployment", "", container + "resources", "{requests: {cpu: 1, memory: 128Mi}, limits: {memory: 2Gi}}"},
+		{everything, "Deployment", "", container + "resources", "{requests: {cpu: 1, memory: 512Mi}, limits: {memory: 2Gi}}"},
 		{everything, "Deployment", "", pod + "imagePullSecrets", "[{name: pull}]"},
 		{everything, "Deployment", "", pod + "priorityClassName", "system-cluster-critical"},
 		{everything, "Deployment", "", pod + "nodeSelector", "{kubernetes.io/os: linux}"},
