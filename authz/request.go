@@ -38,6 +38,9 @@ type Source struct {
 	Address string
 	// Principal is the peer as the proxy authenticated it.
 	Principal string
+	// Certificate is the client certificate of the connection as the proxy passes it
+	// on: PEM, percent-encoded; "" is none. Nobody has read or verified it.
+	Certificate string
 }
 
 // RouteRef names a Gateway API route and, where the rule has a name, the rule.

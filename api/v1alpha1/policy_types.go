@@ -99,6 +99,10 @@ type PolicySpec struct {
 	// +optional
 	Authorization *Authorization `json:"authorization,omitempty"`
 
+	// MCP says that the routes are a server of the Model Context Protocol.
+	// +optional
+	MCP *MCP `json:"mcp,omitempty"`
+
 	// Response says what the upstream and a refused caller receive.
 	// +optional
 	Response *Response `json:"response,omitempty"`

@@ -69,7 +69,7 @@ func NewCheckRequest(raw authz.Raw) (*authv3.CheckRequest, error) {
 	}
 	attrs := &authv3.AttributeContext{
 		Request: &authv3.AttributeContext_Request{Http: http},
-		Source: &authv3.AttributeContext_Peer{Principal: raw.Source.Principal, Address: &corev3.Address{
+		Source: &authv3.AttributeContext_Peer{Principal: raw.Source.Principal, Certificate: raw.Source.Certificate, Address: &corev3.Address{
 			Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{Address: raw.Source.Address}}}},
 		ContextExtensions: raw.ContextExtensions,
 	}

@@ -276,6 +276,8 @@ func (c *check) readPeer(wire []byte) bool {
 			ok = c.readAddress(m.value)
 		case 4:
 			c.raw.Source.Principal, ok = readText(m.value)
+		case 5:
+			c.raw.Source.Certificate, ok = readText(m.value)
 		}
 		if !ok {
 			return false

@@ -29,7 +29,7 @@ func http(fields string) string { return "attributes { request { http {" + field
 
 // plaintextCheck is what Envoy 1.40 sends without encode_raw_headers.
 const plaintextCheck = `attributes {
-  source { address { socket_address { address: "::ffff:192.0.2.7" port_value: 4711 } } principal: "spiffe://prod/ns/shop/sa/agent" }
+  source { address { socket_address { address: "::ffff:192.0.2.7" port_value: 4711 } } principal: "spiffe://prod/ns/shop/sa/agent" certificate: "-----BEGIN%20CERTIFICATE-----" }
   request {
     time { seconds: 1 }
     http {
@@ -72,7 +72,7 @@ func TestTheHeadersFormIsReadAsEnvoySendsIt(t *testing.T) {
 			{Name: "x-envoy-auth-partial-body", Value: "false"}, {Name: "x-forwarded-proto", Value: "http"},
 		},
 		Joined: true, Body: []byte("abc"), BodyKnown: true,
-		Source:            authz.Source{Address: "192.0.2.7", Principal: "spiffe://prod/ns/shop/sa/agent"},
+		Source:            authz.Source{Address: "192.0.2.7", Principal: "spiffe://prod/ns/shop/sa/agent", Certificate: "-----BEGIN%20CERTIFICATE-----"},
 		ContextExtensions: map[string]string{"agentauth.dev/policy": "shop/orders"},
 		Metadata:          authz.MetadataMap{"envoy.filters.http.mcp": map[string]any{"method": "tools/call", "id": 7.0}},
 		Route:             &authz.RouteRef{Kind: "HTTPRoute", Namespace: "shop", Name: "orders", SectionName: "refunds"},

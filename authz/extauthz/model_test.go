@@ -110,7 +110,7 @@ func overTLS(session bool, scheme string, headers []authz.Header) bool {
 // readSource writes the address as RFC 5952 does; a peer that has no IP
 // address (a pipe, an internal listener) has none here either.
 func readSource(peer *authv3.AttributeContext_Peer) authz.Source {
-	source := authz.Source{Principal: peer.GetPrincipal()}
+	source := authz.Source{Principal: peer.GetPrincipal(), Certificate: peer.GetCertificate()}
 	if ip, err := netip.ParseAddr(peer.GetAddress().GetSocketAddress().GetAddress()); err == nil {
 		source.Address = ip.Unmap().WithZone("").String()
 	}

@@ -179,6 +179,8 @@ func parseSetting(line string, raw *authz.Raw) error {
 		raw.Source.Address = value
 	case "principal":
 		raw.Source.Principal = value
+	case "certificate":
+		raw.Source.Certificate = value
 	case "id":
 		raw.ID = value
 	case "host":
