@@ -30,7 +30,7 @@ func (a *apart) pass(c *compiler, changed []*v1alpha1.AgentAuthPolicy, patience 
 	claims := map[types.NamespacedName]*compiled{}
 	out := make([]*compiled, len(changed))
 	for i, source := range changed {
-		if p := a.jobs.Take(jobs[i]); p != nil && c.unchanged(p, source) && c.engine.pool.holds(p.origin.pooled) {
+		if p := a.jobs.Take(jobs[i]); p != nil && c.unchanged(p, source) && c.engine.pool.Holds(p.origin.pooled) {
 			out[i] = p
 			continue
 		}

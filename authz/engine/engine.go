@@ -28,6 +28,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policy"
+	"github.com/agentauth-dev/agentauth/authz/pool"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
@@ -76,7 +77,7 @@ type HostnameGrant = hostgrant.Grant
 type Engine struct {
 	deps    Deps
 	options Options
-	pool    *pool
+	pool    *pool.Pool
 	exprs   *expr.Memo
 	apart   *apart
 	objects objects.Store
@@ -85,7 +86,7 @@ type Engine struct {
 
 // New makes an engine with nothing in force.
 func New(deps Deps, options Options) *Engine {
-	return &Engine{deps: deps, options: options, pool: newPool(), exprs: expr.NewMemo(), apart: &apart{jobs: work.NewJobs[compiled]()}}
+	return &Engine{deps: deps, options: options, pool: pool.New(), exprs: expr.NewMemo(), apart: &apart{jobs: work.NewJobs[compiled]()}}
 }
 
 func (e *Engine) now() time.Time {
@@ -99,7 +100,7 @@ func (e *Engine) now() time.Time {
 // they began with.
 func (e *Engine) Swap(s *Snapshot) {
 	e.current.Store(s)
-	e.pool.retain(s.used, s.tenants)
+	e.pool.Retain(s.used, s.tenants)
 	e.exprs.Sweep()
 }
 
@@ -107,7 +108,7 @@ func (e *Engine) Swap(s *Snapshot) {
 // after 5 seconds: a broken provider blocks nothing.
 func (e *Engine) Wait(ctx context.Context) {
 	if s := e.current.Load(); s != nil {
-		wait(ctx, s.used, 5*time.Second)
+		pool.Wait(ctx, s.used, 5*time.Second)
 	}
 }
 
@@ -138,7 +139,7 @@ func (e *Engine) HostnameGrants() []*Object {
 }
 
 // Close ends what runs in the background. Decisions go on with what is held.
-func (e *Engine) Close() { e.pool.retain(nil, nil) }
+func (e *Engine) Close() { e.pool.Retain(nil, nil) }
 
 const (
 	// maxCheck is how long a check may take, whatever the caller's deadline.
@@ -237,10 +238,10 @@ type Snapshot struct {
 	memo memo
 	// used are the pooled things that this snapshot reads; tenants says whose
 	// turns they take.
-	used    map[poolKey]*pooled
-	tenants map[poolKey]string
+	used    map[pool.Key]*pool.Held
+	tenants map[pool.Key]string
 	// users name policies that use each of these.
-	users map[poolKey][]string
+	users map[pool.Key][]string
 	// unreachable are the problems of keys that could not be fetched, by policy.
 	unreachable map[int][]authz.Problem
 }

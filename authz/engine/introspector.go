@@ -17,11 +17,12 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/keyed"
+	"github.com/agentauth-dev/agentauth/authz/pool"
 )
 
 // Introspector is an authorization server that is asked about tokens.
 type Introspector interface {
-	Pooled
+	pool.Thing
 	authn.Introspector
 	Status() introspect.Status
 }
@@ -61,7 +62,7 @@ func (e *Engine) Introspectors() []IntrospectorStatus {
 	}
 	var out []IntrospectorStatus
 	for id, t := range s.used {
-		if i, ok := t.Pooled.(introspector); ok {
+		if i, ok := t.Thing.(introspector); ok {
 			out = append(out, IntrospectorStatus{Endpoint: i.endpoint, Status: i.Status(), ID: id, Methods: s.askers(id)})
 		}
 	}
@@ -69,7 +70,7 @@ func (e *Engine) Introspectors() []IntrospectorStatus {
 }
 
 // askers are the methods that ask a server, of the policies that are named.
-func (s *Snapshot) askers(id poolKey) (out []string) {
+func (s *Snapshot) askers(id pool.Key) (out []string) {
 	for _, name := range s.users[id] {
 		namespace, short, _ := strings.Cut(name, "/")
 		p := s.memo.named(types.NamespacedName{Namespace: namespace, Name: short})
@@ -87,13 +88,13 @@ func (s *Snapshot) askers(id poolKey) (out []string) {
 
 // asked is a server that a method asks.
 type asked struct {
-	id     poolKey
+	id     pool.Key
 	method string
 }
 
 // introspector returns the server that the method at a field asks. Tenants share
 // none.
-func (b *building) introspector(method, issuer string, from IntrospectionSource, credentials v1alpha1.ClientCredentials, ca *v1alpha1.CACertificates, at *field.Path) (server authn.Introspector, id poolKey, missing string) {
+func (b *building) introspector(method, issuer string, from IntrospectionSource, credentials v1alpha1.ClientCredentials, ca *v1alpha1.CACertificates, at *field.Path) (server authn.Introspector, id pool.Key, missing string) {
 	if check := b.engine.deps.Remote.CheckURL; check != nil {
 		if err := check(from.Endpoint); err != nil {
 			b.problem(authz.Problem{Severity: authz.Warning, Lint: authz.EgressRefused, Field: at.Child("endpoint").String(), Message: "nobody can be asked about tokens: " + err.Error()})
@@ -116,14 +117,13 @@ func (b *building) introspector(method, issuer string, from IntrospectionSource,
 	if build == nil {
 		return nil, id, "nobody is asked about tokens here (agentauth check asks with --network)"
 	}
-	id = poolKeyOf("introspector", []byte(b.Name.Namespace), []byte(from.Endpoint), secret[:], digest)
-	t := b.engine.pool.get(id, func(tenant func() string) Pooled {
+	id = pool.KeyOf("introspector", []byte(b.Name.Namespace), []byte(from.Endpoint), secret[:], digest)
+	t := b.pooled(id, func(tenant func() string) pool.Thing {
 		from.Tenant = tenant
 		return introspector{build(from), from.Endpoint}
 	})
-	b.uses(id, t)
 	b.origin.asked = append(b.origin.asked, asked{id, method})
-	return t.Pooled.(introspector), id, ""
+	return t.Thing.(introspector), id, ""
 }
 
 // maxClientEntry is the longest id or secret of a client in bytes.

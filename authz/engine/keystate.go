@@ -8,12 +8,13 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/pool"
 )
 
 // namedKeys is a key set that is fetched, and the field of a policy that names it.
 type namedKeys struct {
 	field string
-	*pooled
+	*pool.Held
 }
 
 // RemoteStatus is how a key set that is fetched is doing.
@@ -37,7 +38,7 @@ func (e *Engine) Remotes() []RemoteStatus {
 	}
 	out := make([]RemoteStatus, 0, len(s.used))
 	for id, t := range s.used {
-		if keys, ok := t.Pooled.(remoteKeys); ok {
+		if keys, ok := t.Thing.(remoteKeys); ok {
 			out = append(out, RemoteStatus{RemoteSource: keys.source, Status: keys.Status(), ID: id, Policies: s.users[id]})
 		}
 	}
@@ -45,7 +46,7 @@ func (e *Engine) Remotes() []RemoteStatus {
 }
 
 // usersOfPooled are the first policies that use each pooled thing.
-func (s *Snapshot) usersOfPooled() map[poolKey][]string {
+func (s *Snapshot) usersOfPooled() map[pool.Key][]string {
 	var names []string
 	numbers := map[string]int{}
 	for _, n := range s.find.Order() {
@@ -53,7 +54,7 @@ func (s *Snapshot) usersOfPooled() map[poolKey][]string {
 		names, numbers[name] = append(names, name), n
 	}
 	slices.Sort(names)
-	users := map[poolKey][]string{}
+	users := map[pool.Key][]string{}
 	for _, name := range names {
 		for key := range s.pooled(numbers[name]) {
 			if len(users[key]) < MaxNamed {
@@ -81,8 +82,8 @@ func (s *Snapshot) findUnreachable() map[int][]authz.Problem {
 // problem says why keys cannot be fetched. Nothing is said of keys that nobody
 // fetches yet.
 func (k namedKeys) problem() (p authz.Problem, ok bool) {
-	keys, remote := k.Pooled.(remoteKeys)
-	if !remote || !k.started.Load() {
+	keys, remote := k.Thing.(remoteKeys)
+	if !remote || !k.Started() {
 		return p, false
 	}
 	status := keys.Status()

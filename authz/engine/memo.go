@@ -8,6 +8,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/objects"
+	"github.com/agentauth-dev/agentauth/authz/pool"
 )
 
 // memo has what the next compile may take over: the results of a compile, by
@@ -68,7 +69,7 @@ type origin struct {
 	selected   []selected
 	parsed     []any // what is used of objects, so that the next compile finds it parsed
 	problems   authz.Problems
-	pooled     map[poolKey]*pooled
+	pooled     map[pool.Key]*pool.Held
 	keys       []namedKeys
 	asked      []asked
 }

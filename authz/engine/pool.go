@@ -1,34 +1,18 @@
 package engine
 
 import (
-	"cmp"
-	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"maps"
-	"slices"
-	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/pool"
 )
-
-// Pooled is what lives longer than a snapshot, since it works in the background.
-// It does nothing before Start and nothing more after Close.
-type Pooled interface {
-	Start()
-	Close()
-	// Ready is closed when the first attempt has ended, well or not.
-	Ready() <-chan struct{}
-}
 
 // RemoteKeys is a key set that is fetched.
 type RemoteKeys interface {
-	Pooled
+	pool.Thing
 	jwks.Set
 	Status() jwks.Status
 }
@@ -60,52 +44,27 @@ func (r remoteKeys) Fingerprint() (jwks.Fingerprint, bool) {
 // remoteKeys returns the key set of a source that the method at a field names.
 // caPEM is what Roots was made of.
 func (b *building) remoteKeys(src RemoteSource, caPEM []byte, at *field.Path) RemoteKeys {
-	key := poolKeyOf("keys", []byte(src.Issuer), []byte(src.URL), caPEM)
-	t := b.engine.pool.get(key, func(tenant func() string) Pooled {
+	key := pool.KeyOf("keys", []byte(src.Issuer), []byte(src.URL), caPEM)
+	t := b.pooled(key, func(tenant func() string) pool.Thing {
 		src.Tenant = tenant
 		return remoteKeys{b.engine.deps.Remote.Keys(src), src}
 	})
-	b.uses(key, t)
 	name := at.Child("issuer")
 	if src.URL != "" {
 		name = at.Child("jwks.uri")
 	}
 	b.origin.keys = append(b.origin.keys, namedKeys{name.String(), t})
-	return t.Pooled.(remoteKeys)
+	return t.Thing.(remoteKeys)
 }
 
-// uses remembers that the policy uses a pooled thing.
-func (b *building) uses(key poolKey, t *pooled) {
+// pooled returns what the pool holds for a key, and remembers that the policy uses it.
+func (b *building) pooled(key pool.Key, build func(tenant func() string) pool.Thing) *pool.Held {
+	t := b.engine.pool.Get(key, build)
 	if b.origin.pooled == nil {
-		b.origin.pooled = map[poolKey]*pooled{}
+		b.origin.pooled = map[pool.Key]*pool.Held{}
 	}
 	b.origin.pooled[key] = t
-}
-
-// pool holds each Pooled by its own inputs: whatever else changes in a policy,
-// its keys stay warm.
-type pool struct {
-	mu     sync.Mutex
-	things map[poolKey]*pooled
-}
-
-// poolKey is a hash of a kind of thing and its inputs.
-type poolKey [sha256.Size]byte
-
-func poolKeyOf(kind string, inputs ...[]byte) poolKey {
-	h := sha256.New()
-	for _, part := range append([][]byte{[]byte(kind)}, inputs...) {
-		sum := sha256.Sum256(part)
-		h.Write(sum[:])
-	}
-	return poolKey(h.Sum(nil))
-}
-
-type pooled struct {
-	Pooled
-	start   sync.Once
-	started atomic.Bool
-	tenant  atomic.Pointer[string]
+	return t
 }
 
 // use collects the pooled things of the policies.
@@ -117,100 +76,24 @@ func (s *Snapshot) use(prev *Snapshot) {
 	if s.used, s.tenants, s.users = prev.used, prev.tenants, prev.users; same {
 		return
 	}
-	s.used, s.tenants, s.users = map[poolKey]*pooled{}, s.tenantsOfPooled(), s.usersOfPooled()
+	s.used, s.users = map[pool.Key]*pool.Held{}, s.usersOfPooled()
+	things := map[string]map[pool.Key]bool{}
 	for _, n := range s.find.Order() {
-		maps.Copy(s.used, s.pooled(n))
+		namespace := s.policies[n].Name.Namespace
+		for key, t := range s.pooled(n) {
+			if things[namespace] == nil {
+				things[namespace] = map[pool.Key]bool{}
+			}
+			things[namespace][key], s.used[key] = true, t
+		}
 	}
+	s.tenants = pool.Tenants(things)
 }
 
 // pooled are the pooled things of a policy, if it is in force.
-func (s *Snapshot) pooled(n int) map[poolKey]*pooled {
+func (s *Snapshot) pooled(n int) map[pool.Key]*pool.Held {
 	if p := s.find.Policy(n); p == nil || p.Over != "" {
 		return nil
 	}
 	return s.policies[n].origin.pooled
-}
-
-// tenantsOfPooled says whose turns each pooled thing takes. A thing that policies of
-// several namespaces share takes those of the namespace with the fewest things,
-// which come soonest: nobody's thing gets slower because others share it.
-func (s *Snapshot) tenantsOfPooled() map[poolKey]string {
-	things := map[string]map[poolKey]bool{}
-	for _, n := range s.find.Order() {
-		namespace := s.policies[n].Name.Namespace
-		for key := range s.pooled(n) {
-			if things[namespace] == nil {
-				things[namespace] = map[poolKey]bool{}
-			}
-			things[namespace][key] = true
-		}
-	}
-	tenants := map[poolKey]string{}
-	for _, namespace := range slices.SortedFunc(maps.Keys(things), func(a, b string) int {
-		return cmp.Or(len(things[b])-len(things[a]), strings.Compare(b, a))
-	}) { // the last one counts
-		for key := range things[namespace] {
-			tenants[key] = namespace
-		}
-	}
-	return tenants
-}
-
-func newPool() *pool { return &pool{things: map[poolKey]*pooled{}} }
-
-// get returns what is held for a key, or makes it.
-func (p *pool) get(key poolKey, build func(tenant func() string) Pooled) *pooled {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	t := p.things[key]
-	if t == nil {
-		t = &pooled{}
-		t.tenant.Store(new(string))
-		t.Pooled = build(func() string { return *t.tenant.Load() })
-		p.things[key] = t
-	}
-	return t
-}
-
-// holds reports whether things are still those that get returns.
-func (p *pool) holds(things map[poolKey]*pooled) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key, t := range things {
-		if p.things[key] != t {
-			return false
-		}
-	}
-	return true
-}
-
-// retain starts what is used and closes everything else. A check that still reads
-// an older snapshot finds the things that this snapshot holds.
-func (p *pool) retain(used map[poolKey]*pooled, tenants map[poolKey]string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key, t := range p.things {
-		if used[key] == nil {
-			t.Close()
-			delete(p.things, key)
-		}
-	}
-	for key, t := range used {
-		tenant := tenants[key]
-		t.tenant.Store(&tenant)
-		t.start.Do(func() { t.Start(); t.started.Store(true) })
-	}
-}
-
-// wait returns when everything has been tried once, at most after limit.
-func wait(ctx context.Context, used map[poolKey]*pooled, limit time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for _, t := range used {
-		select {
-		case <-t.Ready():
-		case <-ctx.Done():
-			return
-		}
-	}
 }

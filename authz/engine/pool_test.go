@@ -9,6 +9,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/pool"
 )
 
 func issuers(names ...string) Input {
@@ -179,7 +180,7 @@ func TestWaitEndsWithItsContextAndAfterItsLimit(t *testing.T) {
 	cancel()
 	e.Wait(ctx)
 	start := time.Now()
-	wait(context.Background(), s.used, 10*time.Millisecond)
+	pool.Wait(context.Background(), s.used, 10*time.Millisecond)
 	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("a set that is never tried was waited for: %s", took)
 	}
