@@ -22,6 +22,9 @@ const (
 	SubstringOfClaim Lint = "SubstringOfClaim"
 	// UnknownMethodName: identities["name"] of a method that the policy has not.
 	UnknownMethodName Lint = "UnknownMethodName"
+	// ImpliesNoFurther: an implied scope has implied scopes of its own, which count
+	// for nobody who has only the first one.
+	ImpliesNoFurther Lint = "ImpliesNoFurther"
 	// LiteralWildcard: a path with a `*` that stands for itself.
 	LiteralWildcard Lint = "LiteralWildcard"
 	// HidesWildcard: the policy takes a host from the policy of a wildcard.
@@ -43,7 +46,7 @@ const (
 // Lints lists every Lint in the order of the documentation.
 func Lints() []Lint {
 	return []Lint{
-		RulesLeaveMethodsOpen, PrefixWithoutSlash, NeverDecides, NeverTrue, SubstringOfClaim, UnknownMethodName, LiteralWildcard,
+		RulesLeaveMethodsOpen, PrefixWithoutSlash, NeverDecides, NeverTrue, SubstringOfClaim, UnknownMethodName, ImpliesNoFurther, LiteralWildcard,
 		HidesWildcard, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused,
 	}
 }

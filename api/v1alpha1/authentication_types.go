@@ -228,6 +228,14 @@ type JWT struct {
 	// +listType=atomic
 	From []Place `json:"from,omitempty"`
 
+	// ImpliedScopes say which narrower scopes a broad one holds: with orders:admin:
+	// [orders:read] a token with orders:admin has orders:read too, for `scopes`, for
+	// rules and for `identity.scopes`. What a scope holds by implication holds
+	// nothing more. At most 32 scopes with at most 32 each; to the scopes of a token
+	// are added at most so many that it has 256. Default: none.
+	// +optional
+	ImpliedScopes ImpliedScopes `json:"impliedScopes,omitempty"`
+
 	// ClaimMappings say which claims the identity is made of.
 	// +optional
 	ClaimMappings *ClaimMappings `json:"claimMappings,omitempty"`
@@ -237,6 +245,21 @@ type JWT struct {
 	// +optional
 	CACertificates *CACertificates `json:"caCertificates,omitempty"`
 }
+
+// ImpliedScopes are narrower scopes by the broad scope that holds them.
+//
+// +kubebuilder:validation:MaxProperties=32
+// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[!#-\\\\[\\\\]-~]{1,256}$'))",message="a scope is 1 to 256 visible ASCII characters without quotes or backslashes (RFC 6749 3.3)"
+type ImpliedScopes map[string]NarrowScopes
+
+// NarrowScopes are the scopes that a broad scope holds.
+//
+// +kubebuilder:validation:MaxItems=32
+// +kubebuilder:validation:items:MinLength=1
+// +kubebuilder:validation:items:MaxLength=256
+// +kubebuilder:validation:items:Pattern=`^[!#-\[\]-~]+$`
+// +listType=set
+type NarrowScopes []string
 
 // Algorithm is a signature algorithm of JOSE.
 //

@@ -79,6 +79,11 @@ type Introspection struct {
 	// +listType=atomic
 	From []Place `json:"from,omitempty"`
 
+	// ImpliedScopes say which narrower scopes a broad one holds, as [JWT] has it.
+	// Default: none.
+	// +optional
+	ImpliedScopes ImpliedScopes `json:"impliedScopes,omitempty"`
+
 	// ClaimMappings say which members of an answer the identity is made of:
 	// `claims` are the members but `active`.
 	// +optional

@@ -12,7 +12,7 @@ import (
 func TestMappingsReplaceTheUsualClaims(t *testing.T) {
 	e, _ := newWorld(Options{})
 	b := building{compiler: &compiler{engine: e}, compiled: &compiled{}}
-	m := b.mapping(&v1alpha1.ClaimMappings{Subject: "claims.id", Scopes: "claims.permissions", Groups: `claims.?roles.orValue([])`}, field.NewPath("x"))
+	m := b.mapping(&v1alpha1.ClaimMappings{Subject: "claims.id", Scopes: "claims.permissions", Groups: `claims.?roles.orValue([])`}, nil, field.NewPath("x"))
 	if b.Invalid {
 		t.Fatal(b.origin.problems)
 	}

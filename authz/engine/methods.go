@@ -82,7 +82,7 @@ func (b *building) jwt(name string, src *v1alpha1.JWT, others []string, at *fiel
 		Audiences: src.Audiences, AnyAudience: src.AnyAudience,
 		Algorithms: algorithms(src),
 		Scheduler:  b.engine.deps.Scheduler,
-		Map:        b.mapping(src.ClaimMappings, at.Child("claimMappings")),
+		Map:        b.mapping(src.ClaimMappings, src.ImpliedScopes, at.Child("claimMappings")),
 	}
 	if src.ClockSkew != nil {
 		auth.ClockSkew, _ = time.ParseDuration(string(*src.ClockSkew)) // package validate parsed it
@@ -102,7 +102,7 @@ func (b *building) introspection(name string, src *v1alpha1.Introspection, all [
 		Audiences: src.Audiences, AnyAudience: src.AnyAudience,
 		AcceptJWT: src.AcceptJWT, OtherIssuers: otherIssuers(all, -1),
 		OthersOwnJWTs: slices.ContainsFunc(all, func(m v1alpha1.Method) bool { return m.JWT != nil && m.JWT.AnyIssuer }),
-		Map:           b.mapping(src.ClaimMappings, at.Child("claimMappings")),
+		Map:           b.mapping(src.ClaimMappings, src.ImpliedScopes, at.Child("claimMappings")),
 	}
 	if src.CacheTTL != nil {
 		auth.CacheTTL, _ = time.ParseDuration(string(*src.CacheTTL)) // package validate parsed it
@@ -111,7 +111,8 @@ func (b *building) introspection(name string, src *v1alpha1.Introspection, all [
 	return auth
 }
 
-func (b *building) mapping(src *v1alpha1.ClaimMappings, at *field.Path) (m policy.Mapping) {
+func (b *building) mapping(src *v1alpha1.ClaimMappings, implied v1alpha1.ImpliedScopes, at *field.Path) (m policy.Mapping) {
+	m.Implied = policy.ImpliedBy(implied)
 	if src == nil {
 		return m
 	}

@@ -13,13 +13,17 @@ import (
 // expressions, which can refuse the token, else by the usual claims (RFC 7519
 // 4.1.2, RFC 8693 4.2, RFC 9068 2.2.3), as far as these can be read: a token is
 // not refused for a claim that nobody may have asked for.
-type Mapping struct{ SubjectBy, ScopesBy, GroupsBy *expr.Program }
+type Mapping struct {
+	SubjectBy, ScopesBy, GroupsBy *expr.Program
+	// Implied adds to the scopes, whichever way these are found.
+	Implied Implied
+}
 
 var _ authn.Mapped = Mapping{}
 
 // Texts implements authn.Mapped.
 func (m Mapping) Texts() []string {
-	return []string{m.SubjectBy.Text(), m.ScopesBy.Text(), m.GroupsBy.Text()}
+	return append([]string{m.SubjectBy.Text(), m.ScopesBy.Text(), m.GroupsBy.Text()}, m.Implied.texts()...)
 }
 
 // Subject implements authn.Mapper.
@@ -33,13 +37,18 @@ func (m Mapping) Subject(ctx context.Context, claims map[string]any) (string, er
 
 // Scopes implements authn.Mapper.
 func (m Mapping) Scopes(ctx context.Context, claims map[string]any) ([]string, error) {
-	if m.ScopesBy != nil {
-		return mapped(ctx, "scopes", m.ScopesBy, claims, m.ScopesBy.ClaimScopes)
+	if m.ScopesBy == nil {
+		return m.Implied.holds(usualScopes(claims)), nil
 	}
+	scopes, err := mapped(ctx, "scopes", m.ScopesBy, claims, m.ScopesBy.ClaimScopes)
+	return m.Implied.holds(scopes), err
+}
+
+func usualScopes(claims map[string]any) []string {
 	if scopes := words(claims["scope"]); len(scopes) > 0 {
-		return scopes, nil
+		return scopes
 	}
-	return words(claims["scp"]), nil
+	return words(claims["scp"])
 }
 
 // words are the words of a text, or the entries of a list.

@@ -21,6 +21,7 @@ func (f *findings) introspection(at *field.Path, i *v1alpha1.Introspection) {
 		f.upToFiveMinutes(at.Child("cacheTTL"), *i.CacheTTL)
 	}
 	f.places(at.Child("from"), i.From)
+	f.impliedScopes(at.Child("impliedScopes"), i.ImpliedScopes)
 	f.claimMappings(at.Child("claimMappings"), i.ClaimMappings)
 	f.caCertificates(at.Child("caCertificates"), i.CACertificates)
 }

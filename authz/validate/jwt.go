@@ -55,6 +55,7 @@ func (f *findings) jwt(at *field.Path, j *v1alpha1.JWT) {
 		f.upToFiveMinutes(at.Child("clockSkew"), *j.ClockSkew)
 	}
 	f.places(at.Child("from"), j.From)
+	f.impliedScopes(at.Child("impliedScopes"), j.ImpliedScopes)
 	f.claimMappings(at.Child("claimMappings"), j.ClaimMappings)
 	f.caCertificates(at.Child("caCertificates"), j.CACertificates)
 }

@@ -7,6 +7,7 @@ package validate
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/validation"
@@ -61,7 +62,9 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 	if len(f.errs) > 0 {
 		return f.problems()
 	}
-	return append(neverApplies(at.Child("authentication", "methods"), spec.Authentication.Methods), matches(at.Child("routes"), spec.Routes, PathForms(spec.Paths))...)
+	methods := at.Child("authentication", "methods")
+	return slices.Concat(neverApplies(methods, spec.Authentication.Methods), chainsOfScopes(methods, spec.Authentication.Methods),
+		matches(at.Child("routes"), spec.Routes, PathForms(spec.Paths)))
 }
 
 // metadata holds metadata to the rules that the API server has for every object.

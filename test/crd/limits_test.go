@@ -156,6 +156,21 @@ var limits = []limit{
 	{"spec.authentication.methods[3].jwt.jwks.inline", 65536, func(s *v1alpha1.PolicySpec, n int) {
 		s.Authentication.Methods[3].JWT.JWKS.Inline = letters(n)
 	}},
+	{"spec.authentication.methods[1].jwt.impliedScopes", 32, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).ImpliedScopes = v1alpha1.ImpliedScopes{}
+		for i := range n {
+			jwt(s).ImpliedScopes[numbered("s")(i)] = v1alpha1.NarrowScopes{"a"}
+		}
+	}},
+	{"spec.authentication.methods[1].jwt.impliedScopes[a]", 32, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).ImpliedScopes = v1alpha1.ImpliedScopes{"a": many(n, numbered("s"))}
+	}},
+	{"spec.authentication.methods[1].jwt.impliedScopes[a][0]", 256, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).ImpliedScopes = v1alpha1.ImpliedScopes{"a": {letters(n)}}
+	}},
+	{"spec.authentication.methods[9].oauth2Introspection.impliedScopes[a]", 32, func(s *v1alpha1.PolicySpec, n int) {
+		s.Authentication.Methods[9].Introspection.ImpliedScopes = v1alpha1.ImpliedScopes{"a": many(n, numbered("s"))}
+	}},
 	{"spec.authentication.methods[1].jwt.claimMappings.subject", 4096, func(s *v1alpha1.PolicySpec, n int) {
 		jwt(s).ClaimMappings.Subject = expr(n)
 	}},
