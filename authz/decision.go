@@ -83,7 +83,8 @@ type Identity struct {
 	Subject string
 	// Audiences, Scopes and Groups are never nil-sensitive: empty is none.
 	Audiences, Scopes, Groups []string
-	// Actor is the outermost `act` of a token (RFC 8693 4.1); nil if none.
+	// Actor is who acts for the subject: the outermost `act` of a token (RFC 8693
+	// 4.1), or what the policy makes of its claims; nil if nobody does.
 	Actor *Actor
 	// Claims is the token's payload, or the claims of an API key.
 	Claims map[string]any
@@ -94,7 +95,12 @@ type Identity struct {
 }
 
 // Actor is who acts on behalf of the subject.
-type Actor struct{ Issuer, Subject string }
+type Actor struct {
+	Issuer, Subject string
+	// Unreadable says that the token names an actor in a form that nobody can read. It
+	// is an actor all the same: without issuer and subject, and reading these is an error.
+	Unreadable bool
+}
 
 // Stage is the part of a decision that a step belongs to.
 type Stage string

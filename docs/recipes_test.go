@@ -17,25 +17,25 @@ import (
 	"github.com/agentauth-dev/agentauth/test/cases"
 )
 
-// recipe is a heading of recipes.md: its policies, and the requests of testdata/recipes.txtar that they must decide.
+// recipe is a heading of a page: its policies, and the requests of the page's test data that they must decide.
 type recipe struct {
 	slug string
 	file cases.File
 }
 
-// theRecipes are the headings that have a policy. A part "SLUG.yaml" of the test data is what is there beside it.
-func theRecipes(t *testing.T) []recipe {
+// theRecipes are the headings of a page that have a policy. A part "SLUG.yaml" of the test data is what is there beside it.
+func theRecipes(t *testing.T, page string) []recipe {
 	t.Helper()
 	parts := map[string]string{}
-	for _, f := range txtar.Parse([]byte(read(t, "testdata/recipes.txtar"))).Files {
+	for _, f := range txtar.Parse([]byte(read(t, "testdata/"+page+".txtar"))).Files {
 		parts[f.Name] = string(f.Data)
 	}
 	var out []recipe
-	for _, text := range strings.Split("\n"+read(t, "recipes.md"), "\n## ")[1:] {
+	for _, text := range strings.Split("\n"+read(t, page+".md"), "\n## ")[1:] {
 		title, body, _ := strings.Cut(text, "\n")
 		r := recipe{slug: anchors("# " + title)[0]}
 		var manifests []string
-		for _, b := range (document{"recipes.md", body}).blocks("yaml") {
+		for _, b := range (document{page + ".md", body}).blocks("yaml") {
 			if strings.Contains(b.text, "kind: AgentAuthPolicy") {
 				manifests = append(manifests, b.text)
 			}
@@ -61,7 +61,7 @@ func theRecipes(t *testing.T) []recipe {
 		delete(parts, r.slug+".yaml")
 	}
 	for name := range parts {
-		t.Errorf("testdata/recipes.txtar: recipes.md has no heading for %s", name)
+		t.Errorf("testdata/%s.txtar: the page has no heading for %s", page, name)
 	}
 	return out
 }
@@ -77,11 +77,11 @@ func TestRecipesDecideWhatProvidersIssue(t *testing.T) {
 	if err := os.WriteFile(set, []byte(keys), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	recipes := theRecipes(t)
+	recipes := theRecipes(t, "recipes")
 	if len(recipes) < 15 {
 		t.Errorf("expected at least 15 recipes with policies, found %d", len(recipes))
 	}
-	for _, r := range recipes {
+	for _, r := range append(recipes, theRecipes(t, "delegation")...) {
 		t.Run(r.slug, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, "recipe.yaml"), []byte(r.file.Policies), 0o600); err != nil {

@@ -384,6 +384,12 @@ type ClaimMappings struct {
 	// Groups of the identity: a list, or one string. Default: `groups`.
 	// +optional
 	Groups Expression `json:"groups,omitempty"`
+	// Actor is who acts for the subject, in identity.actor: a string (or a whole
+	// number), which is the actor's subject; or a map with subject and, if it has
+	// one, issuer; or nothing ("", null, optional.none()) where nobody acts for
+	// somebody. Default: the outermost `act` (RFC 8693 section 4.1).
+	// +optional
+	Actor Expression `json:"actor,omitempty"`
 }
 
 // APIKey takes a key that is an entry of one of the selected Secrets.

@@ -46,16 +46,18 @@ type JWT struct {
 	// Scheduler runs what costs more than a signature of ES256.
 	Scheduler *work.Scheduler
 
-	// Map makes subject, scopes and groups of the claims.
+	// Map makes subject, scopes, groups and actor of the claims.
 	Map Mapper
 }
 
-// Mapper makes subject, scopes and groups of the claims of a token. Its errors
-// are for the operator and hold no value of a claim.
+// Mapper makes subject, scopes, groups and actor of the claims of a token. Its errors
+// are for the operator and hold no value of a claim. An actor is nil where nobody
+// acts for the subject.
 type Mapper interface {
 	Subject(ctx context.Context, claims map[string]any) (string, error)
 	Scopes(ctx context.Context, claims map[string]any) ([]string, error)
 	Groups(ctx context.Context, claims map[string]any) ([]string, error)
+	Actor(ctx context.Context, claims map[string]any) (*authz.Actor, error)
 }
 
 // Reads implements [Authenticator]. A proof of possession comes beside the token
@@ -214,13 +216,15 @@ func stringOrList(v any) []string {
 }
 
 // complete adds to the identity what the policy, or else usage, makes of claims.
-// Only a mapping that the policy writes refuses a token: what usage cannot read
-// is absent.
+// Only a mapping that the policy writes refuses a token, and a chain of actors without
+// end: what usage cannot read is absent.
 func complete(ctx context.Context, m Mapper, id *authz.Identity) error {
 	var err error
 	if id.Subject, err = m.Subject(ctx, id.Claims); err == nil {
 		if id.Scopes, err = m.Scopes(ctx, id.Claims); err == nil {
-			id.Groups, err = m.Groups(ctx, id.Claims)
+			if id.Groups, err = m.Groups(ctx, id.Claims); err == nil {
+				id.Actor, err = m.Actor(ctx, id.Claims)
+			}
 		}
 	}
 	switch {
@@ -232,7 +236,6 @@ func complete(ctx context.Context, m Mapper, id *authz.Identity) error {
 		return reject(authz.ClaimsRefused, err.Error())
 	}
 	id.CredentialID, _ = ClaimText(id.Claims["jti"])
-	id.Actor, _ = actor(id.Claims["act"])
 	return nil
 }
 
@@ -245,16 +248,4 @@ func ClaimText(v any) (string, bool) {
 		return strconv.FormatInt(v, 10), true
 	}
 	return "", false
-}
-
-// actor is what can be read of the outermost `act` (RFC 8693 4.1).
-func actor(v any) (*authz.Actor, bool) {
-	m, ok := v.(map[string]any)
-	if !ok {
-		return nil, false
-	}
-	a := &authz.Actor{}
-	a.Subject, _ = ClaimText(m["sub"])
-	a.Issuer, _ = m["iss"].(string)
-	return a, true
 }

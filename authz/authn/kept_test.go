@@ -15,10 +15,11 @@ import (
 // texts is a Mapper that is its texts.
 type texts []string
 
-func (texts) Subject(context.Context, map[string]any) (string, error)  { return "", nil }
-func (texts) Scopes(context.Context, map[string]any) ([]string, error) { return nil, nil }
-func (texts) Groups(context.Context, map[string]any) ([]string, error) { return nil, nil }
-func (t texts) Texts() []string                                        { return t }
+func (texts) Subject(context.Context, map[string]any) (string, error)     { return "", nil }
+func (texts) Scopes(context.Context, map[string]any) ([]string, error)    { return nil, nil }
+func (texts) Groups(context.Context, map[string]any) ([]string, error)    { return nil, nil }
+func (texts) Actor(context.Context, map[string]any) (*authz.Actor, error) { return nil, nil }
+func (t texts) Texts() []string                                           { return t }
 
 // A field that is added is an input, or stands here for a reason.
 func TestEveryFieldOfAMethodForTokensIsAnInput(t *testing.T) {

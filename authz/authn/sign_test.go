@@ -140,6 +140,9 @@ func (usual) Scopes(_ context.Context, c map[string]any) ([]string, error) {
 }
 
 func (usual) Groups(context.Context, map[string]any) ([]string, error) { return nil, nil }
+func (usual) Actor(_ context.Context, claims map[string]any) (*authz.Actor, error) {
+	return ActorOf(claims["act"])
+}
 
 // check asks a method about a credential, at a time.
 func check(t testing.TB, a Authenticator, credential string, now time.Time) (*authz.Identity, error) {

@@ -125,6 +125,7 @@ func (b *building) mapping(src *v1alpha1.ClaimMappings, implied v1alpha1.Implied
 	m.SubjectBy = compile(expr.Subject, src.Subject, "subject")
 	m.ScopesBy = compile(expr.Claim, src.Scopes, "scopes")
 	m.GroupsBy = compile(expr.Claim, src.Groups, "groups")
+	m.ActorBy = compile(expr.Actor, src.Actor, "actor")
 	return m
 }
 

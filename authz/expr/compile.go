@@ -59,7 +59,7 @@ const interruptEvery = 100
 // line:column, both from 1.
 func Compile(kind Kind, src string) (*Program, error) {
 	switch {
-	case results[kind] == nil && kind != JSON:
+	case results[kind] == nil && kind != JSON && kind != Actor:
 		return nil, fmt.Errorf("expected a kind of expression, got %d", kind)
 	case len(src) > MaxLength:
 		return nil, errorAt(1, 0, fmt.Sprintf("expected an expression of at most %d bytes, got %d", MaxLength, len(src)))

@@ -131,6 +131,8 @@ func directInputs(t testing.TB) []*Input {
 	long := large(t, MaxValue+1, 1, 3)
 	long.Identity.Claims = nil
 	long.Request.ContextExtensions = map[string]string{"tier": strings.Repeat("x", MaxClaim+1)}
+	unreadable := input(t)
+	unreadable.Identity.Actor = &authz.Actor{Unreadable: true}
 	nobody := input(t)
 	nobody.Identity, nobody.Identities = nil, nil
 	aliased, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "https", Host: "a", Path: "/v1/?a[]=1&debug;=2",
@@ -138,7 +140,7 @@ func directInputs(t testing.TB) []*Input {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []*Input{full, odd, wide, long, nobody, {Request: aliased, Identity: full.Identity}, worst(t)}
+	return []*Input{full, odd, wide, long, unreadable, nobody, {Request: aliased, Identity: full.Identity}, worst(t)}
 }
 
 // sameAsCEL holds that an evaluation has the value and the error that it has

@@ -196,6 +196,8 @@ func ofActor(who identityOf, keys []selectionKey) textOf {
 			return "", undecided
 		case i.Actor == nil || keys[1].optional && get(i.Actor) == "":
 			return keys[1].missing()
+		case i.Actor.Unreadable:
+			return "", undecided
 		}
 		return boundedText(get(i.Actor), MaxEntry)
 	}

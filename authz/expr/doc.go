@@ -11,6 +11,7 @@
 //	Subject  Program.ClaimString   the subject of a token
 //	Claim    Program.ClaimScopes   the scopes of a token, and
 //	         Program.ClaimStrings  its groups
+//	Actor    Program.ClaimActor    who acts for its subject
 //
 // An operator writes the expression and a caller sends its values, so both are
 // bounded (limits.go): a long expression or value is an error. Compile refuses
@@ -31,7 +32,7 @@
 //	context     map(string, string): context extensions of the proxy's route
 //	metadata    map(string, dyn): the proxy's dynamic metadata by namespace
 //
-// An expression of kind [Claim] or [Subject] reads only `claims`, a
+// An expression of kind [Claim], [Subject] or [Actor] reads only `claims`, a
 // map(string, dyn).
 //
 // Objects are typed: Compile refuses a field that does not exist. A field that

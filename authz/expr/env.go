@@ -28,6 +28,9 @@ const (
 	Subject
 	// JSON is a value of metadata: whatever JSON can say, or nothing.
 	JSON
+	// Actor maps the claims of a token to its actor: a subject, as a text or a whole
+	// number; a map of subject and issuer; or nothing.
+	Actor
 )
 
 // results are the types that an expression of a kind may have. The value of a
@@ -55,12 +58,23 @@ func (k Kind) yields(t *cel.Type) bool {
 		}
 		return isJSON(t)
 	}
+	if k == Actor {
+		return Subject.yields(t) || isTextMap(t)
+	}
 	for _, want := range results[k] {
 		if t.IsExactType(want) {
 			return true
 		}
 	}
 	return k.takesEmpty(t)
+}
+
+// isTextMap says whether t is a map by text, or an optional one.
+func isTextMap(t *cel.Type) bool {
+	if t.Kind() == types.OpaqueKind && strings.HasPrefix(t.TypeName(), "optional_type") {
+		t = t.Parameters()[0]
+	}
+	return t.Kind() == types.MapKind && t.Parameters()[0].Kind() == types.StringKind
 }
 
 // takesEmpty reports whether t is the type of [] or optional.none(), which have
@@ -79,6 +93,8 @@ func (k Kind) expected() string {
 		return "string"
 	case Subject:
 		return "string or int"
+	case Actor:
+		return "a string, or a map with subject and issuer"
 	case JSON:
 		return "a value of JSON (string, number, bool, null, or a list or map of them; write times as string(...))"
 	default:
@@ -86,10 +102,13 @@ func (k Kind) expected() string {
 	}
 }
 
+// readsClaims says whether expressions of a kind read `claims`, and nothing else.
+func (k Kind) readsClaims() bool { return k == Claim || k == Subject || k == Actor }
+
 // environment has the variables and functions of a kind. Environments are made
 // once and do not change.
 func environment(k Kind) (*cel.Env, error) {
-	if k == Claim || k == Subject {
+	if k.readsClaims() {
 		return claimEnv()
 	}
 	return requestEnv()

@@ -130,7 +130,7 @@ func nameHint(kind Kind, name, rest string) string {
 		return other
 	}
 	variables := []string{"request", "identity", "identities", "context", "metadata"}
-	if kind == Claim || kind == Subject {
+	if kind.readsClaims() {
 		if slices.Contains(variables, name) {
 			return "claimMappings read `claims` only, as in claims.sub"
 		}

@@ -189,7 +189,7 @@ func (adapter) NativeToValue(v any) ref.Val {
 	case *actor:
 		return &object{v, actorType, actorFields, func(other any) bool {
 			a, ok := other.(*actor)
-			return ok && *a.Identity.Actor == *v.Identity.Actor
+			return ok && !a.Identity.Actor.Unreadable && *a.Identity.Actor == *v.Identity.Actor
 		}}
 	}
 	return types.DefaultTypeAdapter.NativeToValue(v)

@@ -118,8 +118,22 @@ var identityFields = fields{
 }
 
 var actorFields = fields{
-	"issuer":  text("identity.actor.issuer", MaxEntry, func(a *actor) (string, *cache) { return a.Identity.Actor.Issuer, a.cache }),
-	"subject": text("identity.actor.subject", MaxEntry, func(a *actor) (string, *cache) { return a.Identity.Actor.Subject, a.cache }),
+	"issuer":  actorText("identity.actor.issuer", func(a *authz.Actor) string { return a.Issuer }),
+	"subject": actorText("identity.actor.subject", func(a *authz.Actor) string { return a.Subject }),
+}
+
+// actorText is a text of an actor that can be read. Of another actor it is not set, and
+// reading it is an error.
+func actorText(path string, get func(*authz.Actor) string) *types.FieldType {
+	f := text(path, MaxEntry, func(a *actor) (string, *cache) { return get(a.Identity.Actor), a.cache })
+	read := f.GetFrom
+	f.GetFrom = func(target any) (any, error) {
+		if a, ok := target.(*actor); ok && a != nil && a.Identity.Actor.Unreadable {
+			return nil, failure(path + " cannot be read: the act of the token is no object (RFC 8693 4.1); claimMappings.actor can read other forms")
+		}
+		return read(target)
+	}
+	return f
 }
 
 func identityText(name string) *types.FieldType {

@@ -236,6 +236,11 @@ func (m *method) step(r *result) authz.Step {
 	switch {
 	case r.identity != nil:
 		s.Outcome, s.Detail = authz.StepSucceeded, "subject "+strconv.Quote(r.identity.Subject)
+		if a := r.identity.Actor; a != nil && a.Unreadable {
+			s.Detail += ", an actor that cannot be read"
+		} else if a != nil {
+			s.Detail += ", actor " + strconv.Quote(a.Subject)
+		}
 	case r.rejected != nil:
 		s.Outcome, s.Detail = authz.StepRejected, r.rejected.Error()
 		if r.rejected.Came != nil {

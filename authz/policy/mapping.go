@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/expr"
 )
 
-// Mapping makes subject, scopes and groups of a token's claims: by the policy's
+// Mapping makes subject, scopes, groups and actor of a token's claims: by the policy's
 // expressions, which can refuse the token, else by the usual claims (RFC 7519
 // 4.1.2, RFC 8693 4.2, RFC 9068 2.2.3), as far as these can be read: a token is
 // not refused for a claim that nobody may have asked for.
 type Mapping struct {
-	SubjectBy, ScopesBy, GroupsBy *expr.Program
+	SubjectBy, ScopesBy, GroupsBy, ActorBy *expr.Program
 	// Implied adds to the scopes, whichever way these are found.
 	Implied Implied
 }
@@ -23,7 +24,7 @@ var _ authn.Mapped = Mapping{}
 
 // Texts implements authn.Mapped.
 func (m Mapping) Texts() []string {
-	return append([]string{m.SubjectBy.Text(), m.ScopesBy.Text(), m.GroupsBy.Text()}, m.Implied.texts()...)
+	return append([]string{m.SubjectBy.Text(), m.ScopesBy.Text(), m.GroupsBy.Text(), m.ActorBy.Text()}, m.Implied.texts()...)
 }
 
 // Subject implements authn.Mapper.
@@ -65,6 +66,14 @@ func (m Mapping) Groups(ctx context.Context, claims map[string]any) ([]string, e
 		return mapped(ctx, "groups", m.GroupsBy, claims, m.GroupsBy.ClaimStrings)
 	}
 	return listClaim(claims["groups"]), nil
+}
+
+// Actor implements authn.Mapper.
+func (m Mapping) Actor(ctx context.Context, claims map[string]any) (*authz.Actor, error) {
+	if m.ActorBy != nil {
+		return mapped(ctx, "actor", m.ActorBy, claims, m.ActorBy.ClaimActor)
+	}
+	return authn.ActorOf(claims["act"])
 }
 
 // mapped evaluates an expression on claims within the budget of the decision.

@@ -65,6 +65,7 @@ func (f *findings) claimMappings(at *field.Path, m *v1alpha1.ClaimMappings) {
 		expression.optional(f, at.Child("subject"), string(m.Subject))
 		expression.optional(f, at.Child("scopes"), string(m.Scopes))
 		expression.optional(f, at.Child("groups"), string(m.Groups))
+		expression.optional(f, at.Child("actor"), string(m.Actor))
 	}
 }
 

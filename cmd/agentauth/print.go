@@ -48,6 +48,8 @@ type printedIdentity struct {
 type printedActor struct {
 	Issuer  string `json:"issuer,omitempty"`
 	Subject string `json:"subject,omitempty"`
+	// Unreadable: the token names an actor, and not as an object.
+	Unreadable bool `json:"unreadable,omitempty"`
 }
 
 func printJSON(w io.Writer, d *authz.Decision, steps []authz.Step) error {
@@ -65,7 +67,7 @@ func printJSON(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 			Scopes: id.Scopes, Groups: id.Groups, Claims: id.Claims, CredentialID: id.CredentialID,
 		}
 		if id.Actor != nil {
-			p.Identity.Actor = &printedActor{id.Actor.Issuer, id.Actor.Subject}
+			p.Identity.Actor = &printedActor{id.Actor.Issuer, id.Actor.Subject, id.Actor.Unreadable}
 		}
 		if !id.ExpiresAt.IsZero() {
 			p.Identity.ExpiresAt = &id.ExpiresAt

@@ -30,6 +30,8 @@ func (server) Status() introspect.Status { return introspect.Status{} }
 var answers = map[string]string{
 	"good":        `"sub":"alice","aud":"orders","scope":"read write","iss":"https://SERVER.example.com","exp":1800000060,"jti":"id-1","token_type":"Bearer","groups":["staff"],"act":{"sub":"bot"}`,
 	"bare":        ``,
+	"odd-act":     `"aud":"orders","act":"bot"`,
+	"many-acts":   `"aud":"orders","act":{"act":{"act":{"act":{"act":{"act":{"act":{"act":{"act":{}}}}}}}}}`,
 	"narrow":      `"aud":"orders","scope":"read"`,
 	"elsewhere":   `"aud":"billing"`,
 	"nobodys":     `"sub":"alice"`,

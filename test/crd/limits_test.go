@@ -171,6 +171,9 @@ var limits = []limit{
 	{"spec.authentication.methods[9].oauth2Introspection.impliedScopes[a]", 32, func(s *v1alpha1.PolicySpec, n int) {
 		s.Authentication.Methods[9].Introspection.ImpliedScopes = v1alpha1.ImpliedScopes{"a": many(n, numbered("s"))}
 	}},
+	{"spec.authentication.methods[1].jwt.claimMappings.actor", 4096, func(s *v1alpha1.PolicySpec, n int) {
+		jwt(s).ClaimMappings.Actor = expr(n)
+	}},
 	{"spec.authentication.methods[1].jwt.claimMappings.subject", 4096, func(s *v1alpha1.PolicySpec, n int) {
 		jwt(s).ClaimMappings.Subject = expr(n)
 	}},
