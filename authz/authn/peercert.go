@@ -1,0 +1,46 @@
+package authn
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// maxCertificate is the longest PEM of a client certificate in bytes.
+const maxCertificate = 16 << 10
+
+const beginCertificate = "-----BEGIN CERTIFICATE-----"
+
+// ParsePeerCertificate reads a certificate as proxies pass it on: one block of PEM,
+// percent-encoded. Nothing of it is verified. An error repeats nothing of the text.
+func ParsePeerCertificate(text string) (*x509.Certificate, error) {
+	if len(text) > 3*maxCertificate {
+		return nil, errCertificateSize
+	}
+	decoded, err := url.PathUnescape(text) // a + stands for itself
+	switch {
+	case err != nil:
+		return nil, errors.New("its percent-encoding is malformed")
+	case len(decoded) > maxCertificate:
+		return nil, errCertificateSize
+	case !strings.HasPrefix(decoded, beginCertificate): // package pem would skip what is before a block
+		return nil, errors.New("expected PEM that begins with " + beginCertificate)
+	}
+	block, rest := pem.Decode([]byte(decoded))
+	switch {
+	case block == nil || block.Type != "CERTIFICATE" || len(block.Headers) > 0:
+		return nil, errors.New("expected a block CERTIFICATE of PEM without headers")
+	case len(bytes.TrimSpace(rest)) > 0 || strings.Count(decoded, beginCertificate) != 1:
+		return nil, errors.New("expected one block of PEM, and there is more: the certificate of the client goes alone, without its chain")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, errors.New("it is no X.509 certificate in DER (RFC 5280)")
+	}
+	return cert, nil
+}
+
+var errCertificateSize = errors.New("expected at most 16 KiB of PEM")
