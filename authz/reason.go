@@ -47,6 +47,14 @@ const (
 	// ProofRequired: the token is bound to a key and no proof can be checked.
 	ProofRequired Reason = "ProofRequired"
 
+	// CertificateInvalid: what came cannot be read as the certificate of a client.
+	CertificateInvalid Reason = "CertificateInvalid"
+	// CertificateUntrusted: no authority of the policy verifies the certificate for
+	// a client, or it is of another trust domain.
+	CertificateUntrusted Reason = "CertificateUntrusted"
+	// CertificateExpired: a certificate before or after its time, or its authority's.
+	CertificateExpired Reason = "CertificateExpired"
+
 	// InsufficientScope: the credential is good but lacks a scope (403).
 	InsufficientScope Reason = "InsufficientScope"
 	// RuleDenied: an authorization rule does not hold (403).
@@ -82,6 +90,7 @@ func Reasons() []Reason {
 		PasswordMismatch, PlaintextRefused, TokenExpired, TokenNotYetValid,
 		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,
 		TokenTypeRefused, ClaimsRefused, ProofRequired,
+		CertificateInvalid, CertificateUntrusted, CertificateExpired,
 		InsufficientScope, RuleDenied, NoRuleApplies, ExpressionFailed,
 		Unavailable, Overloaded, PolicyInvalid, HostDisputed, RouteUnknown, AmbiguousMatch,
 		SelectorRefused, Internal,

@@ -32,7 +32,7 @@ const (
 
 // Method is one way to authenticate: a name, and exactly one kind.
 //
-// +kubebuilder:validation:ExactlyOneOf=basic;jwt;oauth2Introspection;apiKey;anonymous
+// +kubebuilder:validation:ExactlyOneOf=basic;jwt;oauth2Introspection;apiKey;clientCertificate;anonymous
 // +kubebuilder:validation:XValidation:rule="!has(self.anonymous) || self.requirement != 'Required'",message="anonymous cannot be Required: it applies only where no credential came; leave requirement out"
 type Method struct {
 	// Name names the method in expressions, logs and metrics. A DNS label,
@@ -64,6 +64,10 @@ type Method struct {
 	// APIKey takes a key from selected Secrets.
 	// +optional
 	APIKey *APIKey `json:"apiKey,omitempty"`
+
+	// ClientCertificate takes the certificate that the client showed to the proxy.
+	// +optional
+	ClientCertificate *ClientCertificate `json:"clientCertificate,omitempty"`
 
 	// Anonymous lets through requests that carry no credential at all, in any
 	// place that any method of the policy reads. A bad credential is never

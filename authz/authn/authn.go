@@ -60,6 +60,8 @@ type Verified struct {
 	holder string
 	// token says that the claims are those of a JWT, as [ParseToken] reads it.
 	token bool
+	// from is when the credential begins to hold; zero: Check knows.
+	from time.Time
 	// until is when the credential may be used no more without being verified
 	// again; zero: Check knows.
 	until time.Time

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -42,5 +43,8 @@ func ParsePeerCertificate(text string) (*x509.Certificate, error) {
 	}
 	return cert, nil
 }
+
+// Thumbprint is the SHA-256 of a certificate in DER (RFC 8705 3.1).
+func Thumbprint(cert *x509.Certificate) [sha256.Size]byte { return sha256.Sum256(cert.Raw) }
 
 var errCertificateSize = errors.New("expected at most 16 KiB of PEM")

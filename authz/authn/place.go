@@ -16,6 +16,8 @@ const (
 	InHeader In = iota
 	InCookie
 	InQuery
+	// InConnection is what the proxy knows of the connection, beside the request.
+	InConnection
 )
 
 // Place is where a method looks for its credential. It is comparable.
@@ -38,6 +40,8 @@ func (p Place) String() string {
 		return "cookie " + p.Name
 	case InQuery:
 		return "query parameter " + p.Name
+	case InConnection:
+		return "client " + p.Name + " of the connection"
 	default:
 		return "header " + p.Name
 	}
@@ -111,6 +115,8 @@ func ReadInto(r *authz.Request, p Place, room *Presented) (found *Presented, occ
 		found, occupied, err = readCookie(r, p, room)
 	case InQuery:
 		found, occupied, err = readQuery(r, p, room)
+	case InConnection:
+		found, occupied, err = readConnection(r, p, room)
 	default:
 		found, occupied, err = readHeader(r, p, room)
 	}
@@ -131,6 +137,8 @@ func readHeader(r *authz.Request, p Place, room *Presented) (*Presented, bool, e
 		return nil, true, twice(p)
 	case p.ReadsList():
 		return readList(value, p)
+	case p == ForwardedCertificate:
+		return readForwarded(value, p, room)
 	case strings.Contains(value, ",") && (p.List || p.Name == "authorization" && isKnownScheme(scheme)):
 		// Envoy joins fields of one name with a comma.
 		return nil, true, twice(p)

@@ -12,11 +12,29 @@ import (
 // maxCertificates is more than what operating systems trust.
 const maxCertificates = 1000
 
-// Pool reads certificates in PEM. It is strict where x509.CertPool skips: an
+// Pool reads certificates in PEM, as List does.
+func Pool(data []byte) (*x509.CertPool, error) {
+	list, err := List(data)
+	if err != nil {
+		return nil, err
+	}
+	return PoolOf(list), nil
+}
+
+// PoolOf is a pool of certificates.
+func PoolOf(list []*x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, cert := range list {
+		pool.AddCert(cert)
+	}
+	return pool
+}
+
+// List reads certificates in PEM. It is strict where x509.CertPool skips: an
 // authority that was written down and is not in force must not go unnoticed. An
 // error repeats nothing of the data.
-func Pool(data []byte) (*x509.CertPool, error) {
-	pool, n := x509.NewCertPool(), 0
+func List(data []byte) (list []*x509.Certificate, err error) {
+	n := 0
 	for {
 		var block *pem.Block
 		if block, data = pem.Decode(data); block == nil {
@@ -32,7 +50,7 @@ func Pool(data []byte) (*x509.CertPool, error) {
 		if err != nil {
 			return nil, fmt.Errorf("certificate %d cannot be parsed", n)
 		}
-		pool.AddCert(cert)
+		list = append(list, cert)
 	}
 	switch {
 	case n > maxCertificates:
@@ -42,5 +60,5 @@ func Pool(data []byte) (*x509.CertPool, error) {
 	case n == 0:
 		return nil, errors.New("expected certificates in PEM, and there are none")
 	}
-	return pool, nil
+	return list, nil
 }

@@ -34,6 +34,8 @@ func (b *building) methods(a v1alpha1.Authentication) []policy.Method {
 			m.Authenticator, m.Scopes = b.introspection(m.Name, src.Introspection, a.Methods, at.Child("oauth2Introspection")), src.Introspection.Scopes
 		case src.APIKey != nil:
 			m.Authenticator = b.apiKey(m.Name, src.APIKey, at.Child("apiKey"))
+		case src.ClientCertificate != nil:
+			m.Authenticator = b.clientCertificate(m.Name, src.ClientCertificate, at.Child("clientCertificate"))
 		case src.Anonymous != nil:
 			m.Authenticator = &authn.Anonymous{Method: m.Name}
 		default: // a member of the union that has no case here
@@ -109,6 +111,34 @@ func (b *building) introspection(name string, src *v1alpha1.Introspection, all [
 	}
 	auth.Server, auth.ServerID, auth.Missing = b.introspector(name, src.Issuer, IntrospectionSource{Endpoint: src.Endpoint}, src.ClientCredentials, src.CACertificates, at)
 	return auth
+}
+
+func (b *building) clientCertificate(name string, src *v1alpha1.ClientCertificate, at *field.Path) authn.Authenticator {
+	auth := &authn.ClientCertificate{Method: name, Owner: b.owner(), TrustDomains: src.TrustDomains, Scheduler: b.engine.deps.Scheduler, From: authn.ConnectionCertificate}
+	switch src.Source {
+	case v1alpha1.PrincipalOfConnection:
+		auth.From, auth.Missing = authn.ConnectionPrincipal, b.trusted(b.engine.options.TrustPrincipal, "--trust-principal", at)
+		return auth
+	case v1alpha1.ForwardedCertificate:
+		auth.From, auth.Missing = authn.ForwardedCertificate, b.trusted(b.engine.options.TrustXFCC, "--trust-xfcc", at)
+	}
+	roots, missing := b.roots(src.CertificateAuthorities, at.Child("certificateAuthorities"))
+	if err := authn.CheckAuthorities(roots.List); err != nil {
+		kind, r := authoritiesIn(src.CertificateAuthorities)
+		missing = b.unusable(kind, r, keyOr(r, "ca.crt"), err.Error(), at.Child("certificateAuthorities"))
+	}
+	auth.Authorities, auth.Digest, auth.Missing = roots.List, roots.Digest, cmp.Or(auth.Missing, missing)
+	return auth
+}
+
+// trusted tells of a source that the operator does not trust.
+func (b *building) trusted(yes bool, flag string, at *field.Path) (missing string) {
+	if yes {
+		return ""
+	}
+	b.problem(authz.Problem{Severity: authz.Unresolved, Field: at.Child("source").String(), Reason: v1alpha1.ReasonRefNotPermitted,
+		Message: "the operator does not let policies believe this source, so the method is unavailable; it needs " + flag + ", where proxies alone write it, or source: Connection"})
+	return "the source of the certificate needs the operator's " + flag
 }
 
 func (b *building) mapping(src *v1alpha1.ClaimMappings, implied v1alpha1.ImpliedScopes, at *field.Path) (m policy.Mapping) {

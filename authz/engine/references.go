@@ -196,15 +196,20 @@ func (b *building) remote(from RemoteSource, ca *v1alpha1.CACertificates, at *fi
 	return b.remoteKeys(from, roots.Digest[:], at), ""
 }
 
-// roots resolves the certificates that servers are verified with.
+// roots resolves the certificates that others are verified with.
 func (b *building) roots(ca *v1alpha1.CACertificates, at *field.Path) (roots objects.Roots, missing string) {
-	kind, r := "ConfigMap", ca.ConfigMapRef
-	if r == nil {
-		kind, r = "Secret", ca.SecretRef
-	}
-	if _, missing = b.entry(kind, *r, "ca.crt", v1alpha1.UseCA, at); missing != "" {
+	kind, r := authoritiesIn(ca)
+	if _, missing = b.entry(kind, r, "ca.crt", v1alpha1.UseCA, at); missing != "" {
 		return roots, missing
 	}
-	key := keyOr(*r, "ca.crt")
-	return parsed(b, b.objects.Roots(b.keyOf(kind, *r), key), kind, *r, key, at)
+	key := keyOr(r, "ca.crt")
+	return parsed(b, b.objects.Roots(b.keyOf(kind, r), key), kind, r, key, at)
+}
+
+// authoritiesIn is the object that holds certificates of authorities.
+func authoritiesIn(ca *v1alpha1.CACertificates) (kind string, r v1alpha1.ObjectKeyReference) {
+	if ca.ConfigMapRef != nil {
+		return "ConfigMap", *ca.ConfigMapRef
+	}
+	return "Secret", *ca.SecretRef
 }

@@ -22,6 +22,9 @@ type Options struct {
 	// TrustForwarded leaves the headers in a request that say of its host, path or
 	// method otherwise than it does, as x-forwarded-host.
 	TrustForwarded bool
+	// TrustPrincipal and TrustXFCC believe what proxies say of the client of a
+	// connection: its name, and its certificate in x-forwarded-client-cert.
+	TrustPrincipal, TrustXFCC bool
 	// ExactCase: no server behind the proxy takes paths that differ in letter case
 	// for one.
 	ExactCase bool

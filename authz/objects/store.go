@@ -117,6 +117,7 @@ func keySet(data []byte) (jwks.Set, []authz.Problem, error) {
 
 // Roots are certificates of authorities. Equal digests are equal certificates.
 type Roots struct {
+	List   []*x509.Certificate
 	Pool   *x509.CertPool
 	Digest [sha256.Size]byte
 }
@@ -125,8 +126,8 @@ type Roots struct {
 func (v *View) Roots(key Key, name string) *Parsed[Roots] {
 	s := v.find(key)
 	return v.store.roots.get(entry{s.print(), name}).parse(s, func(o *Object) (Roots, []authz.Problem, error) {
-		pool, err := certs.Pool(o.Data[name])
-		return Roots{pool, sha256.Sum256(o.Data[name])}, nil, err
+		list, err := certs.List(o.Data[name])
+		return Roots{list, certs.PoolOf(list), sha256.Sum256(o.Data[name])}, nil, err
 	})
 }
 

@@ -67,6 +67,7 @@ func (s *strip) run(_ context.Context, x *exchange) bool {
 			if !kept {
 				cookies = append(cookies, place.Name)
 			}
+		case authn.InConnection: // it is no part of the request
 		default:
 			return x.decide(Unavailable(authz.Internal, "a defect of agentauth: a place that cannot be stripped", 0))
 		}

@@ -38,6 +38,9 @@ func defaultMethod(m *v1alpha1.Method) {
 	if m.JWT != nil {
 		m.JWT.ClockSkew = cmp.Or(m.JWT.ClockSkew, new(gatewayv1.Duration("30s")))
 	}
+	if c := m.ClientCertificate; c != nil {
+		c.Source = cmp.Or(c.Source, v1alpha1.CertificateOfConnection)
+	}
 	if i := m.Introspection; i != nil {
 		i.CacheTTL = cmp.Or(i.CacheTTL, new(gatewayv1.Duration("30s")))
 		if c := &i.ClientCredentials; *c != (v1alpha1.ClientCredentials{}) { // it is required

@@ -57,6 +57,9 @@ func (f *findings) method(at *field.Path, m *v1alpha1.Method) {
 		f.selector(at.Child("apiKey", "selector", "matchLabels"), m.APIKey.Selector.MatchLabels)
 		f.places(at.Child("apiKey", "from"), m.APIKey.From)
 	}
+	if m.ClientCertificate != nil {
+		f.clientCertificate(at.Child("clientCertificate"), m.ClientCertificate)
+	}
 }
 
 // neverApplies warns of a method that can never succeed: anonymous wants no
