@@ -28,6 +28,9 @@ import (
 //	${jwks KEY…}                   a JWK Set
 //	${jwk KEY MEMBERS}             a JWK, and MEMBERS
 //	${pem KEY}                     a public key in PEM
+//	${ca NAME}                     the certificate of an authority of certs.go, for a text in quotes
+//	${cert CA MEMBERS}             a client's certificate, percent-encoded PEM; see ClientPEM
+//	${thumbprint CERT}             the SHA-256 of a certificate, in hexadecimal digits
 //
 // JSON is taken as it is written, so that it can be wrong; what is inside is
 // expanded first. TEXT is a Go string if it is in quotes. MEMBERS are those of
@@ -92,11 +95,18 @@ func expandOne(s string) (string, error) {
 		return withMembers(text, members), err
 	case "pem":
 		return publicPEM(rest)
+	case "ca":
+		return authorityPEM(rest)
+	case "cert":
+		authority, members, _ := strings.Cut(rest, " ")
+		text, err := ClientPEM(authority, members)
+		return percentEncoded(text), err
+	case "thumbprint":
+		return thumbprintOf(rest)
 	case "base64":
 		return base64.StdEncoding.EncodeToString([]byte(unquote(rest))), nil
 	case "sha256":
-		sum := sha256.Sum256([]byte(unquote(rest)))
-		return "sha256:" + hex.EncodeToString(sum[:]), nil
+		return "sha256:" + hexOf([]byte(unquote(rest))), nil
 	case "secret":
 		n, err := strconv.Atoi(rest)
 		return strings.Repeat("0123456789abcdef", n/16+1)[:n], err
@@ -121,6 +131,12 @@ func expandOne(s string) (string, error) {
 		return enc([]byte(header)) + "." + enc([]byte(rest[:i+1])) + "." + unquote(rest[i+2:]), nil
 	}
 	return "", fmt.Errorf("unknown verb %q", verb)
+}
+
+// hexOf is the SHA-256 of data in hexadecimal digits.
+func hexOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // withMembers writes members into a JSON object, behind its own.

@@ -19,6 +19,8 @@ type File struct {
 	Cases    []Case
 	// AllowUnmatched is set by the setting "unmatched allow" in the comment.
 	AllowUnmatched bool
+	// TrustPrincipal and TrustXFCC are set by "trust principal" and "trust xfcc".
+	TrustPrincipal, TrustXFCC bool
 }
 
 // Case is one request and what is wanted of its decision.
@@ -56,6 +58,8 @@ func Parse(name string, data []byte) (File, error) {
 	f := File{Name: strings.TrimSuffix(name, ".txtar")}
 	for line := range strings.Lines(string(archive.Comment)) {
 		f.AllowUnmatched = f.AllowUnmatched || strings.TrimSpace(line) == "unmatched allow"
+		f.TrustPrincipal = f.TrustPrincipal || strings.TrimSpace(line) == "trust principal"
+		f.TrustXFCC = f.TrustXFCC || strings.TrimSpace(line) == "trust xfcc"
 	}
 	for _, part := range archive.Files {
 		var err error

@@ -72,7 +72,7 @@ func keepingEngine(t testing.TB, f File, in engine.Input, cache *verified.Cache)
 		Verified:  cache,
 		Remote:    engine.Remote{Keys: remote, Introspector: introspector},
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
-	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true})
+	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true, TrustPrincipal: f.TrustPrincipal, TrustXFCC: f.TrustXFCC})
 	snapshot, reports := e.Compile(in)
 	e.Swap(snapshot)
 	t.Cleanup(e.Close)
