@@ -30,6 +30,8 @@ type checkFlags struct {
 	network, explain  bool
 	unmatched, source string
 	trustForwarded    bool
+	trust             trustFlags
+	cert              string
 	pathCase          string
 	egress            egressFlags
 	compile           compileFlags
@@ -77,8 +79,10 @@ cannot be decided (what would be answered 503).`,
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "as for serve: deny, or allow-unauthenticated")
 	trustForwardedFlag(cmd, &f.trustForwarded)
+	f.trust.register(cmd)
 	pathCaseFlag(cmd, &f.pathCase)
 	flags.StringVar(&f.source, "source", "127.0.0.1", "the IP address of the caller")
+	flags.StringVar(&f.cert, "cert", "", "the client certificate of the connection in PEM, as the proxy passes it on, and its name as the principal")
 	f.egress.register(cmd)
 	f.compile.register(cmd)
 	f.cluster.register(cmd)
@@ -170,6 +174,7 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 		return authz.Decision{}, nil, err
 	}
 	options.AllowUnmatched, options.TrustForwarded = f.unmatched == "allow-unauthenticated", f.trustForwarded
+	f.trust.add(&options)
 	options.ExactCase = f.pathCase == "exact"
 	options.OneTenant = options.OneTenant && !f.cluster.given()
 	kernel := engine.New(dependencies(remote, nil), options)
@@ -238,6 +243,9 @@ func (f *checkFlags) request(cmd *cobra.Command, target string) (authz.Raw, erro
 		if raw.Time, err = time.Parse(time.RFC3339, f.now); err != nil {
 			return raw, usage("--now %q: expected a time as in 2027-01-31T00:00:00Z (RFC 3339)", f.now)
 		}
+	}
+	if err := f.readCertificate(&raw); err != nil {
+		return raw, err
 	}
 	if err := f.readHeaders(&raw); err != nil {
 		return raw, err

@@ -17,6 +17,7 @@ type serveFlags struct {
 	trustNetwork                          bool
 	unmatched                             string
 	trustForwarded                        bool
+	trust                                 trustFlags
 	pathCase                              string
 	gatewayClasses                        []string
 	egress                                egressFlags
@@ -72,6 +73,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", `address of /metrics, /healthz and /readyz; "" turns it off`)
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "what becomes of requests that no policy claims: deny, or allow-unauthenticated")
 	trustForwardedFlag(cmd, &f.trustForwarded)
+	f.trust.register(cmd)
 	pathCaseFlag(cmd, &f.pathCase)
 	flags.StringSliceVar(&f.gatewayClasses, "gateway-classes", nil, "GatewayClasses whose Gateways count; default those that their controller accepted, from files all (repeatable)")
 	f.egress.register(cmd)
@@ -125,6 +127,7 @@ func exactCase(value string) (bool, error) {
 // options checks the flags that the engine takes.
 func (f *serveFlags) options() (engine.Options, error) {
 	options := engine.Options{AllowUnmatched: f.unmatched == "allow-unauthenticated", OneTenant: f.policies != "", GatewayClasses: f.gatewayClasses, TrustForwarded: f.trustForwarded}
+	f.trust.add(&options)
 	if !options.AllowUnmatched && f.unmatched != "deny" {
 		return engine.Options{}, usage("--unmatched %q: expected deny or allow-unauthenticated", f.unmatched)
 	}

@@ -75,6 +75,7 @@ func (f *validateFlags) run(cmd *cobra.Command, paths []string) error {
 	if f.cluster.given() {
 		options.OneTenant = false
 	}
+	options.TrustPrincipal, options.TrustXFCC = true, true // what the operator says is not known here
 	kernel, done, err := f.network.kernel(options)
 	if err != nil {
 		return err
