@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -18,7 +19,7 @@ import (
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
-// certificates: writes ca.crt, tls.crt and tls.key, and client.crt and client.key
+// certificates: writes ca.crt, ca.yaml, tls.crt and tls.key, and client.crt and client.key
 // for envoy.example.com, and door.crt and door.key for door.example.com.
 func certificates(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(writeCertificates(ts.MkAbs(".")))
@@ -30,6 +31,9 @@ func writeCertificates(dir string) error {
 		return err
 	}
 	if _, err = ca.Write(dir, "ca"); err != nil {
+		return err
+	}
+	if err := writeAuthority(dir); err != nil {
 		return err
 	}
 	pair, err := ca.Server("localhost")
@@ -49,6 +53,16 @@ func writeCertificates(dir string) error {
 		}
 	}
 	return nil
+}
+
+// writeAuthority writes ca.yaml, a ConfigMap with ca.crt.
+func writeAuthority(dir string) error {
+	data, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
+	if err != nil {
+		return err
+	}
+	manifest := fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mesh-ca, namespace: shop, labels: {agentauth.dev/use: ca}}\ndata: {ca.crt: %q}\n", data)
+	return os.WriteFile(filepath.Join(dir, "ca.yaml"), []byte(manifest), 0o600)
 }
 
 // keys: writes ec.pem and ed.pem, public.pem of the first, and jwks.json of

@@ -28,6 +28,7 @@ type EnvoyConfig struct {
 	EncodeRawHeaders       bool // header_map instead of headers
 	RequestBody            *RequestBody
 	IncludePeerCertificate bool
+	ForwardCertificate     string            // forward_client_cert_details, with the certificate of the client; "": SANITIZE
 	MetadataNamespaces     []string          // metadata_context_namespaces
 	ContextExtensions      map[string]string // of every route that does not say otherwise
 	Routes                 []Route           // tried in order; what none matches goes to the upstream too
