@@ -27,6 +27,11 @@ const (
 	ImpliesNoFurther Lint = "ImpliesNoFurther"
 	// LiteralWildcard: a path with a `*` that stands for itself.
 	LiteralWildcard Lint = "LiteralWildcard"
+	// MetadataUnreachable: nobody is answered with the metadata of mcp.resource.
+	MetadataUnreachable Lint = "MetadataUnreachable"
+	// UnknownAuthorizationServer: the metadata names a server whose tokens no method
+	// takes.
+	UnknownAuthorizationServer Lint = "UnknownAuthorizationServer"
 	// HidesWildcard: the policy takes a host from the policy of a wildcard.
 	HidesWildcard Lint = "HidesWildcard"
 	// SelectsNothing: the selector of an apiKey method finds no key.
@@ -47,6 +52,6 @@ const (
 func Lints() []Lint {
 	return []Lint{
 		RulesLeaveMethodsOpen, PrefixWithoutSlash, NeverDecides, NeverTrue, SubstringOfClaim, UnknownMethodName, ImpliesNoFurther, LiteralWildcard,
-		HidesWildcard, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused,
+		MetadataUnreachable, UnknownAuthorizationServer, HidesWildcard, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused,
 	}
 }

@@ -15,6 +15,10 @@ const (
 	NoPolicy Reason = "NoPolicy"
 	// BadRequest: two parties could read the request differently (400).
 	BadRequest Reason = "BadRequest"
+	// MetadataServed: agentauth answered with the metadata of a protected resource.
+	MetadataServed Reason = "MetadataServed"
+	// OriginRefused: a page of an origin that is not allowed calls (403).
+	OriginRefused Reason = "OriginRefused"
 
 	// NoCredential: a credential is required and none came.
 	NoCredential Reason = "NoCredential"
@@ -85,7 +89,7 @@ const (
 // Reasons lists every Reason in the order of the documentation.
 func Reasons() []Reason {
 	return []Reason{
-		Allowed, Unmatched, NoPolicy, BadRequest,
+		Allowed, Unmatched, NoPolicy, BadRequest, MetadataServed, OriginRefused,
 		NoCredential, CredentialMalformed, UnknownCredential, CredentialExpired,
 		PasswordMismatch, PlaintextRefused, TokenExpired, TokenNotYetValid,
 		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,

@@ -143,7 +143,7 @@ type ObjectKeyReference struct {
 // JWT takes a token in compact form (RFC 7515 7.1), at most 16 KiB.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.issuer) != (has(self.anyIssuer) && self.anyIssuer)",message="exactly one of issuer and anyIssuer: true is needed: say who issues the tokens, or that anyone with the key may"
-// +kubebuilder:validation:XValidation:rule="(has(self.audiences) && size(self.audiences) > 0) != (has(self.anyAudience) && self.anyAudience)",message="exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others"
+// +kubebuilder:validation:XValidation:rule="!(has(self.audiences) && size(self.audiences) > 0 && has(self.anyAudience) && self.anyAudience)",message="exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others"
 // +kubebuilder:validation:XValidation:rule="!(has(self.jwks) && has(self.hmac))",message="jwks and hmac exclude each other: tokens are signed with public keys or with a shared secret"
 // +kubebuilder:validation:XValidation:rule="has(self.issuer) || has(self.jwks) || has(self.hmac)",message="anyIssuer needs jwks or hmac: without an issuer there is no discovery of keys"
 // +kubebuilder:validation:XValidation:rule="!has(self.issuer) || has(self.jwks) || has(self.hmac) || self.issuer.matches('^https?://[^/?#@]+(/[^?#]*)?$')",message="issuer must be an http(s) URL without password, query or fragment where keys are found by discovery; give jwks or hmac otherwise"
@@ -164,7 +164,8 @@ type JWT struct {
 	AnyIssuer bool `json:"anyIssuer,omitempty"`
 
 	// Audiences are the names of this API; a token must have one of them in
-	// `aud`. At most 16.
+	// `aud`. With mcp they contain mcp.resource, which is the default there. At most
+	// 16.
 	// +optional
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1

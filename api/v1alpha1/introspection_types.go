@@ -10,7 +10,7 @@ import gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 // API keys that are read from the same place are looked up before the server is
 // asked, wherever their method stands in the list.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.audiences) && size(self.audiences) > 0) != (has(self.anyAudience) && self.anyAudience)",message="exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others"
+// +kubebuilder:validation:XValidation:rule="!(has(self.audiences) && size(self.audiences) > 0 && has(self.anyAudience) && self.anyAudience)",message="exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others"
 type Introspection struct {
 	// Endpoint is the URL of introspection. It is asked as RFC 7662 2.1 says, and
 	// no redirect is followed. At most 2048 characters.
@@ -35,7 +35,8 @@ type Introspection struct {
 	Issuer string `json:"issuer,omitempty"`
 
 	// Audiences are the names of this API; an answer must have one of them in
-	// `aud`. At most 16.
+	// `aud`. With mcp they contain mcp.resource, which is the default there. At most
+	// 16.
 	// +optional
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1

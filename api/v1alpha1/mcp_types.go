@@ -4,31 +4,39 @@ package v1alpha1
 // Protocol, and an OAuth 2.0 resource server as the protocol wants it (versions
 // 2025-03-26, 2025-06-18, 2025-11-25 and 2026-07-28).
 //
-// The server's metadata (RFC 9728) is answered without a token to GET, at
-// /.well-known/oauth-protected-resource and the path of resource, and at the root
-// form while the host has one such policy: the proxy must route both here. Every
-// token needs the resource as an audience, and none is taken from the query. The
-// proxy must hand on the complete body of a request: one that is absent or cut is
-// refused.
+// The server's metadata (RFC 9728) is answered without a token, to GET, HEAD and
+// OPTIONS, at /.well-known/oauth-protected-resource and the path of resource, and at
+// that path alone while the host has one such policy (with several: 404): the proxy
+// must route both, and ask here. The policy that decides requests for the resource
+// answers; a change is in force at once, and clients may keep an answer for 5
+// minutes. A 401 says where the metadata is. Every token needs the resource as an
+// audience. A credential is taken from no query, and a request with access_token in
+// the query is refused with 400. The proxy must hand on the complete body of a
+// request: one that is absent or cut is refused.
 type MCP struct {
 	// Resource is the canonical URI of the server (RFC 8707 section 2, RFC 9728
-	// section 1.2): the audience that every token must have. https, a host of the
-	// policy in lower case, no query, no fragment, and no final slash but that of
-	// an empty path.
+	// section 1.2): the audience that every token must have, compared byte for byte
+	// ("https://h" and "https://h/" are two). https, a host of the policy in lower
+	// case, a port unless it is 443, and a path of plain characters: no query, no
+	// fragment, no percent-encoding, no segment . or .., and no final slash but that
+	// of an empty path. At most 2048 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^https://[^/?#@\s]+(/[^?#\s]*)?$`
+	// +kubebuilder:validation:Pattern=`^https://[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?(/|(/[-._~A-Za-z0-9!$&'()*+,=:@]+)*)$`
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^https://[^/]*:443(/|$)') && !self.matches('/[.][.]?(/|$)')",message="resource must be canonical: leave the port 443, and segments . and .. out"
 	Resource string `json:"resource"`
 
 	// AuthorizationServers are the issuers whose tokens the server takes, as the
-	// metadata names them (RFC 9728 section 2). At least one, at most 8.
+	// metadata names them (RFC 9728 section 2): https URLs without query or fragment.
+	// Each is the issuer of a method, or the policy has a warning. At least one, at
+	// most 8.
 	// +required
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=2048
-	// +kubebuilder:validation:items:Pattern=`^https://[^?#\s]+$`
+	// +kubebuilder:validation:items:Pattern=`^https://[^/?#@\s]+(/[^?#\s]*)?$`
 	// +listType=set
 	AuthorizationServers []string `json:"authorizationServers"`
 
@@ -41,8 +49,10 @@ type MCP struct {
 	ScopesSupported []MCPScope `json:"scopesSupported,omitempty"`
 
 	// AllowedOrigins are the web origins whose pages may call the server, compared
-	// byte for byte. A request with another Origin is refused with 403; one without
-	// Origin is not of a page. Default: none. At most 64.
+	// byte for byte. A request with another Origin (null and an empty one too), or
+	// with two, is refused with 403, whatever its method; one without Origin is not of
+	// a page. Preflights are answered by the proxy's CORS filter, before it asks here.
+	// The metadata is for every origin. Default: none. At most 64.
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=255

@@ -71,6 +71,7 @@ func (c *compiler) compile(source *v1alpha1.AgentAuthPolicy) *compiled {
 	}
 	b.routes(b.spec.Routes)
 	if !b.Invalid {
+		validate.DefaultAudiences(b.spec)
 		b.stages(b.spec)
 	}
 	if b.Invalid {
@@ -102,6 +103,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 	full = validate.Default(source)
 	b = building{compiler: c, compiled: &compiled{}, spec: &full.Spec}
 	b.Name, b.TargetRefs, b.Precedence = nameOf(source), full.Spec.TargetRefs, full.Spec.Precedence
+	b.Resource = policy.NewResource(b.Name.String(), b.spec)
 	b.Paths = validate.PathForms(full.Spec.Paths)
 	b.origin = origin{source: source, generation: source.Generation}
 	b.origin.problems.Most = authz.MaxPolicyProblems
@@ -115,7 +117,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 
 // stages compiles what decides.
 func (b *building) stages(spec *v1alpha1.PolicySpec) {
-	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
+	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization), Resource: b.Resource}
 	c.DenyOtherwise = spec.Authorization != nil && spec.Authorization.Otherwise != v1alpha1.OtherwiseAllow
 	b.response(&c, spec.Response)
 	if b.Invalid {

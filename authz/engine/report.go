@@ -101,7 +101,7 @@ func (s *Snapshot) reportOn(n int, now time.Time) Report {
 	}
 	ok, fine := isAccepted(accepted), "valid, and its routes are decided by it"
 	if ok {
-		r.Problems = append(append(r.Problems, programmed.Problems...), s.find.Hides(n)...)
+		r.Problems = append(append(r.Problems, programmed.Problems...), slices.Concat(s.find.Hides(n), s.find.Unreachable(n))...)
 		switch {
 		case programmed.Rejects:
 			accepted, ok = programmed.Reason, false

@@ -74,6 +74,9 @@ func hostDisputed() found {
 // Find returns the policy that decides a request, and what the hosts of the request
 // know beside it; or nil and the answer, if no policy decides.
 func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trace) (*policy.Policy, policy.Host, *authz.Decision) {
+	if d := s.metadata.answer(r, trace); d != nil {
+		return nil, policy.Host{}, d
+	}
 	f := s.find(ctx, r, trace)
 	switch f.outcome {
 	case policyFound:
@@ -84,7 +87,7 @@ func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trac
 		d.Policy = s.policies[f.policy].Stages.Name()
 		return nil, policy.Host{}, &d
 	case answered:
-		d := s.withClaimants(*f.answer, r.Host)
+		d := s.withClaimants(*s.metadata.instead(r, f.answer), r.Host)
 		return nil, policy.Host{}, &d
 	case nobody:
 	}

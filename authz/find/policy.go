@@ -29,6 +29,8 @@ type Policy struct {
 	// TargetRefs and Precedence are those of its spec.
 	TargetRefs []v1alpha1.TargetReference
 	Precedence v1alpha1.Precedence
+	// Resource is its protected resource; nil if it has none.
+	Resource *policy.Resource
 	// Paths are the forms of a path that the policy admits.
 	Paths authz.PathForms
 	// Invalid policies answer 503 on their routes.

@@ -55,6 +55,8 @@ type Snapshot struct {
 	disputes   map[string]string // see noteDisputes
 	placed     []*placed
 	programmed []*Programmed
+	// metadata are the answers to requests for the metadata of resources.
+	metadata metadata
 	// hides are the warnings of Hides, by number.
 	hides [][]authz.Problem
 	// over are the policies that are over a bound of their namespace, and what is
@@ -88,7 +90,8 @@ func (s *Snapshot) Programmed(n int) *Programmed { return s.programmed[n] }
 // what they were in an earlier snapshot.
 func (s *Snapshot) Same(prev *Snapshot, n int) bool {
 	return prev != nil && n < len(prev.placed) && prev.placed[n] == s.placed[n] &&
-		(prev.attached == s.attached || s.Status(n).Same(prev.Status(n))) && s.programmed[n].same(prev.programmed[n]) && slices.Equal(s.hides[n], prev.hides[n])
+		(prev.attached == s.attached || s.Status(n).Same(prev.Status(n))) && s.programmed[n].same(prev.programmed[n]) && slices.Equal(s.hides[n], prev.hides[n]) &&
+		slices.Equal(s.Unreachable(n), prev.Unreachable(n))
 }
 
 // Reserved are the reserved headers of hostname patterns: those that namespaces

@@ -44,6 +44,7 @@ func Update(prev *Snapshot, options Options, in Input, policies []Listed) (next 
 	u.hide()
 	u.reserve()
 	u.program()
+	u.answers()
 	return u.Snapshot, u.places
 }
 

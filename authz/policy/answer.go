@@ -110,7 +110,9 @@ var (
 	useHTTPS       = newChangeable(403, "A password was sent over plaintext. Use https.")
 	lacksScope     = newChangeable(403, "The token lacks a scope. Get one with the scopes that www-authenticate names.")
 	noRuleAllows   = newChangeable(403, "No rule allows this request.")
+	originRefused  = newChangeable(403, "Pages of this origin may not call this server.")
 
+	tokenInQuery  = newDenial(400, "A token came in the query. Send it in the authorization header, and get a new one: a query ends up in logs.", "", nil)
 	nothingAllows = newDenial(403, "Nothing allows this request.", "", nil)
 	tryAgain      = newDenial(503, "The request cannot be checked now. Try again later.", "", nil)
 	unanswerable  = newDenial(503, "The request cannot be answered: what the service behind is to be told of it cannot be written. Sending it again does not help.", "", nil)

@@ -24,6 +24,8 @@ type authenticate struct {
 	places []authn.Place
 	// beside are headers that come with credentials.
 	beside []string
+	// resource is what challenges name; nil is none.
+	resource *Resource
 
 	// none is the answer where no credential came, another where none was accepted, and
 	// plaintext where a password came over plaintext.
@@ -39,7 +41,7 @@ type method struct {
 }
 
 func newAuthenticate(c Config) *authenticate {
-	a := &authenticate{none: sendCredential.of(c.Unauthenticated), another: sendAnother.of(c.Unauthenticated), plaintext: useHTTPS.of(c.Unauthorized)}
+	a := &authenticate{none: sendCredential.of(c.Unauthenticated), another: sendAnother.of(c.Unauthenticated), plaintext: useHTTPS.of(c.Unauthorized), resource: c.Resource}
 	for _, m := range c.Methods {
 		reads := m.Authenticator.Reads()
 		out := method{Method: m, tokens: reads.Tokens, asks: reads.Asks}

@@ -3,7 +3,7 @@
 // A [Policy] is a list of stages, each in a file of its own. Start with
 // [Policy.Decide], and read the stages in the order in which [New] lists them:
 //
-//	authenticate -> authorize (scopes, rules) -> respond (strip, headers, metadata)
+//	(guard ->) authenticate -> authorize (scopes, rules) -> respond (strip, headers, metadata)
 //
 // A stage looks at a request and at what the stages before it found out. It
 // ends the decision, or leaves it to the next stage. No other package decides:
@@ -38,6 +38,9 @@ type Config struct {
 	Headers, Metadata []Value
 	// Unauthenticated and Unauthorized replace parts of the answers 401 and 403.
 	Unauthenticated, Unauthorized *v1alpha1.Denial
+	// Resource is the protected resource that the policy guards; nil: it says of
+	// none.
+	Resource *Resource
 }
 
 // Method is one way to authenticate.
@@ -95,13 +98,17 @@ func New(c Config) *Policy {
 	usual := slices.DeleteFunc(slices.Clone(always), func(name string) bool {
 		return slices.ContainsFunc(c.Headers, func(h Value) bool { return h.Name == name })
 	})
-	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: []stage{
+	var first []stage
+	if c.Resource != nil {
+		first = append(first, newGuard(c.Resource, c.Unauthorized))
+	}
+	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: append(first,
 		a,
 		newScopes(a.methods, c.Unauthorized),
 		newRules(c, a),
 		strip,
 		&respond{headers: c.Headers, metadata: c.Metadata, usual: slices.Clip(usual)},
-	}}
+	)}
 }
 
 // Invalid is a policy that cannot be in force: its routes answer 503.

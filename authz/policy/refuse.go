@@ -149,16 +149,19 @@ func (c *credentials) inactive(place *authn.Place) bool {
 func (a *authenticate) challenges(x *exchange, more int) []authz.Header {
 	out := make([]authz.Header, 0, max(1, len(a.methods))+more)
 	for i := range a.methods {
-		r := &x.credentials.results[i]
-		if r.identity != nil {
+		if x.credentials.results[i].identity != nil {
 			continue
 		}
-		c := a.methods[i].Authenticator.Challenge(x.request, r.place != nil)
+		c := a.challenge(x, i)
 		if c != "" && !slices.ContainsFunc(out, func(h authz.Header) bool { return h.Value == c }) {
 			out = append(out, authz.Header{Name: "www-authenticate", Value: c})
 		}
 	}
-	if len(out) == 0 {
+	switch {
+	case a.resource != nil && !slices.ContainsFunc(out, func(h authz.Header) bool { return isOfToken(h.Value) }):
+		// A client begins at the metadata, whatever the methods are.
+		out = append(out, authz.Header{Name: "www-authenticate", Value: bearerChallenge("Bearer", a.resource.MetadataURL, nil)})
+	case len(out) == 0:
 		out = append(out, authz.Header{Name: "www-authenticate", Value: "Bearer"})
 	}
 	return out

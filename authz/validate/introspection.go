@@ -7,7 +7,6 @@ import (
 )
 
 func (f *findings) introspection(at *field.Path, i *v1alpha1.Introspection) {
-	f.audienceOrAny(at, i.Audiences, i.AnyAudience)
 	before := len(f.errs)
 	fetchedURL.check(f, at.Child("endpoint"), i.Endpoint)
 	if len(f.errs) == before && !parses(i.Endpoint) {

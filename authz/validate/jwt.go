@@ -83,7 +83,6 @@ func (f *findings) jwtSense(at *field.Path, j *v1alpha1.JWT) {
 	if (j.Issuer != "") == j.AnyIssuer {
 		f.invalid(at, "exactly one of issuer and anyIssuer: true is needed: say who issues the tokens, or that anyone with the key may")
 	}
-	f.audienceOrAny(at, j.Audiences, j.AnyAudience)
 	if j.JWKS != nil && j.HMAC != nil {
 		f.invalid(at, "jwks and hmac exclude each other: tokens are signed with public keys or with a shared secret")
 	}
@@ -95,12 +94,6 @@ func (f *findings) jwtSense(at *field.Path, j *v1alpha1.JWT) {
 	}
 	if j.CACertificates != nil && (j.HMAC != nil || j.JWKS != nil && j.JWKS.URI == "") {
 		f.invalid(at, "caCertificates is for keys that are fetched: it needs an issuer with discovery, or jwks.uri")
-	}
-}
-
-func (f *findings) audienceOrAny(at *field.Path, audiences []string, anyAudience bool) {
-	if (len(audiences) > 0) == anyAudience {
-		f.invalid(at, "exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others")
 	}
 }
 

@@ -53,6 +53,10 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 		})
 	}
 	f.methods(at.Child("authentication", "methods"), spec.Authentication.Methods)
+	f.ofTokens(at.Child("authentication", "methods"), spec)
+	if spec.MCP != nil {
+		f.mcp(at.Child("mcp"), spec)
+	}
 	if spec.Authorization != nil {
 		f.authorization(at.Child("authorization"), spec.Authorization)
 	}
@@ -64,7 +68,7 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 	}
 	methods := at.Child("authentication", "methods")
 	return slices.Concat(neverApplies(methods, spec.Authentication.Methods), chainsOfScopes(methods, spec.Authentication.Methods),
-		matches(at.Child("routes"), spec.Routes, PathForms(spec.Paths)))
+		unknownServers(at.Child("mcp", "authorizationServers"), spec), matches(at.Child("routes"), spec.Routes, PathForms(spec.Paths)))
 }
 
 // metadata holds metadata to the rules that the API server has for every object.

@@ -13,7 +13,7 @@ import (
 
 // Check holds a decision against what is wanted:
 //
-//	allow | deny STATUS REASON | error STATUS REASON
+//	allow | deny STATUS REASON | error STATUS REASON | respond STATUS REASON
 //	policy NS/NAME, method NAME, rule NAME, subject TEXT
 //	sets NAME: VALUE, unset NAME            headers for the upstream
 //	removes NAME, keeps NAME                headers taken from the request
@@ -39,7 +39,7 @@ func check(d *authz.Decision, want string, seen bool) error {
 	verb, rest, _ := strings.Cut(want, " ")
 	name, value, _ := strings.Cut(rest, ": ")
 	switch verb {
-	case "allow", "deny", "error":
+	case "allow", "deny", "error", "respond":
 		return checkOutcome(d, verb, strings.Fields(rest), seen)
 	case "policy", "method", "rule", "subject":
 		if !seen {

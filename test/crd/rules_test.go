@@ -19,7 +19,7 @@ func rulesOf(g *gate) []rule {
 	var walk func(path string, s *schema.Structural)
 	walk = func(path string, s *schema.Structural) {
 		for _, r := range s.XValidations {
-			out = append(out, rule{path, r.Message, !strings.Contains(path, ".matches[]")})
+			out = append(out, rule{path + r.FieldPath, r.Message, !strings.Contains(path, ".matches[]")})
 		}
 		for name, p := range s.Properties {
 			walk(path+"."+name, &p)
