@@ -115,6 +115,9 @@ func TestManyChangesComeToTheSameAsAllAtOnce(t *testing.T) {
 			for i := range asks {
 				asks[i] = d.request()
 				asks[i].Host = pick(d, asks[i].Host, "c.bank.test", "d.bank.test", "a.example.com")
+				if d.often(20) {
+					asks[i] = d.metadataRequest()
+				}
 				asks[i].Headers = append(asks[i].Headers, header("x-agent-id", "me"), header("x-agent-name", "me"))
 			}
 			if before != nil {
@@ -140,6 +143,9 @@ func TestManyChangesComeToTheSameAsAllAtOnce(t *testing.T) {
 				t.Fatalf("seed %d, step %d: reserved headers:\n%v\n%v", seed, step, reserved, wholeReserved)
 			}
 			in = d.changed(in)
+			if d.often(50) {
+				in = d.protected(in)
+			}
 		}
 	}
 }

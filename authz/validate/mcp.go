@@ -180,10 +180,14 @@ func unknownServers(at *field.Path, spec *v1alpha1.PolicySpec) (out []authz.Prob
 			issuers = append(issuers, t.issuer)
 		}
 	}
+	instead := "write the issuer of a method, byte for byte: " + brief(strings.Join(issuers, ", "))
+	if len(issuers) == 0 {
+		instead = "add a method for its tokens"
+	}
 	for i, s := range spec.MCP.AuthorizationServers {
 		if !slices.Contains(issuers, s) {
 			out = append(out, authz.Problem{Severity: authz.Warning, Lint: authz.UnknownAuthorizationServer, Field: at.Index(i).String(),
-				Message: fmt.Sprintf("no method takes tokens of the issuer %s, so a client that gets one there is refused: write the issuer of a method, byte for byte (%s)", brief(s), brief(strings.Join(issuers, ", ")))})
+				Message: fmt.Sprintf("no method takes tokens of the issuer %s, so a client that gets one there is refused: %s", brief(s), instead)})
 		}
 	}
 	return out
