@@ -3,57 +3,48 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
 )
 
-// bearerChallenge adds to a challenge of a token where the metadata of the resource
-// is (RFC 9728 5.1), and the scopes that a token needs (RFC 6750 3). Without scopes
-// a client asks for those that the metadata names.
-func bearerChallenge(challenge, metadataURL string, scopes []string) string {
+// offlineAccess is a scope between a client and its authorization server (OpenID
+// Connect Core 11). No resource needs it, so no challenge names it.
+const offlineAccess = "offline_access"
+
+// bearerChallenge is a challenge of the scheme Bearer (RFC 6750 3) with those of its
+// parameters that are not empty: the error, the scopes that the request needs, and
+// the URL of the resource's metadata (RFC 9728 5.1).
+func bearerChallenge(problem string, scopes []string, metadata string) authz.Header {
+	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == offlineAccess })
 	var b strings.Builder
-	b.WriteString(challenge)
-	between := ", "
-	if !strings.Contains(challenge, " ") {
-		between = " "
-	}
-	b.WriteString(between + `resource_metadata="` + metadataURL + `"`)
-	if len(scopes) > 0 {
-		b.WriteString(`, scope="` + strings.Join(scopes, " ") + `"`)
-	}
-	return b.String()
-}
-
-// isOfToken says whether a challenge asks for an access token.
-func isOfToken(challenge string) bool {
-	scheme, _, _ := strings.Cut(challenge, " ")
-	return scheme == "Bearer" || scheme == "DPoP"
-}
-
-// askedScopes are the scopes that a challenge of a method asks for: its own, and those
-// of Required methods that read the same token.
-func (a *authenticate) askedScopes(i int) (scopes []string) {
-	add := func(m *method) {
-		for _, s := range m.Scopes {
-			// It is between the client and its authorization server.
-			if s != "offline_access" && !slices.Contains(scopes, s) {
-				scopes = append(scopes, s)
-			}
+	b.WriteString("Bearer")
+	separator := " "
+	add := func(name, value string) {
+		if value != "" {
+			b.WriteString(separator + name + `="` + quoted.Replace(value) + `"`)
+			separator = ", "
 		}
 	}
-	add(&a.methods[i])
-	for j := range a.methods {
-		if j != i && a.methods[j].Required && slices.ContainsFunc(a.methods[j].places, func(p int) bool { return slices.Contains(a.methods[i].places, p) }) {
-			add(&a.methods[j])
-		}
-	}
-	return scopes
+	add("error", problem)
+	add("scope", strings.Join(scopes, " "))
+	add("resource_metadata", metadata)
+	return authz.Header{Name: "www-authenticate", Value: b.String()}
 }
 
-// challenge offers a method in a 401; "" offers nothing.
-func (a *authenticate) challenge(x *exchange, i int) string {
-	r := &x.credentials.results[i]
-	c := a.methods[i].Authenticator.Challenge(x.request, r.place != nil)
-	if a.resource == nil || !isOfToken(c) {
-		return c
+// quoted escapes what ends a quoted string (RFC 9110 5.6.4).
+var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// metadataURL is where the metadata of a resource is (RFC 9728 3.1): the well-known
+// path stands between the host and the path. The resource is an https URI without
+// query; the path "/" alone is none.
+func metadataURL(resource string) string {
+	const scheme, wellKnown = "https://", "/.well-known/oauth-protected-resource"
+	host, path, _ := strings.Cut(strings.TrimPrefix(resource, scheme), "/")
+	if host == "" {
+		return ""
 	}
-	return bearerChallenge(c, a.resource.MetadataURL, a.askedScopes(i))
+	if path != "" {
+		path = "/" + path
+	}
+	return scheme + host + wellKnown + path
 }

@@ -44,8 +44,7 @@ func NewResource(policy string, spec *v1alpha1.PolicySpec) *Resource {
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
 		return nil
 	}
-	r := &Resource{Host: u.Hostname(), Path: strings.TrimSuffix(u.EscapedPath(), "/"), allowedOrigins: spec.MCP.AllowedOrigins}
-	r.MetadataURL = "https://" + u.Host + WellKnown + r.Path
+	r := &Resource{Host: u.Hostname(), Path: strings.TrimSuffix(u.EscapedPath(), "/"), MetadataURL: metadataURL(spec.MCP.Resource), allowedOrigins: spec.MCP.AllowedOrigins}
 	body, err := json.Marshal(document{spec.MCP.Resource, spec.MCP.AuthorizationServers, spec.MCP.ScopesSupported, []string{"header"}})
 	if err != nil {
 		return nil
