@@ -18,10 +18,16 @@ import (
 type scopes struct {
 	methods []method
 	denial  *denial
+	// metadata is the URL of the resource's metadata; "" is none.
+	metadata string
 }
 
-func newScopes(methods []method, override *v1alpha1.Denial) *scopes {
-	return &scopes{methods, lacksScope.of(override)}
+func newScopes(methods []method, c Config) *scopes {
+	s := &scopes{methods: methods, denial: lacksScope.of(c.Unauthorized)}
+	if c.MCP != nil {
+		s.metadata = metadataURL(c.MCP.Resource)
+	}
+	return s
 }
 
 func (s *scopes) run(_ context.Context, x *exchange) bool {
@@ -33,8 +39,7 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " "), Came: has})
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.InsufficientScope,
 		Detail: "missing scopes: " + strings.Join(missing, " ") + "; " + has,
-		Headers: []authz.Header{{Name: "www-authenticate",
-			Value: `Bearer error="insufficient_scope", scope="` + strings.Join(s.needed(x), " ") + `"`}}}
+		Headers: []authz.Header{bearerChallenge("insufficient_scope", s.needed(x), s.metadata)}}
 	s.denial.answer(&d)
 	return x.decide(d)
 }

@@ -29,6 +29,8 @@ type Config struct {
 	Owner   work.Owner
 	Methods []Method
 	Rules   []Rule
+	// MCP says that the routes are an MCP server; nil: they are none.
+	MCP *MCP
 	// DenyOtherwise refuses a request for which none of the Rules applies.
 	DenyOtherwise bool
 	// Forward leaves a credential that succeeded in the request.
@@ -104,7 +106,7 @@ func New(c Config) *Policy {
 	}
 	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: append(first,
 		a,
-		newScopes(a.methods, c.Unauthorized),
+		newScopes(a.methods, c),
 		newRules(c, a),
 		strip,
 		&respond{headers: c.Headers, metadata: c.Metadata, usual: slices.Clip(usual)},
