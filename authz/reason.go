@@ -58,6 +58,16 @@ const (
 	CertificateUntrusted Reason = "CertificateUntrusted"
 	// CertificateExpired: a certificate before or after its time, or its authority's.
 	CertificateExpired Reason = "CertificateExpired"
+	// MCPRequestInvalid: the request is none that MCP has, or its message can be read
+	// in more than one way (400).
+	MCPRequestInvalid Reason = "MCPRequestInvalid"
+	// MCPHeaderMismatch: a header, or the proxy's metadata, says of the message
+	// otherwise than its body (400).
+	MCPHeaderMismatch Reason = "MCPHeaderMismatch"
+	// MCPBodyMissing: the body of a message is not known, or not whole (403).
+	MCPBodyMissing Reason = "MCPBodyMissing"
+	// MCPNotAllowed: no entry of the policy names the tool, resource or prompt (403).
+	MCPNotAllowed Reason = "MCPNotAllowed"
 
 	// InsufficientScope: the credential is good but lacks a scope (403).
 	InsufficientScope Reason = "InsufficientScope"
@@ -95,6 +105,7 @@ func Reasons() []Reason {
 		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,
 		TokenTypeRefused, ClaimsRefused, ProofRequired,
 		CertificateInvalid, CertificateUntrusted, CertificateExpired,
+		MCPRequestInvalid, MCPHeaderMismatch, MCPBodyMissing, MCPNotAllowed,
 		InsufficientScope, RuleDenied, NoRuleApplies, ExpressionFailed,
 		Unavailable, Overloaded, PolicyInvalid, HostDisputed, RouteUnknown, AmbiguousMatch,
 		SelectorRefused, Internal,

@@ -119,6 +119,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 func (b *building) stages(spec *v1alpha1.PolicySpec) {
 	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization), Resource: b.Resource}
 	c.DenyOtherwise = spec.Authorization != nil && spec.Authorization.Otherwise != v1alpha1.OtherwiseAllow
+	c.MCP = policy.MCPOf(spec.MCP, func(e v1alpha1.Expression, at *field.Path) *expr.Program { return b.expression(expr.Bool, e, at) })
 	b.response(&c, spec.Response)
 	if b.Invalid {
 		b.Names = policy.NamesOf(c.Headers)
@@ -202,6 +203,8 @@ func (b *building) expression(kind expr.Kind, src v1alpha1.Expression, path *fie
 	program, err := b.engine.exprs.Compile(kind, string(src))
 	if err != nil {
 		b.reject(path.String(), err.Error())
+	} else if program.ReadsMCP() && b.spec.MCP == nil {
+		b.reject(path.String(), "reads mcp, which only a policy with spec.mcp has: the routes of this one are no MCP server")
 	}
 	for _, p := range validate.Expression(b.spec, path, program) {
 		b.problem(p)

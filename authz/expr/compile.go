@@ -24,6 +24,8 @@ type Program struct {
 	// query says that an evaluation may read the query.
 	query bool
 	cost  uint64
+	// mcp says that an evaluation reads the call of a server of MCP.
+	mcp bool
 	// findings are what a policy is warned of.
 	findings lint.Findings
 	// src is what a trace shows; see reads.go and shown.go.
@@ -96,7 +98,7 @@ func Compile(kind Kind, src string) (*Program, error) {
 	direct := contents.plan(kind, checked.NativeRep().Expr())
 	needed := contents.remains()
 	contents.lists, contents.types, contents.info, contents.names = nil, nil, nil, nil // the program's options hold contents
-	return &Program{kind: kind, program: program, direct: direct, contents: needed, cost: worst, query: needed.has("query"), cached: contents.loops || contents.selects > maxUncachedSelects,
+	return &Program{kind: kind, program: program, direct: direct, contents: needed, cost: worst, query: needed.has("query"), mcp: contents.mcp, cached: contents.loops || contents.selects > maxUncachedSelects,
 		findings: lint.Of(checked.NativeRep()), src: src}, nil
 }
 

@@ -31,6 +31,9 @@
 //	identities  map(string, identity): each method that succeeded, by name
 //	context     map(string, string): context extensions of the proxy's route
 //	metadata    map(string, dyn): the proxy's dynamic metadata by namespace
+//	mcp         method, tool, resource, prompt, id: string, "" where the call has
+//	            none; arguments: map(string, dyn). Only a policy of a server of MCP
+//	            has it.
 //
 // An expression of kind [Claim], [Subject] or [Actor] reads only `claims`, a
 // map(string, dyn).

@@ -121,6 +121,7 @@ var requestEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("identities", cel.MapType(cel.StringType, identityType)),
 		cel.Variable("context", stringMap),
 		cel.Variable("metadata", anyMap),
+		cel.Variable(mcpName, mcpType),
 	)
 })
 

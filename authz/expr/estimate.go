@@ -103,7 +103,7 @@ func assumedLength(node cost.AstNode) uint64 {
 	if last := path[len(path)-1]; last != "@items" && slices.Contains(path, "@items") {
 		return MaxEntry
 	}
-	ofRequest, ofIdentity := path[0] == "request", path[0] == "identity"
+	ofRequest, ofIdentity, ofMCP := path[0] == "request", path[0] == "identity", path[0] == mcpName
 	switch last := path[len(path)-1]; {
 	case last == "@items":
 		if isIndex := node.Expr() != nil && node.Expr().Kind() == ast.CallKind; isIndex && !(ofIdentity && len(path) == 3) {
@@ -112,7 +112,7 @@ func assumedLength(node cost.AstNode) uint64 {
 		return MaxEntry
 	case ofRequest && last == "@keys":
 		return assumedName
-	case ofRequest:
+	case ofRequest, ofMCP && len(path) == 2:
 		return MaxValue
 	case ofIdentity && len(path) == 2:
 		return MaxEntry

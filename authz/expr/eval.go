@@ -13,6 +13,7 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/mcp"
 )
 
 // Input holds the variables of expressions of kind [Bool] and [String]. An
@@ -24,6 +25,8 @@ type Input struct {
 	// Identities are those of all methods that succeeded, each with the name of its
 	// method. An expression reads them by it.
 	Identities []*authz.Identity
+	// MCP is the call of a server of MCP; reading it is an error if it is nil.
+	MCP *mcp.Call
 
 	cache *cache // of one evaluation
 }
@@ -215,6 +218,11 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		return a.identities(), true
 	case "context":
 		return a.Request.ContextExtensions, true
+	case mcpName:
+		if a.MCP == nil {
+			return types.WrapErr(failure("there is no call of MCP")), true
+		}
+		return (*call)(a), true
 	case "metadata":
 		m, err := authz.ReadMetadata(a.Request.Metadata)
 		if err != nil {

@@ -129,7 +129,7 @@ func nameHint(kind Kind, name, rest string) string {
 	if other := otherNames[strings.ToLower(name)]; other != "" {
 		return other
 	}
-	variables := []string{"request", "identity", "identities", "context", "metadata"}
+	variables := []string{"request", "identity", "identities", "context", "metadata", mcpName}
 	if kind.readsClaims() {
 		if slices.Contains(variables, name) {
 			return "claimMappings read `claims` only, as in claims.sub"
@@ -163,7 +163,7 @@ var otherFields = map[string]string{
 
 // fieldHint knows an object by the word before the field.
 func fieldHint(before, name string) string {
-	of := map[string]fields{"request": requestFields, "identity": identityFields, "source": sourceFields, "actor": actorFields}
+	of := map[string]fields{"request": requestFields, "identity": identityFields, "source": sourceFields, "actor": actorFields, mcpName: mcpFields}
 	known, isObject := identityFields, false
 	word := ""
 	if m := lastWord.FindStringSubmatch(before); m != nil {

@@ -21,6 +21,8 @@ type inspection struct {
 	nested bool
 	// countCost says that evaluations count their cost; see linearFunctions.
 	countCost bool
+	// mcp says that the expression reads the call of a server of MCP.
+	mcp bool
 	// names are the field names and literals. Error messages may repeat them.
 	names map[string]bool
 	// selects is the number of fields that the expression reads.
@@ -49,6 +51,8 @@ func (i *inspection) visit(e ast.Expr) {
 		i.loops, i.countCost = true, true
 		i.nested = i.nested || hasLoop(e.AsComprehension().LoopStep())
 		i.isList(e.AsComprehension().IterRange())
+	case ast.IdentKind:
+		i.mcp = i.mcp || e.AsIdent() == mcpName
 	case ast.SelectKind:
 		i.selects++
 		i.names[e.AsSelect().FieldName()] = true

@@ -134,6 +134,7 @@ var objects = map[string]fields{
 	sourceType.TypeName():   sourceFields,
 	identityType.TypeName(): identityFields,
 	actorType.TypeName():    actorFields,
+	mcpType.TypeName():      mcpFields,
 }
 
 func (p provider) FindStructType(name string) (*types.Type, bool) {
@@ -186,6 +187,8 @@ func (adapter) NativeToValue(v any) ref.Val {
 		return &object{v, sourceType, sourceFields, func(other any) bool { s, ok := other.(*source); return ok && s.Request.Source == v.Request.Source }}
 	case *identity:
 		return &object{v, identityType, identityFields, func(other any) bool { i, ok := other.(*identity); return ok && i.Identity == v.Identity }}
+	case *call:
+		return &object{v, mcpType, mcpFields, func(other any) bool { c, ok := other.(*call); return ok && c.MCP == v.MCP }}
 	case *actor:
 		return &object{v, actorType, actorFields, func(other any) bool {
 			a, ok := other.(*actor)

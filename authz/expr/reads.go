@@ -32,7 +32,7 @@ type readKey struct {
 const maxReads = 8
 
 // roots are the variables whose parts are shown.
-var roots = []string{requestName, "identity", "identities", "context", "metadata"}
+var roots = []string{requestName, "identity", "identities", "context", "metadata", mcpName}
 
 // readsOf are the first values that an expression reads, each once.
 func readsOf(e ast.Expr) []read {
@@ -109,12 +109,17 @@ func (r *reader) entry(key, container ast.Expr) (read, bool) {
 func (r *read) isMap() bool {
 	switch len(r.keys) {
 	case 0:
-		return r.root != requestName && r.root != "identity"
+		return !r.isObject()
 	case 1:
 		name := r.keys[0].literal
-		return r.root == requestName && (name == "headers" || name == "query") || r.root == "identity" && name == "claims"
+		return r.root == requestName && (name == "headers" || name == "query") || r.root == "identity" && name == "claims" || r.root == mcpName && name == "arguments"
 	}
 	return false
+}
+
+// isObject says whether the variable is an object of ours, not a map.
+func (r *read) isObject() bool {
+	return r.root == requestName || r.root == "identity" || r.root == mcpName
 }
 
 func (r *reader) loop(c ast.ComprehensionExpr) {
@@ -129,7 +134,7 @@ func (r *reader) loop(c ast.ComprehensionExpr) {
 
 func (r *reader) add(found read) {
 	same := func(other read) bool { return other.text == found.text }
-	whole := len(found.keys) == 0 && (found.root == requestName || found.root == "identity")
+	whole := len(found.keys) == 0 && found.isObject()
 	if len(r.reads) < maxReads && !whole && !slices.ContainsFunc(r.reads, same) {
 		r.reads = append(r.reads, found)
 	}

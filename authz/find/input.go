@@ -25,6 +25,9 @@ type Options struct {
 	// TrustPrincipal and TrustXFCC believe what proxies say of the client of a
 	// connection: its name, and its certificate in x-forwarded-client-cert.
 	TrustPrincipal, TrustXFCC bool
+	// TrustMCPMetadata takes the word of Envoy's mcp filter for a message whose body is
+	// not handed on.
+	TrustMCPMetadata bool
 	// ExactCase: no server behind the proxy takes paths that differ in letter case
 	// for one.
 	ExactCase bool

@@ -28,7 +28,7 @@ type reserved struct {
 // since the caller may have chosen another host. Namespaces that do not keep
 // policies apart, and those that were granted one host, share the names on it.
 func (s *Snapshot) host(r *authz.Request, p *Policy, f *found) policy.Host {
-	h := policy.Host{Namespace: p.Name.Namespace, Others: f.namespaces, TrustForwarded: s.options.TrustForwarded}
+	h := policy.Host{Namespace: p.Name.Namespace, Others: f.namespaces, TrustForwarded: s.options.TrustForwarded, TrustMCPMetadata: s.options.TrustMCPMetadata}
 	reserved := s.reservedFor(r, p, f)
 	if s.options.OneTenant {
 		h.Shared = reserved

@@ -10,6 +10,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/mcp"
 )
 
 var titles = map[int]string{400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
@@ -38,6 +39,17 @@ func problem(status int, detail, rule string) string {
 		return "{}" // cannot happen: the fields are valid UTF-8
 	}
 	return string(append(b, '}'))
+}
+
+// rpcError is an error response of JSON-RPC (JSON-RPC 2.0 5.1).
+func rpcError(e *mcp.Error) string {
+	b := append(make([]byte, 0, 256), `{"jsonrpc":"2.0","id":`+e.ID+`,"error":{"code":`...)
+	b = append(strconv.AppendInt(b, int64(e.Code), 10), `,"message":`...)
+	b, err := jsontext.AppendQuote(b, e.Error())
+	if err != nil {
+		return "{}" // cannot happen: the text is valid UTF-8
+	}
+	return string(append(b, "}}"...))
 }
 
 // denial is what a stage answers with, made once: problem details of the status
@@ -109,6 +121,8 @@ var (
 	sendAnother    = newChangeable(401, "The credential was not accepted. Get a new one, or another, and send it as www-authenticate says.")
 	useHTTPS       = newChangeable(403, "A password was sent over plaintext. Use https.")
 	lacksScope     = newChangeable(403, "The token lacks a scope. Get one with the scopes that www-authenticate names.")
+	noWholeBody    = newChangeable(403, "The message in the body of the request could not be read as a whole.")
+	noEntryNames   = newChangeable(403, "Nothing allows what the message names.")
 	noRuleAllows   = newChangeable(403, "No rule allows this request.")
 	originRefused  = newChangeable(403, "Pages of this origin may not call this server.")
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -11,10 +12,12 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz/expr"
 )
 
 // scopes checks, for each Required method and for the method of `identity`, that
-// the method's own identity has the method's scopes.
+// the method's own identity has the method's scopes, and that `identity` has those of
+// the entries that name what is asked of a server of MCP.
 type scopes struct {
 	methods []method
 	denial  *denial
@@ -38,7 +41,7 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 	has := "held: " + cmp.Or(authn.QuoteList(held), "none")
 	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " "), Came: has})
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.InsufficientScope,
-		Detail: "missing scopes: " + strings.Join(missing, " ") + "; " + has,
+		Detail:  "missing scopes: " + strings.Join(missing, " ") + "; " + has,
 		Headers: []authz.Header{bearerChallenge("insufficient_scope", s.needed(x), s.metadata)}}
 	s.denial.answer(&d)
 	return x.decide(d)
@@ -63,6 +66,11 @@ func (s *scopes) missing(x *exchange) (missing, held []string) {
 			}
 		}
 	}
+	for scope := range x.operation() {
+		if !slices.Contains(x.identity.Scopes, scope) && !slices.Contains(missing, scope) {
+			missing, held = append(missing, scope), x.identity.Scopes
+		}
+	}
 	return missing, held
 }
 
@@ -78,7 +86,25 @@ func (s *scopes) needed(x *exchange) (needed []string) {
 			}
 		}
 	}
+	for scope := range x.operation() {
+		if !slices.Contains(needed, scope) {
+			needed = append(needed, scope)
+		}
+	}
 	return needed
+}
+
+// operation are the scopes of what is asked of a server of MCP.
+func (x *exchange) operation() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, a := range x.asked {
+			for _, scope := range a.entry.Scopes {
+				if !yield(scope) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // rules requires every rule whose `when` holds to hold, and, with denyOtherwise,
@@ -124,19 +150,27 @@ func (s *rules) run(ctx context.Context, x *exchange) bool {
 			}
 		}
 		applied = true
-		holds, err := evalBool(ctx, rule.Require, in)
-		if err != nil {
-			return x.decide(s.failed(ctx, x, rule, "require", err))
+		if s.require(ctx, x, rule, in) {
+			return true
 		}
-		if !holds {
-			x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepFails, Came: s.came(x, "require", &rule.Rule, in)})
-			return x.decide(s.forbid(authz.RuleDenied, rule, "the rule does not hold"))
-		}
-		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepHolds})
 	}
 	if s.denyOtherwise && !applied {
 		return x.decide(s.noneApplies(x))
 	}
+	return false
+}
+
+// require ends the decision where the requirement of a rule does not hold.
+func (s *rules) require(ctx context.Context, x *exchange, rule *rule, in *expr.Input) bool {
+	holds, err := evalBool(ctx, rule.Require, in)
+	if err != nil {
+		return x.decide(s.failed(ctx, x, rule, "require", err))
+	}
+	if !holds {
+		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepFails, Came: s.came(x, "require", &rule.Rule, in)})
+		return x.decide(s.forbid(authz.RuleDenied, rule, "the rule does not hold"))
+	}
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepHolds})
 	return false
 }
 

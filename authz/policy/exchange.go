@@ -6,6 +6,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/mcp"
 )
 
 // exchange is one request on its way through the stages. It is used again for another
@@ -20,7 +21,10 @@ type exchange struct {
 	identity    *authz.Identity
 	identities  []*authz.Identity
 	in          expr.Input
-	removal     removal
+	// call is that of a server of MCP, and asked are the entries for it.
+	call    *mcp.Call
+	asked   []asked
+	removal removal
 
 	decision authz.Decision
 
@@ -32,6 +36,7 @@ type exchange struct {
 		results    [methods]result
 		identities [methods]*authz.Identity
 		more       [8]string
+		asked      [methods]asked
 	}
 }
 
@@ -44,7 +49,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 func begin(p *Policy, r *authz.Request, host Host, trace *authz.Trace) *exchange {
 	x := exchanges.Get().(*exchange)
 	x.request, x.host, x.trace = r, host, trace
-	x.identities = x.arrays.identities[:0]
+	x.identities, x.asked = x.arrays.identities[:0], x.arrays.asked[:0]
 	x.removal = removal{request: r, own: p.names, always: p.always, more: x.arrays.more[:0]}
 	return x
 }
@@ -65,7 +70,7 @@ func (x *exchange) decide(d authz.Decision) bool {
 
 // input is what expressions read.
 func (x *exchange) input() *expr.Input {
-	x.in = expr.Input{Request: x.request, Identity: x.identity, Identities: x.identities}
+	x.in = expr.Input{Request: x.request, Identity: x.identity, Identities: x.identities, MCP: x.call}
 	return &x.in
 }
 

@@ -1,6 +1,22 @@
 package policy
 
-import "github.com/agentauth-dev/agentauth/authz/expr"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/mcp"
+	"github.com/agentauth-dev/agentauth/authz/work"
+)
 
 // MCP says what a server of the Model Context Protocol is asked for, and who may.
 type MCP struct {
@@ -8,14 +24,221 @@ type MCP struct {
 	Resource string
 	// Methods, Tools, Resources and Prompts are rules by what a call names.
 	Methods, Tools, Resources, Prompts []MCPEntry
-	// TrustMetadata takes the proxy's reading of a call whose body is not here.
-	TrustMetadata bool
 }
 
 // MCPEntry is a rule for what its Names name: whole, or with a "*" at the end what
 // begins so.
 type MCPEntry struct {
+	// Name says which entry it is: mcp.tools[1].
+	Name          string
 	Names, Scopes []string
 	// Require must be true; nil requires nothing.
 	Require *expr.Program
+}
+
+// MCPOf makes an MCP of a specification. compile makes a program of a condition.
+func MCPOf(m *v1alpha1.MCP, compile func(v1alpha1.Expression, *field.Path) *expr.Program) *MCP {
+	if m == nil {
+		return nil
+	}
+	entries := func(list string, rules []v1alpha1.MCPRule) (out []MCPEntry) {
+		for i, r := range rules {
+			e := MCPEntry{Name: fmt.Sprintf("mcp.%s[%d]", list, i), Names: r.Names}
+			for _, s := range r.Scopes {
+				e.Scopes = append(e.Scopes, string(s))
+			}
+			if r.Require != "" {
+				e.Require = compile(r.Require, field.NewPath("spec", "mcp", list).Index(i).Child("require"))
+			}
+			out = append(out, e)
+		}
+		return out
+	}
+	return &MCP{Resource: m.Resource, Methods: entries("methods", m.Methods), Tools: entries("tools", m.Tools),
+		Resources: entries("resources", m.Resources), Prompts: entries("prompts", m.Prompts)}
+}
+
+// names says whether the entry names something.
+func (e *MCPEntry) names(came string) bool {
+	return slices.ContainsFunc(e.Names, func(name string) bool {
+		if prefix, ok := strings.CutSuffix(name, "*"); ok {
+			return strings.HasPrefix(came, prefix)
+		}
+		return came == name
+	})
+}
+
+// calls reads the call of a request to a server of MCP, and finds the entries for what
+// it names. Their scopes are asked for by the stage scopes, the rest by agrees.
+type calls struct {
+	lists map[mcp.Kind]callList
+
+	bodyMissing, notAllowed *denial
+}
+
+// callList are the entries for what calls of a kind name.
+type callList struct {
+	what, field string
+	entries     []entry
+}
+
+// entry is an MCPEntry, and its requirement as a rule.
+type entry struct {
+	*MCPEntry
+	rule *rule
+}
+
+// asked is an entry for a call. Of a call that names several resources, the call is as
+// if it named one.
+type asked struct {
+	entry *entry
+	call  *mcp.Call
+}
+
+func newCalls(c Config) *calls {
+	list := func(what, field string, entries []MCPEntry) callList {
+		out := callList{what: what, field: field}
+		for i := range entries {
+			e := &entries[i]
+			out.entries = append(out.entries, entry{e, &rule{Rule: Rule{Name: e.Name, Require: e.Require}}})
+		}
+		return out
+	}
+	return &calls{bodyMissing: noWholeBody.of(c.Unauthorized), notAllowed: noEntryNames.of(c.Unauthorized), lists: map[mcp.Kind]callList{
+		mcp.Nothing:  list("method", "mcp.methods", c.MCP.Methods),
+		mcp.Tool:     list("tool", "mcp.tools", c.MCP.Tools),
+		mcp.Resource: list("resource", "mcp.resources", c.MCP.Resources),
+		mcp.Prompt:   list("prompt", "mcp.prompts", c.MCP.Prompts),
+	}}
+}
+
+// perByte is what a byte of a body takes at most to read, and perBody what comes on top.
+const perByte, perBody = 50 * time.Nanosecond, 20 * time.Microsecond
+
+func (s *calls) run(ctx context.Context, x *exchange) bool {
+	var d authz.Decision
+	decided := false
+	atMost := perBody
+	if n := len(x.request.Body); x.request.BodyKnown && n <= mcp.MaxBody {
+		atMost += time.Duration(n) * perByte
+	}
+	late := work.BudgetOf(ctx).Run(ctx, atMost, func() { d, decided = s.read(x) })
+	if late != nil {
+		return x.decide(Unavailable(authz.Overloaded, "too many long bodies are waiting to be read, or this one takes longer than the time that is left", 0))
+	}
+	return decided && x.decide(d)
+}
+
+func (s *calls) read(x *exchange) (d authz.Decision, decided bool) {
+	call, err := mcp.Read(x.request, x.host.TrustMCPMetadata)
+	if err != nil {
+		return s.refuse(x, err), true
+	}
+	x.call = call
+	list := s.lists[call.Kind]
+	switch names := call.Names(); {
+	case call.Kind == mcp.Nothing && call.Method != "":
+		x.asked = list.find(x.asked, call.Method, call)
+	case len(list.entries) == 0: // not given, so nothing is refused by it
+	case len(names) == 1:
+		if x.asked = list.find(x.asked, names[0], call); len(x.asked) == 0 {
+			return s.refuseName(x, list, names[0]), true
+		}
+	default:
+		for _, name := range names {
+			before := len(x.asked)
+			if x.asked = list.find(x.asked, name, call.OfResource(name)); len(x.asked) == before {
+				return s.refuseName(x, list, name), true
+			}
+		}
+	}
+	if x.trace != nil {
+		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: "mcp", Outcome: authz.StepDone, Read: described(call), Detail: x.entriesAsked()})
+	}
+	return d, false
+}
+
+// find appends the entries that name something.
+func (l *callList) find(found []asked, name string, call *mcp.Call) []asked {
+	for i := range l.entries {
+		if l.entries[i].names(name) {
+			found = append(found, asked{&l.entries[i], call})
+		}
+	}
+	return found
+}
+
+// maxNameShown bounds a name of a call that is shown, in bytes.
+const maxNameShown = 100
+
+// described is a call for people.
+func described(c *mcp.Call) string {
+	if c.Method == "" {
+		return "no method"
+	}
+	out := c.Method
+	for _, name := range c.Names() {
+		out += " " + strconv.Quote(authz.Cut(name, maxNameShown))
+	}
+	return authz.Cut(out, 4*maxNameShown)
+}
+
+func (x *exchange) entriesAsked() string {
+	if len(x.asked) == 0 {
+		return "no entry names it, so authentication is enough"
+	}
+	var names []string
+	for _, a := range x.asked {
+		if !slices.Contains(names, a.entry.Name) {
+			names = append(names, a.entry.Name)
+		}
+	}
+	return "named by " + strings.Join(names, ", ")
+}
+
+// refuse is the decision where no call can be read.
+func (s *calls) refuse(x *exchange, err error) authz.Decision {
+	var e *mcp.Error
+	if !errors.As(err, &e) {
+		return Unavailable(authz.Internal, "a defect of agentauth: a request of MCP without an answer", 0)
+	}
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: "mcp", Outcome: authz.StepRefused, Detail: e.Error()})
+	d := authz.Decision{Outcome: authz.Deny, Reason: e.Reason, Detail: e.Error()}
+	switch {
+	case e.Reason == authz.MCPBodyMissing:
+		s.bodyMissing.answer(&d)
+	case x.request.Method != "POST":
+		newDenial(400, "The request is none of MCP: "+e.Error()+".", "", nil).answer(&d)
+	default:
+		d.Status, d.Body = 400, rpcError(e)
+		d.Headers = []authz.Header{{Name: "content-type", Value: "application/json"}}
+	}
+	return d
+}
+
+// refuseName is the decision where no entry names what the call does.
+func (s *calls) refuseName(x *exchange, list callList, name string) authz.Decision {
+	detail := "no entry of " + list.field + " names the " + list.what + " " + strconv.Quote(authz.Cut(name, maxNameShown))
+	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: "mcp", Outcome: authz.StepRefused, Read: described(x.call), Detail: detail})
+	d := authz.Decision{Outcome: authz.Deny, Reason: authz.MCPNotAllowed, Detail: detail}
+	s.notAllowed.answer(&d)
+	return d
+}
+
+// agrees requires the requirement of every entry for the call to hold.
+type agrees struct{ rules *rules }
+
+func (s *agrees) run(ctx context.Context, x *exchange) bool {
+	whole := x.call
+	for _, a := range x.asked {
+		if a.entry.Require == nil {
+			continue
+		}
+		x.call = a.call
+		if s.rules.require(ctx, x, a.entry.rule, x.input()) {
+			return true
+		}
+	}
+	x.call = whole
+	return false
 }

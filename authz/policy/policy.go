@@ -5,6 +5,9 @@
 //
 //	(guard ->) authenticate -> authorize (scopes, rules) -> respond (strip, headers, metadata)
 //
+// A policy of a server of MCP reads the call before scopes, and asks what entries
+// require before rules.
+//
 // A stage looks at a request and at what the stages before it found out. It
 // ends the decision, or leaves it to the next stage. No other package decides:
 // answer.go has the decisions for requests without a policy.
@@ -100,17 +103,21 @@ func New(c Config) *Policy {
 	usual := slices.DeleteFunc(slices.Clone(always), func(name string) bool {
 		return slices.ContainsFunc(c.Headers, func(h Value) bool { return h.Name == name })
 	})
-	var first []stage
+	var stages []stage
 	if c.Resource != nil {
-		first = append(first, newGuard(c.Resource, c.Unauthorized))
+		stages = append(stages, newGuard(c.Resource, c.Unauthorized))
 	}
-	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: append(first,
-		a,
-		newScopes(a.methods, c),
-		newRules(c, a),
-		strip,
-		&respond{headers: c.Headers, metadata: c.Metadata, usual: slices.Clip(usual)},
-	)}
+	stages = append(stages, a)
+	if c.MCP != nil {
+		stages = append(stages, newCalls(c))
+	}
+	stages = append(stages, newScopes(a.methods, c))
+	rules := newRules(c, a)
+	if c.MCP != nil {
+		stages = append(stages, &agrees{rules})
+	}
+	stages = append(stages, rules, strip, &respond{headers: c.Headers, metadata: c.Metadata, usual: slices.Clip(usual)})
+	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: stages}
 }
 
 // Invalid is a policy that cannot be in force: its routes answer 503.

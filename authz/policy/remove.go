@@ -18,6 +18,8 @@ type Host struct {
 	// TrustForwarded leaves headers that name another host, path or method than the
 	// request's: a proxy before the door writes them.
 	TrustForwarded bool
+	// TrustMCPMetadata takes the word of Envoy's mcp filter where a body is not here.
+	TrustMCPMetadata bool
 }
 
 // removal collects the headers that are removed from a request.
