@@ -12,20 +12,18 @@ import (
 
 // Errors of reading arguments. They hold nothing that came.
 var (
-	// ErrNoArguments: the call has none, or only the proxy's reading of it came.
-	ErrNoArguments = errors.New("the call has no arguments, or its body is not known")
-
+	errHidden        = errors.New("the body of the call is not known")
 	errArgumentsLong = errors.New("the arguments are longer than 64 KiB")
 	errArgumentNames = errors.New("an object in the arguments has two names that differ in letter case only, which some servers take for one")
 	errArguments     = errors.New("the arguments cannot be read")
 )
 
-// HasArguments says whether arguments are known, and there are some.
-func (c *Call) HasArguments() bool { return c.hasArguments && len(c.arguments) > 0 }
+// HasArguments says whether the call came with arguments.
+func (c *Call) HasArguments() bool { return len(c.arguments) > 0 }
 
 // Arguments are those of a call of a tool, or for a prompt, as values of JSON: a
 // number is an int64 if it is written as a whole number that fits, else a float64.
-// What is null is absent.
+// What is null is absent. A call without arguments has an empty object of them.
 func (c *Call) Arguments() (map[string]any, error) {
 	if !c.wasRead {
 		c.read, c.readErr = c.readAll()
@@ -36,8 +34,8 @@ func (c *Call) Arguments() (map[string]any, error) {
 
 func (c *Call) readAll() (map[string]any, error) {
 	switch {
-	case !c.hasArguments:
-		return nil, ErrNoArguments
+	case c.hidden:
+		return nil, errHidden
 	case len(c.arguments) > MaxArguments:
 		return nil, errArgumentsLong
 	case len(c.arguments) == 0:

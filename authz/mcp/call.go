@@ -54,11 +54,11 @@ type Call struct {
 	request   bool           // an answer is wanted
 	task      string         // of a method for tasks
 	arguments jsontext.Value
-	// hasArguments: calls of this kind have arguments, and they are known.
-	hasArguments bool
-	read         map[string]any
-	readErr      error
-	wasRead      bool
+	// hidden: whether there are arguments is not known.
+	hidden  bool
+	read    map[string]any
+	readErr error
+	wasRead bool
 }
 
 // Names are what the call names: one tool or prompt, or resources.

@@ -144,7 +144,6 @@ func (m *message) readArguments(c *Call) *Error {
 		}
 		c.arguments = v
 	}
-	c.hasArguments = true
 	return nil
 }
 

@@ -82,7 +82,7 @@ func (r reading) call() (*Call, *Error) {
 	if r["is_mcp_request"] != true || r["status"] != accepted || r["jsonrpc"] != "2.0" || method == "" {
 		return nil, missing("the body of the request is not known, and the proxy's metadata does not say that it read one")
 	}
-	c := &Call{Method: method}
+	c := &Call{Method: method, hidden: true}
 	switch v := r["id"].(type) {
 	case nil:
 	case string:

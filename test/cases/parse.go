@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -176,6 +177,12 @@ func parseSetting(line string, raw *authz.Raw) error {
 		}
 		fields[k] = v
 		metadata[namespace] = fields
+	case "mcp": // what Envoy's mcp filter read, in JSON
+		var read map[string]any
+		if err := json.Unmarshal([]byte(value), &read); err != nil {
+			return err
+		}
+		raw.Metadata = authz.MetadataMap{"envoy.filters.http.mcp": read}
 	case "route": // kind/namespace/name[/section]
 		parts := append(strings.Split(value, "/"), "", "", "", "")
 		raw.Route = &authz.RouteRef{Kind: parts[0], Namespace: parts[1], Name: parts[2], SectionName: parts[3]}

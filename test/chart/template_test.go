@@ -38,6 +38,7 @@ trustContextPolicy: true
 trustForwardedHeaders: true
 trustPrincipal: true
 trustXFCC: true
+trustMCPMetadata: true
 maxConfigAge: 1h30m
 egress: {allowHTTP: true, allowCIDRs: [10.0.0.0/8, "fd00::/8"], proxy: "http://proxy.example.com:3128"}
 log: {level: debug, format: text}
@@ -286,7 +287,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "Deployment", "", container + "args", `[serve, '--grpc-address=:9001', '--metrics-address=:8080', --tls-cert=/etc/agentauth/door/tls.crt,
 			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com,
 			--unmatched=allow-unauthenticated, --path-case=exact, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
-			--hostnames=shop=shop.example.com, --gateway-classes=envoy, --gateway-classes=gateways.example.com, --trust-context-policy, --trust-forwarded-headers, --trust-principal, --trust-xfcc, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
+			--hostnames=shop=shop.example.com, --gateway-classes=envoy, --gateway-classes=gateways.example.com, --trust-context-policy, --trust-forwarded-headers, --trust-principal, --trust-xfcc, --trust-mcp-metadata, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
 			'--egress-allow-cidr=fd00::/8', '--egress-proxy=http://proxy.example.com:3128', '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --log-level=debug, --log-format=text, --drain=20s, --egress-allow-cidr=192.0.2.0/24]`},
 		{everything, "Deployment", "", "metadata.labels.cost", "'42'"},
 		{everything, "Deployment", "", "spec.template.metadata.labels.cost", "'42'"},
