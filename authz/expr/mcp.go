@@ -49,3 +49,6 @@ func mcpText(name string, get func(*mcp.Call) string) *types.FieldType {
 // ReadsMCP says whether the expression reads the call of a server of MCP, which only
 // a policy of one has.
 func (p *Program) ReadsMCP() bool { return p != nil && p.mcp }
+
+// ReadsArguments says whether the expression may read the arguments of the call.
+func (p *Program) ReadsArguments() bool { return p.ReadsMCP() && p.contents.has("arguments") }

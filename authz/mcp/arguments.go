@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"bytes"
 	"errors"
 	"strconv"
 	"strings"
@@ -41,7 +40,9 @@ func (c *Call) readAll() (map[string]any, error) {
 	case len(c.arguments) == 0:
 		return map[string]any{}, nil
 	}
-	v, err := readValue(jsontext.NewDecoder(bytes.NewBuffer(c.arguments)))
+	dec := borrow(c.arguments)
+	defer giveBack(dec, c.arguments)
+	v, err := readValue(dec)
 	members, ok := v.(map[string]any)
 	if err != nil || !ok {
 		return nil, errors.Join(err, errArguments)

@@ -179,7 +179,8 @@ func (m *message) readFilter(c *Call) *Error {
 		return err
 	}
 	problem := invalid(codeParams, "expected params.notifications.resourceSubscriptions to be a list of at most 64 URIs")
-	dec := jsontext.NewDecoder(bytes.NewBuffer(subscriptions[0]))
+	dec := borrow(subscriptions[0])
+	defer giveBack(dec, subscriptions[0])
 	if token, err := dec.ReadToken(); err != nil || token.Kind() != '[' {
 		return problem
 	}

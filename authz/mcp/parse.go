@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -51,7 +52,8 @@ func parse(body []byte) (*Call, *Error) {
 		return nil, err
 	}
 	m := &message{}
-	p := &parser{dec: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body} // a Buffer is read in place
+	p := parser{dec: borrow(body), body: body}
+	defer giveBack(p.dec, body)
 	err := p.object(messageMembers, func(i int) error {
 		if i == params && p.dec.PeekKind() == '{' {
 			m.own[params] = jsontext.Value("{}")
@@ -78,6 +80,27 @@ func told(err error) *Error {
 		return invalid(codeRequest, "the body has a name twice in one JSON object: servers differ in which one they take")
 	}
 	return invalid(codeParse, "the body is no JSON text (RFC 8259) in UTF-8, or was cut")
+}
+
+// decoders are used again: what they know of names takes as long to make as a short
+// body takes to read.
+var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(nothing) }}
+
+var nothing = strings.NewReader("")
+
+// borrow returns a decoder of data.
+func borrow(data []byte) *jsontext.Decoder {
+	dec := decoders.Get().(*jsontext.Decoder)
+	dec.Reset(bytes.NewBuffer(data)) // a Buffer is read in place
+	return dec
+}
+
+// giveBack takes the decoder of data back, but one that needed much memory.
+func giveBack(dec *jsontext.Decoder, data []byte) {
+	if len(data) <= MaxArguments {
+		dec.Reset(nothing)
+		decoders.Put(dec)
+	}
 }
 
 // parser reads objects whose members are known by name.
@@ -155,7 +178,8 @@ func alike(came []byte, known string) bool {
 
 // inner reads the known members of an object that was read as a value.
 func inner(object jsontext.Value, known []string, out []jsontext.Value) *Error {
-	p := &parser{dec: jsontext.NewDecoder(bytes.NewBuffer(object)), body: object}
+	p := parser{dec: borrow(object), body: object}
+	defer giveBack(p.dec, object)
 	if err := p.object(known, func(i int) error { return p.value(&out[i]) }); err != nil {
 		return told(err)
 	}

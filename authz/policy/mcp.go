@@ -72,6 +72,9 @@ func (e *MCPEntry) names(came string) bool {
 // it names. Their scopes are asked for by the stage scopes, the rest by agrees.
 type calls struct {
 	lists map[mcp.Kind]callList
+	// arguments: an expression reads those of calls, so they are read here, where it
+	// is known how long they are.
+	arguments bool
 
 	bodyMissing, notAllowed *denial
 }
@@ -104,7 +107,7 @@ func newCalls(c Config) *calls {
 		}
 		return out
 	}
-	return &calls{bodyMissing: noWholeBody.of(c.Unauthorized), notAllowed: noEntryNames.of(c.Unauthorized), lists: map[mcp.Kind]callList{
+	return &calls{arguments: readsArguments(c), bodyMissing: noWholeBody.of(c.Unauthorized), notAllowed: noEntryNames.of(c.Unauthorized), lists: map[mcp.Kind]callList{
 		mcp.Nothing:  list("method", "mcp.methods", c.MCP.Methods),
 		mcp.Tool:     list("tool", "mcp.tools", c.MCP.Tools),
 		mcp.Resource: list("resource", "mcp.resources", c.MCP.Resources),
@@ -112,8 +115,23 @@ func newCalls(c Config) *calls {
 	}}
 }
 
-// perByte is what a byte of a body takes at most to read, and perBody what comes on top.
-const perByte, perBody = 50 * time.Nanosecond, 20 * time.Microsecond
+func readsArguments(c Config) bool {
+	var all []*expr.Program
+	for _, r := range c.Rules {
+		all = append(all, r.When, r.Require)
+	}
+	for _, e := range slices.Concat(c.MCP.Methods, c.MCP.Tools, c.MCP.Resources, c.MCP.Prompts) {
+		all = append(all, e.Require)
+	}
+	for _, v := range slices.Concat(c.Headers, c.Metadata) {
+		all = append(all, v.Program)
+	}
+	return slices.ContainsFunc(all, (*expr.Program).ReadsArguments)
+}
+
+// perByte is what a byte of a body takes at most to read, arguments included, and
+// perBody what comes on top.
+const perByte, perBody = 100 * time.Nanosecond, 20 * time.Microsecond
 
 func (s *calls) run(ctx context.Context, x *exchange) bool {
 	var d authz.Decision
@@ -134,7 +152,9 @@ func (s *calls) read(x *exchange) (d authz.Decision, decided bool) {
 	if err != nil {
 		return s.refuse(x, err), true
 	}
-	x.call = call
+	if x.call = call; s.arguments {
+		_, _ = call.Arguments() // the expression that reads them has the error
+	}
 	list := s.lists[call.Kind]
 	switch names := call.Names(); {
 	case call.Kind == mcp.Nothing && call.Method != "":
