@@ -69,6 +69,10 @@ func TestAPolicyWithTargetsIsAccepted(t *testing.T) {
 	accepted(t, readFile(t, "testdata/targets.yaml"))
 }
 
+func TestAPolicyThatHasEverythingOfAnMCPServerIsAccepted(t *testing.T) {
+	accepted(t, readFile(t, "testdata/mcp.yaml"))
+}
+
 func TestEveryPolicyOfTheSamplesIsAccepted(t *testing.T) {
 	files, err := filepath.Glob("../../config/samples/*.yaml")
 	if err != nil || len(files) == 0 {

@@ -121,6 +121,9 @@ func (s *stage) copySamples() (dir string, err error) {
 		}
 		replaced += strings.Count(string(content), sampleIssuer)
 		changed := strings.ReplaceAll(string(content), sampleIssuer, s.provider.Issuer)
+		if !strings.HasPrefix(s.provider.Issuer, "https:") { // metadata names no other servers
+			changed = strings.ReplaceAll(changed, "authorizationServers: ["+s.provider.Issuer, "authorizationServers: ["+sampleIssuer)
+		}
 		if err := os.WriteFile(filepath.Join(dir, filepath.Base(sample)), []byte(changed), 0o600); err != nil {
 			return "", err
 		}
