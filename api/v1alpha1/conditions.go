@@ -48,7 +48,8 @@ const (
 	// ReasonRefNotFound: an object is missing or not labelled agentauth.dev/use.
 	ReasonRefNotFound = "RefNotFound"
 	// ReasonRefNotPermitted: an object is labelled for another use, or no
-	// ReferenceGrant of its namespace lets the policy's refer to it.
+	// ReferenceGrant of its namespace lets the policy's refer to it; or a method
+	// reads what only a flag of the operator lets it believe.
 	ReasonRefNotPermitted = "RefNotPermitted"
 	// ReasonRefInvalid: an object lacks the key or its value breaks a rule.
 	ReasonRefInvalid = "RefInvalid"

@@ -89,6 +89,11 @@ func TestAPolicySeesTheCertificateThatTheListenerVerified(t *testing.T) {
 	s.http.Becomes(t, http.StatusForbidden, r)
 	others, err := parts.NewCA("others")
 	parts.Must(t, err)
+	named := parts.Get("partners.example.test/by-name", "x-agent-id: "+seven)
+	s.partners.As(t, s.door.CA, seven).Serves(t, seven, named)
+	s.partners.As(t, s.door.CA, "spiffe://elsewhere.test/agent/seven").Becomes(t, http.StatusUnauthorized, named)
+	s.https.Becomes(t, http.StatusUnauthorized, named)
+	s.http.Becomes(t, http.StatusUnauthorized, named)
 	for name, way := range map[string]parts.Way{"no certificate": s.partners, "another authority": s.partners.As(t, others, seven)} {
 		if a, err := way.Ask(t.Context(), r); err == nil {
 			t.Errorf("%s: expected no connection, got %d", name, a.Status)

@@ -96,7 +96,7 @@ func (s *stage) open(ctx context.Context) (err error) {
 
 // startAgentauth starts one at the door that the SecurityPolicies know.
 func (s *stage) startAgentauth(ctx context.Context, more ...string) error {
-	args := slices.Concat([]string{"--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@DOOR@"])}, s.door.Args, more)
+	args := slices.Concat([]string{"--trust-principal", "--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@DOOR@"])}, s.door.Args, more)
 	agentauth, err := parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.Dir, Binary: s.binary, Args: args})
 	if err == nil {
 		s.agentauth = agentauth

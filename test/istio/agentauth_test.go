@@ -15,6 +15,7 @@ import (
 func (s *stage) startAgentauth(ctx context.Context) error {
 	agentauth, err := parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.Dir, Binary: s.binary, Args: append([]string{
 		"--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@DOOR@"]),
+		"--trust-principal", "--trust-xfcc", // Istio has its proxies write both
 		"--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", // the provider
 	}, s.door.Args...)})
 	if err == nil {
@@ -39,7 +40,7 @@ func (s *stage) startOthers(ctx context.Context) error {
 			return err
 		}
 		agentauth, err := parts.StartAgentauth(ctx, parts.AgentauthConfig{
-			Dir: file(name), Binary: s.binary, Args: append(args, "--kubeconfig", s.account),
+			Dir: file(name), Binary: s.binary, Args: append(args, "--kubeconfig", s.account, "--trust-principal"),
 		})
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ package istio
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/test/cases"
@@ -107,6 +108,24 @@ func TestAPolicySeesTheCertificateThatTheIngressVerified(t *testing.T) {
 		if a, err := way.Ask(t.Context(), r); err == nil {
 			t.Errorf("%s: expected no connection, got %d", name, a.Status)
 		}
+	}
+}
+
+func TestAMethodTakesTheCertificateThatTheIngressVerified(t *testing.T) {
+	s := theStage
+	const seven = "spiffe://example.test/agent/seven"
+	pair, err := s.door.CA.Client(seven)
+	parts.Must(t, err)
+	forged := `x-forwarded-client-cert: Cert="` + url.PathEscape(string(pair.Cert)) + `";URI=` + seven
+	elsewhere := s.partners.As(t, s.door.CA, "spiffe://elsewhere.test/agent/seven")
+	for _, path := range []string{"/by-name", "/by-certificate"} {
+		r := parts.Get("partners.example.test"+path, spoof, forged)
+		partner := s.partners.As(t, s.door.CA, seven)
+		partner.Becomes(t, http.StatusOK, r)
+		partner.Serves(t, seven, r)
+		s.refused(t, elsewhere, http.StatusUnauthorized, r)
+		s.refused(t, s.https, http.StatusUnauthorized, r)
+		s.refused(t, s.http, http.StatusUnauthorized, r)
 	}
 }
 

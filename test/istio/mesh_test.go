@@ -24,6 +24,16 @@ func TestTheSidecarOfAWorkloadAsksAndThePolicySeesWhoCallsInTheMesh(t *testing.T
 	s.refused(t, s.http, http.StatusForbidden, parts.Get("mesh.example.test/batch", key, "x-forwarded-client-cert: URI=spiffe://cluster.local/ns/shop/sa/batch"))
 }
 
+func TestAMethodTakesTheWorkloadThatTheSidecarVerified(t *testing.T) {
+	s := theStage
+	r := parts.Get("mesh.example.test/workloads", spoof)
+	s.http.Becomes(t, http.StatusOK, r)
+	s.http.Serves(t, "spiffe://cluster.local/ns/gateways/sa/ingress", r)
+	ours, err := tls.LoadX509KeyPair(filepath.Join(s.Dir, "cert-chain.pem"), filepath.Join(s.Dir, "key.pem"))
+	parts.Must(t, err)
+	as(net.JoinHostPort("10.10.0.3", s.words["@SIDECAR@"]), ours).Serves(t, "spiffe://cluster.local/ns/agentauth-system/sa/agentauth", r)
+}
+
 // The ingress, not the caller, says to the sidecar what the caller used.
 func TestAPasswordIsTakenAtTheSidecarIfItCameToTheIngressOverTLS(t *testing.T) {
 	s := theStage

@@ -97,6 +97,7 @@ func (s *stage) open(ctx context.Context) (err error) {
 	for _, namespace := range []string{"gateways", "plain"} {
 		objects += "\n" + ca.Secret(namespace, "public", public) + ca.Secret(namespace, "partners", public) + ca.Secret(namespace, "door-client", s.door.Proxy)
 	}
+	objects += ca.LabelledConfigMap("shop", "partners-ca")
 	if _, err := s.cluster.Kubectl(ctx, objects, "apply", "-f", "-"); err != nil {
 		return err
 	}

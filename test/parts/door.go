@@ -38,6 +38,11 @@ func (ca *CA) Secret(namespace, name string, p Pair) string {
 		name, namespace, ca.PEM, p.Cert, p.Key)
 }
 
+// LabelledConfigMap is a ConfigMap with the CA's certificate that policies may use, as YAML to apply.
+func (ca *CA) LabelledConfigMap(namespace, name string) string {
+	return fmt.Sprintf("---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, namespace: %s, labels: {agentauth.dev/use: ca}}, data: {ca.crt: %q}}\n", name, namespace, ca.PEM)
+}
+
 // ConfigMap is a ConfigMap with the CA's certificate, as YAML to apply.
 func (ca *CA) ConfigMap(namespace, name string) string {
 	return fmt.Sprintf("---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, namespace: %s}, data: {ca.crt: %q}}\n", name, namespace, ca.PEM)
