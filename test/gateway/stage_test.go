@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -33,6 +34,7 @@ type stage struct {
 	// Of the Gateway whose policies have targetRefs. The blind one does not tell which route it took.
 	teams, teamsTLS, blind, internal parts.Way
 	health                           *health
+	limits                           *parts.RateLimits
 }
 
 func (s *stage) start(ctx context.Context, run *parts.Run) (err error) {
@@ -59,6 +61,10 @@ func (s *stage) start(ctx context.Context, run *parts.Run) (err error) {
 		return err
 	}
 	s.Ends(func() error { return s.gateway.Stop() }) // the one that runs then
+	if s.limits, err = parts.StartRateLimits(ctx, s.cluster); err != nil {
+		return err
+	}
+	s.Ends(s.limits.Stop)
 	return s.open(ctx)
 }
 
@@ -68,6 +74,7 @@ func (s *stage) open(ctx context.Context) (err error) {
 		"@DOOR@", "@HTTP@", "@HTTPS@", "@PARTNERS@", "@TEAMS@", "@TEAMSTLS@", "@BLIND@", "@INTERNAL@"); err != nil {
 		return err
 	}
+	s.words["@ACCESSLOG@"] = filepath.Join(s.Dir, "access.log")
 	if s.door, err = parts.NewCertifiedDoor(s.Dir, "envoy.gateways.example.test"); err != nil {
 		return err
 	}
@@ -84,7 +91,7 @@ func (s *stage) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.Ends(func() error { return s.agentauth.Stop() })
-	objects, err := s.words.Read(os.DirFS("testdata"), "policies.yaml", "gateway.yaml", "targets.yaml", "attached.yaml")
+	objects, err := s.words.Read(os.DirFS("testdata"), "policies.yaml", "gateway.yaml", "limits.yaml", "targets.yaml", "attached.yaml")
 	if err != nil {
 		return err
 	}

@@ -142,6 +142,7 @@ provider:
       type: Host
       host: {configHome: %[1]s/config, dataHome: %[1]s/data, stateHome: %[1]s/state, runtimeDir: %[1]s/run}
 extensionApis: {enableBackend: true}
+rateLimit: {backend: {type: Redis, redis: {url: "localhost:6379"}}} # for the service, which is a RateLimits here
 `
 
 const gatewayClass = `apiVersion: gateway.envoyproxy.io/v1alpha1

@@ -99,22 +99,17 @@ func enter(root string) error {
 	if err := os.Chdir(here); err != nil {
 		return err
 	}
-	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"address", "add", PrivateAddress + "/24", "dev", "lo"}} {
-		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("ip %q: %w: %s", args, err, out)
-		}
-	}
-	return nil
+	return ip([]string{"link", "set", "lo", "up"}, []string{"address", "add", PrivateAddress + "/24", "dev", "lo"})
 }
 
-// resolve adds IstiodHost to what /etc/hosts says below a root.
+// resolve adds IstiodHost and RateLimitHost to what /etc/hosts says below a root.
 func resolve(root string) error {
 	hosts, err := os.ReadFile("/etc/hosts")
 	if err != nil {
 		return err
 	}
 	ours := filepath.Join(root, "hosts")
-	if err := os.WriteFile(ours, append(hosts, "\n127.0.0.1 "+IstiodHost+"\n"...), 0o644); err != nil { // #nosec G306 -- as /etc/hosts
+	if err := os.WriteFile(ours, append(hosts, "\n127.0.0.1 "+IstiodHost+"\n"+besideAddress+" "+RateLimitHost+"\n"...), 0o644); err != nil { // #nosec G306 -- as /etc/hosts
 		return err
 	}
 	if err := syscall.Mount(ours, filepath.Join(root, "etc", "hosts"), "", syscall.MS_BIND, ""); err != nil {
