@@ -83,6 +83,7 @@ type calls struct {
 type callList struct {
 	what, field string
 	entries     []entry
+	names       int // of all entries
 }
 
 // entry is an MCPEntry, and its requirement as a rule.
@@ -103,6 +104,7 @@ func newCalls(c Config) *calls {
 		out := callList{what: what, field: field}
 		for i := range entries {
 			e := &entries[i]
+			out.names += len(e.Names)
 			out.entries = append(out.entries, entry{e, &rule{Rule: Rule{Name: e.Name, Require: e.Require}}})
 		}
 		return out
@@ -133,18 +135,30 @@ func readsArguments(c Config) bool {
 // perBody what comes on top.
 const perByte, perBody = 100 * time.Nanosecond, 20 * time.Microsecond
 
+// perName is what a comparison of two names takes at most.
+const perName = 10 * time.Nanosecond
+
 func (s *calls) run(ctx context.Context, x *exchange) bool {
 	var d authz.Decision
-	decided := false
-	atMost := perBody
+	decided, atMost := false, perBody
 	if n := len(x.request.Body); x.request.BodyKnown && n <= mcp.MaxBody {
 		atMost += time.Duration(n) * perByte
 	}
 	late := work.BudgetOf(ctx).Run(ctx, atMost, func() { d, decided = s.read(x) })
-	if late != nil {
-		return x.decide(Unavailable(authz.Overloaded, "too many long bodies are waiting to be read, or this one takes longer than the time that is left", 0))
+	if late == nil && !decided {
+		list := s.lists[x.call.Kind]
+		atMost = time.Duration(max(1, len(x.call.Resources))*list.names) * perName
+		late = work.BudgetOf(ctx).Run(ctx, atMost, func() { d, decided = s.match(x, &list) })
 	}
-	return decided && x.decide(d)
+	switch {
+	case late != nil:
+		return x.decide(Unavailable(authz.Overloaded, "too many long bodies are waiting to be read, or this one takes longer than the time that is left", 0))
+	case decided:
+		return x.decide(d)
+	case x.trace != nil:
+		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: "mcp", Outcome: authz.StepDone, Read: described(x.call), Detail: x.entriesAsked()})
+	}
+	return false
 }
 
 func (s *calls) read(x *exchange) (d authz.Decision, decided bool) {
@@ -155,25 +169,30 @@ func (s *calls) read(x *exchange) (d authz.Decision, decided bool) {
 	if x.call = call; s.arguments {
 		_, _ = call.Arguments() // the expression that reads them has the error
 	}
-	list := s.lists[call.Kind]
-	switch names := call.Names(); {
-	case call.Kind == mcp.Nothing && call.Method != "":
-		x.asked = list.find(x.asked, call.Method, call)
-	case len(list.entries) == 0: // not given, so nothing is refused by it
-	case len(names) == 1:
-		if x.asked = list.find(x.asked, names[0], call); len(x.asked) == 0 {
-			return s.refuseName(x, list, names[0]), true
+	return d, false
+}
+
+// match finds the entries for the call. Where a list is given it names all that may be
+// named; a method that no entry names is let through.
+func (s *calls) match(x *exchange, list *callList) (d authz.Decision, decided bool) {
+	if call := x.call; call.Kind == mcp.Nothing {
+		if call.Method != "" {
+			x.asked = list.find(x.asked, call.Method, call)
 		}
-	default:
-		for _, name := range names {
-			before := len(x.asked)
-			if x.asked = list.find(x.asked, name, call.OfResource(name)); len(x.asked) == before {
-				return s.refuseName(x, list, name), true
-			}
-		}
+		return d, false
 	}
-	if x.trace != nil {
-		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: "mcp", Outcome: authz.StepDone, Read: described(call), Detail: x.entriesAsked()})
+	if len(list.entries) == 0 {
+		return d, false
+	}
+	names := x.call.Names()
+	for _, name := range names {
+		call, before := x.call, len(x.asked)
+		if len(names) > 1 {
+			call = x.call.OfResource(name)
+		}
+		if x.asked = list.find(x.asked, name, call); len(x.asked) == before {
+			return s.refuseName(x, list, name), true
+		}
 	}
 	return d, false
 }
@@ -237,7 +256,7 @@ func (s *calls) refuse(x *exchange, err error) authz.Decision {
 }
 
 // refuseName is the decision where no entry names what the call does.
-func (s *calls) refuseName(x *exchange, list callList, name string) authz.Decision {
+func (s *calls) refuseName(x *exchange, list *callList, name string) authz.Decision {
 	detail := "no entry of " + list.field + " names the " + list.what + " " + strconv.Quote(authz.Cut(name, maxNameShown))
 	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: "mcp", Outcome: authz.StepRefused, Read: described(x.call), Detail: detail})
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.MCPNotAllowed, Detail: detail}
