@@ -254,3 +254,56 @@ func TestExplainSaysWhoseMetadataIsTheAnswer(t *testing.T) {
 		t.Errorf("expected a step, got %+v", steps)
 	}
 }
+
+// A route that no Gateway admits is a tenant's own word: it has no host of others.
+func TestARouteThatNoGatewayAdmitsGivesNoMetadataOfAHost(t *testing.T) {
+	in := gatewayInput("yours", "api.example.com")
+	in.HTTPRoutes[0].Spec.ParentRefs[0].Name = "gone"
+	yours := protecting(targeting(onHost("tools", "", anonymous()), "HTTPRoute", "route", ""), "https://api.example.com/mcp")
+	yours.Namespace = "yours"
+	in.Policies = []*v1alpha1.AgentAuthPolicy{of("mine", onHost("api", "api.example.com", anonymous())), yours}
+	e, _ := newWorld(Options{})
+	s, _ := e.Compile(in)
+	e.Swap(s)
+	for _, route := range []*authz.RouteRef{nil, {Kind: "HTTPRoute", Namespace: "mine", Name: "any"}} {
+		raw := get("api.example.com", policy.WellKnown+"/mcp")
+		raw.Route = route
+		if d := e.Decide(t.Context(), raw); d.Outcome == authz.Respond {
+			t.Errorf("%v: expected no metadata, got that of %s", route, d.Policy)
+		}
+	}
+	raw := get("api.example.com", policy.WellKnown+"/mcp")
+	raw.Route = &authz.RouteRef{Kind: "HTTPRoute", Namespace: "yours", Name: "route"}
+	if d := e.Decide(t.Context(), raw); d.Outcome != authz.Respond || d.Policy != "yours/tools" {
+		t.Errorf("expected the metadata where the proxy names a route of the namespace, got %+v", d)
+	}
+}
+
+// Who has one path of a host that is shared does not speak for its root.
+func TestTheRootFormIsNotHisWhoHasAPathOfAnothersHost(t *testing.T) {
+	in := gatewayInput("mine", "mcp.example.com")
+	kind, value := gatewayv1.PathMatchPathPrefix, "/"
+	in.HTTPRoutes[0].Spec.Rules = []gatewayv1.HTTPRouteRule{{Matches: []gatewayv1.HTTPRouteMatch{{Path: &gatewayv1.HTTPPathMatch{Type: &kind, Value: &value}}}}}
+	from := gatewayv1.NamespacesFromAll
+	in.Gateways[0].Spec.Listeners[0].AllowedRoutes = &gatewayv1.AllowedRoutes{Namespaces: &gatewayv1.RouteNamespaces{From: &from}}
+	theirs := gatewayInput("yours", "mcp.example.com").HTTPRoutes[0]
+	theirs.Spec.ParentRefs[0].Namespace = new(gatewayv1.Namespace("mine"))
+	in.HTTPRoutes = append(in.HTTPRoutes, theirs)
+	in.Namespaces = append(in.Namespaces, Namespace{Name: "yours"})
+	yours := protecting(targeting(onHost("tools", "", anonymous()), "HTTPRoute", "route", ""), "https://mcp.example.com/mcp")
+	yours.Namespace = "yours"
+	in.Policies = []*v1alpha1.AgentAuthPolicy{yours}
+	e, _ := newWorld(Options{})
+	s, _ := e.Compile(in)
+	e.Swap(s)
+	served(t, e, "mcp.example.com", "/mcp", "yours/tools")
+	unserved(t, e, "mcp.example.com", "", 403, authz.NoPolicy)
+
+	mine := protecting(targeting(onHost("all", "", anonymous()), "HTTPRoute", "route", ""), "https://mcp.example.com/")
+	mine.Namespace = "mine"
+	in.Policies = append(in.Policies, mine)
+	s, _ = e.Compile(in)
+	e.Swap(s)
+	served(t, e, "mcp.example.com", "/mcp", "yours/tools")
+	served(t, e, "mcp.example.com", "", "mine/all")
+}

@@ -74,7 +74,7 @@ func hostDisputed() found {
 // Find returns the policy that decides a request, and what the hosts of the request
 // know beside it; or nil and the answer, if no policy decides.
 func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trace) (*policy.Policy, policy.Host, *authz.Decision) {
-	if d := s.metadata.answer(r, trace); d != nil {
+	if d := s.answer(ctx, r, trace); d != nil {
 		return nil, policy.Host{}, d
 	}
 	f := s.find(ctx, r, trace)

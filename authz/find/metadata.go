@@ -1,6 +1,7 @@
 package find
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -25,17 +26,26 @@ type metadata struct {
 	// their host, nil where it has several. withheld answer 503, by their place.
 	served, withheld map[location]*resource
 	alone            map[string]*resource
+	// named are resources that are their policy's only where the proxy names a route:
+	// it must be one of the policy's namespace.
+	named map[namedLocation]*resource
 }
 
 type location struct{ host, path string }
+
+type namedLocation struct {
+	location
+	namespace string
+}
 
 // resource is the protected resource of a policy, and which requests for it the policy
 // decides. It never changes.
 type resource struct {
 	*policy.Resource
-	rank     rank
-	answer   authz.Decision // of the withheld
-	problems []authz.Problem
+	namespace string
+	rank      rank
+	answer    authz.Decision // of the withheld
+	problems  []authz.Problem
 }
 
 // rank says which requests for a resource its policy decides. Of several policies
@@ -47,6 +57,8 @@ const (
 	messages rank = iota
 	// some: another request.
 	some
+	// byName: a request of a route that the proxy names.
+	byName
 	// withheld: 503, since the policy is invalid or its host is disputed.
 	withheld
 	// none: other policies decide.
@@ -89,17 +101,23 @@ func (u *update) answers() {
 // index makes the tables. The policies of order are the older first.
 func (m *metadata) index(order []int) {
 	m.served, m.withheld, m.alone = map[location]*resource{}, map[location]*resource{}, map[string]*resource{}
+	m.named = map[namedLocation]*resource{}
 	for _, n := range order {
 		r := m.of[n]
-		if r == nil || r.rank == none {
+		if r == nil {
 			continue
 		}
-		table, at := m.served, location{r.Host, r.Path}
-		if r.rank == withheld {
-			table = m.withheld
-		}
-		if other := table[at]; other == nil || r.rank < other.rank {
-			table[at] = r
+		at := location{r.Host, r.Path}
+		switch r.rank {
+		case messages, some:
+			if other := m.served[at]; other == nil || r.rank < other.rank {
+				m.served[at] = r
+			}
+		case byName:
+			putFirst(m.named, namedLocation{at, r.namespace}, r)
+		case withheld:
+			putFirst(m.withheld, at, r)
+		case none:
 		}
 	}
 	for at, r := range m.served {
@@ -107,6 +125,12 @@ func (m *metadata) index(order []int) {
 			r = nil
 		}
 		m.alone[at.host] = r
+	}
+}
+
+func putFirst[K comparable](table map[K]*resource, at K, r *resource) {
+	if table[at] == nil {
+		table[at] = r
 	}
 }
 
@@ -133,19 +157,21 @@ func (u *update) moves(n int, host string) bool {
 // resourceOf asks which requests for the resource of a policy the policy decides.
 func (u *update) resourceOf(n int) *resource {
 	p := u.policies[n]
-	out := &resource{Resource: p.Resource, rank: none}
+	out := &resource{Resource: p.Resource, namespace: p.Name.Namespace, rank: none}
 	a := &asking{update: u, number: n, policy: p, meter: meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates}}
 	message := match.Sample{Host: out.Host, Method: "POST", Path: out.Path}
 	if message.Path == "" {
 		message.Path = "/"
 	}
-	decides, instead := a.ask(message, nil)
+	decides, instead, _ := a.askOnce(message, nil)
 	mine := instead.outcome == targetGone && instead.policy == n
 	switch {
 	case decides:
 		out.rank = messages
-	case a.someOf(message):
+	case a.someOf(message, func(s match.Sample, _ *authz.RouteRef) bool { ok, _, _ := a.askOnce(s, nil); return ok }):
 		out.rank = some
+	case a.someOf(message, func(s match.Sample, word *authz.RouteRef) bool { ok, _ := a.ask(s, word); return ok }):
+		out.rank = byName
 	case mine || instead.outcome == answered && instead.answer.Outcome == authz.Error:
 		out.rank = withheld
 	}
@@ -162,7 +188,8 @@ func (u *update) resourceOf(n int) *resource {
 
 // someOf asks for the requests for a resource that the matches of the policy, or of
 // the routes that it is for, are about.
-func (a *asking) someOf(message match.Sample) bool {
+func (a *asking) someOf(message match.Sample, ask func(match.Sample, *authz.RouteRef) bool) bool {
+	a.asks = 0
 	for m, word := range a.about(message.Host) {
 		for s := range match.Samples(message.Host, m) {
 			if s.Path = message.Path; m.Method == nil {
@@ -171,7 +198,7 @@ func (a *asking) someOf(message match.Sample) bool {
 			if a.asks >= maxResourceAsks || a.spent() {
 				return false
 			}
-			if ok, _ := a.ask(s, word); ok {
+			if ask(s, word) {
 				return true
 			}
 		}
@@ -235,7 +262,7 @@ func covers(patterns []string, host string) bool {
 func (s *Snapshot) unreachable(r *resource, hasTargets bool) []authz.Problem {
 	message := ""
 	switch {
-	case r.rank != messages && r.rank != some:
+	case r.rank > byName:
 		message = "the policy decides no request for it, so its metadata is not answered: let routes, or the route that targetRefs name, match its host and path"
 	case hasTargets && len(s.attached.Serve(r.Host, match.View{Method: "GET", Path: policy.WellKnown + r.Path}).Rules) == 0:
 		message = "no route of Gateway API that is known serves " + policy.WellKnown + r.Path + " on its host, so the proxy does not ask for its metadata: add a match for this path to the route"
@@ -255,18 +282,26 @@ func (s *Snapshot) Unreachable(n int) []authz.Problem {
 
 // answer is the answer to a request for the metadata of a resource; nil where the
 // request is decided as any other.
-func (m *metadata) answer(r *authz.Request, trace *authz.Trace) *authz.Decision {
+func (s *Snapshot) answer(ctx context.Context, r *authz.Request, trace *authz.Trace) *authz.Decision {
 	rest, ok := strings.CutPrefix(r.RawPath, policy.WellKnown)
-	if !ok || len(m.served) == 0 || !policy.ReadsMetadata(r.Method) {
+	if !ok || len(s.metadata.of) == 0 || !policy.ReadsMetadata(r.Method) {
 		return nil
 	}
-	found := m.served[location{r.Host, rest}]
+	m, at := &s.metadata, location{r.Host, rest}
+	found := m.served[at]
+	if r.Route != nil {
+		found = cmp.Or(m.named[namedLocation{at, r.Route.Namespace}], found)
+	}
 	if found == nil && rest == "" {
 		alone, some := m.alone[r.Host]
-		if found = alone; some && alone == nil {
+		switch {
+		case !some || alone != nil && !s.isRootOf(ctx, r, alone):
+		case alone == nil:
 			d := policy.SeveralResources()
 			refused(trace, d.Detail)
 			return &d
+		default:
+			found = alone
 		}
 	}
 	if found == nil {
@@ -275,6 +310,25 @@ func (m *metadata) answer(r *authz.Request, trace *authz.Trace) *authz.Decision 
 	d := found.Answer(r.Method)
 	trace.Add(authz.Step{Stage: authz.StageMatch, Name: d.Policy, Outcome: authz.StepDone, Detail: "the metadata of the resource of policy " + d.Policy + " is the answer"})
 	return &d
+}
+
+// isRootOf says whether a request for the metadata without the path of a resource may be
+// for that resource. Among tenants the root of a host is not his who has some path of
+// it: no policy and no route of another namespace may have the request.
+func (s *Snapshot) isRootOf(ctx context.Context, r *authz.Request, one *resource) bool {
+	if s.options.OneTenant {
+		return true
+	}
+	f := s.byPath(r, match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, Ctx: ctx}, nil)
+	other := func(namespace string) bool { return namespace != one.namespace }
+	switch f.outcome {
+	case policyFound, targetGone:
+		return !other(s.policies[f.policy].Name.Namespace)
+	case nobody:
+		return !slices.ContainsFunc(f.namespaces, other)
+	case answered:
+	}
+	return false
 }
 
 // instead is the answer to a request for the metadata of a resource whose policy cannot

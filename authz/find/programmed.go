@@ -206,6 +206,23 @@ func (a *asking) spent() bool {
 // ask says whether the policy decides a request, without the proxy's word or with
 // that of a proxy that would serve it; and what decides it otherwise.
 func (a *asking) ask(s match.Sample, word *authz.RouteRef) (bool, found) {
+	ok, f, r := a.askOnce(s, word)
+	if ok || r == nil || !a.hasRoutes || word != nil || f.outcome != answered {
+		return ok, f
+	}
+	served := a.attached.Serve(r.Host, match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, Ctx: &a.meter})
+	for _, rule := range served.Rules {
+		ref := rule.Ref()
+		if ok, f := a.ask(s, &ref); ok {
+			return true, f
+		}
+	}
+	return false, f
+}
+
+// askOnce is ask with the word that is given, or without any. The request is nil where
+// it is refused.
+func (a *asking) askOnce(s match.Sample, word *authz.RouteRef) (bool, found, *authz.Request) {
 	a.asks++
 	raw := authz.Raw{Method: s.Method, Scheme: "https", Host: s.Host, Path: s.Path, TLS: true, Route: word}
 	if s.Query != "" {
@@ -216,23 +233,10 @@ func (a *asking) ask(s match.Sample, word *authz.RouteRef) (bool, found) {
 	}
 	r, err := authz.NewRequest(raw)
 	if err != nil {
-		return false, found{}
+		return false, found{}, nil
 	}
 	f := a.find(&a.meter, r, nil)
-	if f.outcome == policyFound && f.policy == a.number {
-		return true, f
-	}
-	if !a.hasRoutes || word != nil || f.outcome != answered {
-		return false, f
-	}
-	served := a.attached.Serve(r.Host, match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, Ctx: &a.meter})
-	for _, rule := range served.Rules {
-		ref := rule.Ref()
-		if ok, f := a.ask(s, &ref); ok {
-			return true, f
-		}
-	}
-	return false, f
+	return f.outcome == policyFound && f.policy == a.number, f, r
 }
 
 // routes asks for the entries of a policy: for one that it decides, and for all
