@@ -42,26 +42,35 @@ func unserved(t *testing.T, e *Engine, host, path string, status int, reason aut
 	}
 }
 
-// protected lets a policy of a world say of a resource, or of none.
+// protected lets some policies of a world say of a resource, or of none.
 func (d dice) protected(in Input) Input {
-	if len(in.Policies) == 0 {
-		return in
-	}
 	in.Policies = slices.Clone(in.Policies)
-	i := d.IntN(len(in.Policies))
-	p := in.Policies[i].DeepCopy()
-	p.Generation++
-	if p.Spec.MCP != nil && d.often(40) {
-		p.Spec.MCP = nil
-	} else {
-		protecting(p, "https://"+pick(d, "a.example.com", "b.example.com", "c.bank.test")+pick(d, "", "/a", "/a/b", "/ab"))
+	for i, p := range in.Policies {
+		if p.Spec.MCP != nil == d.often(85) {
+			continue
+		}
+		p = p.DeepCopy()
+		p.Generation++
+		if in.Policies[i] = p; p.Spec.MCP != nil {
+			p.Spec.MCP = nil
+			continue
+		}
+		host := pick(d, "a.example.com", "b.example.com", "c.bank.test")
+		if len(p.Spec.Routes) > 0 {
+			h := p.Spec.Routes[0].Hostnames[0]
+			host = strings.Replace(strings.Replace(string(h), "*.", "a.", 1), "*", "b.example.com", 1)
+		}
+		protecting(p, "https://"+host+pick(d, "", "/a", "/a", "/a/b"))
 	}
-	in.Policies[i] = p
 	return in
 }
 
 func (d dice) metadataRequest() authz.Raw {
-	return get(pick(d, "a.example.com", "b.example.com", "c.bank.test"), policy.WellKnown+pick(d, "", "/a", "/a/b", "/ab"))
+	raw := get(pick(d, "a.example.com", "a.example.com", "b.example.com", "c.bank.test", "a.bank.test"), policy.WellKnown+pick(d, "", "/a", "/a", "/a/b"))
+	if d.often(30) {
+		raw.Route = &authz.RouteRef{Kind: "HTTPRoute", Namespace: pick(d, "shop", "other"), Name: pick(d, "h0", "h1")}
+	}
+	return raw
 }
 
 func TestTheMetadataOfAResourceComesAndGoesWithItsPolicy(t *testing.T) {
