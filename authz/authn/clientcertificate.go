@@ -85,11 +85,18 @@ func noClient(cert *x509.Certificate) string {
 		return "its key " + oddKey(cert.PublicKey)
 	case len(cert.DNSNames)+len(cert.EmailAddresses)+len(cert.IPAddresses)+len(cert.URIs) > maxAlternativeNames:
 		return "expected at most 100 subject alternative names"
+	case slices.Contains(broken, cert.SignatureAlgorithm):
+		return "its signature is over MD5 or SHA-1, which can be forged"
+	case len(cert.UnhandledCriticalExtensions) > 0:
+		return "it has a critical extension that is not known here (RFC 5280 4.2)"
 	}
 	return ""
 }
 
 const maxAlternativeNames = 100
+
+// broken are the algorithms that package x509 verifies nothing with.
+var broken = []x509.SignatureAlgorithm{x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1}
 
 // came says of whom a certificate is, beside who is trusted.
 func (c *ClientCertificate) came(cert *x509.Certificate) func() string {

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -234,6 +235,8 @@ func TestAuthoritiesThatEnvoyTrustsMoreAreNotAskedHere(t *testing.T) {
 	long := client(-1, 1)
 	long.Subject.CommonName = strings.Repeat("ab", 4000)
 	long.DNSNames = []string{strings.Repeat("a", 9000)}
+	critical := client(-1, 1)
+	critical.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
 	key := func() crypto.Signer { return ecKey(t, elliptic.P256()) }
 	for name, c := range map[string]struct {
 		with signer
@@ -249,6 +252,7 @@ func TestAuthoritiesThatEnvoyTrustsMoreAreNotAskedHere(t *testing.T) {
 		"names that are too long":                {root, root.issue(t, long, key()), authz.CertificateInvalid},
 		"a certificate that signs itself":        {root, (signer{}).issue(t, client(-1, 1), key()), authz.CertificateUntrusted},
 		"the authority itself":                   {root, root, authz.CertificateInvalid},
+		"a critical extension of others":         {root, root.issue(t, critical, key()), authz.CertificateInvalid},
 		"P-224":                                  {root, root.issue(t, client(-1, 1), ecKey(t, elliptic.P224())), authz.CertificateInvalid},
 	} {
 		if got := reasonOf(t, trusting(c.with), pemOf(c.cert.cert), clock); got != c.want {
@@ -325,5 +329,35 @@ func TestSPIFFEIDsAreReadByteForByte(t *testing.T) {
 		if got, err := trustDomain(id); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", id, got, err)
 		}
+	}
+}
+
+// What stands before the element of the proxy changes from call to call; the certificate
+// does not.
+func TestTheForwardedCertificateIsTheCredentialWhateverStandsBeforeIt(t *testing.T) {
+	ca := signer{}.issue(t, authority("mesh", -5, 5), ecKey(t, elliptic.P256()))
+	cert := ca.issue(t, client(-1, 1), ecKey(t, elliptic.P256())).cert
+	sum := Thumbprint(cert)
+	own := `By=spiffe://a/b;Hash=` + strings.ToUpper(hex.EncodeToString(sum[:])) + `;Cert="` + url.PathEscape(pemOf(cert)) + `"`
+	var digests [][sha256.Size]byte
+	for _, value := range []string{own, `Cert="x",` + own, `By=c;URI=d,` + own} {
+		r, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "https", Host: "api.example.com", Path: "/", TLS: true, Time: clock,
+			Headers: []authz.Header{{Name: "X-Forwarded-Client-Cert", Value: value}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, occupied, err := Read(r, ForwardedCertificate)
+		if err != nil || !occupied || p.Malformed != "" {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		digests = append(digests, p.Digest())
+		c := trusting(ca)
+		c.From = ForwardedCertificate
+		if got := reasonOf(t, c, p.Value, clock); got != authz.Allowed {
+			t.Error(got)
+		}
+	}
+	if digests[0] != digests[1] || digests[0] != digests[2] {
+		t.Error("one certificate is several credentials")
 	}
 }

@@ -18,6 +18,19 @@ const beginCertificate = "-----BEGIN CERTIFICATE-----"
 // ParsePeerCertificate reads a certificate as proxies pass it on: one block of PEM,
 // percent-encoded. Nothing of it is verified. An error repeats nothing of the text.
 func ParsePeerCertificate(text string) (*x509.Certificate, error) {
+	der, err := decodeCertificate(text)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, errors.New("it is no X.509 certificate in DER (RFC 5280)")
+	}
+	return cert, nil
+}
+
+// decodeCertificate reads PEM, percent-encoded.
+func decodeCertificate(text string) (der []byte, err error) {
 	if len(text) > 3*maxCertificate {
 		return nil, errCertificateSize
 	}
@@ -37,11 +50,7 @@ func ParsePeerCertificate(text string) (*x509.Certificate, error) {
 	case len(bytes.TrimSpace(rest)) > 0 || strings.Count(decoded, beginCertificate) != 1:
 		return nil, errors.New("expected one block of PEM, and there is more: the certificate of the client goes alone, without its chain")
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return nil, errors.New("it is no X.509 certificate in DER (RFC 5280)")
-	}
-	return cert, nil
+	return block.Bytes, nil
 }
 
 // Thumbprint is the SHA-256 of a certificate in DER (RFC 8705 3.1).

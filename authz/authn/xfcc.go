@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"strings"
 )
@@ -32,14 +33,14 @@ func lastCertificate(header string) (certificate, problem string) {
 	return e.Cert, ""
 }
 
-// fits says whether Hash is the digest of Cert. A certificate that cannot be read has
-// no digest, and is refused for that.
+// fits says whether Hash is the digest of Cert. A certificate that cannot be decoded
+// has no digest, and is refused for that.
 func (e *forwardedElement) fits() bool {
-	cert, err := ParsePeerCertificate(e.Cert)
+	der, err := decodeCertificate(e.Cert)
 	if err != nil {
 		return true
 	}
-	sum := Thumbprint(cert)
+	sum := sha256.Sum256(der)
 	return strings.EqualFold(e.Hash, hex.EncodeToString(sum[:]))
 }
 
