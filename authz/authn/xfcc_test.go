@@ -1,6 +1,8 @@
 package authn
 
 import (
+	"crypto/elliptic"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -41,6 +43,32 @@ func FuzzLastCertificate(f *testing.F) {
 		}
 		if got, problem := lastCertificate(before); (got != "") == (problem != "") && got+problem != "" || strings.ContainsAny(got, "\"") {
 			t.Fatalf("%q: %q, %q", before, got, problem)
+		}
+	})
+}
+
+// FuzzParsePeerCertificate holds that what is read is the one certificate that the text
+// says, written again it is read again.
+func FuzzParsePeerCertificate(f *testing.F) {
+	ca := signer{}.issue(f, authority("mesh", -5, 5), ecKey(f, elliptic.P256()))
+	text := pemOf(ca.issue(f, client(-1, 1), ecKey(f, elliptic.P256())).cert)
+	for _, seed := range []string{"", text, url.PathEscape(text), url.PathEscape(text + text), beginCertificate, text + "x", "%"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		cert, err := ParsePeerCertificate(text)
+		if (cert == nil) != (err != nil) {
+			t.Fatalf("%v, %v", cert, err)
+		}
+		if err != nil {
+			return
+		}
+		again, err := ParsePeerCertificate(url.PathEscape(pemOf(cert)))
+		if err != nil || !again.Equal(cert) {
+			t.Fatalf("written again it is %v", err)
+		}
+		if n := strings.Count(strings.ToUpper(text), "CERTIFICATE"); len(text) > 3*maxCertificate || n > 2 && !strings.Contains(text, "%") {
+			t.Fatalf("%d bytes, CERTIFICATE %d times", len(text), n)
 		}
 	})
 }
