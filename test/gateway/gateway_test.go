@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -89,11 +90,16 @@ func TestAPolicySeesTheCertificateThatTheListenerVerified(t *testing.T) {
 	s.http.Becomes(t, http.StatusForbidden, r)
 	others, err := parts.NewCA("others")
 	parts.Must(t, err)
-	named := parts.Get("partners.example.test/by-name", "x-agent-id: "+seven)
-	s.partners.As(t, s.door.CA, seven).Serves(t, seven, named)
-	s.partners.As(t, s.door.CA, "spiffe://elsewhere.test/agent/seven").Becomes(t, http.StatusUnauthorized, named)
-	s.https.Becomes(t, http.StatusUnauthorized, named)
-	s.http.Becomes(t, http.StatusUnauthorized, named)
+	pair, err := s.door.CA.Client(seven)
+	parts.Must(t, err)
+	forged := `x-forwarded-client-cert: Cert="` + url.PathEscape(string(pair.Cert)) + `"`
+	for _, path := range []string{"/by-name", "/by-certificate"} {
+		named := parts.Get("partners.example.test"+path, "x-agent-id: "+seven, forged)
+		s.partners.As(t, s.door.CA, seven).Serves(t, seven, named)
+		s.partners.As(t, s.door.CA, "spiffe://elsewhere.test/agent/seven").Becomes(t, http.StatusUnauthorized, named)
+		s.https.Becomes(t, http.StatusUnauthorized, named)
+		s.http.Becomes(t, http.StatusUnauthorized, named)
+	}
 	for name, way := range map[string]parts.Way{"no certificate": s.partners, "another authority": s.partners.As(t, others, seven)} {
 		if a, err := way.Ask(t.Context(), r); err == nil {
 			t.Errorf("%s: expected no connection, got %d", name, a.Status)

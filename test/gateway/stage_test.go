@@ -95,7 +95,7 @@ func (s *stage) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	objects += "\n" + ca.ConfigMap("agentauth-system", "door-ca") + ca.ConfigMap("gateways", "partners-ca") +
+	objects += "\n" + ca.ConfigMap("agentauth-system", "door-ca") + ca.ConfigMap("gateways", "partners-ca") + ca.LabelledConfigMap("shop", "partners-ca") +
 		ca.Secret("gateways", "door-client", s.door.Proxy) + ca.Secret("gateways", "public", public) + keys(attached)
 	_, err = s.cluster.Kubectl(ctx, objects, "apply", "-f", "-")
 	return err
@@ -103,7 +103,7 @@ func (s *stage) open(ctx context.Context) (err error) {
 
 // startAgentauth starts one at the door that the SecurityPolicies know.
 func (s *stage) startAgentauth(ctx context.Context, more ...string) error {
-	args := slices.Concat([]string{"--trust-principal", "--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@DOOR@"])}, s.door.Args, more)
+	args := slices.Concat([]string{"--trust-principal", "--trust-xfcc", "--kubeconfig", s.account, "--grpc-address", net.JoinHostPort(parts.PrivateAddress, s.words["@DOOR@"])}, s.door.Args, more)
 	agentauth, err := parts.StartAgentauth(ctx, parts.AgentauthConfig{Dir: s.Dir, Binary: s.binary, Args: args})
 	if err == nil {
 		s.agentauth = agentauth
