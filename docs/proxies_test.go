@@ -31,7 +31,7 @@ func shows(t *testing.T, page string, objects int, tests string, files ...string
 }
 
 func TestWhatThePageOnEnvoyGatewayShowsIsWhatIsTested(t *testing.T) {
-	shows(t, "envoy-gateway.md", 11, "/test/gateway", "gateway", "targets", "attached", "later")
+	shows(t, "envoy-gateway.md", 14, "/test/gateway", "gateway", "limits", "targets", "attached", "later")
 }
 
 func TestWhatThePageOnIstioShowsIsWhatIsTested(t *testing.T) {
