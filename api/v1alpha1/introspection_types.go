@@ -100,16 +100,17 @@ type ClientCredentials struct {
 	// SecretRef names a Secret labelled agentauth.dev/use: client, with the entries
 	// client-id and client-secret. Their values are used byte for byte: 1 to 4096
 	// bytes of UTF-8 without control characters. For PrivateKeyJWT the entry
-	// tls.key has a private key in place of client-secret: PEM, of P-256 or
-	// Ed25519; an entry key-id, if there is one, is its `kid`.
+	// tls.key has a private key in place of client-secret: PEM, of P-256, Ed25519 or
+	// RSA (2048 to 4096 bits); an entry key-id, if there is one, is its `kid`, and an
+	// entry alg chooses PS256 in place of RS256.
 	// +required
 	SecretRef ObjectReference `json:"secretRef"`
 
 	// Authentication is how the client authenticates: Basic sends id and secret in
 	// the header authorization, form-encoded as RFC 6749 2.3.1 says
 	// (client_secret_basic); Post sends them in the body (client_secret_post);
-	// PrivateKeyJWT sends an assertion that is signed for each request with ES256
-	// or EdDSA, whose audience is the issuer, or the endpoint where none is given
+	// PrivateKeyJWT sends an assertion that is signed for each request with ES256,
+	// EdDSA, RS256 or PS256, whose audience is the issuer, or the endpoint where none is given
 	// (private_key_jwt, RFC 7523 2.2). Default: Basic.
 	// +optional
 	// +kubebuilder:default=Basic

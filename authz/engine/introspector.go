@@ -163,6 +163,12 @@ func (b *building) client(src v1alpha1.ClientCredentials, audience string, at *f
 	if c.Key, err = introspect.ParseKey(key, string(kid), audience); err != nil {
 		missing = b.unusable("Secret", r, "tls.key", err.Error(), at)
 	}
+	if alg := b.objects.Get(b.keyOf("Secret", r)).Data["alg"]; missing == "" && len(alg) > 0 {
+		if err := c.Key.SignBy(string(alg)); err != nil {
+			missing = b.unusable("Secret", r, "alg", err.Error(), at)
+		}
+		kid = append(append(slices.Clip(kid), 0), alg...)
+	}
 	return c, keyed.Of("client", []byte(src.Authentication), name, key, kid, []byte(audience)), missing
 }
 

@@ -311,6 +311,9 @@ func TestTheKeyOfAClientIsReadStrictly(t *testing.T) {
 		"a secret in place of a key": {map[string]string{"client-id": "a", "client-secret": "hunter2"}, v1alpha1.ReasonRefInvalid},
 		"a key that is none":         {map[string]string{"client-id": "a", "tls.key": "hunter2"}, v1alpha1.ReasonRefInvalid},
 		"an empty key":               {map[string]string{"client-id": "a", "tls.key": ""}, v1alpha1.ReasonRefInvalid},
+		"an algorithm":               {map[string]string{"client-id": "a", "tls.key": good, "alg": "ES256"}, v1alpha1.ReasonResolvedRefs},
+		"an algorithm of other keys": {map[string]string{"client-id": "a", "tls.key": good, "alg": "PS256"}, v1alpha1.ReasonRefInvalid},
+		"an algorithm for none":      {map[string]string{"client-id": "a", "tls.key": "hunter2", "alg": "PS256"}, v1alpha1.ReasonRefInvalid},
 		"a key without an id":        {map[string]string{"tls.key": good}, v1alpha1.ReasonRefInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {

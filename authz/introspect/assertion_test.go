@@ -24,6 +24,12 @@ func pemOf(t *testing.T, kind string, key any) []byte {
 	var der []byte
 	var err error
 	switch k := key.(type) {
+	case *rsa.PrivateKey:
+		if kind == "RSA PRIVATE KEY" {
+			der = x509.MarshalPKCS1PrivateKey(k)
+			break
+		}
+		der, err = x509.MarshalPKCS8PrivateKey(k)
 	case *ecdsa.PrivateKey:
 		if kind == "EC PRIVATE KEY" {
 			der, err = x509.MarshalECPrivateKey(k)
@@ -48,18 +54,28 @@ func TestAnAssertionIsSignedForEachRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	big, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		key  crypto.Signer
 		kind string
 		alg  jose.SignatureAlgorithm
 		kid  string
 	}{
+		"RSA":          {big, "PRIVATE KEY", jose.RS256, "third"},
+		"RSA, PKCS #1": {big, "RSA PRIVATE KEY", jose.RS256, ""},
+		"RSA by PS256": {big, "PRIVATE KEY", jose.PS256, ""},
 		"P-256":        {ec, "PRIVATE KEY", jose.ES256, "first"},
 		"P-256, SEC 1": {ec, "EC PRIVATE KEY", jose.ES256, ""},
 		"Ed25519":      {ed, "PRIVATE KEY", jose.EdDSA, "second"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key, err := ParseKey(pemOf(t, c.kind, c.key), c.kid, "https://idp.example.com")
+			if err == nil {
+				err = key.SignBy(string(c.alg))
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +129,7 @@ func TestAnAssertionIsSignedForEachRequest(t *testing.T) {
 }
 
 func TestAKeyOfAnotherKindIsRefusedAndNotRepeated(t *testing.T) {
-	small, err := rsa.GenerateKey(rand.Reader, 2048)
+	small, err := rsa.GenerateKey(rand.Reader, 1024) // #nosec G403 -- so that it is refused
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,11 +143,33 @@ func TestAKeyOfAnotherKindIsRefusedAndNotRepeated(t *testing.T) {
 	}
 	for name, data := range map[string][]byte{
 		"nothing": nil, "no PEM": []byte("hunter2"), "no key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("hunter2")}),
-		"RSA": pemOf(t, "PRIVATE KEY", small), "P-384": pemOf(t, "PRIVATE KEY", p384),
+		"RSA of 1024 bits": pemOf(t, "PRIVATE KEY", small), "P-384": pemOf(t, "PRIVATE KEY", p384),
 		"a public key": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
 	} {
 		if _, err := ParseKey(data, "", "a"); err == nil || !strings.Contains(err.Error(), "expected a private key") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestAKeySignsByNoAlgorithmOfAnother(t *testing.T) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	big, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []any{ec, big} {
+		for _, alg := range []string{"", "none", "HS256", "RS1", "RS512", "rs256", "RS256\n", "EdDSA"} {
+			k, err := ParseKey(pemOf(t, "PRIVATE KEY", key), "", "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := k.SignBy(alg); err == nil || !strings.Contains(err.Error(), "expected RS256 or PS256 for a key of RSA") {
+				t.Errorf("%T by %q: got %v", key, alg, err)
+			}
 		}
 	}
 }

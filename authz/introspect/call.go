@@ -73,8 +73,13 @@ func (s *Server) ask(ctx context.Context, tenant, token string) (answer *authn.A
 			}
 		}
 	}()
-	request, err := s.config.Client.request(token)
-	if err != nil {
+	request, err := s.request(ctx, tenant, token)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return nil, Late, errors.New("the request was not signed in the time that checks have")
+	case errors.Is(err, work.ErrOverloaded):
+		return nil, Crowded, errors.New("no turn to sign a request in the time that checks have")
+	case err != nil:
 		return nil, Refused, err
 	}
 	res, err := s.config.Post(ctx, tenant, request)
@@ -102,6 +107,18 @@ func (s *Server) ask(ctx context.Context, tenant, token string) (answer *authn.A
 		return answer, Inactive, nil
 	}
 	return answer, Active, nil
+}
+
+// request makes the request, when it is the tenant's turn if that takes long.
+func (s *Server) request(ctx context.Context, tenant, token string) (r Request, err error) {
+	if key := s.config.Client.Key; key == nil || !key.slow {
+		return s.config.Client.request(token)
+	}
+	late := s.config.Shared.reading.Do(ctx, work.Task{Owner: work.Owner{Namespace: tenant}}, func() { r, err = s.config.Client.request(token) })
+	if late != nil {
+		return Request{}, late
+	}
+	return r, err
 }
 
 // read reads a large answer when it is the tenant's turn: one of 64 KiB can take

@@ -56,7 +56,7 @@ type Shared struct {
 	counted map[string]*counts
 
 	inactive inactive
-	// reading gives turns to read large answers.
+	// reading gives turns to read large answers, and to sign by RSA.
 	reading *work.Scheduler
 }
 
