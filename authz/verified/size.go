@@ -29,7 +29,7 @@ func sizeOf(v *authn.Verified) int64 {
 		n += len(s)
 	}
 	if id.Actor != nil {
-		n += 2*sizeOfText + len(id.Actor.Issuer) + len(id.Actor.Subject)
+		n += 2*sizeOfText + sizeOfPointer + len(id.Actor.Issuer) + len(id.Actor.Subject)
 	}
 	if id.Claims != nil {
 		n += valueSize(id.Claims)
