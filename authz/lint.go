@@ -46,12 +46,14 @@ const (
 	KeysUnreachable Lint = "KeysUnreachable"
 	// EgressRefused: a URL of the policy that the operator's flags do not admit.
 	EgressRefused Lint = "EgressRefused"
+	// NoCluster: no API server is asked here, and the policy needs one.
+	NoCluster Lint = "NoCluster"
 )
 
 // Lints lists every Lint in the order of the documentation.
 func Lints() []Lint {
 	return []Lint{
 		RulesLeaveMethodsOpen, PrefixWithoutSlash, NeverDecides, NeverTrue, SubstringOfClaim, UnknownMethodName, ImpliesNoFurther, LiteralWildcard,
-		MetadataUnreachable, UnknownAuthorizationServer, HidesWildcard, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused,
+		MetadataUnreachable, UnknownAuthorizationServer, HidesWildcard, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused, NoCluster,
 	}
 }

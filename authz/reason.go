@@ -48,6 +48,8 @@ const (
 	TokenTypeRefused Reason = "TokenTypeRefused"
 	// ClaimsRefused: a claim the policy reads has a type it may not have.
 	ClaimsRefused Reason = "ClaimsRefused"
+	// TokenReviewRefused: the cluster says that its token does not hold.
+	TokenReviewRefused Reason = "TokenReviewRefused"
 	// ProofRequired: the token is bound to a key and no proof can be checked.
 	ProofRequired Reason = "ProofRequired"
 
@@ -75,6 +77,8 @@ const (
 	RuleDenied Reason = "RuleDenied"
 	// NoRuleApplies: no rule is for the request, and the policy denies such (403).
 	NoRuleApplies Reason = "NoRuleApplies"
+	// AccessDenied: the cluster does not allow it (403).
+	AccessDenied Reason = "AccessDenied"
 	// ExpressionFailed: an expression could not be evaluated.
 	ExpressionFailed Reason = "ExpressionFailed"
 
@@ -103,10 +107,10 @@ func Reasons() []Reason {
 		NoCredential, CredentialMalformed, UnknownCredential, CredentialExpired,
 		PasswordMismatch, PlaintextRefused, TokenExpired, TokenNotYetValid,
 		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,
-		TokenTypeRefused, ClaimsRefused, ProofRequired,
+		TokenTypeRefused, ClaimsRefused, TokenReviewRefused, ProofRequired,
 		CertificateInvalid, CertificateUntrusted, CertificateExpired,
 		MCPRequestInvalid, MCPHeaderMismatch, MCPBodyMissing, MCPNotAllowed,
-		InsufficientScope, RuleDenied, NoRuleApplies, ExpressionFailed,
+		InsufficientScope, RuleDenied, NoRuleApplies, AccessDenied, ExpressionFailed,
 		Unavailable, Overloaded, PolicyInvalid, HostDisputed, RouteUnknown, AmbiguousMatch,
 		SelectorRefused, Internal,
 	}

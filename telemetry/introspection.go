@@ -9,25 +9,38 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/introspect"
+	"github.com/agentauth-dev/agentauth/authz/reviews"
 )
 
 // RegisterIntrospection adds the metric of requests about tokens.
 func (m *Metrics) RegisterIntrospection(counts func() []introspect.Count) {
-	m.registry.MustRegister(questions{counts})
+	m.registry.MustRegister(questions{counts, questionsAsked})
+}
+
+// RegisterReviews adds the metric of questions to the API server.
+func (m *Metrics) RegisterReviews(counts func() []introspect.Count) {
+	m.registry.MustRegister(questions{counts, reviewsAsked})
 }
 
 // questions collects the metric whenever it is asked for.
-type questions struct{ counts func() []introspect.Count }
+type questions struct {
+	counts func() []introspect.Count
+	desc   *prometheus.Desc
+}
 
 var questionsAsked = prometheus.NewDesc("agentauth_introspection_requests_total",
 	"Requests about tokens to an introspection endpoint, by result: active, inactive, abandoned (the caller hung up), and refused, malformed, late, failed, crowded, which are answered 503.",
 	[]string{"endpoint", "result"}, nil)
 
-func (q questions) Describe(ch chan<- *prometheus.Desc) { ch <- questionsAsked }
+var reviewsAsked = prometheus.NewDesc("agentauth_kubernetes_reviews_total",
+	"Questions to the API server, by review (TokenReview, SubjectAccessReview) and result: active (yes), inactive (no), abandoned (the caller hung up), and refused, malformed, late, failed, crowded, which are answered 503.",
+	[]string{"review", "result"}, nil)
+
+func (q questions) Describe(ch chan<- *prometheus.Desc) { ch <- q.desc }
 
 func (q questions) Collect(ch chan<- prometheus.Metric) {
 	for _, c := range q.counts() {
-		ch <- prometheus.MustNewConstMetric(questionsAsked, prometheus.CounterValue, float64(c.Requests), c.Endpoint, string(c.Outcome))
+		ch <- prometheus.MustNewConstMetric(q.desc, prometheus.CounterValue, float64(c.Requests), c.Endpoint, string(c.Outcome))
 	}
 }
 
@@ -55,11 +68,18 @@ func (l *IntrospectionLog) Look(servers []engine.IntrospectorStatus, now time.Ti
 	for _, s := range servers {
 		last := l.told[s.ID]
 		if s.Failures > last.failures && (last.at.IsZero() || now.Sub(last.at) >= betweenLines) {
-			l.Log.Warn("an introspection endpoint gives no sound answers: tokens that it would be asked about are answered 503",
+			l.Log.Warn(noSoundAnswers(s.Endpoint),
 				"endpoint", brief(s.Endpoint), "cause", s.Error, "failures", s.Failures-last.failures, "methods", strings.Join(s.Methods, ", "))
 			last = toldFailures{s.Failures, now}
 		}
 		told[s.ID] = last
 	}
 	l.told = told
+}
+
+func noSoundAnswers(endpoint string) string {
+	if endpoint == reviews.TokenReview || endpoint == reviews.SubjectAccessReview {
+		return "the API server gives no sound answers: requests that it would be asked about are answered 503"
+	}
+	return "an introspection endpoint gives no sound answers: tokens that it would be asked about are answered 503"
 }

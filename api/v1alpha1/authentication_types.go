@@ -32,7 +32,7 @@ const (
 
 // Method is one way to authenticate: a name, and exactly one kind.
 //
-// +kubebuilder:validation:ExactlyOneOf=basic;jwt;oauth2Introspection;apiKey;clientCertificate;anonymous
+// +kubebuilder:validation:ExactlyOneOf=basic;jwt;oauth2Introspection;apiKey;clientCertificate;kubernetesToken;anonymous
 // +kubebuilder:validation:XValidation:rule="!has(self.anonymous) || self.requirement != 'Required'",message="anonymous cannot be Required: it applies only where no credential came; leave requirement out"
 type Method struct {
 	// Name names the method in expressions, logs and metrics. A DNS label,
@@ -68,6 +68,11 @@ type Method struct {
 	// ClientCertificate takes the certificate that the client showed to the proxy.
 	// +optional
 	ClientCertificate *ClientCertificate `json:"clientCertificate,omitempty"`
+
+	// KubernetesToken takes a token of a ServiceAccount of the cluster
+	// (TokenReview).
+	// +optional
+	KubernetesToken *KubernetesToken `json:"kubernetesToken,omitempty"`
 
 	// Anonymous lets through requests that carry no credential at all, in any
 	// place that any method of the policy reads. A bad credential is never

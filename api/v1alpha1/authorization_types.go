@@ -17,6 +17,10 @@ type Authorization struct {
 	// +kubebuilder:default=Allow
 	// +kubebuilder:validation:Enum=Allow;Deny
 	Otherwise Otherwise `json:"otherwise,omitempty"`
+
+	// Kubernetes asks the cluster too (SubjectAccessReview), after the rules.
+	// +optional
+	Kubernetes *KubernetesAccess `json:"kubernetes,omitempty"`
 }
 
 // Otherwise is what becomes of a request for which no rule applies.

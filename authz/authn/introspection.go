@@ -36,6 +36,8 @@ type Introspection struct {
 	AcceptJWT     bool
 	OtherIssuers  []string
 	OthersOwnJWTs bool
+	// Cluster owns its own tokens: they are shown to no other server.
+	Cluster ClusterIssuer
 	// From are the places of the token; none is the authorization header with
 	// the scheme Bearer.
 	From []Place
@@ -56,6 +58,8 @@ type Question struct {
 	Digest [sha256.Size]byte
 	// Fresh is how old an answer may be that says the token is not active.
 	Fresh time.Duration
+	// About is what is asked where it is no token.
+	About any
 }
 
 // Answer is what a server says of a token. It never changes.
@@ -139,7 +143,7 @@ func (i *Introspection) own(p *Presented) error {
 		return ErrNotMine
 	case err != nil:
 		return err
-	case slices.Contains(i.OtherIssuers, t.Issuer), i.Issuer != "" && t.HasIssuer && t.Issuer != i.Issuer:
+	case slices.Contains(i.OtherIssuers, t.Issuer), t.HasIssuer && i.Cluster.mayOwn(t.Issuer), i.Issuer != "" && t.HasIssuer && t.Issuer != i.Issuer:
 		return ErrNotMine
 	}
 	return nil
@@ -265,7 +269,7 @@ func (i *Introspection) Inputs() (keyed.Digest, bool) {
 		return keyed.Digest{}, false
 	}
 	in := [][]byte{i.ServerID[:], []byte(i.Method), []byte(i.Issuer), []byte(i.CacheTTL.String())}
-	in = appendInputs(in, []bool{i.AnyAudience, i.AcceptJWT, i.OthersOwnJWTs}, i.OtherIssuers, i.Audiences, m.Texts())
+	in = appendInputs(in, []bool{i.AnyAudience, i.AcceptJWT, i.OthersOwnJWTs, i.Cluster != nil}, i.OtherIssuers, i.Audiences, m.Texts())
 	return keyed.Of("introspection", in...), true
 }
 
@@ -282,5 +286,5 @@ func (i *Introspection) Disowns(v *Verified) bool {
 		return false
 	}
 	iss, has := v.Identity.Claims["iss"].(string)
-	return !i.AcceptJWT || i.OthersOwnJWTs || slices.Contains(i.OtherIssuers, iss) || i.Issuer != "" && has && iss != i.Issuer
+	return !i.AcceptJWT || i.OthersOwnJWTs || slices.Contains(i.OtherIssuers, iss) || has && i.Cluster.mayOwn(iss) || i.Issuer != "" && has && iss != i.Issuer
 }

@@ -23,6 +23,8 @@ type JWT struct {
 	Issuer       string
 	AnyIssuer    bool
 	OtherIssuers []string
+	// Cluster owns its own tokens, with AnyIssuer.
+	Cluster ClusterIssuer
 	// Audiences: one of them must be in `aud`, unless AnyAudience.
 	Audiences   []string
 	AnyAudience bool
@@ -143,7 +145,7 @@ func (j *JWT) Check(r *authz.Request, v *Verified) error {
 
 func (j *JWT) owns(t *Token) bool {
 	if j.AnyIssuer {
-		return !slices.Contains(j.OtherIssuers, t.Issuer)
+		return !slices.Contains(j.OtherIssuers, t.Issuer) && (!t.HasIssuer || !j.Cluster.mayOwn(t.Issuer))
 	}
 	return t.HasIssuer && t.Issuer == j.Issuer
 }

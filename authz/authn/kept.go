@@ -53,7 +53,7 @@ func (j *JWT) Inputs() (keyed.Digest, bool) {
 		return keyed.Digest{}, false
 	}
 	in := [][]byte{[]byte(j.Method), []byte(j.Issuer), j.Secret, []byte(j.ClockSkew.String())}
-	in = appendInputs(in, []bool{j.AnyIssuer, j.AnyAudience, j.NoType, j.Secret != nil},
+	in = appendInputs(in, []bool{j.AnyIssuer, j.AnyAudience, j.NoType, j.Secret != nil, j.Cluster != nil},
 		j.OtherIssuers, j.Audiences, j.Algorithms, j.TokenTypes, m.Texts())
 	return keyed.Of("jwt", in...), true
 }

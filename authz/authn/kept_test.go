@@ -53,6 +53,8 @@ func TestEveryFieldOfAMethodForTokensIsAnInput(t *testing.T) {
 			*v = time.Second
 		case *[]byte:
 			*v = []byte("another")
+		case *ClusterIssuer:
+			*v = func() string { return "cluster" }
 		case *Mapper:
 			*v = texts{"", "claims.scope", ""}
 		default:

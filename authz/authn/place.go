@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
@@ -82,6 +83,9 @@ type Presented struct {
 	Malformed string
 	// Refused says why it may not be sent in this way; nil if it may.
 	Refused *Rejected
+	// Time is that of the request. A method may reject a credential by it; what it
+	// verifies may be used later.
+	Time time.Time
 
 	token  *Token
 	parsed bool
@@ -120,8 +124,11 @@ func ReadInto(r *authz.Request, p Place, room *Presented) (found *Presented, occ
 	default:
 		found, occupied, err = readHeader(r, p, room)
 	}
-	if found != nil && p.TLSOnly && !r.TLS {
-		found.Refused = overPlaintext
+	if found != nil {
+		found.Time = r.Time
+		if p.TLSOnly && !r.TLS {
+			found.Refused = overPlaintext
+		}
 	}
 	return found, occupied, err
 }

@@ -64,6 +64,9 @@ func otherIssuer(methods []Authenticator, t *Token) string {
 		if j, ok := m.(*JWT); ok && !j.AnyIssuer {
 			wanted = append(wanted, j.Issuer)
 		}
+		if k, ok := m.(*KubernetesToken); ok && k.Issuer() != "" {
+			wanted = append(wanted, k.Issuer())
+		}
 	}
 	out := "iss is " + orAbsent(t.HasIssuer, t.Issuer)
 	switch len(wanted) {

@@ -13,6 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/find"
 	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/policy"
+	"github.com/agentauth-dev/agentauth/authz/reviews"
 	"github.com/agentauth-dev/agentauth/authz/validate"
 )
 
@@ -120,6 +121,9 @@ func (b *building) stages(spec *v1alpha1.PolicySpec) {
 	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization), Resource: b.Resource}
 	c.DenyOtherwise = spec.Authorization != nil && spec.Authorization.Otherwise != v1alpha1.OtherwiseAllow
 	c.MCP = policy.MCPOf(spec.MCP, func(e v1alpha1.Expression, at *field.Path) *expr.Program { return b.expression(expr.Bool, e, at) })
+	if a := spec.Authorization; a != nil && a.Kubernetes != nil {
+		c.Access = b.access(a.Kubernetes, field.NewPath("spec", "authorization", "kubernetes"))
+	}
 	b.response(&c, spec.Response)
 	if b.Invalid {
 		b.Names = policy.NamesOf(c.Headers)
@@ -170,6 +174,15 @@ func (b *building) rules(a *v1alpha1.Authorization) (out []policy.Rule) {
 			b.problem(p)
 		}
 	}
+	return out
+}
+
+func (b *building) access(src *v1alpha1.KubernetesAccess, at *field.Path) *policy.Access {
+	out := policy.NewAccess(src, b.Name.Namespace)
+	if src.Resource.NameFrom != "" {
+		out.Name = b.expression(expr.String, src.Resource.NameFrom, at.Child("resource", "nameFrom"))
+	}
+	out.Reviewer, _, out.Missing = b.reviewer(reviews.SubjectAccessReview, "authorization.kubernetes", nil, at)
 	return out
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/pool"
+	"github.com/agentauth-dev/agentauth/authz/reviews"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
@@ -58,6 +59,10 @@ type Remote struct {
 	// Introspector makes an authorization server that is asked about tokens; nil
 	// where nobody is asked.
 	Introspector func(IntrospectionSource) Introspector
+	// Cluster is the API server that is asked; nil: none is, and NoCluster says that
+	// a policy that needs one is told so.
+	Cluster   *reviews.Cluster
+	NoCluster bool
 	// CheckURL says why a URL of a policy will never be fetched here; nil
 	// where that is not to be told.
 	CheckURL func(url string) error

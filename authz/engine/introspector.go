@@ -18,6 +18,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/keyed"
 	"github.com/agentauth-dev/agentauth/authz/pool"
+	"github.com/agentauth-dev/agentauth/authz/reviews"
 )
 
 // Introspector is an authorization server that is asked about tokens.
@@ -124,6 +125,22 @@ func (b *building) introspector(method, issuer string, from IntrospectionSource,
 	})
 	b.origin.asked = append(b.origin.asked, asked{id, method})
 	return t.Thing.(introspector), id, ""
+}
+
+// reviewer returns what asks the API server for a part of the policy, a method or
+// authorization. Tenants share none.
+func (b *building) reviewer(review, part string, audiences []string, at *field.Path) (s reviews.Server, id pool.Key, missing string) {
+	c := b.engine.deps.Remote.Cluster
+	if c == nil {
+		if b.engine.deps.Remote.NoCluster {
+			b.problem(authz.Problem{Severity: authz.Warning, Lint: authz.NoCluster, Field: at.String(), Message: reviews.NoCluster})
+		}
+		return s, id, reviews.NoCluster
+	}
+	id = pool.KeyOf(review, []byte(b.Name.Namespace), fmt.Appendf(nil, "%q", audiences))
+	t := b.pooled(id, func(tenant func() string) pool.Thing { return introspector{c.Server(review, audiences, tenant), review} })
+	b.origin.asked = append(b.origin.asked, asked{id, part})
+	return t.Thing.(introspector).Introspector.(reviews.Server), id, ""
 }
 
 // maxClientEntry is the longest id or secret of a client in bytes.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
@@ -15,6 +16,8 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/expr"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/policy"
+	"github.com/agentauth-dev/agentauth/authz/reviews"
+	"github.com/agentauth-dev/agentauth/authz/validate"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -36,6 +39,8 @@ func (b *building) methods(a v1alpha1.Authentication) []policy.Method {
 			m.Authenticator = b.apiKey(m.Name, src.APIKey, at.Child("apiKey"))
 		case src.ClientCertificate != nil:
 			m.Authenticator = b.clientCertificate(m.Name, src.ClientCertificate, at.Child("clientCertificate"))
+		case src.KubernetesToken != nil:
+			m.Authenticator, m.Cluster = b.kubernetesToken(m.Name, src.KubernetesToken, a.Methods, at.Child("kubernetesToken")), true
 		case src.Anonymous != nil:
 			m.Authenticator = &authn.Anonymous{Method: m.Name}
 		default: // a member of the union that has no case here
@@ -84,11 +89,10 @@ func (b *building) jwt(name string, src *v1alpha1.JWT, others []string, at *fiel
 		Audiences: src.Audiences, AnyAudience: src.AnyAudience,
 		Algorithms: algorithms(src),
 		Scheduler:  b.engine.deps.Scheduler,
+		Cluster:    b.engine.deps.Remote.Cluster.IssuerIf(validate.TakesClusterTokens(b.spec)),
 		Map:        b.mapping(src.ClaimMappings, src.ImpliedScopes, at.Child("claimMappings")),
 	}
-	if src.ClockSkew != nil {
-		auth.ClockSkew, _ = time.ParseDuration(string(*src.ClockSkew)) // package validate parsed it
-	}
+	auth.ClockSkew = duration(src.ClockSkew)
 	auth.TokenTypes, auth.NoType = tokenTypes(src.TokenTypes)
 	if src.HMAC != nil {
 		auth.Secret, auth.Missing = b.hmac(src.HMAC, auth.Algorithms, at.Child("hmac", "secretRef"))
@@ -104,12 +108,18 @@ func (b *building) introspection(name string, src *v1alpha1.Introspection, all [
 		Audiences: src.Audiences, AnyAudience: src.AnyAudience,
 		AcceptJWT: src.AcceptJWT, OtherIssuers: otherIssuers(all, -1),
 		OthersOwnJWTs: slices.ContainsFunc(all, func(m v1alpha1.Method) bool { return m.JWT != nil && m.JWT.AnyIssuer }),
+		Cluster:       b.engine.deps.Remote.Cluster.IssuerIf(validate.TakesClusterTokens(b.spec)),
 		Map:           b.mapping(src.ClaimMappings, src.ImpliedScopes, at.Child("claimMappings")),
-	}
-	if src.CacheTTL != nil {
-		auth.CacheTTL, _ = time.ParseDuration(string(*src.CacheTTL)) // package validate parsed it
+		CacheTTL:      duration(src.CacheTTL),
 	}
 	auth.Server, auth.ServerID, auth.Missing = b.introspector(name, src.Issuer, IntrospectionSource{Endpoint: src.Endpoint}, src.ClientCredentials, src.CACertificates, at)
+	return auth
+}
+
+func (b *building) kubernetesToken(name string, src *v1alpha1.KubernetesToken, all []v1alpha1.Method, at *field.Path) authn.Authenticator {
+	auth := &authn.KubernetesToken{Method: name, From: places(src.From), Audiences: src.Audiences, CacheTTL: duration(src.CacheTTL),
+		Issuer: b.engine.deps.Remote.Cluster.Issuer, OtherIssuers: otherIssuers(all, -1)}
+	auth.Server, auth.ServerID, auth.Missing = b.reviewer(reviews.TokenReview, name, src.Audiences, at)
 	return auth
 }
 
@@ -157,6 +167,14 @@ func (b *building) mapping(src *v1alpha1.ClaimMappings, implied v1alpha1.Implied
 	m.GroupsBy = compile(expr.Claim, src.Groups, "groups")
 	m.ActorBy = compile(expr.Actor, src.Actor, "actor")
 	return m
+}
+
+// duration is 0 where none is given; package validate parsed it.
+func duration(d *gatewayv1.Duration) (out time.Duration) {
+	if d != nil {
+		out, _ = time.ParseDuration(string(*d))
+	}
+	return out
 }
 
 // places are the places that a policy names.

@@ -27,16 +27,19 @@ type call struct {
 func (s *Server) begin(q authn.Question, tenant string) *call {
 	ctx, cancel := context.WithTimeout(context.Background(), maxCall)
 	c := &call{cancel: cancel, done: make(chan struct{})}
-	token := strings.Clone(q.Token) // which is a part of a whole request
+	q.Token = strings.Clone(q.Token) // which is a part of a whole request
 	asked := time.Now()
 	go func() {
 		defer cancel()
-		answer, outcome, err := s.ask(ctx, tenant, token)
+		answer, outcome, err := s.ask(ctx, tenant, q)
 		if err == nil {
 			answer.Asked = asked
 		}
-		if outcome == Inactive {
+		switch {
+		case outcome == Inactive:
 			s.config.Shared.inactive.put(tenant, question{s, q.Digest}, asked)
+		case outcome == Active && s.config.ActiveFor > 0:
+			s.config.Shared.active.put(tenant, question{s, q.Digest}, asked)
 		}
 		s.end(ctx, q.Digest, c, answer, outcome, err)
 	}()
@@ -56,7 +59,7 @@ func (s *Server) end(ctx context.Context, digest [32]byte, c *call, answer *auth
 	if err != nil && outcome != Abandoned {
 		s.status.Failures++
 		s.status.Error = err.Error()
-		err = unavailable(outcome, err.Error())
+		err = s.unavailable(outcome, err.Error())
 	}
 	c.answer, c.err = answer, err
 	close(c.done)
@@ -64,7 +67,7 @@ func (s *Server) end(ctx context.Context, digest [32]byte, c *call, answer *auth
 
 // ask sends the request and reads the answer. What panics over an answer does not end
 // the process; the value of the panic is not told, since it may quote the answer.
-func (s *Server) ask(ctx context.Context, tenant, token string) (answer *authn.Answer, outcome Outcome, err error) {
+func (s *Server) ask(ctx context.Context, tenant string, q authn.Question) (answer *authn.Answer, outcome Outcome, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			answer, outcome, err = nil, Malformed, fmt.Errorf("a defect of agentauth: the answer made it panic (%T)", v)
@@ -73,6 +76,13 @@ func (s *Server) ask(ctx context.Context, tenant, token string) (answer *authn.A
 			}
 		}
 	}()
+	if s.config.Ask != nil {
+		return s.config.Ask(ctx, tenant, q)
+	}
+	return s.introspect(ctx, tenant, q.Token)
+}
+
+func (s *Server) introspect(ctx context.Context, tenant, token string) (answer *authn.Answer, outcome Outcome, err error) {
 	request, err := s.request(ctx, tenant, token)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

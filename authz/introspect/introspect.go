@@ -5,12 +5,15 @@
 // more. That a token is not active is remembered for a moment. What is active is not
 // kept here: package verified does that, for each method by its own rules.
 //
+// The API server of the cluster is asked in the same way: see package reviews.
+//
 // Whatever is no sound answer is an *authn.Unavailable, and says nothing of the
 // token: a server that is down, slow or broken, and one that refuses agentauth as its
 // client. Errors hold nothing that the server sent, no token and no secret.
 package introspect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -35,6 +38,12 @@ type Config struct {
 	// that was received; they wrap context.DeadlineExceeded, context.Canceled or
 	// work.ErrOverloaded if that is the reason.
 	Post func(ctx context.Context, tenant string, r Request) (Response, error)
+	// Ask asks in place of Post, for what is no introspection endpoint; nil: Post.
+	Ask Ask
+	// Name is what is asked, for errors; "": the introspection endpoint.
+	Name string
+	// ActiveFor is how long the Server itself remembers that the answer was active.
+	ActiveFor time.Duration
 	// Panicked, if not nil, is told of a panic over an answer, with its stack. The
 	// value may quote the answer.
 	Panicked func(value any, stack []byte)
@@ -43,6 +52,10 @@ type Config struct {
 	// Shared is one for all servers of a process; nil: one of this server's own.
 	Shared *Shared
 }
+
+// Ask answers a question when it is the tenant's turn. Its errors hold nothing that
+// was received.
+type Ask func(ctx context.Context, tenant string, q authn.Question) (*authn.Answer, Outcome, error)
 
 // Server is an authorization server. It works while checks wait for it, and needs
 // no end.
@@ -89,8 +102,8 @@ func (s *Server) Status() Status {
 // Introspect implements [authn.Introspector].
 func (s *Server) Introspect(ctx context.Context, q authn.Question) (*authn.Answer, error) {
 	tenant := s.tenant()
-	if s.config.Shared.inactive.has(tenant, question{s, q.Digest}, time.Now().Add(-q.Fresh)) {
-		return &authn.Answer{}, nil
+	if answer := s.remembered(q, tenant); answer != nil {
+		return answer, nil
 	}
 	c, err := s.join(q, tenant)
 	if err != nil {
@@ -104,10 +117,22 @@ func (s *Server) Introspect(ctx context.Context, q authn.Question) (*authn.Answe
 		case <-c.done: // both at once: what was answered counts
 		default:
 			s.givenUp(c, ctx.Err())
-			return nil, unavailable(Late, "no answer in the time that is left for the check")
+			return nil, s.unavailable(Late, "no answer in the time that is left for the check")
 		}
 	}
 	return c.answer, c.err
+}
+
+// remembered is an answer that was given lately; nil if there is none.
+func (s *Server) remembered(q authn.Question, tenant string) *authn.Answer {
+	asked, now := question{s, q.Digest}, time.Now()
+	if s.config.ActiveFor > 0 && s.config.Shared.active.has(tenant, asked, now.Add(-s.config.ActiveFor)) {
+		return &authn.Answer{Active: true}
+	}
+	if s.config.Shared.inactive.has(tenant, asked, now.Add(-q.Fresh)) {
+		return &authn.Answer{}
+	}
+	return nil
 }
 
 // join returns the call about a token, which it begins if there is none.
@@ -116,7 +141,7 @@ func (s *Server) join(q authn.Question, tenant string) (*call, error) {
 	defer s.mu.Unlock()
 	if s.waiting == maxWaitersPerServer || !s.config.Shared.enterWaiting(tenant) {
 		s.counted.add(Crowded)
-		return nil, unavailable(Crowded, "as many checks wait for an answer as may")
+		return nil, s.unavailable(Crowded, "as many checks wait for an answer as may")
 	}
 	s.waiting++
 	c := s.calls[q.Digest]
@@ -162,10 +187,10 @@ func (s *Server) tenant() string {
 	return s.config.Tenant()
 }
 
-func unavailable(o Outcome, detail string) error {
+func (s *Server) unavailable(o Outcome, detail string) error {
 	reason := authz.Unavailable
 	if o == Crowded {
 		reason = authz.Overloaded
 	}
-	return &authn.Unavailable{Reason: reason, RetryAfter: retryAfter, Detail: "the introspection endpoint: " + detail}
+	return &authn.Unavailable{Reason: reason, RetryAfter: retryAfter, Detail: cmp.Or(s.config.Name, "the introspection endpoint") + ": " + detail}
 }

@@ -55,7 +55,7 @@ type Shared struct {
 	tenants map[string]int // without those that have nothing
 	counted map[string]*counts
 
-	inactive inactive
+	inactive, active recent
 	// reading gives turns to read large answers, and to sign by RSA.
 	reading *work.Scheduler
 }
@@ -63,7 +63,8 @@ type Shared struct {
 // NewShared returns a Shared for the servers of a process.
 func NewShared() *Shared {
 	return &Shared{
-		tenants: map[string]int{}, counted: map[string]*counts{}, inactive: inactive{tenants: map[string]*remembered{}},
+		tenants: map[string]int{}, counted: map[string]*counts{},
+		inactive: newRecent(), active: newRecent(),
 		reading: work.New(work.Options{Slots: readers, MaxWaiting: maxWaiters, MaxWaitingPerOwner: maxWaiters}),
 	}
 }

@@ -179,13 +179,13 @@ func TestThatATokenIsNotActiveIsRememberedForAsLongAsIsAskedFor(t *testing.T) {
 }
 
 func TestAFloodOfTokensThatAreNotActiveIsBoundedAndTakesNothingOfOtherTenants(t *testing.T) {
-	i := inactive{tenants: map[string]*remembered{}}
+	i := newRecent()
 	now := time.Unix(1_800_000_000, 0)
 	key := func(n int) (q question) { q.digest = [32]byte{byte(n), byte(n >> 8), byte(n >> 16)}; return q }
 	for n := range 100 {
 		i.put("quiet", key(n), now)
 	}
-	for n := range 3 * maxInactive {
+	for n := range 3 * maxRecent {
 		i.put("flooded", key(n), now.Add(time.Second))
 	}
 	for n := range 100 {
@@ -193,8 +193,8 @@ func TestAFloodOfTokensThatAreNotActiveIsBoundedAndTakesNothingOfOtherTenants(t 
 			t.Fatal("a token of another tenant was forgotten")
 		}
 	}
-	if i.held != maxInactive || len(i.tenants["flooded"].asked) != maxInactive-100 {
-		t.Errorf("expected %d in all, got %d", maxInactive, i.held)
+	if i.held != maxRecent || len(i.tenants["flooded"].asked) != maxRecent-100 {
+		t.Errorf("expected %d in all, got %d", maxRecent, i.held)
 	}
 	i.put("flooded", key(1), now.Add(time.Minute))
 	if n := len(i.tenants["flooded"].asked); n != 1 {

@@ -3,7 +3,7 @@
 // A [Policy] is a list of stages, each in a file of its own. Start with
 // [Policy.Decide], and read the stages in the order in which [New] lists them:
 //
-//	(guard ->) authenticate -> authorize (scopes, rules) -> respond (strip, headers, metadata)
+//	(guard ->) authenticate -> authorize (scopes, rules, the cluster) -> respond (strip, headers, metadata)
 //
 // A policy of a server of MCP reads the call before scopes, and asks what entries
 // require before rules.
@@ -36,6 +36,8 @@ type Config struct {
 	MCP *MCP
 	// DenyOtherwise refuses a request for which none of the Rules applies.
 	DenyOtherwise bool
+	// Access asks the cluster too; nil: nobody is asked.
+	Access *Access
 	// Forward leaves a credential that succeeded in the request.
 	Forward bool
 	// Headers and Metadata are for the upstream and the proxy. Names of headers
@@ -56,6 +58,8 @@ type Method struct {
 	Scopes []string
 	// Authenticator checks the credentials.
 	Authenticator authn.Authenticator
+	// Cluster says that the identities are accounts of the cluster.
+	Cluster bool
 }
 
 // Rule is an authorization rule; a nil When always applies.
@@ -116,7 +120,11 @@ func New(c Config) *Policy {
 	if c.MCP != nil {
 		stages = append(stages, &agrees{rules})
 	}
-	stages = append(stages, rules, strip, &respond{headers: c.Headers, metadata: c.Metadata, usual: slices.Clip(usual)})
+	stages = append(stages, rules)
+	if c.Access != nil {
+		stages = append(stages, newAccess(c))
+	}
+	stages = append(stages, strip, &respond{headers: c.Headers, metadata: c.Metadata, usual: slices.Clip(usual)})
 	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: stages}
 }
 

@@ -41,6 +41,9 @@ func defaultMethod(m *v1alpha1.Method) {
 	if c := m.ClientCertificate; c != nil {
 		c.Source = cmp.Or(c.Source, v1alpha1.CertificateOfConnection)
 	}
+	if k := m.KubernetesToken; k != nil {
+		k.CacheTTL = cmp.Or(k.CacheTTL, new(gatewayv1.Duration("30s")))
+	}
 	if i := m.Introspection; i != nil {
 		i.CacheTTL = cmp.Or(i.CacheTTL, new(gatewayv1.Duration("30s")))
 		if c := &i.ClientCredentials; *c != (v1alpha1.ClientCredentials{}) { // it is required

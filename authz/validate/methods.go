@@ -53,6 +53,9 @@ func (f *findings) method(at *field.Path, m *v1alpha1.Method) {
 	if m.Introspection != nil {
 		f.introspection(at.Child("oauth2Introspection"), m.Introspection)
 	}
+	if m.KubernetesToken != nil {
+		f.kubernetesToken(at.Child("kubernetesToken"), m.KubernetesToken)
+	}
 	if m.APIKey != nil {
 		f.selector(at.Child("apiKey", "selector", "matchLabels"), m.APIKey.Selector.MatchLabels)
 		f.places(at.Child("apiKey", "from"), m.APIKey.From)

@@ -59,6 +59,9 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 	}
 	if spec.Authorization != nil {
 		f.authorization(at.Child("authorization"), spec.Authorization)
+		if k := spec.Authorization.Kubernetes; k != nil {
+			f.kubernetesAccess(at.Child("authorization", "kubernetes"), k, spec.Authentication.Methods)
+		}
 	}
 	if spec.Response != nil {
 		f.response(at.Child("response"), spec.Response)

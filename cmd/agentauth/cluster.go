@@ -122,7 +122,6 @@ func (s *service) cluster(d door) (follow func(context.Context) error, err error
 	klog.SetSlogLogger(s.log)
 	ctrllog.SetLogger(logr.FromSlogHandler(s.log.Handler()))
 	f := &s.flags.cluster
-	f.rest.UserAgent = "agentauth/" + versionString()
 	host, _ := os.Hostname()
 	keeper := s.keeper(d, telemetry.LoadLog{Line: statusLine, Often: true})
 	again := make(chan struct{}, 1) // policies were compiled late, or the state of keys changed

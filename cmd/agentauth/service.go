@@ -29,6 +29,8 @@ type service struct {
 	decisions *telemetry.DecisionLog
 	// failed has room for all that may end by itself: source, door and probes.
 	failed chan error
+	// reviewer ends what asks the API server.
+	reviewer func()
 }
 
 // serve wires the two paths: the source to the engine, the engine to the door.
@@ -93,13 +95,19 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	deps := dependencies(remote(client, asked, answerPanicked(log)), decisions.Panicked)
 	deps.Stale = readiness.Stale
 	deps.Verified = verified.New(verified.Options{Bytes: verifiedMemory()})
+	asks, err := f.cluster.reviewer(log, decisions.Panicked)
+	if err != nil {
+		return nil, err
+	}
+	deps.Remote.Cluster, deps.Remote.NoCluster = asks.cluster, asks.cluster == nil
 	kernel := engine.New(deps, options)
 	readiness.KeySets = kernel.Remotes
 	metrics.RegisterKeySets(kernel.Remotes)
 	metrics.RegisterIntrospection(asked.Counts)
+	metrics.RegisterReviews(asks.cluster.Counts)
 	metrics.RegisterVerified(deps.Verified.Stats)
 	return &service{
-		flags: f, options: options, log: log, client: client, kernel: kernel,
+		reviewer: asks.close, flags: f, options: options, log: log, client: client, kernel: kernel,
 		metrics: metrics, readiness: readiness, decisions: decisions, failed: make(chan error, 3),
 	}, nil
 }
@@ -107,6 +115,7 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 func (s *service) close() {
 	s.kernel.Close()
 	s.client.Close()
+	s.reviewer()
 }
 
 // start follows the source; followed is closed when that has ended.

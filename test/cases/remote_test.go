@@ -9,6 +9,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/reviews"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
@@ -70,7 +71,7 @@ func keepingEngine(t testing.TB, f File, in engine.Input, cache *verified.Cache)
 		Passwords: password.New(scheduler, password.Options{}),
 		Scheduler: scheduler,
 		Verified:  cache,
-		Remote:    engine.Remote{Keys: remote, Introspector: introspector},
+		Remote:    engine.Remote{Keys: remote, Introspector: introspector, Cluster: reviews.New(apiServer{}, nil)},
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
 	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true, TrustPrincipal: f.TrustPrincipal, TrustXFCC: f.TrustXFCC})
 	snapshot, reports := e.Compile(in)

@@ -39,6 +39,7 @@ trustForwardedHeaders: true
 trustPrincipal: true
 trustXFCC: true
 trustMCPMetadata: true
+kubernetesReviews: true
 maxConfigAge: 1h30m
 egress: {allowHTTP: true, allowCIDRs: [10.0.0.0/8, "fd00::/8"], proxy: "http://proxy.example.com:3128"}
 log: {level: debug, format: text}
@@ -103,6 +104,7 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "hostnames: {shop: []}":                                                                        "hostnames",
 		trusting + "gatewayClasses: ['']":                                                                         "gatewayClasses",
 		trusting + "gatewayClasses: envoy":                                                                        "gatewayClasses",
+		trusting + "kubernetesReviews: 'yes'":                                                                     "kubernetesReviews",
 		trusting + "watchNamespaces: ['']":                                                                        "watchNamespaces",
 		trusting + "image: {digest: sha256:12}":                                                                   "digest",
 		trusting + "image: {repository: ''}":                                                                      "image.repository: expected your image",
@@ -222,6 +224,10 @@ func TestWhatAValueRenders(t *testing.T) {
 		{trusting, "ClusterRole", "agentauth-cluster:agentauth-system", "rules", `[{apiGroups: [""], resources: [namespaces], verbs: [list, watch]},
 			{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [list, watch]},
 			{apiGroups: [gateway.networking.k8s.io], resources: [gatewayclasses], verbs: [list, watch]}]`},
+		{trusting + "gatewayClasses: [a]\nkubernetesReviews: true", "ClusterRole", "agentauth-cluster:agentauth-system", "rules", `[{apiGroups: [""], resources: [namespaces], verbs: [list, watch]},
+			{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [list, watch]},
+			{apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create]},
+			{apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}]`},
 		{trusting, "Role", "agentauth-status", "metadata.namespace", "agentauth-system"},
 		{trusting, "Role", "agentauth-status", "rules", `[{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]},
 			{apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [agentauth-status], verbs: [get, update]},

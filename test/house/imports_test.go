@@ -20,6 +20,7 @@ var rank = []struct {
 	{"authz/manifest", 35},
 	{"authz/engine", 30},
 	{"authz/find", 28},
+	{"authz/reviews", 24},
 	{"authz/validate", 25},
 	{"authz/attach", 25}, {"authz/policy", 25},
 	{"authz/verified", 22}, {"authz/introspect", 22},
@@ -85,7 +86,7 @@ func TestImportsPointDown(t *testing.T) {
 func TestTheKernelDoesNotReachForTheWorld(t *testing.T) {
 	for pkg, list := range imports(t) {
 		switch pkg {
-		case "authz", "authz/manifest", "authz/engine", "authz/find", "authz/objects", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/expr/lint", "authz/match", "authz/jwks", "authz/password", "authz/keyed", "authz/verified", "authz/introspect", "authz/pool", "authz/mcp":
+		case "authz", "authz/manifest", "authz/engine", "authz/find", "authz/objects", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/expr/lint", "authz/match", "authz/jwks", "authz/password", "authz/keyed", "authz/verified", "authz/introspect", "authz/pool", "authz/mcp", "authz/reviews":
 		default:
 			continue
 		}

@@ -6,20 +6,23 @@ import (
 )
 
 const (
-	// maxInactive is how many tokens that are not active are remembered. A flood of
-	// them drives out one another, and nothing that is active.
-	maxInactive = 16 << 10
+	// maxRecent is how many questions are remembered. A flood of them drives out one
+	// another.
+	maxRecent = 16 << 10
 	// rememberFor is the longest that anybody asks for.
 	rememberFor = 5 * time.Second
 )
 
-// inactive holds tokens that are not active, and when their servers were asked. When
-// it is full, the tenant with most of them gives its oldest away.
-type inactive struct {
+// recent holds questions with one answer, that a token is not active or that it is,
+// and when the servers were asked. When it is full, the tenant with most of them gives
+// its oldest away.
+type recent struct {
 	mu      sync.Mutex
 	held    int
 	tenants map[string]*remembered // without those that have nothing
 }
+
+func newRecent() recent { return recent{tenants: map[string]*remembered{}} }
 
 // question is a token, by its digest, and the server that was asked.
 type question struct {
@@ -27,7 +30,7 @@ type question struct {
 	digest [32]byte
 }
 
-// remembered are the tokens of a tenant.
+// remembered are the questions of a tenant.
 type remembered struct {
 	asked map[question]time.Time
 	// order are the questions as they came. One that came again stands there twice.
@@ -39,9 +42,8 @@ type answered struct {
 	asked time.Time
 }
 
-// has says whether a server was asked after a time, and said that the token is not
-// active.
-func (i *inactive) has(tenant string, q question, after time.Time) bool {
+// has says whether a server was asked after a time, and gave the answer.
+func (i *recent) has(tenant string, q question, after time.Time) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	t := i.tenants[tenant]
@@ -52,7 +54,7 @@ func (i *inactive) has(tenant string, q question, after time.Time) bool {
 	return ok && asked.After(after)
 }
 
-func (i *inactive) put(tenant string, q question, asked time.Time) {
+func (i *recent) put(tenant string, q question, asked time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	t := i.tenants[tenant]
@@ -68,21 +70,21 @@ func (i *inactive) put(tenant string, q question, asked time.Time) {
 			i.dropOldest(name, t)
 		}
 	}
-	for i.held > maxInactive {
+	for i.held > maxRecent {
 		i.dropOldest(i.fullest())
 	}
 }
 
 // old are the tenants to look through for what is too old: all of them if there is no
 // room any more.
-func (i *inactive) old(tenant string) map[string]*remembered {
-	if i.held > maxInactive {
+func (i *recent) old(tenant string) map[string]*remembered {
+	if i.held > maxRecent {
 		return i.tenants
 	}
 	return map[string]*remembered{tenant: i.tenants[tenant]}
 }
 
-func (i *inactive) dropOldest(tenant string, t *remembered) {
+func (i *recent) dropOldest(tenant string, t *remembered) {
 	first := t.order[0]
 	if t.asked[first.question].Equal(first.asked) {
 		delete(t.asked, first.question)
@@ -93,7 +95,7 @@ func (i *inactive) dropOldest(tenant string, t *remembered) {
 	}
 }
 
-func (i *inactive) fullest() (tenant string, most *remembered) {
+func (i *recent) fullest() (tenant string, most *remembered) {
 	for name, t := range i.tenants {
 		if most == nil || len(t.order) > len(most.order) {
 			tenant, most = name, t
