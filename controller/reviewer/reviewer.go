@@ -126,8 +126,8 @@ func (r *Reviewer) discover() (string, error) {
 
 // ReviewToken implements [reviews.Reviewer].
 func (r *Reviewer) ReviewToken(ctx context.Context, token string, audiences []string) (reviews.Token, error) {
-	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: audiences}}
-	if err := create(ctx, r.tokens, "tokenreviews", review); err != nil {
+	review, err := create(ctx, r.tokens, "tokenreviews", &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: audiences}})
+	if err != nil {
 		return reviews.Token{}, err
 	}
 	s := &review.Status
@@ -144,25 +144,28 @@ func (r *Reviewer) ReviewAccess(ctx context.Context, q reviews.Question) (bool, 
 	for name, values := range q.Extra {
 		extra[name] = values
 	}
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+	review, err := create(ctx, r.access, "subjectaccessreviews", &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: q.Username, UID: q.UID, Groups: q.Groups, Extra: extra,
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
 			Namespace: q.Namespace, Verb: q.Verb, Group: q.Group, Version: "*",
 			Resource: q.Resource.Resource, Subresource: q.Subresource, Name: q.Name,
 		},
-	}}
-	err := create(ctx, r.access, "subjectaccessreviews", review)
+	}})
 	return err == nil && review.Status.Allowed && !review.Status.Denied, err
 }
 
-// create sends a review and reads the answer into it. It is sent once: the checks that
-// wait have no time for more.
-func create(ctx context.Context, client rest.Interface, resource string, review runtime.Object) error {
-	err := client.Post().Resource(resource).Body(review).MaxRetries(0).Do(ctx).Into(review)
+// create sends a review and returns the answer. It is sent once: the checks that wait
+// have no time for more.
+func create[T runtime.Object](ctx context.Context, client rest.Interface, resource string, review T) (answer T, err error) {
+	got, err := client.Post().Resource(resource).Body(review).MaxRetries(0).Do(ctx).Get()
 	if err != nil {
-		return failure(ctx, err)
+		return answer, failure(ctx, err)
 	}
-	return nil
+	answer, ok := got.(T)
+	if !ok {
+		return answer, errors.New("it answered with another kind of object")
+	}
+	return answer, nil
 }
 
 // status is that of an answer which is an error; 0 if there was none.
