@@ -104,7 +104,7 @@ func (s *stage) declare(ctx context.Context) error {
 	}
 	here["@ADDRESS@"], here["@ISSUER@"] = parts.PrivateAddress, s.provider.Issuer
 	s.http, s.https = "http://localhost:"+here["@HTTP@"], "https://localhost:"+here["@HTTPS@"]
-	objects, err := here.Read(manifests, "cluster/gateway.yaml", "cluster/samples.yaml", "cluster/shop.yaml")
+	objects, err := here.Read(manifests, "cluster/gateway.yaml", "cluster/samples.yaml", "cluster/shop.yaml", "cluster/workloads.yaml")
 	if err != nil {
 		return err
 	}
@@ -131,6 +131,7 @@ func (s *stage) settle(ctx context.Context) error {
 		{call: s.get("/", "host", "orders.example.com"), status: 401, reason: "NoCredential"},
 		{call: s.get("/refunds", "host", "orders.example.com"), status: 401, reason: "NoCredential"},
 		{call: s.get("/", "host", "search.example.com"), status: 401, reason: "NoCredential"},
+		{call: s.get("/", "host", "ledger.example.com"), status: 401, reason: "NoCredential"},
 		{call: s.get("/", "host", "status.example.com"), status: 200},
 	} {
 		first.within = patience

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,7 +21,7 @@ func clusterScenes(s *stage) []scene {
 		return s.get("/", append(headers, "host", name)...)
 	}
 	const orders, search, status = "orders.example.com", "search.example.com", "status.example.com"
-	return append(sampleScenes(s), []scene{
+	return slices.Concat(sampleScenes(s), workloadScenes(s), []scene{
 		{who: "warehouse robot", with: "its API key", asks: "GET https /public/%252e%252e/inventory", status: 400, reason: "BadRequest",
 			call: s.get("/public/%252e%252e/inventory", "x-api-key", robotsKey)},
 		{who: "alice", with: "her password", asks: "GET https /nowhere", status: 401, reason: "NoCredential", policy: "gateways/default",
@@ -47,7 +48,7 @@ func clusterScenes(s *stage) []scene {
 		{who: "OPERATOR", with: "kubectl apply, a policy with an error", do: s.breakPolicy},
 		{who: "auditor", with: "an API key of the Gateway's", asks: "GET https search.example.com/", status: 503, reason: "PolicyInvalid", policy: "shop/search", within: moments,
 			call: host(search, "x-api-key", auditorsKey)},
-	}...)
+	})
 }
 
 // revoke deletes the Secret with the robot's key.
