@@ -342,7 +342,9 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "NetworkPolicy", "agentauth-webhook", "spec.ingress", "[{from: [{ipBlock: {cidr: 10.0.0.0/28}}, {ipBlock: {cidr: 'fd00::/64'}}], ports: [{port: webhook}]}]"},
 		// Narrowed to namespaces there is only what they do not have. Where classes are named, none is read.
 		{everything, "ClusterRole", "", "rules", `[{apiGroups: [""], resources: [namespaces], verbs: [list, watch]},
-			{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [list, watch]}]`},
+			{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [list, watch]},
+			{apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create]},
+			{apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}]`},
 		{everything, "ClusterRoleBinding", "", "roleRef.kind", "ClusterRole"},
 	} {
 		if rendered[c.values] == nil {

@@ -15,23 +15,18 @@ import (
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
 
-// reviewing gives agentauth's account the rights of the chart's kubernetesReviews until the test ends.
+// reviewing gives agentauth's account the rights to ask, as docs/workloads.md says, until the test ends.
 func (k *kube) reviewing(t *testing.T) {
 	t.Helper()
-	manifests := `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: agentauth-reviews}
-rules:
-- {apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create]}
-- {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: agentauth-reviews}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: agentauth-reviews}
-subjects: [{kind: ServiceAccount, name: agentauth, namespace: agentauth-system}]
-`
+	var manifests string
+	for _, block := range documentedOn(t, "workloads.md", "yaml") {
+		if strings.Contains(block, "name: agentauth-reviews") {
+			manifests = block
+		}
+	}
+	if manifests == "" {
+		t.Fatal("expected the rights in docs/workloads.md")
+	}
 	k.apply(t, manifests)
 	t.Cleanup(func() {
 		_, err := k.Kubectl(outliving{t, &suite}.Context(), manifests, "delete", "-f", "-")
