@@ -31,8 +31,9 @@ type Reviewer interface {
 	// Issuer is that of the tokens of ServiceAccounts; "" while it is not known. It
 	// does not wait.
 	Issuer() string
-	// Find asks for the issuer, until it is known.
-	Find()
+	// Find begins to ask for the issuer, if that has not begun. The channel is closed
+	// when it was asked for once, well or not.
+	Find() <-chan struct{}
 	ReviewToken(ctx context.Context, token string, audiences []string) (Token, error)
 	ReviewAccess(ctx context.Context, q Question) (allowed bool, err error)
 }
@@ -107,13 +108,13 @@ func (c *Cluster) Counts() []introspect.Count {
 // checks wait for it.
 type Server struct {
 	*introspect.Server
-	find func()
+	find func() <-chan struct{}
 }
 
 // Server makes a Server. Tokens must have one of the audiences.
 func (c *Cluster) Server(review string, audiences []string, tenant func() string) Server {
 	if review == SubjectAccessReview {
-		return Server{c.server(review, allowedFor, tenant, c.access), func() {}}
+		return Server{c.server(review, allowedFor, tenant, c.access), func() <-chan struct{} { return ready }}
 	}
 	ask := func(ctx context.Context, q authn.Question) (*authn.Answer, error) {
 		return c.token(ctx, q.Token, audiences)
@@ -124,8 +125,8 @@ func (c *Cluster) Server(review string, audiences []string, tenant func() string
 // Start has the issuer of the cluster's tokens found where it is needed.
 func (s Server) Start() { s.find() }
 
-// Ready is closed: nothing has to be held before a check.
-func (Server) Ready() <-chan struct{} { return ready }
+// Ready is closed once that was tried.
+func (s Server) Ready() <-chan struct{} { return s.find() }
 
 var ready = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 

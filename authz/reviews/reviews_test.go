@@ -24,7 +24,9 @@ type fake struct {
 }
 
 func (*fake) Issuer() string { return "cluster" }
-func (*fake) Find()          {}
+func (*fake) Find() <-chan struct{} {
+	return ready
+}
 
 func (f *fake) call(ctx context.Context) error {
 	f.calls.Add(1)

@@ -39,6 +39,7 @@ type Reviewer struct {
 
 	issuer atomic.Pointer[string]
 	begin  sync.Once
+	tried  chan struct{}
 	ctx    context.Context
 	end    context.CancelFunc
 }
@@ -61,7 +62,7 @@ func New(config *rest.Config, log *slog.Logger) (*Reviewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reviewer{tokens: tokens.RESTClient(), access: access.RESTClient(), log: log}
+	r := &Reviewer{tokens: tokens.RESTClient(), access: access.RESTClient(), log: log, tried: make(chan struct{})}
 	r.ctx, r.end = context.WithCancel(context.Background())
 	return r, nil
 }
@@ -78,12 +79,15 @@ func (r *Reviewer) Issuer() string {
 }
 
 // Find implements [reviews.Reviewer].
-func (r *Reviewer) Find() { r.begin.Do(func() { go r.find() }) }
+func (r *Reviewer) Find() <-chan struct{} {
+	r.begin.Do(func() { go r.find() })
+	return r.tried
+}
 
 // find keeps the issuer at what the API server says. It logs each change.
 func (r *Reviewer) find() {
 	told := ""
-	for {
+	for first := true; ; first = false {
 		wait := again
 		issuer, err := r.discover()
 		if err != nil {
@@ -95,6 +99,9 @@ func (r *Reviewer) find() {
 		} else if told = ""; issuer != r.Issuer() {
 			r.issuer.Store(&issuer)
 			r.log.Info("the issuer of the tokens of ServiceAccounts is known", "issuer", issuer)
+		}
+		if first {
+			close(r.tried)
 		}
 		select {
 		case <-r.ctx.Done():

@@ -18,7 +18,11 @@ import (
 type apiServer struct{}
 
 func (apiServer) Issuer() string { return "https://cluster.example.com" }
-func (apiServer) Find()          {}
+func (apiServer) Find() <-chan struct{} {
+	tried := make(chan struct{})
+	close(tried)
+	return tried
+}
 
 func (apiServer) ReviewToken(_ context.Context, token string, audiences []string) (reviews.Token, error) {
 	t, err := authn.ParseToken(token)

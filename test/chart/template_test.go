@@ -104,7 +104,6 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "hostnames: {shop: []}":                                                                        "hostnames",
 		trusting + "gatewayClasses: ['']":                                                                         "gatewayClasses",
 		trusting + "gatewayClasses: envoy":                                                                        "gatewayClasses",
-		trusting + "kubernetesReviews: 'yes'":                                                                     "kubernetesReviews",
 		trusting + "watchNamespaces: ['']":                                                                        "watchNamespaces",
 		trusting + "image: {digest: sha256:12}":                                                                   "digest",
 		trusting + "image: {repository: ''}":                                                                      "image.repository: expected your image",
@@ -124,6 +123,7 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "webhook: {enabled: true, secretName: a}":                                                      "webhook: expected secretName and caBundle",
 		trusting + "webhook: {enabled: true, caBundle: YQ==}":                                                     "webhook: expected secretName and caBundle",
 		trusting + "webhook: {enabled: true, secretName: a, caBundle: YQ==, certManager: {issuerRef: {name: b}}}": "webhook: expected one of",
+		trusting + "kubernetesReviews: 'yes'":                                                                     "kubernetesReviews",
 	} {
 		if out, err := render(t, values); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: expected an error that says %q, got %v\n%.200s", values, want, err, out)
