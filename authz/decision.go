@@ -59,6 +59,9 @@ type Decision struct {
 	Set         []Header
 	Remove      []string
 	RemoveQuery []string
+	// Token is the name in Set whose value is a token for the upstream; "" if there is
+	// none.
+	Token string
 	// Metadata is handed to the proxy (rate limits, access logs), whatever was
 	// decided: values of JSON, each nil, bool, float64, string, []any or
 	// map[string]any.
@@ -69,6 +72,17 @@ type Decision struct {
 	Status  int
 	Headers []Header
 	Body    string
+}
+
+// Shown is what people may see of Set.
+func (d *Decision) Shown() []Header {
+	out := make([]Header, len(d.Set))
+	for i, h := range d.Set {
+		if out[i] = h; h.Name == d.Token {
+			out[i].Value = "(a token)"
+		}
+	}
+	return out
 }
 
 // Identity is who a request comes from, as one authentication method

@@ -79,11 +79,16 @@ const (
 	NoRuleApplies Reason = "NoRuleApplies"
 	// AccessDenied: the cluster does not allow it (403).
 	AccessDenied Reason = "AccessDenied"
+	// UpstreamTokenRefused: the upstream needs a token that the authorization server
+	// does not give for this caller (403).
+	UpstreamTokenRefused Reason = "UpstreamTokenRefused"
 	// ExpressionFailed: an expression could not be evaluated.
 	ExpressionFailed Reason = "ExpressionFailed"
 
 	// Unavailable: what a decision needs cannot be had now (503).
 	Unavailable Reason = "Unavailable"
+	// UpstreamTokenUnavailable: the upstream needs a token that cannot be had now (503).
+	UpstreamTokenUnavailable Reason = "UpstreamTokenUnavailable"
 	// Overloaded: too many expensive checks are waiting (503).
 	Overloaded Reason = "Overloaded"
 	// PolicyInvalid: the policy of the request is not valid (503).
@@ -110,8 +115,8 @@ func Reasons() []Reason {
 		TokenTypeRefused, ClaimsRefused, TokenReviewRefused, ProofRequired,
 		CertificateInvalid, CertificateUntrusted, CertificateExpired,
 		MCPRequestInvalid, MCPHeaderMismatch, MCPBodyMissing, MCPNotAllowed,
-		InsufficientScope, RuleDenied, NoRuleApplies, AccessDenied, ExpressionFailed,
-		Unavailable, Overloaded, PolicyInvalid, HostDisputed, RouteUnknown, AmbiguousMatch,
+		InsufficientScope, RuleDenied, NoRuleApplies, AccessDenied, UpstreamTokenRefused, ExpressionFailed,
+		Unavailable, UpstreamTokenUnavailable, Overloaded, PolicyInvalid, HostDisputed, RouteUnknown, AmbiguousMatch,
 		SelectorRefused, Internal,
 	}
 }

@@ -30,6 +30,8 @@ const (
 	UseCA     = "ca"
 	UseClient = "client"
 	UseAPIKey = "api-key"
+	// UseProvider is of Secrets that hold a key of an upstream.
+	UseProvider = "provider"
 	// UseHostnameGrants is of ConfigMaps of the operator: package hostgrant reads them.
 	UseHostnameGrants = "hostname-grants"
 )

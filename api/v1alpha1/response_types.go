@@ -37,6 +37,9 @@ const (
 )
 
 // Upstream is what changes in the request that goes upstream.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.token) || self.credentials != 'Forward'",message="the upstream gets token in place of the caller's credentials: leave credentials: Forward out, or token"
+// +kubebuilder:validation:XValidation:rule="!has(self.token) || !has(self.headers) || self.headers.all(h, h.name.lowerAscii() != (has(self.token.secret) ? self.token.secret.header.lowerAscii() : 'authorization'))",message="headers and token set the same header: take it out of headers, or give the secret another header"
 type Upstream struct {
 	// Credentials says what becomes of the caller's credentials. Strip, the
 	// default: the upstream sees none. Forward: it sees those that succeeded.
@@ -54,6 +57,10 @@ type Upstream struct {
 	// +listType=map
 	// +listMapKey=name
 	Headers []UpstreamHeader `json:"headers,omitempty"`
+
+	// Token is what the upstream gets in place of the caller's credentials.
+	// +optional
+	Token *UpstreamToken `json:"token,omitempty"`
 }
 
 // UpstreamHeader is a header of the request that goes upstream.

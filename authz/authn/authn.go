@@ -47,6 +47,9 @@ type Reads struct {
 	// all methods that do not, and not about a credential that one of them knows, or
 	// cannot tell about now.
 	Asks bool
+	// Exchangeable says that the credential is an access token, which may be exchanged
+	// for one for the upstream (RFC 8693).
+	Exchangeable bool
 	// Beside are headers that come with the credential, in lower case. They are
 	// stripped with it.
 	Beside []string

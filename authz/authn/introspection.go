@@ -100,7 +100,7 @@ func (i *Introspection) Reads() Reads {
 	if len(places) == 0 {
 		places = []Place{{In: InHeader, Name: "authorization", Scheme: "bearer"}}
 	}
-	return Reads{Places: places, Tokens: i.AcceptJWT, Asks: true, Beside: []string{"dpop"}}
+	return Reads{Places: places, Tokens: i.AcceptJWT, Asks: true, Exchangeable: true, Beside: []string{"dpop"}}
 }
 
 // Challenge implements [Authenticator] (RFC 6750 3).

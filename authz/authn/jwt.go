@@ -69,7 +69,7 @@ func (j *JWT) Reads() Reads {
 	if len(places) == 0 {
 		places = []Place{{In: InHeader, Name: "authorization", Scheme: "bearer"}}
 	}
-	return Reads{Places: places, Tokens: true, Beside: []string{"dpop"}}
+	return Reads{Places: places, Tokens: true, Exchangeable: true, Beside: []string{"dpop"}}
 }
 
 // Challenge implements [Authenticator] (RFC 6750 3).

@@ -126,7 +126,7 @@ func (b *building) stages(spec *v1alpha1.PolicySpec) {
 	}
 	b.response(&c, spec.Response)
 	if b.Invalid {
-		b.Names = policy.NamesOf(c.Headers)
+		b.Names = policy.NamesOf(c.Sets())
 		return
 	}
 	b.Stages = policy.New(c)
@@ -200,7 +200,7 @@ func (b *building) response(c *policy.Config, r *v1alpha1.Response) {
 	path := field.NewPath("spec", "response")
 	c.Unauthenticated, c.Unauthorized = r.Unauthenticated, r.Unauthorized
 	if u := r.Upstream; u != nil {
-		c.Forward = u.Credentials == v1alpha1.Forward
+		c.Forward, c.Token = u.Credentials == v1alpha1.Forward, b.token(u.Token, path.Child("upstream", "token"))
 		for i, h := range u.Headers {
 			c.Headers = append(c.Headers, policy.Value{Name: strings.ToLower(h.Name),
 				Program: b.expression(expr.String, h.Value, path.Child("upstream", "headers").Index(i).Child("value"))})

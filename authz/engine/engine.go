@@ -30,6 +30,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/pool"
 	"github.com/agentauth-dev/agentauth/authz/reviews"
+	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
@@ -63,6 +64,9 @@ type Remote struct {
 	// a policy that needs one is told so.
 	Cluster   *reviews.Cluster
 	NoCluster bool
+	// Tokens makes a token endpoint that is asked for tokens for upstreams; nil where
+	// none is.
+	Tokens func(upstream.Settings) TokenServer
 	// CheckURL says why a URL of a policy will never be fetched here; nil
 	// where that is not to be told.
 	CheckURL func(url string) error

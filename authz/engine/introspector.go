@@ -1,13 +1,10 @@
 package engine
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/x509"
 	"fmt"
-	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -96,29 +93,16 @@ type asked struct {
 // introspector returns the server that the method at a field asks. Tenants share
 // none.
 func (b *building) introspector(method, issuer string, from IntrospectionSource, credentials v1alpha1.ClientCredentials, ca *v1alpha1.CACertificates, at *field.Path) (server authn.Introspector, id pool.Key, missing string) {
-	if check := b.engine.deps.Remote.CheckURL; check != nil {
-		if err := check(from.Endpoint); err != nil {
-			b.problem(authz.Problem{Severity: authz.Warning, Lint: authz.EgressRefused, Field: at.Child("endpoint").String(), Message: "nobody can be asked about tokens: " + err.Error()})
-		}
-	}
-	var digest []byte
-	if ca != nil {
-		roots, missing := b.roots(ca, at.Child("caCertificates"))
-		if missing != "" {
-			return nil, id, missing
-		}
-		from.Roots, digest = roots.Pool, roots.Digest[:]
-	}
-	client, secret, missing := b.client(credentials, cmp.Or(issuer, from.Endpoint), at.Child("clientCredentials", "secretRef"))
+	var inputs [][]byte
+	from.Client, from.Roots, inputs, missing = b.server(remoteServer{from.Endpoint, "endpoint", credentials, ca}, cmp.Or(issuer, from.Endpoint), "nobody can be asked about tokens", at)
 	if missing != "" {
 		return nil, id, missing
 	}
-	from.Client = client
 	build := b.engine.deps.Remote.Introspector
 	if build == nil {
 		return nil, id, "nobody is asked about tokens here (agentauth check asks with --network)"
 	}
-	id = pool.KeyOf("introspector", []byte(b.Name.Namespace), []byte(from.Endpoint), secret[:], digest)
+	id = pool.KeyOf("introspector", append(inputs, []byte(from.Endpoint))...)
 	t := b.pooled(id, func(tenant func() string) pool.Thing {
 		from.Tenant = tenant
 		return introspector{build(from), from.Endpoint}
@@ -138,69 +122,52 @@ func (b *building) reviewer(review, part string, audiences []string, at *field.P
 		return s, id, reviews.NoCluster
 	}
 	id = pool.KeyOf(review, []byte(b.Name.Namespace), fmt.Appendf(nil, "%q", audiences))
-	t := b.pooled(id, func(tenant func() string) pool.Thing { return introspector{c.Server(review, audiences, tenant), review} })
+	t := b.pooled(id, func(tenant func() string) pool.Thing {
+		return introspector{c.Server(review, audiences, tenant), review}
+	})
 	b.origin.asked = append(b.origin.asked, asked{id, part})
 	return t.Thing.(introspector).Introspector.(reviews.Server), id, ""
 }
 
-// maxClientEntry is the longest id or secret of a client in bytes.
-const maxClientEntry = 4096
+// remoteServer is a server that is asked as a client, and the name of the field that has
+// its URL.
+type remoteServer struct {
+	url, field  string
+	credentials v1alpha1.ClientCredentials
+	ca          *v1alpha1.CACertificates
+}
+
+// server resolves the client, whose assertions are for audience, and the roots of a
+// server. inputs are what both are made of, and the tenant. without says what cannot
+// be done if nobody can be asked.
+func (b *building) server(s remoteServer, audience, without string, at *field.Path) (client introspect.Client, roots *x509.CertPool, inputs [][]byte, missing string) {
+	if check := b.engine.deps.Remote.CheckURL; check != nil {
+		if err := check(s.url); err != nil {
+			b.problem(authz.Problem{Severity: authz.Warning, Lint: authz.EgressRefused, Field: at.Child(s.field).String(), Message: without + ": " + err.Error()})
+		}
+	}
+	var digest []byte
+	if s.ca != nil {
+		held, missing := b.roots(s.ca, at.Child("caCertificates"))
+		if missing != "" {
+			return client, nil, nil, missing
+		}
+		roots, digest = held.Pool, held.Digest[:]
+	}
+	client, secret, missing := b.client(s.credentials, audience, at.Child("clientCredentials", "secretRef"))
+	return client, roots, [][]byte{[]byte(b.Name.Namespace), secret[:], digest}, missing
+}
 
 // client resolves the credentials of a client. Its assertions are for audience.
 func (b *building) client(src v1alpha1.ClientCredentials, audience string, at *field.Path) (c introspect.Client, id keyed.Digest, missing string) {
-	entry := func(key string) (data []byte) {
-		if missing != "" {
-			return nil
-		}
-		r := v1alpha1.ObjectKeyReference{Name: src.SecretRef.Name, Namespace: src.SecretRef.Namespace}
-		if data, missing = b.entry("Secret", r, key, v1alpha1.UseClient, at); missing == "" {
-			if why := unusableClientEntry(key, data); why != "" {
-				missing = b.unusable("Secret", r, key, why, at)
-			}
-		}
-		return data
-	}
-	name := entry("client-id")
-	c.ID = string(name)
-	if src.Authentication != v1alpha1.ClientPrivateKeyJWT {
-		secret := entry("client-secret")
-		c.Secret, c.InBody = string(secret), src.Authentication == v1alpha1.ClientPost
-		return c, keyed.Of("client", []byte(src.Authentication), name, secret), missing
-	}
-	key := entry("tls.key")
-	if missing != "" {
+	r := v1alpha1.ObjectKeyReference{Name: src.SecretRef.Name, Namespace: src.SecretRef.Namespace}
+	o, missing := b.object("Secret", r, v1alpha1.UseClient, at)
+	if o == nil {
 		return c, id, missing
 	}
-	r := v1alpha1.ObjectKeyReference{Name: src.SecretRef.Name, Namespace: src.SecretRef.Namespace}
-	kid := b.objects.Get(b.keyOf("Secret", r)).Data["key-id"]
-	if why := unusableClientEntry("key-id", kid); len(kid) > 0 && why != "" {
-		return c, id, b.unusable("Secret", r, "key-id", why, at)
+	c, id, key, why := introspect.ParseClient(o.Data, src.Authentication, audience)
+	if why != "" {
+		missing = b.unusable("Secret", r, key, why, at)
 	}
-	var err error
-	if c.Key, err = introspect.ParseKey(key, string(kid), audience); err != nil {
-		missing = b.unusable("Secret", r, "tls.key", err.Error(), at)
-	}
-	if alg := b.objects.Get(b.keyOf("Secret", r)).Data["alg"]; missing == "" && len(alg) > 0 {
-		if err := c.Key.SignBy(string(alg)); err != nil {
-			missing = b.unusable("Secret", r, "alg", err.Error(), at)
-		}
-		kid = append(append(slices.Clip(kid), 0), alg...)
-	}
-	return c, keyed.Of("client", []byte(src.Authentication), name, key, kid, []byte(audience)), missing
-}
-
-// unusableClientEntry says what is wrong with an id or a secret; "" if nothing is.
-func unusableClientEntry(key string, data []byte) string {
-	switch {
-	case len(data) == 0:
-		return "it is empty"
-	case len(data) > maxClientEntry:
-		return fmt.Sprintf("expected at most %d bytes, got %d", maxClientEntry, len(data))
-	case key == "tls.key": // PEM, which has line breaks
-	case bytes.ContainsAny(data[len(data)-1:], "\r\n"):
-		return "it ends in a line break, which would be part of it; remove it (printf, not echo)"
-	case !utf8.Valid(data) || slices.ContainsFunc(data, func(c byte) bool { return c < ' ' || c == 0x7f }):
-		return "expected text in UTF-8 without control characters (RFC 6749 A.1)"
-	}
-	return ""
+	return c, id, missing
 }

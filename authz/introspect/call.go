@@ -102,7 +102,7 @@ func (s *Server) introspect(ctx context.Context, tenant, token string) (answer *
 		return nil, Failed, err
 	case res.Status != 200:
 		return nil, refusal(res.Status), refused(res)
-	case !isJSON(res.ContentType):
+	case !res.IsJSON():
 		return nil, Malformed, errors.New("expected content type application/json, got another one or none")
 	}
 	answer, err = s.read(ctx, tenant, res.Body)
@@ -152,9 +152,4 @@ func refusal(status int) Outcome {
 		return Refused
 	}
 	return Failed
-}
-
-func isJSON(contentType string) bool {
-	kind, _, _ := strings.Cut(contentType, ";")
-	return strings.EqualFold(strings.TrimSpace(kind), "application/json")
 }

@@ -123,6 +123,7 @@ var (
 	lacksScope     = newChangeable(403, "The token lacks a scope. Get one with the scopes that www-authenticate names.")
 	noWholeBody    = newChangeable(403, "The message in the body of the request could not be read as a whole.")
 	noEntryNames   = newChangeable(403, "Nothing allows what the message names.")
+	notExchanged   = newChangeable(403, "The credential gives no access to the service behind. Get a token that does.")
 	noRuleAllows   = newChangeable(403, "No rule allows this request.")
 	originRefused  = newChangeable(403, "Pages of this origin may not call this server.")
 

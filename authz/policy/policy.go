@@ -3,7 +3,7 @@
 // A [Policy] is a list of stages, each in a file of its own. Start with
 // [Policy.Decide], and read the stages in the order in which [New] lists them:
 //
-//	(guard ->) authenticate -> authorize (scopes, rules, the cluster) -> respond (strip, headers, metadata)
+//	(guard ->) authenticate -> authorize (scopes, rules, the cluster) -> respond (strip, headers, metadata, token)
 //
 // A policy of a server of MCP reads the call before scopes, and asks what entries
 // require before rules.
@@ -43,6 +43,8 @@ type Config struct {
 	// Headers and Metadata are for the upstream and the proxy. Names of headers
 	// are in lower case.
 	Headers, Metadata []Value
+	// Token is what the upstream gets in place of credentials; nil: nothing.
+	Token *Token
 	// Unauthenticated and Unauthorized replace parts of the answers 401 and 403.
 	Unauthenticated, Unauthorized *v1alpha1.Denial
 	// Resource is the protected resource that the policy guards; nil: it says of
@@ -96,7 +98,7 @@ type stage interface {
 
 // New makes a policy.
 func New(c Config) *Policy {
-	a, names := newAuthenticate(c), NamesOf(c.Headers)
+	a, names := newAuthenticate(c), NamesOf(c.Sets())
 	strip := newStrip(a.places, a.beside, c.Forward)
 	always := strip.always()
 	for _, n := range names {
@@ -105,7 +107,7 @@ func New(c Config) *Policy {
 	slices.Sort(always)
 	always = slices.Compact(always)
 	usual := slices.DeleteFunc(slices.Clone(always), func(name string) bool {
-		return slices.ContainsFunc(c.Headers, func(h Value) bool { return h.Name == name })
+		return slices.ContainsFunc(c.Sets(), func(h Value) bool { return h.Name == name })
 	})
 	var stages []stage
 	if c.Resource != nil {
@@ -124,7 +126,7 @@ func New(c Config) *Policy {
 	if c.Access != nil {
 		stages = append(stages, newAccess(c))
 	}
-	stages = append(stages, strip, &respond{headers: c.Headers, metadata: c.Metadata, usual: slices.Clip(usual)})
+	stages = append(stages, strip, &respond{headers: c.Headers, metadata: c.Metadata, token: newTokenStage(c, a), usual: slices.Clip(usual)})
 	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: stages}
 }
 

@@ -13,6 +13,7 @@ import (
 // and removes the names that only agentauth may set.
 type respond struct {
 	headers, metadata []Value
+	token             *tokenStage
 	// usual are the headers that are removed from a usual request, to which all
 	// headers are set. All decisions share it.
 	usual []string
@@ -53,6 +54,9 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 			}
 			d.Metadata[m.Name] = v
 		}
+	}
+	if s.token.run(ctx, x) { // last: nobody who is refused makes agentauth ask
+		return true
 	}
 	x.removal.all(&x.host)
 	if d.Remove = s.usual; !usual || len(x.removal.more) > 0 {

@@ -26,6 +26,9 @@ func Default(p *v1alpha1.AgentAuthPolicy) *v1alpha1.AgentAuthPolicy {
 	}
 	if r := spec.Response; r != nil && r.Upstream != nil {
 		r.Upstream.Credentials = cmp.Or(r.Upstream.Credentials, v1alpha1.Strip)
+		if r.Upstream.Token != nil {
+			defaultToken(r.Upstream.Token)
+		}
 	}
 	return p
 }
@@ -46,9 +49,28 @@ func defaultMethod(m *v1alpha1.Method) {
 	}
 	if i := m.Introspection; i != nil {
 		i.CacheTTL = cmp.Or(i.CacheTTL, new(gatewayv1.Duration("30s")))
-		if c := &i.ClientCredentials; *c != (v1alpha1.ClientCredentials{}) { // it is required
-			c.Authentication = cmp.Or(c.Authentication, v1alpha1.ClientBasic)
+		defaultClient(&i.ClientCredentials)
+	}
+}
+
+func defaultToken(t *v1alpha1.UpstreamToken) {
+	if t.Secret != nil {
+		t.Secret.Header = cmp.Or(t.Secret.Header, "authorization")
+	}
+	if t.ClientCredentials != nil {
+		defaultClient(&t.ClientCredentials.ClientCredentials)
+	}
+	if e := t.Exchanged; e != nil {
+		defaultClient(&e.ClientCredentials)
+		if e.ActorToken != nil && e.ActorToken.ClientCredentials != nil {
+			defaultClient(&e.ActorToken.ClientCredentials.ClientCredentials)
 		}
+	}
+}
+
+func defaultClient(c *v1alpha1.ClientCredentials) {
+	if *c != (v1alpha1.ClientCredentials{}) { // it is required
+		c.Authentication = cmp.Or(c.Authentication, v1alpha1.ClientBasic)
 	}
 }
 

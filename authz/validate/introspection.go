@@ -7,11 +7,7 @@ import (
 )
 
 func (f *findings) introspection(at *field.Path, i *v1alpha1.Introspection) {
-	before := len(f.errs)
-	fetchedURL.check(f, at.Child("endpoint"), i.Endpoint)
-	if len(f.errs) == before && !parses(i.Endpoint) {
-		f.invalid(at.Child("endpoint"), "expected %s, got %s", fetchedURL.what, brief(i.Endpoint))
-	}
+	f.asked(at.Child("endpoint"), i.Endpoint)
 	f.clientCredentials(at.Child("clientCredentials"), i.ClientCredentials)
 	issuer.optional(f, at.Child("issuer"), i.Issuer)
 	set(f, at.Child("audiences"), i.Audiences, 16, audience)

@@ -65,6 +65,7 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 	}
 	if spec.Response != nil {
 		f.response(at.Child("response"), spec.Response)
+		f.exchangeable(at.Child("response", "upstream", "token", "exchanged"), spec)
 	}
 	if len(f.errs) > 0 {
 		return f.problems()

@@ -37,16 +37,14 @@ func (f *findings) response(at *field.Path, r *v1alpha1.Response) {
 
 func (f *findings) upstream(at *field.Path, u *v1alpha1.Upstream) {
 	oneOf(f, at.Child("credentials"), u.Credentials, v1alpha1.Strip, v1alpha1.Forward)
+	if u.Token != nil {
+		f.token(at, u)
+	}
 	at = at.Child("headers")
 	f.count(at, len(u.Headers), 0, 16)
 	headers := upTo(u.Headers, 16)
 	for i, h := range headers {
-		name := at.Index(i).Child("name")
-		fieldName.check(f, name, h.Name)
-		lower := strings.ToLower(h.Name)
-		if slices.Contains(hopByHop, lower) || slices.Contains(notForUpstream, lower) || isProxyHeader(lower) {
-			f.invalid(name, "this header belongs to HTTP or to the proxy and cannot be set, got %s", brief(h.Name))
-		}
+		f.upstreamHeader(at.Index(i).Child("name"), h.Name)
 		expression.check(f, at.Index(i).Child("value"), string(h.Value))
 	}
 	if !uniqueHeaders(f, at, headers, func(h v1alpha1.UpstreamHeader) string { return h.Name }) {

@@ -9,6 +9,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/upstream"
 )
 
 // remote says where check takes the keys from that serve would fetch, and whether it
@@ -20,7 +21,7 @@ func (f *checkFlags) remote() (r engine.Remote, done func(), err error) {
 		if err != nil {
 			return r, nil, err
 		}
-		r = remote(client, introspect.NewShared(), nil)
+		r = remote(client, introspect.NewShared(), upstream.NewShared(), nil)
 		r.CheckURL = nil
 		return r, client.Close, nil
 	case f.jwks != "":
@@ -39,7 +40,7 @@ func (f *checkFlags) remote() (r engine.Remote, done func(), err error) {
 
 // offline has a set that stands for every one that would be fetched, and asks nobody.
 func offline(set jwks.Set) engine.Remote {
-	return engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return offlineKeys{set} }}
+	return engine.Remote{Keys: func(engine.RemoteSource) engine.RemoteKeys { return offlineKeys{set} }, Tokens: noTokens}
 }
 
 type offlineKeys struct{ jwks.Set }

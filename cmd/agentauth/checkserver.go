@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,7 +94,18 @@ func (f *serverFlags) ask(cmd *cobra.Command, raw authz.Raw) (authz.Decision, er
 	if err != nil {
 		return d, usage("--server %s: %s", f.address, f.explain(cmp.Or(f.refused(cmd.Context(), config), err)))
 	}
+	for i, h := range d.Set { // the answer does not say which of them is a token
+		if mayHoldToken(h.Name) {
+			d.Set[i].Value = "(not shown: it may be a token)"
+		}
+	}
 	return d, nil
+}
+
+// mayHoldToken says whether a header for the upstream may be a policy's token by its
+// name.
+func mayHoldToken(name string) bool {
+	return slices.ContainsFunc([]string{"authorization", "key", "secret", "token"}, func(part string) bool { return strings.Contains(name, part) })
 }
 
 // refused is what a server says about a connection that it closes; nil if it

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 
 	"github.com/agentauth-dev/agentauth/authz/egress"
@@ -15,22 +16,27 @@ func introspectors(client *egress.Client, shared *introspect.Shared, panicked fu
 		return asked{introspect.New(introspect.Config{
 			Endpoint: src.Endpoint, Client: src.Client, Tenant: src.Tenant, Shared: shared, Panicked: panicked,
 			Post: func(ctx context.Context, tenant string, r introspect.Request) (introspect.Response, error) {
-				header := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"},
-					"Idempotency-Key": {}} // not sent: net/http asks again where a kept connection was closed meanwhile
-				if r.Authorization != "" {
-					header.Set("Authorization", r.Authorization)
-				}
-				answer, err := client.Do(ctx, egress.Request{
-					URL: src.Endpoint, Method: http.MethodPost, Header: header, Body: []byte(r.Form), Roots: src.Roots,
-					MaxBytes: introspect.MaxAnswer, Turn: egress.Turn{Tenant: tenant, Asked: true},
-				})
-				if err != nil {
-					return introspect.Response{}, err
-				}
-				return introspect.Response{Status: answer.Status, ContentType: answer.Header.Get("Content-Type"), Body: answer.Body}, nil
+				return post(ctx, client, src.Endpoint, src.Roots, egress.Turn{Tenant: tenant, Asked: true}, r)
 			},
 		})}
 	}
+}
+
+// post sends a form.
+func post(ctx context.Context, client *egress.Client, url string, roots *x509.CertPool, turn egress.Turn, r introspect.Request) (introspect.Response, error) {
+	header := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"},
+		"Idempotency-Key": {}} // not sent: net/http asks again where a kept connection was closed meanwhile
+	if r.Authorization != "" {
+		header.Set("Authorization", r.Authorization)
+	}
+	answer, err := client.Do(ctx, egress.Request{
+		URL: url, Method: http.MethodPost, Header: header, Body: []byte(r.Form), Roots: roots,
+		MaxBytes: introspect.MaxAnswer, Turn: turn,
+	})
+	if err != nil {
+		return introspect.Response{}, err
+	}
+	return introspect.Response{Status: answer.Status, ContentType: answer.Header.Get("Content-Type"), Body: answer.Body}, nil
 }
 
 // asked is a server that does nothing but answer.

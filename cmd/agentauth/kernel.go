@@ -13,6 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
+	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -53,8 +54,8 @@ func (f *egressFlags) client() (*egress.Client, error) {
 
 // remote makes what is fetched and asked through client. panicked, if not nil, is
 // told of panics over answers.
-func remote(client *egress.Client, asked *introspect.Shared, panicked func(any, []byte)) engine.Remote {
-	return engine.Remote{Keys: remoteKeys(client, panicked), Introspector: introspectors(client, asked, panicked), CheckURL: client.Check}
+func remote(client *egress.Client, asked *introspect.Shared, got *upstream.Shared, panicked func(any, []byte)) engine.Remote {
+	return engine.Remote{Keys: remoteKeys(client, panicked), Introspector: introspectors(client, asked, panicked), Tokens: tokens(client, got, panicked), CheckURL: client.Check}
 }
 
 func remoteKeys(client *egress.Client, panicked func(any, []byte)) func(engine.RemoteSource) engine.RemoteKeys {

@@ -55,7 +55,7 @@ type printedActor struct {
 func printJSON(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	p := printed{
 		Decision: d.Outcome.String(), Status: d.Status, Policy: d.Policy, Method: d.Method, Rule: d.Rule,
-		Reason: d.Reason, Detail: d.Detail, Headers: list(d.Set), RemoveHeaders: list(d.Remove), RemoveQuery: d.RemoveQuery,
+		Reason: d.Reason, Detail: d.Detail, Headers: d.Shown(), RemoveHeaders: list(d.Remove), RemoveQuery: d.RemoveQuery,
 		Metadata: d.Metadata, ResponseHeaders: list(d.Headers), Body: d.Body, Steps: explain(steps),
 	}
 	if d.Outcome == authz.Allow {
@@ -118,7 +118,7 @@ func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 		line("scopes", strings.Join(d.Identity.Scopes, " "))
 		line("groups", strings.Join(d.Identity.Groups, ", "))
 	}
-	for _, h := range d.Set {
+	for _, h := range d.Shown() {
 		line("sets", h.Name+": "+h.Value)
 	}
 	line("removes", strings.Join(append(append([]string{}, d.Remove...), d.RemoveQuery...), ", "))

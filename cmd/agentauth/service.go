@@ -13,6 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/egress"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/introspect"
+	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/telemetry"
 )
@@ -24,6 +25,7 @@ type service struct {
 	log       *slog.Logger
 	client    *egress.Client
 	kernel    *engine.Engine
+	tokens    *upstream.Shared
 	metrics   *telemetry.Metrics
 	readiness *telemetry.Readiness
 	decisions *telemetry.DecisionLog
@@ -91,8 +93,8 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
 	metrics := telemetry.NewMetrics(readiness.Age)
 	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics}
-	asked := introspect.NewShared()
-	deps := dependencies(remote(client, asked, answerPanicked(log)), decisions.Panicked)
+	asked, got := introspect.NewShared(), upstream.NewShared()
+	deps := dependencies(remote(client, asked, got, answerPanicked(log)), decisions.Panicked)
 	deps.Stale = readiness.Stale
 	deps.Verified = verified.New(verified.Options{Bytes: verifiedMemory()})
 	asks, err := f.cluster.reviewer(log, decisions.Panicked)
@@ -105,9 +107,10 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	metrics.RegisterKeySets(kernel.Remotes)
 	metrics.RegisterIntrospection(asked.Counts)
 	metrics.RegisterReviews(asks.cluster.Counts)
+	metrics.RegisterUpstreamTokens(got.Statuses)
 	metrics.RegisterVerified(deps.Verified.Stats)
 	return &service{
-		reviewer: asks.close, flags: f, options: options, log: log, client: client, kernel: kernel,
+		reviewer: asks.close, flags: f, options: options, log: log, client: client, kernel: kernel, tokens: got,
 		metrics: metrics, readiness: readiness, decisions: decisions, failed: make(chan error, 3),
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
 	"github.com/agentauth-dev/agentauth/authz/source"
+	"github.com/agentauth-dev/agentauth/authz/upstream"
 )
 
 // networkFlags say what validate fetches, and what serve could fetch.
@@ -36,7 +37,7 @@ func (f *networkFlags) kernel(options engine.Options) (kernel *engine.Engine, do
 	}
 	from := offline(noKeys{})
 	if from.CheckURL = client.Check; f.fetch {
-		from = remote(client, introspect.NewShared(), nil)
+		from = remote(client, introspect.NewShared(), upstream.NewShared(), nil)
 	}
 	kernel = engine.New(dependencies(from, nil), options)
 	return kernel, func() { kernel.Close(); client.Close() }, nil

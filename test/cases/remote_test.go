@@ -71,7 +71,7 @@ func keepingEngine(t testing.TB, f File, in engine.Input, cache *verified.Cache)
 		Passwords: password.New(scheduler, password.Options{}),
 		Scheduler: scheduler,
 		Verified:  cache,
-		Remote:    engine.Remote{Keys: remote, Introspector: introspector, Cluster: reviews.New(apiServer{}, nil)},
+		Remote:    engine.Remote{Keys: remote, Introspector: introspector, Tokens: tokenEndpoints, Cluster: reviews.New(apiServer{}, nil)},
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
 	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true, TrustPrincipal: f.TrustPrincipal, TrustXFCC: f.TrustXFCC})
 	snapshot, reports := e.Compile(in)

@@ -23,6 +23,7 @@ var rank = []struct {
 	{"authz/reviews", 24},
 	{"authz/validate", 25},
 	{"authz/attach", 25}, {"authz/policy", 25},
+	{"authz/upstream", 23},
 	{"authz/verified", 22}, {"authz/introspect", 22},
 	{"authz/expr/lint", 18},
 	{"authz/authn", 20}, {"authz/expr", 20}, {"authz/listen", 20},
@@ -86,7 +87,7 @@ func TestImportsPointDown(t *testing.T) {
 func TestTheKernelDoesNotReachForTheWorld(t *testing.T) {
 	for pkg, list := range imports(t) {
 		switch pkg {
-		case "authz", "authz/manifest", "authz/engine", "authz/find", "authz/objects", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/expr/lint", "authz/match", "authz/jwks", "authz/password", "authz/keyed", "authz/verified", "authz/introspect", "authz/pool", "authz/mcp", "authz/reviews":
+		case "authz", "authz/manifest", "authz/engine", "authz/find", "authz/objects", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/expr/lint", "authz/match", "authz/jwks", "authz/password", "authz/keyed", "authz/verified", "authz/introspect", "authz/pool", "authz/mcp", "authz/reviews", "authz/upstream":
 		default:
 			continue
 		}

@@ -1,0 +1,142 @@
+package upstream
+
+import (
+	"maps"
+	"slices"
+	"sync"
+)
+
+const (
+	// maxWaiters are the checks that may wait for all token endpoints. With those that
+	// wait for key sets and for introspection they are fewer than a proxy lets wait
+	// (Envoy: 1,024). A tenant may have as many as are free beside its own.
+	maxWaiters          = 192
+	maxWaitersPerServer = 96
+)
+
+// Outcome is how a request ended.
+type Outcome string
+
+// Outcomes. After Denied, which is 403, all are no answer.
+const (
+	Issued    Outcome = "issued"
+	Denied    Outcome = "denied"    // the server does not exchange the token of this caller
+	Refused   Outcome = "refused"   // the server does not take agentauth as its client
+	Malformed Outcome = "malformed" // 200, and no sound answer
+	Late      Outcome = "late"      // no answer in time
+	Failed    Outcome = "failed"    // no connection, another status, a redirect, an answer that is too large
+	Crowded   Outcome = "crowded"   // not sent: too many wait
+	Abandoned Outcome = "abandoned" // the callers hung up before there was an answer
+)
+
+// Outcomes lists all of them.
+func Outcomes() []Outcome {
+	return []Outcome{Issued, Denied, Refused, Malformed, Late, Failed, Crowded, Abandoned}
+}
+
+// Shared is what all sources of a process share.
+type Shared struct {
+	held held
+
+	mu      sync.Mutex
+	waiting int
+	tenants map[string]int // without those that have nothing
+	counted map[string]*counts
+}
+
+// NewShared returns a Shared for a process.
+func NewShared() *Shared {
+	return &Shared{tenants: map[string]int{}, counted: map[string]*counts{}, held: held{max: maxHeld, tenants: map[string]*tenantHeld{}}}
+}
+
+// counts are the outcomes of the requests to an endpoint.
+type counts struct {
+	servers int // under the mu of the Shared
+
+	mu       sync.Mutex
+	by       map[Outcome]uint64
+	failures uint64
+	err      string
+}
+
+func (c *counts) add(o Outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.by[o]++
+}
+
+// failed notes a request without a sound answer, and why.
+func (c *counts) failed(why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failures++
+	c.err = why
+}
+
+// enterWaiting says whether one more check of a tenant may wait; if so, leaveWaiting
+// must follow.
+func (s *Shared) enterWaiting(tenant string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tenants[tenant]+1 > maxWaiters-s.waiting {
+		return false
+	}
+	s.waiting++
+	s.tenants[tenant]++
+	return true
+}
+
+func (s *Shared) leaveWaiting(tenant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting--
+	if s.tenants[tenant]--; s.tenants[tenant] == 0 {
+		delete(s.tenants, tenant)
+	}
+}
+
+// enter returns the counts of an endpoint, which go on while it is asked by somebody.
+func (s *Shared) enter(endpoint string) *counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.counted[endpoint]
+	if c == nil {
+		c = &counts{by: map[Outcome]uint64{}}
+		s.counted[endpoint] = c
+	}
+	c.servers++
+	return c
+}
+
+func (s *Shared) leave(endpoint string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.counted[endpoint]; c != nil {
+		if c.servers--; c.servers == 0 {
+			delete(s.counted, endpoint)
+		}
+	}
+}
+
+// Status is how an endpoint is doing, for an operator.
+type Status struct {
+	Endpoint string
+	Requests map[Outcome]uint64
+	// Failures are requests without a sound answer. Error is why the last of them
+	// failed; it holds nothing that was received.
+	Failures uint64
+	Error    string
+}
+
+// Statuses are those of all endpoints, in order.
+func (s *Shared) Statuses() (out []Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, endpoint := range slices.Sorted(maps.Keys(s.counted)) {
+		c := s.counted[endpoint]
+		c.mu.Lock()
+		out = append(out, Status{Endpoint: endpoint, Requests: maps.Clone(c.by), Failures: c.failures, Error: c.err})
+		c.mu.Unlock()
+	}
+	return out
+}
