@@ -50,7 +50,7 @@ func (f *findings) token(at *field.Path, u *v1alpha1.Upstream) {
 		}
 	}
 	if slices.ContainsFunc(upTo(u.Headers, 16), func(h v1alpha1.UpstreamHeader) bool { return authz.Alias(h.Name) == authz.Alias(header) }) {
-		f.invalid(at, "headers and token set the same header: take %s out of headers, or give the secret another header", brief(header))
+		f.invalid(at, "headers and token set the same header: take it out of headers, or give the secret another header")
 	}
 }
 

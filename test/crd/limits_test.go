@@ -267,6 +267,41 @@ var limits = []limit{
 	{"spec.response.unauthorized.body", 16384, func(s *v1alpha1.PolicySpec, n int) {
 		*s.Response.Unauthorized.Body = strings.Repeat("é", n)
 	}},
+	{"spec.response.upstream.token.clientCredentials.tokenEndpoint", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		granted(s).TokenEndpoint = "https://idp.example.com/" + letters(n-24)
+	}},
+	{"spec.response.upstream.token.clientCredentials.audience", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		granted(s).Audience = letters(n)
+	}},
+	{"spec.response.upstream.token.clientCredentials.resource", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		granted(s).Resource = "urn:" + letters(n-4)
+	}},
+	{"spec.response.upstream.token.clientCredentials.scopes", 32, func(s *v1alpha1.PolicySpec, n int) {
+		granted(s).Scopes = many(n, numbered("s"))
+	}},
+	{"spec.response.upstream.token.clientCredentials.scopes[0]", 256, func(s *v1alpha1.PolicySpec, n int) {
+		granted(s).Scopes = []string{letters(n)}
+	}},
+	{"spec.response.upstream.token.secret.header", 256, func(s *v1alpha1.PolicySpec, n int) {
+		keyOf(s).Header = letters(n)
+	}},
+	{"spec.response.upstream.token.secret.scheme", 64, func(s *v1alpha1.PolicySpec, n int) {
+		keyOf(s).Scheme = letters(n)
+	}},
+}
+
+// granted is a token of a client, and keyOf one of a Secret, of a policy that had none.
+func granted(s *v1alpha1.PolicySpec) *v1alpha1.ClientCredentialsToken {
+	t := &v1alpha1.ClientCredentialsToken{TokenEndpoint: "https://idp.example.com/token",
+		ClientCredentials: v1alpha1.ClientCredentials{SecretRef: v1alpha1.ObjectReference{Name: "client"}, Authentication: v1alpha1.ClientBasic}}
+	s.Response.Upstream = &v1alpha1.Upstream{Credentials: v1alpha1.Strip, Token: &v1alpha1.UpstreamToken{ClientCredentials: t}}
+	return t
+}
+
+func keyOf(s *v1alpha1.PolicySpec) *v1alpha1.SecretToken {
+	t := &v1alpha1.SecretToken{SecretRef: v1alpha1.ObjectKeyReference{Name: "key"}, Header: "authorization"}
+	s.Response.Upstream = &v1alpha1.Upstream{Credentials: v1alpha1.Strip, Token: &v1alpha1.UpstreamToken{Secret: t}}
+	return t
 }
 
 func target(name string) v1alpha1.TargetReference {
