@@ -57,7 +57,7 @@ func TestEveryWarningHasItsRowInOrder(t *testing.T) {
 
 func TestEveryMetricHasItsRow(t *testing.T) {
 	var want []string
-	for _, m := range regexp.MustCompile(`(?:Name:\s*|NewDesc\()"(agentauth_\w+)"`).FindAllStringSubmatch(read(t, root+"/telemetry/metrics.go")+read(t, root+"/telemetry/introspection.go"), -1) {
+	for _, m := range regexp.MustCompile(`(?:Name:\s*|NewDesc\()"(agentauth_\w+)"`).FindAllStringSubmatch(read(t, root+"/telemetry/metrics.go")+read(t, root+"/telemetry/introspection.go")+read(t, root+"/telemetry/upstreamtokens.go"), -1) {
 		want = append(want, m[1])
 	}
 	var got []string
