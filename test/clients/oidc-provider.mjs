@@ -9,6 +9,7 @@
 //   "jwks":      {"keys": [private JWKs]}; the first that fits an algorithm signs with it,
 //   "clients":   [{"id", "secret", "scope", "auth", "jwks"}]; each may use client_credentials and introspection;
 //                auth is how it authenticates, default client_secret_post; jwks are its public keys for private_key_jwt,
+//                a client with "exchanges": true may exchange opaque tokens too (RFC 8693); "ttl" is how long its opaque tokens last,
 //   "resources": [{"audience", "scope", "alg", "ttl"}]; ttl in seconds, default 3600.
 //                A token asked for such a resource is an at+jwt; without a resource it is opaque
 // }
@@ -40,18 +41,38 @@ function resourceServer (resources, indicator) {
   }
 }
 
+const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+
+// The new token is the client's own; introspection says whose the old one was, and who acts.
+function exchangeTokens (built) {
+  built.registerGrantType(tokenExchange, async (ctx) => {
+    const { client, params } = ctx.oidc
+    const [subject, actor] = await Promise.all([params.subject_token, params.actor_token].map((t) => t && built.ClientCredentials.find(t)))
+    if (!subject || subject.isExpired) throw new errors.InvalidGrant('the subject token is not known, or ended')
+    ctx.exchanged = { subject: subject.clientId, audience: params.audience, ...(actor && { act: { sub: actor.clientId } }) }
+    const token = new built.ClientCredentials({ client, scope: params.scope })
+    ctx.oidc.entity('ClientCredentials', token)
+    ctx.body = {
+      access_token: await token.save(),
+      issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      token_type: token.tokenType,
+      expires_in: token.expiration
+    }
+  }, ['subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'requested_token_type', 'audience', 'scope'])
+}
+
 function provider (config) {
   const resources = config.resources ?? []
   const named = [...resources, ...config.clients].flatMap((x) => x.scope.split(' '))
   const issuer = config.issuer ?? `${config.tls ? 'https' : 'http'}://127.0.0.1:${config.port}`
   const built = new Provider(issuer, {
     jwks: config.jwks,
-    clients: config.clients.map(({ id, secret, scope, auth, jwks }) => ({
+    clients: config.clients.map(({ id, secret, scope, auth, jwks, exchanges }) => ({
       client_id: id,
       client_secret: secret,
       jwks,
       scope,
-      grant_types: ['client_credentials'],
+      grant_types: ['client_credentials', ...(exchanges ? [tokenExchange] : [])],
       redirect_uris: [],
       response_types: [],
       id_token_signed_response_alg: config.jwks.keys[0].alg, // none are issued; it must fit a key
@@ -70,8 +91,13 @@ function provider (config) {
         getResourceServerInfo: async (_ctx, indicator) => resourceServer(resources, indicator)
       }
     },
-    ttl: { ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600 }
+    extraTokenClaims: (ctx) => ctx.exchanged,
+    ttl: {
+      ClientCredentials: (_ctx, token) =>
+        token.resourceServer?.accessTokenTTL ?? config.clients.find((c) => c.id === token.clientId)?.ttl ?? 3600
+    }
   })
+  exchangeTokens(built)
   built.on('server_error', (_ctx, err) => console.error('server_error', err))
   built.on('grant.error', (_ctx, err) => console.error('grant.error', err.message, err.error_description ?? ''))
   return built.callback()

@@ -48,6 +48,10 @@ type OIDCClient struct {
 	Scope  string `json:"scope"`          // separated by spaces
 	Auth   string `json:"auth,omitempty"` // how it authenticates; default client_secret_post
 	JWKS   *Keys  `json:"jwks,omitempty"` // its public keys, for private_key_jwt
+	// Exchanges lets it exchange tokens (RFC 8693). TTL is how many seconds its opaque
+	// tokens last, default 3600.
+	Exchanges bool `json:"exchanges,omitempty"`
+	TTL       int  `json:"ttl,omitempty"`
 }
 
 // OIDCResource is an API that tokens are for; those for it are JWTs (RFC 9068).
@@ -216,6 +220,16 @@ func (o *OIDC) Token(ctx context.Context, resource, scope string) (string, error
 
 // IntrospectionURL is where clients ask about tokens (RFC 7662).
 func (o *OIDC) IntrospectionURL() string { return o.Issuer + "/token/introspection" }
+
+// Introspect asks about a token as the provider's first client.
+func (o *OIDC) Introspect(ctx context.Context, token string) (members map[string]any, err error) {
+	resp, err := o.post(ctx, o.IntrospectionURL(), url.Values{"token": {token}})
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return members, json.NewDecoder(resp.Body).Decode(&members)
+}
 
 // Revoke takes back a token of the provider's first client (RFC 7009).
 func (o *OIDC) Revoke(ctx context.Context, token string) error {
