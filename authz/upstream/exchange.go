@@ -25,9 +25,9 @@ const (
 // agentauth as its client nobody asks for a while.
 type Exchange struct {
 	endpoint
-	closed sync.Once
 
 	mu      sync.Mutex // never held across I/O
+	closed  bool
 	calls   map[[32]byte]*call
 	waiting int
 	// failures are refusals of the client in a row, resting is until when nobody asks
@@ -128,10 +128,7 @@ func (x *Exchange) begin(caller Caller, tenant string) *call {
 		case !callerEnds.IsZero() && callerEnds.Before(h.ends):
 			h.ends = callerEnds
 		}
-		if outcome == Issued || outcome == Denied {
-			x.config.Shared.held.put(tenant, k, h, time.Now())
-		}
-		x.end(ctx, k.digest, c, h, outcome, err)
+		x.end(ctx, tenant, k, c, h, outcome, err)
 	}()
 	return c
 }
@@ -157,7 +154,7 @@ func (x *Exchange) exchange(ctx context.Context, tenant, token string) (issued, 
 
 // end publishes the outcome before the checks go on that wait for it. That callers
 // hang up is no failure of the server: anybody can.
-func (x *Exchange) end(ctx context.Context, digest [32]byte, c *call, h heldToken, outcome Outcome, err error) {
+func (x *Exchange) end(ctx context.Context, tenant string, k heldKey, c *call, h heldToken, outcome Outcome, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	defer close(c.done)
@@ -165,7 +162,10 @@ func (x *Exchange) end(ctx context.Context, digest [32]byte, c *call, h heldToke
 		outcome = Abandoned
 	}
 	x.counted.add(outcome)
-	x.forget(digest, c)
+	if !x.closed && (outcome == Issued || outcome == Denied) {
+		x.config.Shared.held.put(tenant, k, h, time.Now())
+	}
+	x.forget(k.digest, c)
 	pause := retryAfter
 	switch outcome {
 	case Refused:
@@ -190,8 +190,12 @@ func (x *Exchange) end(ctx context.Context, digest [32]byte, c *call, h heldToke
 
 // Close implements [Server]. It forgets the tokens.
 func (x *Exchange) Close() {
-	x.closed.Do(func() {
+	x.mu.Lock()
+	before := x.closed
+	x.closed = true
+	x.mu.Unlock()
+	if !before {
 		x.config.Shared.leave(x.config.Endpoint)
 		x.config.Shared.held.drop(x)
-	})
+	}
 }

@@ -238,6 +238,7 @@ func TestAClosedExchangeForgetsItsTokens(t *testing.T) {
 			t.Errorf("expected one token, got %d", n)
 		}
 		other.Close()
+		get(t, other, caller("eve", time.Time{})) // of a check that began before
 		if shared.held.bytes != 0 || len(shared.held.tenants) != 0 {
 			t.Error("expected that nothing is held")
 		}
