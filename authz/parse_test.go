@@ -10,7 +10,7 @@ import (
 // full is a request that fills every field of a Request.
 func full() Raw {
 	raw := usual()
-	raw.ID, raw.Path = "id", "/a%2Fb//c%2541?a=1&b=2;c=3&d=%zz"
+	raw.ID, raw.Host, raw.Path = "id", raw.Host+":8443", "/a%2Fb//c%2541?a=1&b=2;c=3&d=%zz"
 	raw.Body, raw.BodyKnown = []byte("body"), true
 	raw.Source = Source{Address: "192.0.2.1", Principal: "p"}
 	raw.ContextExtensions = map[string]string{"a": "b"}

@@ -50,8 +50,13 @@ const (
 	ClaimsRefused Reason = "ClaimsRefused"
 	// TokenReviewRefused: the cluster says that its token does not hold.
 	TokenReviewRefused Reason = "TokenReviewRefused"
-	// ProofRequired: the token is bound to a key and no proof can be checked.
+	// ProofRequired: the token is bound to a key or a certificate and came without
+	// proof, or it is bound to nothing where the policy wants that.
 	ProofRequired Reason = "ProofRequired"
+	// ProofInvalid: a proof of possession came that does not hold.
+	ProofInvalid Reason = "ProofInvalid"
+	// ProofReplayed: a proof of possession came that was used before.
+	ProofReplayed Reason = "ProofReplayed"
 
 	// CertificateInvalid: what came cannot be read as the certificate of a client.
 	CertificateInvalid Reason = "CertificateInvalid"
@@ -112,7 +117,7 @@ func Reasons() []Reason {
 		NoCredential, CredentialMalformed, UnknownCredential, CredentialExpired,
 		PasswordMismatch, PlaintextRefused, TokenExpired, TokenNotYetValid,
 		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,
-		TokenTypeRefused, ClaimsRefused, TokenReviewRefused, ProofRequired,
+		TokenTypeRefused, ClaimsRefused, TokenReviewRefused, ProofRequired, ProofInvalid, ProofReplayed,
 		CertificateInvalid, CertificateUntrusted, CertificateExpired,
 		MCPRequestInvalid, MCPHeaderMismatch, MCPBodyMissing, MCPNotAllowed,
 		InsufficientScope, RuleDenied, NoRuleApplies, AccessDenied, UpstreamTokenRefused, ExpressionFailed,

@@ -52,8 +52,9 @@ type Request struct {
 	ID     string
 	Method string
 	Scheme string
-	// Host is in lower case and without port.
-	Host string
+	// Host is in lower case and without port; Port is that of the authority as sent,
+	// "" if it has none.
+	Host, Port string
 	// RawPath is the path as sent, without query: what routes match.
 	RawPath string
 	// Path is RawPath decoded, each segment cut at its first ';': what
@@ -132,6 +133,7 @@ func (r *Request) parse(raw *Raw) error {
 	if r.Host, err = parseHost(raw.Host); err != nil {
 		return err
 	}
+	r.Port = strings.TrimPrefix(raw.Host[len(r.Host):], ":")
 	path, query, _ := strings.Cut(raw.Path, "?")
 	if r.RawPath, r.RawQuery = path, query; strings.Contains(query, "#") {
 		return bad("the request target has a fragment")

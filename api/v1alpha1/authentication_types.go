@@ -254,6 +254,12 @@ type JWT struct {
 	// the system's.
 	// +optional
 	CACertificates *CACertificates `json:"caCertificates,omitempty"`
+
+	// ProofOfPossession says which tokens are accepted besides: only those that are
+	// bound to a key or to a client certificate. A token with `cnf` is always held to
+	// it. Default: bearer tokens too.
+	// +optional
+	ProofOfPossession *ProofOfPossession `json:"proofOfPossession,omitempty"`
 }
 
 // ImpliedScopes are narrower scopes by the broad scope that holds them.

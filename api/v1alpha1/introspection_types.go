@@ -93,6 +93,12 @@ type Introspection struct {
 	// CACertificates verify the server. Default: the system's.
 	// +optional
 	CACertificates *CACertificates `json:"caCertificates,omitempty"`
+
+	// ProofOfPossession says which tokens are accepted besides: only those that are
+	// bound to a key or to a client certificate. A token with `cnf` is always held to
+	// it. Default: bearer tokens too.
+	// +optional
+	ProofOfPossession *ProofOfPossession `json:"proofOfPossession,omitempty"`
 }
 
 // ClientCredentials are those of agentauth as a client of an authorization server.

@@ -31,7 +31,7 @@ type Authenticator interface {
 	// nothing but its texts may be held beyond.
 	Verify(ctx context.Context, p *Presented) (*Verified, error)
 	// Check finds out whether a verified credential holds for this request: at
-	// this time, for this audience, with this proof. It is asked on every use. The
+	// this time, for this audience. It is asked on every use, as [Prover] is. The
 	// error is a *Rejected.
 	Check(r *authz.Request, v *Verified) error
 }
@@ -65,6 +65,8 @@ type Verified struct {
 	token bool
 	// from is when the credential begins to hold; zero: Check knows.
 	from time.Time
+	// bound is what the credential is bound to; nil: it holds by itself.
+	bound *confirmation
 	// until is when the credential may be used no more without being verified
 	// again; zero: Check knows.
 	until time.Time
@@ -100,6 +102,9 @@ type Rejected struct {
 	// Detail is for the operator. It holds what was verified, and never the
 	// credential.
 	Detail string
+	// Keyed says that the credential is for the scheme DPoP, BadProof that the proof
+	// of it does not hold: what a challenge says of that (RFC 9449 7.1).
+	Keyed, BadProof bool
 	// Came says what came beside what was wanted, verified or not: for the step of
 	// a trace only. It may be nil and never holds the credential.
 	Came func() string

@@ -39,8 +39,10 @@ type Introspection struct {
 	// Cluster owns its own tokens: they are shown to no other server.
 	Cluster ClusterIssuer
 	// From are the places of the token; none is the authorization header with
-	// the scheme Bearer.
+	// the scheme Bearer. Where one has Bearer, the scheme DPoP is read as well.
 	From []Place
+	// Proofs hold tokens to what they are bound to.
+	Proofs Proofs
 
 	// Map makes subject, scopes and groups of the members of an answer.
 	Map Mapper
@@ -96,11 +98,7 @@ func (inactive) Came() string {
 // Reads implements [Authenticator]. A proof of possession comes beside the token
 // (RFC 9449 4.1).
 func (i *Introspection) Reads() Reads {
-	places := i.From
-	if len(places) == 0 {
-		places = []Place{{In: InHeader, Name: "authorization", Scheme: "bearer"}}
-	}
-	return Reads{Places: places, Tokens: i.AcceptJWT, Asks: true, Exchangeable: true, Beside: []string{"dpop"}}
+	return Reads{Places: tokenPlaces(i.From), Tokens: i.AcceptJWT, Asks: true, Exchangeable: true, Beside: []string{"dpop"}}
 }
 
 // Challenge implements [Authenticator] (RFC 6750 3).
@@ -169,10 +167,11 @@ func (i *Introspection) accept(answer *Answer) (*Verified, error) {
 	if !has {
 		iss = i.Issuer
 	}
-	if err := checkAnswerType(claims); err != nil {
+	bound := readConfirmation(claims)
+	if err := checkAnswerType(claims, bound); err != nil {
 		return nil, err
 	}
-	v := &Verified{Identity: authz.Identity{Method: i.Method, Issuer: iss, Claims: claims}, until: answer.Asked.Add(i.CacheTTL)}
+	v := &Verified{bound: bound, Identity: authz.Identity{Method: i.Method, Issuer: iss, Claims: claims}, until: answer.Asked.Add(i.CacheTTL)}
 	v.Identity.Audiences = stringOrList(claims["aud"])
 	if exp, ends := numericDate(claims["exp"]); ends {
 		v.Identity.ExpiresAt = exp
@@ -186,13 +185,15 @@ func (i *Introspection) accept(answer *Answer) (*Verified, error) {
 
 // checkAnswerType keeps out what is no access token to be borne. Servers answer for
 // refresh tokens as well (RFC 7662 2.1), and most of them say so in one of these
-// members.
-func checkAnswerType(claims map[string]any) error {
+// members. A token of type DPoP is one that is bound to a key (RFC 9449 6.2).
+func checkAnswerType(claims map[string]any, bound *confirmation) error {
 	typ := lowerText(claims["token_type"])
 	switch typ {
 	case "", "bearer", "access_token":
 	case "dpop":
-		return reject(authz.ProofRequired, "the token is bound to a key (token_type DPoP) and proofs of possession are not checked here")
+		if bound == nil || bound.key == nil {
+			return reject(authz.ProofRequired, "the server says that the token is bound to a key (token_type DPoP), and not to which (cnf.jkt): nobody can prove it")
+		}
 	default:
 		return reject(authz.TokenTypeRefused, "the server says that the token_type is another one than Bearer (RFC 6749 7.1)")
 	}
@@ -214,13 +215,19 @@ func (i *Introspection) Check(r *authz.Request, v *Verified) error {
 	if err := checkTime(claims, r.Time, answerSkew); err != nil {
 		return err
 	}
-	if err := checkAudience(&v.Identity, i.Audiences, i.AnyAudience); err != nil {
-		return err
-	}
-	if _, bound := claims["cnf"]; bound {
-		return reject(authz.ProofRequired, "the token is bound to a key (cnf) and proofs of possession are not checked here")
-	}
-	return nil
+	return checkAudience(&v.Identity, i.Audiences, i.AnyAudience)
+}
+
+var _ Prover = (*Introspection)(nil)
+
+// Prove implements [Prover].
+func (i *Introspection) Prove(ctx context.Context, r *authz.Request, p *Presented, v *Verified) error {
+	return i.Proofs.prove(ctx, r, p, v.bound, answerSkew)
+}
+
+// Offer implements [Prover].
+func (i *Introspection) Offer(place *Place, rejected *Rejected) [2]string {
+	return i.Proofs.offer(place, rejected)
 }
 
 // ParseAnswer reads an answer (RFC 7662 2.2). The error says what is wrong with it,

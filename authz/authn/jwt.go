@@ -40,8 +40,10 @@ type JWT struct {
 	Secret []byte
 	Keys   jwks.Set
 	// From are the places of the token; none is the authorization header with
-	// the scheme Bearer.
+	// the scheme Bearer. Where one has Bearer, the scheme DPoP is read as well.
 	From []Place
+	// Proofs hold tokens to what they are bound to.
+	Proofs Proofs
 	// Missing says why there is neither key; the method is unavailable for the
 	// tokens it owns then.
 	Missing string
@@ -65,11 +67,7 @@ type Mapper interface {
 // Reads implements [Authenticator]. A proof of possession comes beside the token
 // (RFC 9449 4.1).
 func (j *JWT) Reads() Reads {
-	places := j.From
-	if len(places) == 0 {
-		places = []Place{{In: InHeader, Name: "authorization", Scheme: "bearer"}}
-	}
-	return Reads{Places: places, Tokens: true, Exchangeable: true, Beside: []string{"dpop"}}
+	return Reads{Places: tokenPlaces(j.From), Tokens: true, Exchangeable: true, Beside: []string{"dpop"}}
 }
 
 // Challenge implements [Authenticator] (RFC 6750 3).
@@ -118,7 +116,7 @@ func (j *JWT) accept(ctx context.Context, p *Presented) (*Verified, error) {
 	if err := j.verify(ctx, t); err != nil {
 		return nil, err
 	}
-	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, token: true}
+	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, token: true, bound: readConfirmation(t.Claims)}
 	v.complete = func(ctx context.Context, id *authz.Identity) error { return complete(ctx, j.Map, id) }
 	v.Identity.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
 	v.Identity.Audiences = stringOrList(t.Claims["aud"])
@@ -134,13 +132,19 @@ func (j *JWT) Check(r *authz.Request, v *Verified) error {
 	if err := checkTime(claims, r.Time, j.ClockSkew); err != nil {
 		return err
 	}
-	if err := checkAudience(&v.Identity, j.Audiences, j.AnyAudience); err != nil {
-		return err
-	}
-	if _, bound := claims["cnf"]; bound {
-		return reject(authz.ProofRequired, "the token is bound to a key (cnf) and proofs of possession are not checked here")
-	}
-	return nil
+	return checkAudience(&v.Identity, j.Audiences, j.AnyAudience)
+}
+
+var _ Prover = (*JWT)(nil)
+
+// Prove implements [Prover].
+func (j *JWT) Prove(ctx context.Context, r *authz.Request, p *Presented, v *Verified) error {
+	return j.Proofs.prove(ctx, r, p, v.bound, j.ClockSkew)
+}
+
+// Offer implements [Prover].
+func (j *JWT) Offer(place *Place, rejected *Rejected) [2]string {
+	return j.Proofs.offer(place, rejected)
 }
 
 func (j *JWT) owns(t *Token) bool {

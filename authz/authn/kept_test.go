@@ -27,6 +27,7 @@ func TestEveryFieldOfAMethodForTokensIsAnInput(t *testing.T) {
 		"Owner", "Scheduler", "From", // change nothing that is verified
 		"Keys",    // the State
 		"Missing", // nothing is kept then
+		"Proofs",  // Prove asks for them, on every use
 	}
 	method := func() *JWT {
 		return &JWT{Method: "m", Issuer: "i", OtherIssuers: []string{"a", "b"}, Audiences: []string{"a"}, Algorithms: []string{"a"},

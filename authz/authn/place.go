@@ -60,6 +60,9 @@ func (p Place) SchemeName() string {
 func Places(places []Place) string {
 	var out []string
 	for _, p := range places {
+		if impliedDPoP(places, p) {
+			continue
+		}
 		where := p.String()
 		if p.Scheme != "" {
 			where += " (" + p.SchemeName() + ")"
@@ -93,6 +96,9 @@ type Presented struct {
 
 	digest   [sha256.Size]byte
 	digested bool
+
+	// proven says that a proof of possession for the credential was seen and holds.
+	proven bool
 }
 
 // Token parses the credential as a JWT once; see [ParseToken].

@@ -148,9 +148,13 @@ func (usual) Actor(_ context.Context, claims map[string]any) (*authz.Actor, erro
 func check(t testing.TB, a Authenticator, credential string, now time.Time) (*authz.Identity, error) {
 	t.Helper()
 	var id *authz.Identity
-	v, err := a.Verify(t.Context(), &Presented{Value: credential})
+	p, r := &Presented{Value: credential}, &authz.Request{Time: now, TLS: true}
+	v, err := a.Verify(t.Context(), p)
 	if err == nil {
-		err = a.Check(&authz.Request{Time: now, TLS: true}, v)
+		err = a.Check(r, v)
+	}
+	if prover := ProverOf(a); err == nil && prover != nil {
+		err = prover.Prove(t.Context(), r, p, v)
 	}
 	if err == nil {
 		err = v.Complete(t.Context())

@@ -101,25 +101,29 @@ func (j *JWT) try(ctx context.Context, t *Token, signature *signature, key any) 
 		}
 	}
 	if kind, slow := slowKey(key); slow || len(t.attempts) >= freeKeys {
-		ok, err = j.inTurn(ctx, kind, signature, key)
+		ok, err = inTurn(ctx, j.Scheduler, work.Task{Owner: j.Owner, Kind: kind}, signature, key)
 	} else if err = ctx.Err(); err == nil {
 		ok = signature.verifies(key)
 	}
-	switch {
-	case err == nil:
-		t.attempts = append(t.attempts, attempt{key, ok})
-		return ok, nil
-	case errors.Is(err, work.ErrOverloaded):
-		return false, &Unavailable{Reason: authz.Overloaded, Detail: "too many slow signatures are waiting to be checked, or this one takes longer than the time that is left"}
-	default:
-		return false, &Unavailable{Reason: authz.Unavailable, Detail: "the signature could not be checked in time"}
+	if err != nil {
+		return false, unchecked(err)
 	}
+	t.attempts = append(t.attempts, attempt{key, ok})
+	return ok, nil
 }
 
-// inTurn verifies when it is the owner's turn.
-func (j *JWT) inTurn(ctx context.Context, kind string, signature *signature, key any) (bool, error) {
+// unchecked is the error of a signature whose turn did not come.
+func unchecked(err error) error {
+	if errors.Is(err, work.ErrOverloaded) {
+		return &Unavailable{Reason: authz.Overloaded, Detail: "too many slow signatures are waiting to be checked, or this one takes longer than the time that is left"}
+	}
+	return &Unavailable{Reason: authz.Unavailable, Detail: "the signature could not be checked in time"}
+}
+
+// inTurn verifies when it is the turn of the task's owner.
+func inTurn(ctx context.Context, scheduler *work.Scheduler, task work.Task, signature *signature, key any) (bool, error) {
 	result := make(chan bool, 1)
-	err := j.Scheduler.Do(ctx, work.Task{Owner: j.Owner, Kind: kind}, func() {
+	err := scheduler.Do(ctx, task, func() {
 		result <- signature.verifies(key)
 	})
 	if err != nil {

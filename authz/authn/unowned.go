@@ -97,7 +97,7 @@ func otherScheme(methods []Authenticator, r *authz.Request, p Place) string {
 	var schemes []string
 	for reads := range readers(methods, p) {
 		for _, q := range reads.Places {
-			if name := q.SchemeName(); q.Name == p.Name && name != "" && !slices.Contains(schemes, name) {
+			if name := q.SchemeName(); q.Name == p.Name && !impliedDPoP(reads.Places, q) && name != "" && !slices.Contains(schemes, name) {
 				schemes = append(schemes, name)
 			}
 		}

@@ -30,6 +30,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/pool"
 	"github.com/agentauth-dev/agentauth/authz/reviews"
+	"github.com/agentauth-dev/agentauth/authz/store"
 	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
@@ -42,6 +43,9 @@ type Deps struct {
 	Scheduler *work.Scheduler
 	// Verified keeps credentials that were verified; nil keeps none.
 	Verified *verified.Cache
+	// Replay remembers the proofs of possession that were used; nil: what is to be
+	// proven is 503.
+	Replay store.Replay
 	// Remote makes what is fetched or asked elsewhere.
 	Remote Remote
 	// Panicked is told of a panic in a check, with its stack.

@@ -91,6 +91,7 @@ func (b *building) jwt(name string, src *v1alpha1.JWT, others []string, at *fiel
 		Scheduler:  b.engine.deps.Scheduler,
 		Cluster:    b.engine.deps.Remote.Cluster.IssuerIf(validate.TakesClusterTokens(b.spec)),
 		Map:        b.mapping(src.ClaimMappings, src.ImpliedScopes, at.Child("claimMappings")),
+		Proofs:     b.proofs(src.ProofOfPossession),
 	}
 	auth.ClockSkew = duration(src.ClockSkew)
 	auth.TokenTypes, auth.NoType = tokenTypes(src.TokenTypes)
@@ -111,9 +112,19 @@ func (b *building) introspection(name string, src *v1alpha1.Introspection, all [
 		Cluster:       b.engine.deps.Remote.Cluster.IssuerIf(validate.TakesClusterTokens(b.spec)),
 		Map:           b.mapping(src.ClaimMappings, src.ImpliedScopes, at.Child("claimMappings")),
 		CacheTTL:      duration(src.CacheTTL),
+		Proofs:        b.proofs(src.ProofOfPossession),
 	}
 	auth.Server, auth.ServerID, auth.Missing = b.introspector(name, src.Issuer, IntrospectionSource{Endpoint: src.Endpoint}, src.ClientCredentials, src.CACertificates, at)
 	return auth
+}
+
+func (b *building) proofs(src *v1alpha1.ProofOfPossession) authn.Proofs {
+	out := authn.Proofs{Owner: b.owner(), Scheduler: b.engine.deps.Scheduler, Replay: b.engine.deps.Replay}
+	if src != nil {
+		out.DPoP = slices.Contains(src.Require, v1alpha1.ProofByDPoP)
+		out.Certificate = slices.Contains(src.Require, v1alpha1.ProofByCertificate)
+	}
+	return out
 }
 
 func (b *building) kubernetesToken(name string, src *v1alpha1.KubernetesToken, all []v1alpha1.Method, at *field.Path) authn.Authenticator {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
@@ -38,13 +39,15 @@ type method struct {
 	tokens bool
 	asks   bool
 	places []int
+	// prover is the authenticator, if its credentials may be bound; else nil.
+	prover authn.Prover
 }
 
 func newAuthenticate(c Config) *authenticate {
 	a := &authenticate{none: sendCredential.of(c.Unauthenticated), another: sendAnother.of(c.Unauthenticated), plaintext: useHTTPS.of(c.Unauthorized), resource: c.Resource}
 	for _, m := range c.Methods {
 		reads := m.Authenticator.Reads()
-		out := method{Method: m, tokens: reads.Tokens, asks: reads.Asks}
+		out := method{Method: m, tokens: reads.Tokens, asks: reads.Asks, prover: authn.ProverOf(m.Authenticator)}
 		for _, place := range reads.Places {
 			i := slices.Index(a.places, place)
 			if i < 0 {
@@ -114,6 +117,11 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 			room = nil // it is taken
 		}
 	}
+	for _, name := range a.beside {
+		if value, fields := x.request.Header(name); fields > 1 || strings.Contains(value, ",") { // Envoy joins fields of one name with a comma
+			return x.badRequest(authz.StageAuthenticate, &authz.BadRequestError{Problem: "the header " + name + ", which comes with a credential, occurs more than once or holds a list"})
+		}
+	}
 	for _, i := range a.order {
 		m, out := &a.methods[i], &c.results[i]
 		if err := m.ask(ctx, x.request, c, out); err != nil {
@@ -163,7 +171,10 @@ func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presen
 	}
 	verified, err := m.Authenticator.Verify(ctx, mine)
 	if err == nil && verified != nil {
-		if err = m.Authenticator.Check(r, verified); err == nil {
+		if err = m.Authenticator.Check(r, verified); err == nil && m.prover != nil {
+			err = m.prover.Prove(ctx, r, mine, verified)
+		}
+		if err == nil {
 			err = verified.Complete(ctx)
 			work.BudgetOf(ctx).Done() // the next method may wait for a turn
 		}

@@ -41,7 +41,7 @@ type exchange struct {
 }
 
 // places and methods are how many of each a usual policy has at most.
-const places, methods = 4, 4
+const places, methods = 6, 4
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 

@@ -144,6 +144,14 @@ func (c *credentials) inactive(place *authn.Place) bool {
 	return slices.ContainsFunc(c.results, func(r result) bool { return r.at(place) && errors.Is(r.notMine, authn.ErrInactive) })
 }
 
+// offer are the challenges of one method; "" is none.
+func (m *method) offer(r *authz.Request, out *result) [2]string {
+	if m.prover != nil {
+		return m.prover.Offer(out.place, out.rejected)
+	}
+	return [2]string{m.Authenticator.Challenge(r, out.place != nil)}
+}
+
 // challenges offers, in order, every method that could have been used
 // (RFC 9110 11.6.1). There is always one. The list has room for more headers.
 func (a *authenticate) challenges(x *exchange, more int) []authz.Header {
@@ -152,9 +160,11 @@ func (a *authenticate) challenges(x *exchange, more int) []authz.Header {
 		if x.credentials.results[i].identity != nil {
 			continue
 		}
-		c := a.challenge(x, i)
-		if c != "" && !slices.ContainsFunc(out, func(h authz.Header) bool { return h.Value == c }) {
-			out = append(out, authz.Header{Name: "www-authenticate", Value: c})
+		for _, c := range a.methods[i].offer(x.request, &x.credentials.results[i]) {
+			c = a.challenge(c, i)
+			if c != "" && !slices.ContainsFunc(out, func(h authz.Header) bool { return h.Value == c }) {
+				out = append(out, authz.Header{Name: "www-authenticate", Value: c})
+			}
 		}
 	}
 	switch {

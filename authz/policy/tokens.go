@@ -5,11 +5,10 @@ import (
 	"strings"
 )
 
-// challenge offers a method in a 401; "" offers nothing. A challenge of a protected
+// challenge is a challenge of a method as a 401 has it; "" is none. That of a protected
 // resource says where its metadata is (RFC 9728 5.1), and the scopes that a token
 // needs (RFC 6750 3). Without scopes a client asks for those that the metadata names.
-func (a *authenticate) challenge(x *exchange, i int) string {
-	c := a.methods[i].Authenticator.Challenge(x.request, x.credentials.results[i].place != nil)
+func (a *authenticate) challenge(c string, i int) string {
 	if a.resource == nil || !isOfToken(c) {
 		return c
 	}

@@ -17,6 +17,7 @@ func (f *findings) introspection(at *field.Path, i *v1alpha1.Introspection) {
 	}
 	f.places(at.Child("from"), i.From)
 	f.impliedScopes(at.Child("impliedScopes"), i.ImpliedScopes)
+	f.proof(at, i.ProofOfPossession, i.From)
 	f.claimMappings(at.Child("claimMappings"), i.ClaimMappings)
 	f.caCertificates(at.Child("caCertificates"), i.CACertificates)
 }

@@ -56,6 +56,7 @@ func (f *findings) jwt(at *field.Path, j *v1alpha1.JWT) {
 	}
 	f.places(at.Child("from"), j.From)
 	f.impliedScopes(at.Child("impliedScopes"), j.ImpliedScopes)
+	f.proof(at, j.ProofOfPossession, j.From)
 	f.claimMappings(at.Child("claimMappings"), j.ClaimMappings)
 	f.caCertificates(at.Child("caCertificates"), j.CACertificates)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/upstream"
+	"github.com/agentauth-dev/agentauth/authz/store"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -87,6 +88,7 @@ func dependencies(remote engine.Remote, panicked func(any, []byte)) engine.Deps 
 	return engine.Deps{
 		Passwords: password.New(scheduler, password.Options{}),
 		Scheduler: scheduler,
+		Replay:    store.NewMemory(replayMemory(), nil),
 		Remote:    remote,
 		Panicked:  panicked,
 	}

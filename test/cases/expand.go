@@ -31,6 +31,10 @@ import (
 //	${ca NAME}                     the certificate of an authority of certs.go, for a text in quotes
 //	${cert CA MEMBERS}             a client's certificate, percent-encoded PEM; see ClientPEM
 //	${thumbprint CERT}             the SHA-256 of a certificate, in hexadecimal digits
+//	${dpop KEY ALG METHOD URI TOKEN HEADER CLAIMS}  a DPoP proof for TOKEN, see proof.go
+//	${jkt KEY}                     the thumbprint of a public key
+//	${certificate KEY}             a client certificate, as Envoy passes it on
+//	${x5t KEY}                     the thumbprint of that certificate
 //
 // JSON is taken as it is written, so that it can be wrong; what is inside is
 // expanded first. TEXT is a Go string if it is in quotes. MEMBERS are those of
@@ -114,6 +118,14 @@ func expandOne(s string) (string, error) {
 		times, text, _ := strings.Cut(rest, " ")
 		n, err := strconv.Atoi(times)
 		return strings.Repeat(unquote(text), n), err
+	case "dpop":
+		return proof(rest)
+	case "jkt":
+		return thumbprint(rest)
+	case "certificate":
+		return passedOn(rest)
+	case "x5t":
+		return certificateThumbprint(rest)
 	case "jwks":
 		return jwkSet(strings.Fields(rest))
 	case "jwt":

@@ -42,6 +42,8 @@ var answers = map[string]string{
 	"just-early":  `"aud":"orders","nbf":1800000030`,
 	"bound":       `"aud":"orders","cnf":{"jkt":"x"}`,
 	"dpop":        `"aud":"orders","token_type":"DPoP"`,
+	"keyed":       `"sub":"alice","aud":"orders","token_type":"DPoP","cnf":{"jkt":"jkt ec1"}`,
+	"certified":   `"sub":"alice","aud":"orders","token_type":"Bearer","cnf":{"x5t#S256":"x5t ec1"}`,
 	"mac":         `"aud":"orders","token_type":"mac"`,
 	"lower":       `"aud":["billing","orders"],"token_type":"bearer"`,
 	"refresh":     `"aud":"orders","token_use":"refresh_token"`,
@@ -62,6 +64,13 @@ func (s server) Introspect(_ context.Context, q authn.Question) (*authn.Answer, 
 		kind, known = "jwt", true
 	}
 	members, ok := answers[kind]
+	for _, verb := range []string{"jkt", "x5t"} { // a key is not known before the run
+		thumbprint, err := Expand("${" + verb + " ec1}")
+		if err != nil {
+			panic(err)
+		}
+		members = strings.ReplaceAll(members, verb+" ec1", thumbprint)
+	}
 	if !known || !ok {
 		return authn.ParseAnswer([]byte(`{"active":false}`))
 	}

@@ -57,6 +57,13 @@ func remote(src engine.RemoteSource) engine.RemoteKeys {
 	return p
 }
 
+// forgetful remembers no proof: each case is asked more than once.
+type forgetful struct{}
+
+func (forgetful) Seen(context.Context, string, [32]byte, time.Duration) (bool, error) {
+	return false, nil
+}
+
 // newEngine is a kernel that decides by in.
 func newEngine(t testing.TB, f File, in engine.Input) *engine.Engine {
 	t.Helper()
@@ -71,6 +78,7 @@ func keepingEngine(t testing.TB, f File, in engine.Input, cache *verified.Cache)
 		Passwords: password.New(scheduler, password.Options{}),
 		Scheduler: scheduler,
 		Verified:  cache,
+		Replay:    forgetful{},
 		Remote:    engine.Remote{Keys: remote, Introspector: introspector, Tokens: tokenEndpoints, Cluster: reviews.New(apiServer{}, nil)},
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
 	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true, TrustPrincipal: f.TrustPrincipal, TrustXFCC: f.TrustXFCC})
