@@ -3,6 +3,7 @@ package authn
 import (
 	"crypto/sha256"
 	"slices"
+	"unsafe"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
@@ -44,6 +45,14 @@ func readConfirmation(claims map[string]any) *confirmation {
 		}
 	}
 	return c
+}
+
+// size is how many bytes c takes.
+func (c *confirmation) size() (n int) {
+	if c != nil {
+		n = int(unsafe.Sizeof(*c)) + 2*sha256.Size
+	}
+	return n
 }
 
 // thumbprint reads a SHA-256 in base64url.

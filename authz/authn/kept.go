@@ -110,6 +110,9 @@ func (v *Verified) WhenComplete(keep func()) {
 	}
 }
 
+// SizeBeside is how many bytes v takes beside itself and its Identity, at most.
+func (v *Verified) SizeBeside() int { return v.bound.size() }
+
 // Digest is the SHA-256 of the credential. It is made once, for all methods that
 // ask.
 func (p *Presented) Digest() [sha256.Size]byte {

@@ -24,7 +24,7 @@ const (
 // sizeOf is how many bytes a verified credential takes.
 func sizeOf(v *authn.Verified) int64 {
 	id := &v.Identity
-	n := sizeOfEntry + texts(id.Audiences) + texts(id.Scopes) + texts(id.Groups)
+	n := sizeOfEntry + v.SizeBeside() + texts(id.Audiences) + texts(id.Scopes) + texts(id.Groups)
 	for _, s := range []string{id.Subject, id.Issuer, id.CredentialID} {
 		n += len(s)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/reviews"
+	"github.com/agentauth-dev/agentauth/authz/store"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
@@ -73,12 +74,18 @@ func newEngine(t testing.TB, f File, in engine.Input) *engine.Engine {
 // keepingEngine is newEngine with a cache of verified credentials.
 func keepingEngine(t testing.TB, f File, in engine.Input, cache *verified.Cache) *engine.Engine {
 	t.Helper()
+	return provingEngine(t, f, in, cache, forgetful{})
+}
+
+// provingEngine is keepingEngine with a store of proofs.
+func provingEngine(t testing.TB, f File, in engine.Input, cache *verified.Cache, replay store.Replay) *engine.Engine {
+	t.Helper()
 	scheduler := work.New(work.Options{})
 	e := engine.New(engine.Deps{
 		Passwords: password.New(scheduler, password.Options{}),
 		Scheduler: scheduler,
 		Verified:  cache,
-		Replay:    forgetful{},
+		Replay:    replay,
 		Remote:    engine.Remote{Keys: remote, Introspector: introspector, Tokens: tokenEndpoints, Cluster: reviews.New(apiServer{}, nil)},
 		Panicked:  func(v any, stack []byte) { t.Errorf("a panic: %v\n%s", v, stack) },
 	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true, TrustPrincipal: f.TrustPrincipal, TrustXFCC: f.TrustXFCC})
