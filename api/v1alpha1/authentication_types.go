@@ -154,6 +154,7 @@ type ObjectKeyReference struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.issuer) || has(self.jwks) || has(self.hmac) || self.issuer.matches('^https?://[^/?#@]+(/[^?#]*)?$')",message="issuer must be an http(s) URL without password, query or fragment where keys are found by discovery; give jwks or hmac otherwise"
 // +kubebuilder:validation:XValidation:rule="!has(self.algorithms) || self.algorithms.all(a, a.startsWith('HS') == has(self.hmac))",message="HS256, HS384 and HS512 are for hmac, and hmac is for nothing else"
 // +kubebuilder:validation:XValidation:rule="!has(self.caCertificates) || (!has(self.hmac) && (!has(self.jwks) || has(self.jwks.uri)))",message="caCertificates is for keys that are fetched: it needs an issuer with discovery, or jwks.uri"
+// +kubebuilder:validation:XValidation:rule="!has(self.proofOfPossession) || !has(self.from) || size(self.from) == 0 || self.proofOfPossession.require.exists(r, r == 'ClientCertificate') || self.from.exists(p, has(p.header) && has(p.header.scheme) && (p.header.scheme.lowerAscii() == 'dpop' || p.header.scheme.lowerAscii() == 'bearer' && p.header.name.lowerAscii() != 'sec-websocket-protocol'))",message="tokens with a proof of DPoP come under the scheme DPoP of a header (RFC 9449 7.1), so no token of these places could be accepted: add {header: {name: authorization, scheme: DPoP}} to from"
 type JWT struct {
 	// Issuer is the `iss` of the tokens, compared byte for byte. Their keys are
 	// found by OpenID Connect Discovery at this URL unless jwks or hmac is

@@ -11,6 +11,7 @@ import gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 // asked, wherever their method stands in the list.
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.audiences) && size(self.audiences) > 0 && has(self.anyAudience) && self.anyAudience)",message="exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others"
+// +kubebuilder:validation:XValidation:rule="!has(self.proofOfPossession) || !has(self.from) || size(self.from) == 0 || self.proofOfPossession.require.exists(r, r == 'ClientCertificate') || self.from.exists(p, has(p.header) && has(p.header.scheme) && (p.header.scheme.lowerAscii() == 'dpop' || p.header.scheme.lowerAscii() == 'bearer' && p.header.name.lowerAscii() != 'sec-websocket-protocol'))",message="tokens with a proof of DPoP come under the scheme DPoP of a header (RFC 9449 7.1), so no token of these places could be accepted: add {header: {name: authorization, scheme: DPoP}} to from"
 type Introspection struct {
 	// Endpoint is the URL of introspection. It is asked as RFC 7662 2.1 says, and
 	// no redirect is followed. At most 2048 characters.

@@ -135,8 +135,8 @@ func (h *Proofs) seen(ctx context.Context, key [32]byte, keep time.Duration) err
 		return &Unavailable{Reason: authz.Unavailable, Detail: "whether the proof was used before cannot be known: there is no store of proofs"}
 	}
 	switch seen, err := h.Replay.Seen(ctx, h.Owner.Namespace, key, keep); {
-	case errors.Is(err, store.ErrFull):
-		return &Unavailable{Reason: authz.Overloaded, Detail: "whether the proof was used before cannot be known later: " + err.Error()}
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrBusy):
+		return &Unavailable{Reason: authz.Overloaded, Detail: "whether a proof was used before cannot be known: " + err.Error()}
 	case err != nil:
 		return &Unavailable{Reason: authz.Unavailable, Detail: "whether the proof was used before cannot be known: " + brief(err.Error())}
 	case seen:

@@ -18,6 +18,9 @@ type Replay interface {
 	Seen(ctx context.Context, tenant string, key [32]byte, keep time.Duration) (seen bool, err error)
 }
 
-// ErrFull says that the tenant has no place left. Places come back by themselves as
-// time passes.
-var ErrFull = errors.New("the tenant remembers as many proofs as it may: no place for another one")
+// ErrFull says that the tenant has no place left, ErrBusy that too many of its checks
+// wait for the store. Places come back by themselves as time passes.
+var (
+	ErrFull = errors.New("as many proofs are remembered for the namespace as may be: no place for another one")
+	ErrBusy = errors.New("as many checks of the namespace wait for the replay store as may")
+)

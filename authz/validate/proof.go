@@ -24,7 +24,7 @@ func (f *findings) proof(at *field.Path, p *v1alpha1.ProofOfPossession, from []v
 		oneOf(f, require.Index(i), one, v1alpha1.ProofByDPoP, v1alpha1.ProofByCertificate)
 	}
 	if len(from) > 0 && len(p.Require) == 1 && p.Require[0] == v1alpha1.ProofByDPoP && !slices.ContainsFunc(from, dpopPlace) {
-		f.invalid(at, "tokens with a proof of DPoP come under the scheme DPoP of a header (RFC 9449 7.1), so that no token of these places could be accepted: add {header: {name: authorization, scheme: DPoP}} to from")
+		f.invalid(at, "tokens with a proof of DPoP come under the scheme DPoP of a header (RFC 9449 7.1), so no token of these places could be accepted: add {header: {name: authorization, scheme: DPoP}} to from")
 	}
 }
 

@@ -29,6 +29,8 @@ type service struct {
 	metrics   *telemetry.Metrics
 	readiness *telemetry.Readiness
 	decisions *telemetry.DecisionLog
+	// endReplay ends the connections to the store of proofs.
+	endReplay func()
 	// failed has room for all that may end by itself: source, door and probes.
 	failed chan error
 	// reviewer ends what asks the API server.
@@ -89,13 +91,17 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 		return nil, err
 	}
 	limitMemory(os.DirFS("/sys/fs/cgroup"))
+	replay, endReplay, err := f.replay.open()
+	if err != nil {
+		return nil, err
+	}
 	collectSeldom(betweenCollections(memoryLimit()))
 	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
 	metrics := telemetry.NewMetrics(readiness.Age)
 	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics}
 	asked, got := introspect.NewShared(), upstream.NewShared()
 	deps := dependencies(remote(client, asked, got, answerPanicked(log)), decisions.Panicked)
-	deps.Stale = readiness.Stale
+	deps.Stale, deps.Replay = readiness.Stale, replay
 	deps.Verified = verified.New(verified.Options{Bytes: verifiedMemory()})
 	asks, err := f.cluster.reviewer(log, decisions.Panicked)
 	if err != nil {
@@ -111,7 +117,7 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	metrics.RegisterVerified(deps.Verified.Stats)
 	return &service{
 		reviewer: asks.close, flags: f, options: options, log: log, client: client, kernel: kernel, tokens: got,
-		metrics: metrics, readiness: readiness, decisions: decisions, failed: make(chan error, 3),
+		metrics: metrics, readiness: readiness, decisions: decisions, endReplay: endReplay, failed: make(chan error, 3),
 	}, nil
 }
 
@@ -119,6 +125,7 @@ func (s *service) close() {
 	s.kernel.Close()
 	s.client.Close()
 	s.reviewer()
+	s.endReplay()
 }
 
 // start follows the source; followed is closed when that has ended.
