@@ -8,6 +8,7 @@ SHELL := bash
 ENVOY_VERSION := 1.40.0
 PARTS         := .parts
 ENVOY         := $(PARTS)/venv/envoy-$(ENVOY_VERSION)
+REDIS         := $(PARTS)/redis/redis-server
 CLIENTS       := test/clients/node_modules/.installed
 CLUSTER       := $(addprefix $(PARTS)/bin/,etcd kube-apiserver kubectl helm envoy-gateway pilot-discovery pilot-agent)
 GATEWAY_CRDS  := $(PARTS)/gateway-crds/.installed
@@ -107,7 +108,7 @@ bench-scale: build ## Memory and time of 100,000 policies and 1,000,000 API keys
 	go run ./test/bench/scale -agentauth bin/agentauth $(ARGS)
 
 .PHONY: parts
-parts: $(ENVOY) $(CLIENTS) ## Install Envoy, the OpenID provider and the client programs
+parts: $(ENVOY) $(CLIENTS) $(REDIS) ## Install Envoy, the OpenID provider, the client programs, Redis
 
 .PHONY: cluster-parts
 cluster-parts: $(CLUSTER) $(GATEWAY_CRDS) $(ISTIO_FILES) ## Build etcd, kube-apiserver, kubectl, Helm, Envoy Gateway, Istio (at first twenty minutes)
@@ -134,6 +135,10 @@ $(ENVOY): | prerequisites
 
 $(CLIENTS): test/clients/package.json test/clients/package-lock.json | prerequisites
 	cd test/clients && npm ci --prefer-offline --ignore-scripts --loglevel error
+	touch $@
+
+$(REDIS): test/redis.sh | prerequisites
+	test/redis.sh $(@D)
 	touch $@
 
 $(PARTS)/bin/etcd: PACKAGE := go.etcd.io/etcd/server/v3

@@ -86,6 +86,7 @@ function provider (config) {
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: async () => true },
       revocation: { enabled: true },
+      dPoP: { enabled: true },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: async (_ctx, indicator) => resourceServer(resources, indicator)
