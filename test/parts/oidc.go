@@ -195,11 +195,16 @@ func (o *OIDC) TokenURL() string { return o.Issuer + "/token" }
 // Token gets an access token for the provider's first client, by client credentials. With a resource
 // it is a JWT for it, else it is opaque.
 func (o *OIDC) Token(ctx context.Context, resource, scope string) (string, error) {
+	return o.TokenFor(ctx, resource, scope, "")
+}
+
+// TokenFor is Token with a DPoP proof of the key that the token is to be bound to; "" is none.
+func (o *OIDC) TokenFor(ctx context.Context, resource, scope, proof string) (string, error) {
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {scope}}
 	if resource != "" {
 		form.Set("resource", resource)
 	}
-	resp, err := o.post(ctx, o.TokenURL(), form)
+	resp, err := o.post(ctx, o.TokenURL(), form, proof)
 	if err != nil {
 		return "", err
 	}
@@ -233,7 +238,7 @@ func (o *OIDC) Introspect(ctx context.Context, token string) (members map[string
 
 // Revoke takes back a token of the provider's first client (RFC 7009).
 func (o *OIDC) Revoke(ctx context.Context, token string) error {
-	resp, err := o.post(ctx, o.Issuer+"/token/revocation", url.Values{"token": {token}})
+	resp, err := o.post(ctx, o.Issuer+"/token/revocation", url.Values{"token": {token}}, "")
 	if err != nil {
 		return err
 	}
@@ -245,7 +250,7 @@ func (o *OIDC) Revoke(ctx context.Context, token string) error {
 }
 
 // post sends a form as the provider's first client.
-func (o *OIDC) post(ctx context.Context, to string, form url.Values) (*http.Response, error) {
+func (o *OIDC) post(ctx context.Context, to string, form url.Values, proof string) (*http.Response, error) {
 	client := o.config.Clients[0]
 	form.Set("client_id", client.ID)
 	form.Set("client_secret", client.Secret)
@@ -254,5 +259,8 @@ func (o *OIDC) post(ctx context.Context, to string, form url.Values) (*http.Resp
 		return nil, err
 	}
 	req.Header.Set("content-type", "application/x-www-form-urlencoded")
+	if proof != "" {
+		req.Header.Set("dpop", proof)
+	}
 	return o.client.Do(req)
 }
