@@ -10,8 +10,11 @@
 //   "clients":   [{"id", "secret", "scope", "auth", "jwks"}]; each may use client_credentials and introspection;
 //                auth is how it authenticates, default client_secret_post; jwks are its public keys for private_key_jwt,
 //                a client with "exchanges": true may exchange opaque tokens too (RFC 8693); "ttl" is how long its opaque tokens last,
-//   "resources": [{"audience", "scope", "alg", "ttl"}]; ttl in seconds, default 3600.
-//                A token asked for such a resource is an at+jwt; without a resource it is opaque
+//   "resources": [{"audience", "scope", "alg", "ttl", "opaque"}]; ttl in seconds, default 3600.
+//                A token asked for such a resource is an at+jwt, or opaque; without a resource it is opaque,
+//   "people":    whether people log in: authorization code with PKCE, for clients that register themselves (RFC 7591)
+//                or have a metadata document at the URL that is their id. Whoever comes is logged in as alice, and
+//                agrees to all that is asked
 // }
 //
 // SIGHUP reads the file again: keys, clients and resources change, the port and TLS do not. A file
@@ -35,7 +38,7 @@ function resourceServer (resources, indicator) {
   return {
     audience: found.audience,
     scope: found.scope,
-    accessTokenFormat: 'jwt',
+    accessTokenFormat: found.opaque ? 'opaque' : 'jwt',
     accessTokenTTL: found.ttl ?? 3600,
     jwt: { sign: { alg: found.alg ?? 'RS256' } }
   }
@@ -61,11 +64,38 @@ function exchangeTokens (built) {
   }, ['subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'requested_token_type', 'audience', 'scope'])
 }
 
+// grantAll is a new grant of all that a request asks for.
+async function grantAll (ctx) {
+  const { client, account, params, provider } = ctx.oidc
+  const grant = new provider.Grant({ clientId: client.clientId, accountId: account.accountId })
+  grant.addOIDCScope(params.scope)
+  for (const resource of [params.resource ?? []].flat()) grant.addResourceScope(resource, params.scope)
+  await grant.save()
+  return grant
+}
+
+// ofPeople is what a provider needs beside the rest, if people log in.
+const ofPeople = (scopes) => ({
+  findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  loadExistingGrant: grantAll,
+  interactions: { url: (_ctx, interaction) => `/people/${interaction.uid}` },
+  cookies: { keys: ['of a test'] },
+  // A client registers with the scopes that it needs at first. It must be able to ask for more later.
+  extraClientMetadata: {
+    properties: ['registered'],
+    validator (_ctx, _key, _value, metadata) { if (metadata.redirect_uris?.length) metadata.scope = scopes.join(' ') }
+  },
+  // The provider's own fetch dials no loopback addresses; here the documents of clients are there.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options)
+})
+
 function provider (config) {
   const resources = config.resources ?? []
   const named = [...resources, ...config.clients].flatMap((x) => x.scope.split(' '))
   const issuer = config.issuer ?? `${config.tls ? 'https' : 'http'}://127.0.0.1:${config.port}`
+  const scopes = [...new Set(['openid', ...named])]
   const built = new Provider(issuer, {
+    ...(config.people ? ofPeople(scopes) : {}),
     jwks: config.jwks,
     clients: config.clients.map(({ id, secret, scope, auth, jwks, exchanges }) => ({
       client_id: id,
@@ -79,10 +109,11 @@ function provider (config) {
       // axios posts id and secret in the body; the other client authentication is Basic.
       token_endpoint_auth_method: auth ?? 'client_secret_post'
     })),
-    scopes: [...new Set(['openid', ...named])],
-    // This provider has no people to log in, so it needs no pages for them.
+    scopes,
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: false }, // pages for people, whom no test has
+      registration: { enabled: config.people === true },
+      clientIdMetadataDocument: { enabled: config.people === true, ack: 'draft-02' },
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: async () => true },
       revocation: { enabled: true },
@@ -101,7 +132,10 @@ function provider (config) {
   exchangeTokens(built)
   built.on('server_error', (_ctx, err) => console.error('server_error', err))
   built.on('grant.error', (_ctx, err) => console.error('grant.error', err.message, err.error_description ?? ''))
-  return built.callback()
+  const serve = built.callback()
+  return (req, res) => config.people && req.url.startsWith('/people/')
+    ? built.interactionFinished(req, res, { login: { accountId: 'alice' }, consent: {} })
+    : serve(req, res)
 }
 
 const config = read()

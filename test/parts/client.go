@@ -18,6 +18,11 @@ type ClientRun struct {
 // RunClient runs test/clients/NAME with node, and with env ("KEY=value") added to the environment.
 // A client that exits with an error code is no error here.
 func RunClient(ctx context.Context, name string, env ...string) (ClientRun, error) {
+	return RunClientWith(ctx, name, nil, env...)
+}
+
+// RunClientWith is RunClient with arguments.
+func RunClientWith(ctx context.Context, name string, args []string, env ...string) (ClientRun, error) {
 	if _, err := installed("test", "clients", "node_modules", "axios", "package.json"); err != nil {
 		return ClientRun{}, err
 	}
@@ -25,12 +30,17 @@ func RunClient(ctx context.Context, name string, env ...string) (ClientRun, erro
 	if err != nil {
 		return ClientRun{}, err
 	}
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, "node", program)
+	cmd := exec.CommandContext(ctx, "node", append([]string{program}, args...)...)
 	cmd.Dir = filepath.Dir(program)
+	return outcome(cmd, env)
+}
+
+// outcome runs a program to its end.
+func outcome(cmd *exec.Cmd, env []string) (ClientRun, error) {
+	var stdout, stderr bytes.Buffer
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
+	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		err = nil
 	}

@@ -25,11 +25,14 @@ import (
 type OIDCConfig struct {
 	Dir       string         `json:"-"` // run directory
 	Port      int            `json:"port"`
+	Issuer    string         `json:"issuer,omitempty"` // of a proxy before it; default: where it listens
 	TLS       *Files         `json:"tls,omitempty"` // default: plain http
 	CA        *CA            `json:"-"`             // that signed TLS; needed to wait for the provider
 	JWKS      Keys           `json:"jwks"`
 	Clients   []OIDCClient   `json:"clients"`
 	Resources []OIDCResource `json:"resources"`
+	// People log in too, with clients that nobody made known to the provider.
+	People bool `json:"people,omitempty"`
 }
 
 // Files are a certificate and its key.
@@ -54,12 +57,13 @@ type OIDCClient struct {
 	TTL       int  `json:"ttl,omitempty"`
 }
 
-// OIDCResource is an API that tokens are for; those for it are JWTs (RFC 9068).
+// OIDCResource is an API that tokens are for; those for it are JWTs (RFC 9068) unless it is Opaque.
 type OIDCResource struct {
 	Audience string `json:"audience"`
 	Scope    string `json:"scope"`
 	Alg      string `json:"alg,omitempty"` // default RS256; JWKS must hold a key for it
 	TTL      int    `json:"ttl,omitempty"` // seconds, default 3600
+	Opaque   bool   `json:"opaque,omitempty"`
 }
 
 // OIDC is a running provider.
@@ -81,7 +85,7 @@ func StartOIDC(ctx context.Context, config OIDCConfig) (*OIDC, error) {
 	if err := config.fill(); err != nil {
 		return nil, err
 	}
-	scheme := "http://"
+	scheme, trusts := "http://", ""
 	o := &OIDC{config: config, client: probeClient}
 	if config.TLS != nil {
 		scheme = "https://"
@@ -89,17 +93,23 @@ func StartOIDC(ctx context.Context, config OIDCConfig) (*OIDC, error) {
 			return nil, errors.New("an OpenID provider with TLS needs the CA that signed its certificate")
 		}
 		o.client = config.CA.HTTPClient()
+		if trusts, err = config.CA.Write(config.Dir, "oidc-provider-ca"); err != nil {
+			return nil, err
+		}
 	}
 	o.Issuer = scheme + loopback(config.Port)
+	if config.Issuer != "" {
+		o.Issuer = config.Issuer
+	}
 	if err := o.write(); err != nil {
 		return nil, err
 	}
-	o.Process, err = start("oidc-provider", config.Dir, "node", program, o.file())
+	o.Process, err = start("oidc-provider", config.Dir, "env", "NODE_EXTRA_CA_CERTS="+trusts, "node", program, o.file())
 	if err != nil {
 		return nil, err
 	}
 	return o, o.ready(ctx, func(ctx context.Context) error {
-		_, err := get(ctx, o.client, o.Issuer+"/.well-known/openid-configuration")
+		_, err := get(ctx, o.client, scheme+loopback(config.Port)+"/.well-known/openid-configuration")
 		return err
 	})
 }
