@@ -26,8 +26,8 @@ type OIDCConfig struct {
 	Dir       string         `json:"-"` // run directory
 	Port      int            `json:"port"`
 	Issuer    string         `json:"issuer,omitempty"` // of a proxy before it; default: where it listens
-	TLS       *Files         `json:"tls,omitempty"` // default: plain http
-	CA        *CA            `json:"-"`             // that signed TLS; needed to wait for the provider
+	TLS       *Files         `json:"tls,omitempty"`    // default: plain http
+	CA        *CA            `json:"-"`                // that signed TLS; needed to wait for the provider
 	JWKS      Keys           `json:"jwks"`
 	Clients   []OIDCClient   `json:"clients"`
 	Resources []OIDCResource `json:"resources"`
