@@ -46,6 +46,8 @@ func (o outliving) Fatalf(format string, args ...any) {
 type shared struct {
 	started, failed bool
 	stage           *stage
+	triedMCP        bool
+	mcp             *mcpStage
 	cleanups        []func()
 }
 

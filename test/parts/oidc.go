@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -71,6 +72,7 @@ type OIDC struct {
 	*Process
 	Issuer string
 
+	base   string // where it listens; the issuer unless a proxy is before it
 	config OIDCConfig
 	client *http.Client
 }
@@ -97,10 +99,8 @@ func StartOIDC(ctx context.Context, config OIDCConfig) (*OIDC, error) {
 			return nil, err
 		}
 	}
-	o.Issuer = scheme + loopback(config.Port)
-	if config.Issuer != "" {
-		o.Issuer = config.Issuer
-	}
+	o.base = scheme + loopback(config.Port)
+	o.Issuer = cmp.Or(config.Issuer, o.base)
 	if err := o.write(); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func StartOIDC(ctx context.Context, config OIDCConfig) (*OIDC, error) {
 		return nil, err
 	}
 	return o, o.ready(ctx, func(ctx context.Context) error {
-		_, err := get(ctx, o.client, scheme+loopback(config.Port)+"/.well-known/openid-configuration")
+		_, err := get(ctx, o.client, o.base+"/.well-known/openid-configuration")
 		return err
 	})
 }
@@ -176,7 +176,7 @@ func (o *OIDC) Rotate(ctx context.Context, keys ...jose.JSONWebKey) error {
 		return err
 	}
 	return o.ready(ctx, func(ctx context.Context) error {
-		body, err := get(ctx, o.client, o.Issuer+"/jwks")
+		body, err := get(ctx, o.client, o.base+"/jwks")
 		if err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (o *OIDC) Rotate(ctx context.Context, keys ...jose.JSONWebKey) error {
 func (o *OIDC) Keys() []jose.JSONWebKey { return slices.Clone(o.config.JWKS.Keys) }
 
 // TokenURL is where clients get tokens.
-func (o *OIDC) TokenURL() string { return o.Issuer + "/token" }
+func (o *OIDC) TokenURL() string { return o.base + "/token" }
 
 // Token gets an access token for the provider's first client, by client credentials. With a resource
 // it is a JWT for it, else it is opaque.
@@ -238,7 +238,7 @@ func (o *OIDC) IntrospectionURL() string { return o.Issuer + "/token/introspecti
 
 // Introspect asks about a token as the provider's first client.
 func (o *OIDC) Introspect(ctx context.Context, token string) (members map[string]any, err error) {
-	resp, err := o.post(ctx, o.IntrospectionURL(), url.Values{"token": {token}})
+	resp, err := o.post(ctx, o.IntrospectionURL(), url.Values{"token": {token}}, "")
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ func (o *OIDC) Introspect(ctx context.Context, token string) (members map[string
 
 // Revoke takes back a token of the provider's first client (RFC 7009).
 func (o *OIDC) Revoke(ctx context.Context, token string) error {
-	resp, err := o.post(ctx, o.Issuer+"/token/revocation", url.Values{"token": {token}}, "")
+	resp, err := o.post(ctx, o.base+"/token/revocation", url.Values{"token": {token}}, "")
 	if err != nil {
 		return err
 	}
