@@ -34,6 +34,7 @@ type scene struct {
 	reason          string            // "" where nobody asks agentauth
 	policy          string            // default: any
 	upstream        map[string]string // headers the upstream must see; "" is none
+	answered        bool              // by agentauth itself, where it allows
 	within          time.Duration     // how long it may take to come true; default: it is true at once
 }
 
@@ -44,7 +45,7 @@ type answer struct {
 }
 
 func scenes(s *stage) []scene {
-	return append(sampleScenes(s),
+	return append(append(sampleScenes(s), toolsScenes(s)...),
 		scene{who: "warehouse robot", with: "its API key", asks: "GET https /public%2f..%2finventory", status: 400, reason: "BadRequest",
 			call: s.get("/public%2f..%2finventory", "x-api-key", robotsKey)},
 		scene{who: "alice", with: "her password", asks: "GET https /nowhere", status: 403, reason: "NoPolicy",
@@ -154,25 +155,27 @@ func (s *stage) withToken(method, path, resource, scope string, headers ...strin
 }
 
 func request(client *http.Client, method, url string, headers ...string) func(context.Context) (answer, error) {
-	return func(ctx context.Context) (answer, error) {
-		req, err := http.NewRequestWithContext(ctx, method, url, nil)
-		if err != nil {
-			return answer{}, err
-		}
-		for i := 0; i < len(headers); i += 2 {
-			if headers[i] == "host" {
-				req.Host = headers[i+1]
-			}
-			req.Header.Set(headers[i], headers[i+1])
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			return answer{}, err
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		return answer{resp.StatusCode, string(body)}, err
+	return func(ctx context.Context) (answer, error) { return send(ctx, client, method, url, "", headers...) }
+}
+
+func send(ctx context.Context, client *http.Client, method, url, text string, headers ...string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(text))
+	if err != nil {
+		return answer{}, err
 	}
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "host" {
+			req.Host = headers[i+1]
+		}
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return answer{resp.StatusCode, string(body)}, err
 }
 
 var ownClaims = map[string]any{"id": "agent-7", "role": "manager"}

@@ -26,6 +26,7 @@ type stage struct {
 	provider    *parts.OIDC
 	cluster     *parts.Cluster // of the demo in a cluster
 	agentauth   *parts.Agentauth
+	tools       tools  // of the demo with a plain Envoy
 	http, https string // Envoy's URLs
 	ca          *parts.CA
 	caFile      string
@@ -69,6 +70,9 @@ func (s *stage) openProxy(ctx context.Context, binary string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openTools(ctx, policies); err != nil {
+		return err
+	}
 	if s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{
 		Dir: s.Dir, Binary: binary,
 		Args: []string{"--policies", policies, "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", "--log-format", "json", "--log-level", "debug"},
@@ -84,15 +88,17 @@ func (s *stage) openProxy(ctx context.Context, binary string) error {
 	if listener.CertFile, listener.KeyFile, err = pair.Write(s.Dir, "server"); err != nil {
 		return err
 	}
-	envoy, err := parts.StartEnvoy(ctx, parts.EnvoyConfig{
+	config := parts.EnvoyConfig{
 		Dir: s.Dir, Upstream: s.upstream.Address, Door: parts.Door{Address: s.agentauth.GRPCAddress}, TLS: listener, StatusOnError: http.StatusServiceUnavailable,
-	})
+		RequestBody: &parts.RequestBody{MaxBytes: 64 << 10, AllowPartial: true, AsBytes: true},
+	}
+	envoy, err := parts.StartEnvoy(ctx, config)
 	if err != nil {
 		return err
 	}
 	s.Ends(envoy.Stop)
 	s.http, s.https = envoy.HTTP(), envoy.HTTPS()
-	return nil
+	return s.serveTools(ctx, config)
 }
 
 //go:embed former.yaml

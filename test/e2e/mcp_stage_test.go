@@ -21,6 +21,7 @@ type mcpStage struct {
 	agentauth *parts.Agentauth
 	echo      *parts.Upstream
 	program   string // of the Go SDK
+	suitePort int    // of what stands before the conformance suite's server
 
 	orders, newest *parts.Envoy // before the servers of the two SDKs
 	plain          *parts.Envoy // before the echo
@@ -53,6 +54,8 @@ func startMCPStage(t tester) *mcpStage {
 	port, err := parts.FreePort()
 	must(t, err)
 	newestPort, err := parts.FreePort()
+	must(t, err)
+	s.suitePort, err = parts.FreePort()
 	must(t, err)
 	s.startProvider(t, port, newestPort)
 	policies := subdir(t, s.dir, "policies")
@@ -128,7 +131,7 @@ func (s *mcpStage) policies(t tester, port, newestPort int) string {
 	text, err := os.ReadFile("testdata/mcp.yaml")
 	must(t, err)
 	return strings.NewReplacer(
-		"@CA@", indented(4, strings.TrimSpace(string(s.ca.PEM))), "@ISSUER@", s.chaos.URL, "@PORT@", itoa(port), "@NEWEST@", itoa(newestPort),
+		"@CA@", indented(4, strings.TrimSpace(string(s.ca.PEM))), "@ISSUER@", s.chaos.URL, "@PORT@", itoa(port), "@NEWEST@", itoa(newestPort), "@CONFORMANCE@", itoa(s.suitePort),
 	).Replace(string(text))
 }
 
