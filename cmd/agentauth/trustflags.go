@@ -12,7 +12,7 @@ type trustFlags struct{ principal, xfcc, mcp bool }
 
 func (f *trustFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.principal, "trust-principal", false,
-		"policies may believe the name of a client that the proxy says it verified: every proxy verifies client certificates, or asks for none")
+		"policies may believe the name of a client that the proxy says it verified: every proxy verifies client certificates to authorities that you trust, or asks for none")
 	cmd.Flags().BoolVar(&f.xfcc, "trust-xfcc", false,
 		"policies may believe the last element of x-forwarded-client-cert: every proxy writes it, and none forwards a caller's own")
 	cmd.Flags().BoolVar(&f.mcp, "trust-mcp-metadata", false,

@@ -130,6 +130,18 @@ func TestClientCertificatesThroughEnvoy(t *testing.T) {
 		expect(t, nobody(strict), get(path), 401)
 	}
 
+	// An Envoy that takes certificates that do not verify has no principal for them.
+	untrusted := *listener
+	untrusted.AcceptUntrusted = true
+	config.TLS = &untrusted
+	lax := open("verifies-nobody", trusting, true, "SANITIZE_SET")
+	strangers, err := parts.NewCA("strangers")
+	must(t, err)
+	for _, path := range paths {
+		expect(t, show(lax, strangers, robot), get(path), 401)
+		expect(t, show(lax, ca, robot), get(path), 200)
+	}
+
 	// A certificate that ends while its connection lives is refused, though it was good a moment ago.
 	short := robot
 	short.NotBefore, short.Lifetime = time.Now().Add(-time.Minute), time.Minute+3*time.Second

@@ -59,6 +59,7 @@ type Listener struct {
 	CertFile, KeyFile string
 	ClientCAFile      string // verifies client certificates if they are sent
 	RequireClient     bool   // and refuses a connection without one
+	AcceptUntrusted   bool   // and takes certificates that do not verify
 }
 
 // RequestBody is ext_authz's with_request_body.
