@@ -5,7 +5,8 @@
 // more. That a token is not active is remembered for a moment. What is active is not
 // kept here: package verified does that, for each method by its own rules.
 //
-// The API server of the cluster is asked in the same way: see package reviews.
+// The API server of the cluster is asked in the same way: see package reviews. A
+// [Client] is how agentauth authenticates, at token endpoints too.
 //
 // Whatever is no sound answer is an *authn.Unavailable, and says nothing of the
 // token: a server that is down, slow or broken, and one that refuses agentauth as its

@@ -4,6 +4,9 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -173,5 +176,73 @@ func TestTheUpstreamSeesATokenOfTheProviderAndNeverTheAgents(t *testing.T) {
 		if !regexp.MustCompile(`agentauth_upstream_token_requests_total\{endpoint="` + regexp.QuoteMeta(provider.TokenURL()) + `",result="` + result + `"\} [1-9]`).Match(metrics) {
 			t.Errorf("expected %s requests in the metrics", result)
 		}
+	}
+}
+
+// A token endpoint that answers anything but a token: nothing reaches the upstream.
+func TestWithoutASoundAnswerNothingReachesTheUpstream(t *testing.T) {
+	answer := func(contentType, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	const good = `{"access_token":"good-token","token_type":"Bearer","expires_in":60`
+	ended := make(chan struct{})
+	bad := map[string]http.HandlerFunc{
+		"slow":  func(http.ResponseWriter, *http.Request) { <-ended },
+		"html":  answer("text/html", "<html>"+good+"}</html>"),
+		"huge":  answer("application/json", good+`,"x":"`+strings.Repeat("x", 1<<20)+`"}`),
+		"twice": answer("application/json", good+`,"access_token":"evil-token"}`),
+		"crlf":  answer("application/json", `{"access_token":"a\r\nx-admin: 1","token_type":"Bearer"}`),
+		"dpop":  answer("application/json", `{"access_token":"a","token_type":"DPoP"}`),
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/good", http.StatusTemporaryRedirect)
+		},
+		"error": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"half": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, good)
+			panic(http.ErrAbortHandler)
+		},
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/good", answer("application/json", good+"}"))
+	policies := []string{clientSecret("gateway", "gateway", "sample-client-secret-of-the-gateway")}
+	endpoint := httptest.NewServer(mux)
+	t.Cleanup(func() { close(ended); endpoint.Close() })
+	policy := func(name string) string {
+		return fmt.Sprintf(`apiVersion: agentauth.dev/v1alpha1
+kind: AgentAuthPolicy
+metadata: {name: %s, namespace: e2e}
+spec:
+  routes: [{hostnames: [%s], matches: [{path: {type: PathPrefix, value: /%s}}]}]
+  authentication: {methods: [{name: public, anonymous: {}}]}
+  response: {upstream: {token: {clientCredentials: {tokenEndpoint: "%s/%s", clientCredentials: {secretRef: {name: gateway}}}}}}
+---
+`, name, apiHost, name, endpoint.URL, name)
+	}
+	for name, handler := range bad {
+		mux.HandleFunc("/"+name, handler)
+		policies = append(policies, policy(name))
+	}
+	policies = append(policies, policy("good"))
+	dir := parts.TestDir(t)
+	write(t, filepath.Join(subdir(t, dir, "policies"), "policies.yaml"), strings.Join(policies, ""))
+	upstream := startUpstream(t)
+	agentauth := startAgentauth(t, dir, "--policies", filepath.Join(dir, "policies"))
+	w := failOpen(t, dir, upstream, agentauth)
+
+	for name := range bad {
+		expect(t, w, get("/"+name), 503)
+		expect(t, w, get("/"+name), 503)
+	}
+	if n := upstream.Count(); n != 0 {
+		t.Errorf("expected that nothing reaches the upstream, got %d requests", n)
+	}
+	expect(t, w, get("/good"), 200)
+	if got := upstream.Seen()[0].Headers.Get("authorization"); got != "Bearer good-token" {
+		t.Errorf("the upstream sees %q", got)
 	}
 }
