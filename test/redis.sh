@@ -11,8 +11,11 @@ if own=$(command -v redis-server); then
 fi
 command -v apt-get >/dev/null || { echo "expected redis-server, or apt-get to fetch it with; install redis-server" >&2; exit 1; }
 cd "$dir"
-apt-get download -q redis-tools libatomic1 libjemalloc2 liblzf1 >/dev/null ||
-	{ echo "expected the package redis-tools of Debian 12 or Ubuntu; run apt-get update, or install redis-server" >&2; exit 1; }
+mkdir -p lists/partial cache/archives/partial # the machine's own lists may be old, or none
+apt() { apt-get -qq -o Dir::State::Lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User="" "$@" >/dev/null; }
+apt update && apt download redis-tools libatomic1 libjemalloc2 liblzf1 ||
+	{ echo "expected the package redis-tools of Debian 12 or Ubuntu; or install redis-server" >&2; exit 1; }
+rm -rf lists cache
 for package in *.deb; do dpkg-deb -x "$package" . && rm "$package"; done
 ln -s redis-check-rdb usr/bin/redis-server # one program under several names
 libraries=$(find "$dir/usr/lib" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
