@@ -124,6 +124,7 @@ const (
 	StageRequest      Stage = "request"
 	StageMatch        Stage = "match"
 	StageAuthenticate Stage = "authenticate"
+	StageMCP          Stage = "mcp"
 	StageAuthorize    Stage = "authorize"
 	StageRespond      Stage = "respond"
 )

@@ -156,7 +156,7 @@ func (s *calls) run(ctx context.Context, x *exchange) bool {
 	case decided:
 		return x.decide(d)
 	case x.trace != nil:
-		x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: "mcp", Outcome: authz.StepDone, Read: described(x.call), Detail: x.entriesAsked()})
+		x.trace.Add(authz.Step{Stage: authz.StageMCP, Outcome: authz.StepDone, Read: described(x.call), Detail: described(x.call) + x.entriesAsked()})
 	}
 	return false
 }
@@ -224,7 +224,7 @@ func described(c *mcp.Call) string {
 
 func (x *exchange) entriesAsked() string {
 	if len(x.asked) == 0 {
-		return "no entry names it, so authentication is enough"
+		return ": no entry names it, so authentication is enough"
 	}
 	var names []string
 	for _, a := range x.asked {
@@ -232,7 +232,7 @@ func (x *exchange) entriesAsked() string {
 			names = append(names, a.entry.Name)
 		}
 	}
-	return "named by " + strings.Join(names, ", ")
+	return " is named by " + strings.Join(names, ", ")
 }
 
 // refuse is the decision where no call can be read.
@@ -241,7 +241,7 @@ func (s *calls) refuse(x *exchange, err error) authz.Decision {
 	if !errors.As(err, &e) {
 		return Unavailable(authz.Internal, "a defect of agentauth: a request of MCP without an answer", 0)
 	}
-	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: "mcp", Outcome: authz.StepRefused, Detail: e.Error()})
+	x.trace.Add(authz.Step{Stage: authz.StageMCP, Outcome: authz.StepRefused, Detail: e.Error()})
 	d := authz.Decision{Outcome: authz.Deny, Reason: e.Reason, Detail: e.Error()}
 	switch {
 	case e.Reason == authz.MCPBodyMissing:
@@ -258,7 +258,7 @@ func (s *calls) refuse(x *exchange, err error) authz.Decision {
 // refuseName is the decision where no entry names what the call does.
 func (s *calls) refuseName(x *exchange, list *callList, name string) authz.Decision {
 	detail := "no entry of " + list.field + " names the " + list.what + " " + strconv.Quote(authz.Cut(name, maxNameShown))
-	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: "mcp", Outcome: authz.StepRefused, Read: described(x.call), Detail: detail})
+	x.trace.Add(authz.Step{Stage: authz.StageMCP, Outcome: authz.StepRefused, Read: described(x.call), Detail: detail})
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.MCPNotAllowed, Detail: detail}
 	s.notAllowed.answer(&d)
 	return d

@@ -91,16 +91,16 @@ func TestEachResourceIsOneToItsEntries(t *testing.T) {
 func TestATraceSaysWhatIsCalledAndWhichEntriesNameIt(t *testing.T) {
 	p := serverOf(MCP{Tools: []MCPEntry{{Name: "mcp.tools[0]", Names: []string{"a*"}}, {Name: "mcp.tools[1]", Names: []string{"ab"}, Require: require(t, `mcp.arguments.n == 1`)}}})
 	for body, want := range map[string]string{
-		callOfTool("ab"): `tools/call "ab"|named by mcp.tools[0], mcp.tools[1]`,
+		callOfTool("ab"): `tools/call "ab"|tools/call "ab" is named by mcp.tools[0], mcp.tools[1]`,
 		callOfTool("x"):  `tools/call "x"|no entry of mcp.tools names the tool "x"`,
-		`{"jsonrpc":"2.0","id":1,"method":"ping"}`:         `ping|no entry names it, so authentication is enough`,
-		`{"jsonrpc":"2.0","id":1,"result":{}}`:             `no method|no entry names it, so authentication is enough`,
+		`{"jsonrpc":"2.0","id":1,"method":"ping"}`:         `ping|ping: no entry names it, so authentication is enough`,
+		`{"jsonrpc":"2.0","id":1,"result":{}}`:             `no method|no method: no entry names it, so authentication is enough`,
 		callOfTool(strings.Repeat("long", 1000)):           `tools/call "longlong`,
 		`{"jsonrpc":"2.0","id":1,"method":"ping","id":12}`: `|the body has a name twice`,
 	} {
 		_, trace := asks(t, p, body)
 		if !slices.ContainsFunc(trace.Steps, func(s authz.Step) bool {
-			return s.Name == "mcp" && strings.HasPrefix(s.Read+"|"+s.Detail, want) && len(s.Read)+len(s.Detail) < 500
+			return s.Stage == authz.StageMCP && strings.HasPrefix(s.Read+"|"+s.Detail, want) && len(s.Read)+len(s.Detail) < 1000
 		}) {
 			t.Errorf("%.80s: got %+v", body, trace.Steps)
 		}
