@@ -42,7 +42,7 @@ trustMCPMetadata: true
 kubernetesReviews: true
 maxConfigAge: 1h30m
 egress: {allowHTTP: true, allowCIDRs: [10.0.0.0/8, "fd00::/8"], proxy: "http://proxy.example.com:3128"}
-replayStore: {url: "rediss://agentauth@redis.example.com:6380/1", secretName: redis}
+replayStore: {url: "rediss://agentauth@redis.example.com:6380/1", secretName: redis, ca: true}
 log: {level: debug, format: text}
 drainSeconds: 20
 preStopSeconds: 7
@@ -295,7 +295,7 @@ func TestWhatAValueRenders(t *testing.T) {
 			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com,
 			--unmatched=allow-unauthenticated, --path-case=exact, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
 			--hostnames=shop=shop.example.com, --gateway-classes=envoy, --gateway-classes=gateways.example.com, --trust-context-policy, --trust-forwarded-headers, --trust-principal, --trust-xfcc, --trust-mcp-metadata, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
-			'--egress-allow-cidr=fd00::/8', '--egress-proxy=http://proxy.example.com:3128', '--replay-store=rediss://agentauth@redis.example.com:6380/1', --replay-store-password-file=/etc/agentauth/replay/password, '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --log-level=debug, --log-format=text, --drain=20s, --egress-allow-cidr=192.0.2.0/24]`},
+			'--egress-allow-cidr=fd00::/8', '--egress-proxy=http://proxy.example.com:3128', '--replay-store=rediss://agentauth@redis.example.com:6380/1', --replay-store-password-file=/etc/agentauth/replay/password, --replay-store-ca=/etc/agentauth/replay/ca.crt, '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --log-level=debug, --log-format=text, --drain=20s, --egress-allow-cidr=192.0.2.0/24]`},
 		{everything, "Deployment", "", "metadata.labels.cost", "'42'"},
 		{everything, "Deployment", "", "spec.template.metadata.labels.cost", "'42'"},
 		{everything, "Deployment", "", "spec.selector", "{matchLabels: {app.kubernetes.io/name: agentauth, app.kubernetes.io/instance: agentauth}}"},
@@ -308,7 +308,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "Deployment", "", container + "env", "[{name: SSL_CERT_DIR, value: /etc/roots}]"},
 		{everything, "Deployment", "", container + "volumeMounts.2", "{name: roots, mountPath: /etc/roots, readOnly: true}"},
 		{everything, "Deployment", "", pod + "volumes.2", "{name: roots, emptyDir: {}}"},
-		{everything, "Deployment", "", pod + "volumes.3", "{name: replay, secret: {secretName: redis, defaultMode: 0440, items: [{key: password, path: password}]}}"},
+		{everything, "Deployment", "", pod + "volumes.3", "{name: replay, secret: {secretName: redis, defaultMode: 0440, items: [{key: password, path: password}, {key: ca.crt, path: ca.crt}]}}"},
 		{everything, "Deployment", "", container + "volumeMounts.3", "{name: replay, mountPath: /etc/agentauth/replay, readOnly: true}"},
 		{trusting + "extraVolumes: [{name: roots, emptyDir: {}}]\nextraVolumeMounts: [{name: roots, mountPath: /r}]", "Deployment", "", pod + "volumes", "[{name: roots, emptyDir: {}}]"},
 		{trusting, "ConfigMap", "", "kind", ""},
