@@ -133,11 +133,12 @@ func TestTheOfficialMCPClientFindsItsWayFromTheBareURL(t *testing.T) {
 
 func TestTheOfficialMCPClientComesWithAMetadataDocumentForAnID(t *testing.T) {
 	s := suite.useMCP(t)
-	var id string
-	documents := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var documents *httptest.Server
+	id := func() string { return documents.URL + "/agent.json" }
+	documents = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("content-type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{
-			"client_id": id, "client_name": "agent", "redirect_uris": []string{"http://127.0.0.1:9/callback"},
+			"client_id": id(), "client_name": "agent", "redirect_uris": []string{"http://127.0.0.1:9/callback"},
 			"grant_types": []string{"authorization_code"}, "response_types": []string{"code"}, "token_endpoint_auth_method": "none",
 		})
 	}))
@@ -148,11 +149,10 @@ func TestTheOfficialMCPClientComesWithAMetadataDocumentForAnID(t *testing.T) {
 	documents.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	documents.StartTLS()
 	defer documents.Close()
-	id = documents.URL + "/agent.json"
 
-	events := s.runAgent(t, s.orders.HTTPS()+"/mcp", []string{searchStep}, "CLIENT_METADATA_URL="+id)
+	events := s.runAgent(t, s.orders.HTTPS()+"/mcp", []string{searchStep}, "CLIENT_METADATA_URL="+id())
 	results(t, events, map[string]string{searchStep: "alice"})
-	if e := find(t, events, "grant", "authorization_code"); e.Text("clientId") != id {
+	if e := find(t, events, "grant", "authorization_code"); e.Text("clientId") != id() {
 		t.Errorf("expected the client's id to be its URL, got %v", e)
 	}
 	for _, e := range events {

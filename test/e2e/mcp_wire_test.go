@@ -92,7 +92,7 @@ func TestWhatIsNoPlainMessageOfMCPIsRefused(t *testing.T) {
 		{"mcp-name comes twice", post(all, newest, newestVersion, "mcp-method: tools/call", "mcp-name: search_orders", "mcp-name: refund"), 400, -32020, ""},
 		{"an old version too may not lie", post(all, search, "mcp-name: refund"), 400, -32020, ""},
 		{"a batch", post(all, "["+search+","+search+"]"), 400, -32600, ""},
-		{"the tool comes twice", post(all, `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"search_orders","name":"refund","arguments":{"amount":1}}}`), 400, -32700, ""},
+		{"the tool comes twice", post(all, `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"search_orders","name":"refund","arguments":{"amount":1}}}`), 400, -32600, ""},
 		{"a method in another letter case", post(all, `{"jsonrpc":"2.0","id":7,"method":"ping","Method":"tools/call","params":{"name":"refund"}}`), 400, -32600, ""},
 		{"bytes behind the message", post(all, search+" {}"), 400, -32700, ""},
 		{"NaN", post(all, callOf("refund", `{"amount":NaN}`)), 400, -32700, ""},
