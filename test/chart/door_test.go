@@ -27,7 +27,7 @@ func TestTheDoorOfARenderedPodOpensForClientsThatWereNamed(t *testing.T) {
 	for _, name := range []string{"door", "agentauth-door", "agentauth-webhook-tls"} {
 		material += ca.Secret("mounted", name, server)
 	}
-	material += fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: redis, namespace: mounted}, stringData: {password: of-the-store, ca.crt: %q}}\n", ca.PEM)
+	material += fmt.Sprintf("---\n{apiVersion: v1, kind: Secret, metadata: {name: redis, namespace: mounted}, stringData: {password: of-the-store, ca.crt: %q}}\n", ca.PEM)
 	kubectl(t, material, "apply", "-f", "-")
 	for _, c := range []struct{ values, named string }{
 		{"door: {tls: {secretName: door, clientNames: ['spiffe://mesh.example/gateway']}}", "spiffe://mesh.example/gateway"},
