@@ -13,8 +13,8 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
-	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/store"
+	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
