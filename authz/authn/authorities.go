@@ -88,7 +88,7 @@ func both(a, b *x509.Certificate) period {
 // errors are those of Verify.
 func (c *ClientCertificate) verify(ctx context.Context, cert *x509.Certificate) (period, error) {
 	var periods []period
-	tried, failed := 0, error(untrusted("no certificate of an authority has the name of its issuer"))
+	tried, failed := 0, untrusted("no certificate of an authority has the name of its issuer")
 	for _, ca := range c.Authorities {
 		if !bytes.Equal(ca.RawSubject, cert.RawIssuer) {
 			continue

@@ -14,15 +14,15 @@ var (
 	ForwardedCertificate  = Place{In: InHeader, Name: forwardedClientCert}
 )
 
-func readConnection(r *authz.Request, p Place, room *Presented) (*Presented, bool, error) {
+func readConnection(r *authz.Request, p Place, room *Presented) (found *Presented, occupied bool) {
 	value := r.Source.Certificate
 	if p == ConnectionPrincipal {
 		value = r.Source.Principal
 	}
 	if value == "" {
-		return nil, false, nil
+		return nil, false
 	}
-	return room.put(p, value), true, nil
+	return room.put(p, value), true
 }
 
 // readForwarded reads the certificate of the last element, which the proxy before

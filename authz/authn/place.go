@@ -126,7 +126,7 @@ func ReadInto(r *authz.Request, p Place, room *Presented) (found *Presented, occ
 	case InQuery:
 		found, occupied, err = readQuery(r, p, room)
 	case InConnection:
-		found, occupied, err = readConnection(r, p, room)
+		found, occupied = readConnection(r, p, room)
 	default:
 		found, occupied, err = readHeader(r, p, room)
 	}

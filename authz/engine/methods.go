@@ -142,6 +142,7 @@ func (b *building) clientCertificate(name string, src *v1alpha1.ClientCertificat
 		return auth
 	case v1alpha1.ForwardedCertificate:
 		auth.From, auth.Missing = authn.ForwardedCertificate, b.trusted(b.engine.options.TrustXFCC, "--trust-xfcc", at)
+	case v1alpha1.CertificateOfConnection:
 	}
 	roots, missing := b.roots(src.CertificateAuthorities, at.Child("certificateAuthorities"))
 	if err := authn.CheckAuthorities(roots.List); err != nil {

@@ -260,7 +260,7 @@ func covers(patterns []string, host string) bool {
 
 // unreachable warns of metadata that nobody is answered with.
 func (s *Snapshot) unreachable(r *resource, hasTargets bool) []authz.Problem {
-	message := ""
+	var message string
 	switch {
 	case r.rank > byName:
 		message = "the policy decides no request for it, so its metadata is not answered: let routes, or the route that targetRefs name, match its host and path"

@@ -29,9 +29,11 @@ type Kind uint8
 const (
 	// Nothing: the method names nothing, or there is no method.
 	Nothing Kind = iota
-	// Tool, Resource and Prompt: the call names one, or several resources.
+	// Tool: the call names a tool.
 	Tool
+	// Resource: it names one resource or several.
 	Resource
+	// Prompt: it names a prompt.
 	Prompt
 )
 

@@ -7,6 +7,9 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
+// Post is the method of HTTP that messages come in.
+const Post = "POST"
+
 // Read makes a call of a request. Without the complete body there is none, unless
 // trustMetadata takes the word of Envoy's mcp filter. The error is an *Error.
 //
@@ -28,7 +31,7 @@ func read(r *authz.Request, trustMetadata bool) (*Call, *Error) {
 	if err := checkTransport(r); err != nil {
 		return nil, err
 	}
-	if r.Method != "POST" {
+	if r.Method != Post {
 		return &Call{}, checkEmpty(r)
 	}
 	if err := checkContent(r); err != nil {
@@ -81,7 +84,7 @@ var overrides = []string{"x-http-method-override", "x-http-method", "x-method-ov
 // checkTransport refuses what the transport does not have.
 func checkTransport(r *authz.Request) *Error {
 	switch r.Method {
-	case "POST", "GET", "HEAD", "DELETE", "OPTIONS":
+	case Post, "GET", "HEAD", "DELETE", "OPTIONS":
 	default:
 		return invalid(codeRequest, "MCP has no requests with this HTTP method, expected POST, GET, DELETE, HEAD or OPTIONS")
 	}

@@ -246,7 +246,7 @@ func (s *calls) refuse(x *exchange, err error) authz.Decision {
 	switch {
 	case e.Reason == authz.MCPBodyMissing:
 		s.bodyMissing.answer(&d)
-	case x.request.Method != "POST":
+	case x.request.Method != mcp.Post:
 		newDenial(400, "The request is none of MCP: "+e.Error()+".", "", nil).answer(&d)
 	default:
 		d.Status, d.Body = 400, rpcError(e)

@@ -174,6 +174,7 @@ func (x *Exchange) end(ctx context.Context, tenant string, k heldKey, c *call, h
 		x.failed, x.resting = err, time.Now().Add(pause)
 	case Issued, Denied:
 		x.failures = 0
+	case Malformed, Late, Failed, Crowded, Abandoned: // nothing about the client
 	}
 	switch {
 	case outcome == Denied:

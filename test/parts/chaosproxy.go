@@ -85,7 +85,7 @@ func (p *ChaosProxy) Stop() error { return p.server.Close() }
 func Down(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
 
 // Slow answers after the caller has given up.
-func Slow(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+func Slow(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 	_, _ = io.Copy(io.Discard, r.Body) // else nobody sees that the caller hung up
 	select {
 	case <-r.Context().Done():
