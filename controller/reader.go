@@ -63,7 +63,7 @@ func labelled(kind client.Object) string {
 	var uses []string
 	switch kind.(type) {
 	case *corev1.Secret:
-		uses = []string{v1alpha1.UseAPIKey, v1alpha1.UseBasic, v1alpha1.UseCA, v1alpha1.UseClient, v1alpha1.UseHMAC, v1alpha1.UseJWKS, v1alpha1.UseProvider}
+		uses = []string{v1alpha1.UseAPIKey, v1alpha1.UseBasic, v1alpha1.UseCA, v1alpha1.UseClient, v1alpha1.UseHMAC, v1alpha1.UseJWKS, v1alpha1.UseProvider, v1alpha1.UseSigning}
 	case *corev1.ConfigMap:
 		uses = []string{v1alpha1.UseCA, v1alpha1.UseJWKS}
 	default:

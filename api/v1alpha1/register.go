@@ -32,6 +32,8 @@ const (
 	UseAPIKey = "api-key"
 	// UseProvider is of Secrets that hold a key of an upstream.
 	UseProvider = "provider"
+	// UseSigning is of Secrets that hold keys that agentauth signs by.
+	UseSigning = "signing"
 	// UseHostnameGrants is of ConfigMaps of the operator: package hostgrant reads them.
 	UseHostnameGrants = "hostname-grants"
 )

@@ -5,7 +5,7 @@ package v1alpha1
 // request. The caller's own copies of the header are removed, as those of headers
 // are. While there is no token the request is 503, never sent without one.
 //
-// +kubebuilder:validation:ExactlyOneOf=exchanged;clientCredentials;secret
+// +kubebuilder:validation:ExactlyOneOf=exchanged;clientCredentials;secret;signed
 type UpstreamToken struct {
 	// Exchanged gets a token for each caller, in exchange for the caller's own token
 	// (RFC 8693).
@@ -20,6 +20,10 @@ type UpstreamToken struct {
 	// Secret is a key of the provider that no caller sees.
 	// +optional
 	Secret *SecretToken `json:"secret,omitempty"`
+
+	// Signed is a short-lived JWT that agentauth signs for each request.
+	// +optional
+	Signed *SignedToken `json:"signed,omitempty"`
 }
 
 // SecretToken is a key that stands in a Secret.

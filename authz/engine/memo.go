@@ -72,6 +72,7 @@ type origin struct {
 	pooled     map[pool.Key]*pool.Held
 	keys       []namedKeys
 	asked      []asked
+	published  []published
 }
 
 // ref is a reference and what it resolved to.

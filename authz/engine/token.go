@@ -6,8 +6,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/objects"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/pool"
+	"github.com/agentauth-dev/agentauth/authz/signing"
 	"github.com/agentauth-dev/agentauth/authz/upstream"
 )
 
@@ -22,11 +25,17 @@ func (b *building) token(t *v1alpha1.UpstreamToken, at *field.Path) *policy.Toke
 	if t == nil {
 		return nil
 	}
-	source, header, scheme := upstream.Compile(t, at, b)
+	source, header, scheme := upstream.Compile(t, b.Name.Namespace, at, b)
 	if source == nil {
 		b.reject(at.String(), "agentauth cannot compile this kind of token: a defect of this version; use another kind")
 	}
-	return policy.NewToken(header, scheme, source)
+	var claims []policy.Value
+	if t.Signed != nil {
+		for _, name := range sortedKeys(t.Signed.Claims) {
+			claims = append(claims, policy.Value{Name: name, Program: b.expression(expr.JSON, t.Signed.Claims[name], at.Child("signed", "claims").Key(name))})
+		}
+	}
+	return policy.NewToken(header, scheme, source, claims...)
 }
 
 // ProviderKey implements [upstream.Resolver].
@@ -54,4 +63,46 @@ func (b *building) TokenServer(s upstream.Settings, at upstream.Place) (source u
 	id := pool.KeyOf("token", append(append(inputs, at.Actor[:]), s.Inputs()...)...)
 	t := b.pooled(id, func(tenant func() string) pool.Thing { s.Tenant = tenant; return build(s) })
 	return t.Thing.(TokenServer), id, ""
+}
+
+// published are the public keys of a Secret by which a policy signs.
+type published struct {
+	secret objects.Key
+	keys   []signing.Public
+}
+
+// SigningKey implements [upstream.Resolver].
+func (b *building) SigningKey(r v1alpha1.ObjectKeyReference, at *field.Path) (key *signing.Key, missing string) {
+	o, missing := b.object("Secret", r, v1alpha1.UseSigning, at)
+	if o == nil {
+		return nil, missing
+	}
+	s := signing.Read(o.Data, keyOr(r, "tls.key"))
+	for _, u := range s.Unusable { // one that signs nothing spoils nothing
+		if why := b.unusable("Secret", r, u.Entry, u.Why, at); u.Entry == keyOr(r, "tls.key") {
+			missing = why
+		}
+	}
+	b.origin.published = append(b.origin.published, published{b.keyOf("Secret", r), s.Published})
+	return s.Key, missing
+}
+
+// Published are the public keys of a Secret by which a policy in force signs tokens
+// for its upstream; none if no policy does.
+func (e *Engine) Published(namespace, secret string) (out []signing.Public) {
+	s := e.current.Load()
+	if s == nil {
+		return nil
+	}
+	for _, n := range s.find.Order() {
+		if p := s.find.Policy(n); p == nil || p.Over != "" {
+			continue
+		}
+		for _, p := range s.policies[n].origin.published {
+			if p.secret == (objects.Key{Kind: "Secret", Namespace: namespace, Name: secret}) {
+				out = append(out, p.keys...)
+			}
+		}
+	}
+	return out
 }

@@ -121,7 +121,7 @@ func (s *Server) introspect(ctx context.Context, tenant, token string) (answer *
 
 // request makes the request, when it is the tenant's turn if that takes long.
 func (s *Server) request(ctx context.Context, tenant, token string) (r Request, err error) {
-	if key := s.config.Client.Key; key == nil || !key.slow {
+	if key := s.config.Client.Key; key == nil || !key.Slow() {
 		return s.config.Client.request(token)
 	}
 	late := s.config.Shared.reading.Do(ctx, work.Task{Owner: work.Owner{Namespace: tenant}}, func() { r, err = s.config.Client.request(token) })

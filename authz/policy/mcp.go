@@ -125,7 +125,7 @@ func readsArguments(c Config) bool {
 	for _, e := range slices.Concat(c.MCP.Methods, c.MCP.Tools, c.MCP.Resources, c.MCP.Prompts) {
 		all = append(all, e.Require)
 	}
-	for _, v := range slices.Concat(c.Headers, c.Metadata) {
+	for _, v := range slices.Concat(c.Headers, c.Metadata, c.Token.claimsOf()) {
 		all = append(all, v.Program)
 	}
 	return slices.ContainsFunc(all, (*expr.Program).ReadsArguments)

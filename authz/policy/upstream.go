@@ -16,12 +16,15 @@ import (
 type Token struct {
 	header, before string
 	source         upstream.Source
+	// claims are what the source is told beside the identity.
+	claims []Value
 }
 
 // NewToken makes a Token in a header, by default authorization. The scheme before it
-// is Bearer in that header, and none in others, unless one is given.
-func NewToken(header, scheme string, source upstream.Source) *Token {
-	t := &Token{header: cmp.Or(authz.Lower(header), "authorization"), source: source}
+// is Bearer in that header, and none in others, unless one is given. claims are for a
+// source that signs.
+func NewToken(header, scheme string, source upstream.Source, claims ...Value) *Token {
+	t := &Token{header: cmp.Or(authz.Lower(header), "authorization"), source: source, claims: claims}
 	if scheme == "" && t.header == "authorization" {
 		scheme = "Bearer"
 	}
@@ -37,6 +40,13 @@ func (c *Config) Sets() []Value {
 		return c.Headers
 	}
 	return append(slices.Clip(c.Headers), Value{Name: c.Token.header})
+}
+
+func (t *Token) claimsOf() []Value {
+	if t == nil {
+		return nil
+	}
+	return t.claims
 }
 
 // tokenStage gives the upstream its token. A nil one gives none.
@@ -62,12 +72,19 @@ func (s *tokenStage) run(ctx context.Context, x *exchange) bool {
 	if s == nil {
 		return false
 	}
+	caller, failed := s.caller(ctx, x)
+	if failed {
+		return true
+	}
 	work.BudgetOf(ctx).Done() // the source may wait
-	token, err := s.source.Token(ctx, s.caller(x))
+	token, err := s.source.Token(ctx, caller)
 	value := s.before + token
 	var unavailable *upstream.Unavailable
 	var refused *upstream.CallerRefused
+	var unsayable *upstream.Unsayable
 	switch {
+	case errors.As(err, &unsayable):
+		return x.cannotRespond(s.header, unsayable.Detail)
 	case errors.As(err, &unavailable):
 		x.trace.Add(authz.Step{Stage: authz.StageRespond, Name: s.header, Outcome: authz.StepUnavailable, Detail: unavailable.Detail})
 		return x.decide(Unavailable(authz.UpstreamTokenUnavailable, unavailable.Detail, unavailable.RetryAfter))
@@ -85,10 +102,23 @@ func (s *tokenStage) run(ctx context.Context, x *exchange) bool {
 	return false
 }
 
-// caller is whose request it is. Only a credential that identity was established by
-// is handed on, and only if it is a token that may be exchanged.
-func (s *tokenStage) caller(x *exchange) upstream.Caller {
-	c := upstream.Caller{Identity: x.identity}
+// caller is whose request it is, and what is said of it. failed says that an
+// expression ended the decision. Only a credential that identity was established by is
+// handed on, and only if it is a token that may be exchanged.
+func (s *tokenStage) caller(ctx context.Context, x *exchange) (c upstream.Caller, failed bool) {
+	c = upstream.Caller{Identity: x.identity, Time: x.request.Time}
+	for _, claim := range s.claims {
+		v, present, err := evalJSON(ctx, claim.Program, x.input())
+		if err != nil {
+			return c, x.failed(ctx, s.header, "claim "+claim.Name, err)
+		}
+		if present {
+			if c.Claims == nil {
+				c.Claims = make(map[string]any, len(s.claims))
+			}
+			c.Claims[claim.Name] = v
+		}
+	}
 	for i := range x.credentials.results {
 		r := &x.credentials.results[i]
 		if r.identity != x.identity || r.place == nil || !s.exchangeable[i] {
@@ -100,5 +130,5 @@ func (s *tokenStage) caller(x *exchange) upstream.Caller {
 			}
 		}
 	}
-	return c
+	return c, false
 }

@@ -180,7 +180,7 @@ func bothItems(use string, was, is []byte) []byte {
 	switch use {
 	case v1alpha1.UseHMAC:
 		return nobodys()
-	case v1alpha1.UseClient, v1alpha1.UseProvider:
+	case v1alpha1.UseClient, v1alpha1.UseProvider, v1alpha1.UseSigning:
 		return was // agentauth's own: no caller has a right by it
 	case v1alpha1.UseBasic:
 		return bothLines(was, is)

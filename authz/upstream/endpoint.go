@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -35,8 +36,13 @@ func (e *endpoint) ask(ctx context.Context, tenant string, asked bool, form url.
 			}
 		}
 	}()
-	request, err := e.config.Client.Authenticate(form)
-	if err != nil {
+	request, err := e.request(ctx, tenant, form)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return got, Late, errors.New("the request was not signed in the time that checks have")
+	case errors.Is(err, work.ErrOverloaded):
+		return got, Crowded, errors.New("no turn to sign a request in the time that checks have")
+	case err != nil:
 		return got, Refused, err
 	}
 	res, err := e.config.Post(ctx, tenant, asked, request)
@@ -57,6 +63,18 @@ func (e *endpoint) ask(ctx context.Context, tenant string, asked bool, form url.
 		return issued{}, Malformed, err
 	}
 	return got, Issued, nil
+}
+
+// request makes the request, when it is the tenant's turn if that takes long.
+func (e *endpoint) request(ctx context.Context, tenant string, form url.Values) (r introspect.Request, err error) {
+	if key := e.config.Client.Key; key == nil || !key.Slow() {
+		return e.config.Client.Authenticate(form)
+	}
+	late := e.config.Shared.signing.Do(ctx, work.Task{Owner: work.Owner{Namespace: tenant}}, func() { r, err = e.config.Client.Authenticate(form) })
+	if late != nil {
+		return introspect.Request{}, late
+	}
+	return r, err
 }
 
 // call is one request. What it got may be read once done is closed.

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 const (
@@ -12,6 +14,8 @@ const (
 	// (Envoy: 1,024). A tenant may have as many as are free beside its own.
 	maxWaiters          = 192
 	maxWaitersPerServer = 96
+
+	signers = 2 // of requests by RSA; one tenant has one of them
 )
 
 // Outcome is how a request ended.
@@ -37,6 +41,8 @@ func Outcomes() []Outcome {
 // Shared is what all sources of a process share.
 type Shared struct {
 	held held
+	// signing gives turns to sign requests by RSA.
+	signing *work.Scheduler
 
 	mu      sync.Mutex
 	waiting int
@@ -46,7 +52,10 @@ type Shared struct {
 
 // NewShared returns a Shared for a process.
 func NewShared() *Shared {
-	return &Shared{tenants: map[string]int{}, counted: map[string]*counts{}, held: held{max: maxHeld, tenants: map[string]*tenantHeld{}}}
+	return &Shared{
+		tenants: map[string]int{}, counted: map[string]*counts{}, held: held{max: maxHeld, tenants: map[string]*tenantHeld{}},
+		signing: work.New(work.Options{Slots: signers, MaxWaiting: maxWaiters, MaxWaitingPerOwner: maxWaiters}),
+	}
 }
 
 // counts are the outcomes of the requests to an endpoint.

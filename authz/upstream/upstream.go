@@ -6,6 +6,7 @@
 //     callers, renewed in the background while it is used.
 //   - [Exchange] is a token for each caller, in exchange for the caller's own
 //     (RFC 8693), kept until one of the two ends.
+//   - [Signed] is a JWT of agentauth itself, signed for each request.
 //
 // A token endpoint is asked once however many checks wait. Nothing is sent without a
 // token: what cannot be had is an [*Unavailable], and a caller whose token the server
@@ -27,7 +28,7 @@ import (
 // requests that are allowed otherwise.
 type Source interface {
 	// Token returns a token that the header may hold at this moment. The errors are
-	// *Unavailable and *CallerRefused; any other is a defect.
+	// *Unavailable, *CallerRefused and *Unsayable; any other is a defect.
 	Token(ctx context.Context, c Caller) (string, error)
 }
 
@@ -38,6 +39,10 @@ type Caller struct {
 	// SHA-256. Token is "" if the credential was none, or is not to be exchanged.
 	Token  string
 	Digest [32]byte
+	// Claims are what the policy says beside the identity, as values of JSON, and
+	// Time is that of the request; both are for [Signed] alone.
+	Claims map[string]any
+	Time   time.Time
 }
 
 // Unavailable says that there is no token now (503).
@@ -57,6 +62,15 @@ type CallerRefused struct {
 }
 
 func (e *CallerRefused) Error() string { return e.Detail }
+
+// Unsayable says that no token can say what it is to say (503): asking again does not
+// help.
+type Unsayable struct {
+	// Detail is for the operator.
+	Detail string
+}
+
+func (e *Unsayable) Error() string { return e.Detail }
 
 // Fixed is a token that does not change.
 type Fixed string

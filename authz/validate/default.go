@@ -57,6 +57,9 @@ func defaultToken(t *v1alpha1.UpstreamToken) {
 	if t.Secret != nil {
 		t.Secret.Header = cmp.Or(t.Secret.Header, "authorization")
 	}
+	if s := t.Signed; s != nil {
+		s.Header, s.TTL = cmp.Or(s.Header, "authorization"), cmp.Or(s.TTL, new(gatewayv1.Duration("60s")))
+	}
 	if t.ClientCredentials != nil {
 		defaultClient(&t.ClientCredentials.ClientCredentials)
 	}

@@ -26,11 +26,12 @@ func (f *findings) token(at *field.Path, u *v1alpha1.Upstream) {
 	union(f, at, *t)
 	header := "authorization"
 	if s := t.Secret; s != nil {
-		at := at.Child("secret")
 		header = cmp.Or(s.Header, header)
-		f.reference(at.Child("secretRef"), &s.SecretRef)
-		f.upstreamHeader(at.Child("header"), header)
-		scheme.optional(f, at.Child("scheme"), s.Scheme)
+		f.keyed(at.Child("secret"), &s.SecretRef, header, s.Scheme)
+	}
+	if s := t.Signed; s != nil {
+		header = cmp.Or(s.Header, header)
+		f.signed(at.Child("signed"), s, header)
 	}
 	if t.ClientCredentials != nil {
 		f.clientCredentialsToken(at.Child("clientCredentials"), t.ClientCredentials)
@@ -52,6 +53,13 @@ func (f *findings) token(at *field.Path, u *v1alpha1.Upstream) {
 	if slices.ContainsFunc(upTo(u.Headers, 16), func(h v1alpha1.UpstreamHeader) bool { return authz.Alias(h.Name) == authz.Alias(header) }) {
 		f.invalid(at, "headers and token set the same header: take it out of headers, or give the secret another header")
 	}
+}
+
+// keyed holds a token that is made of a Secret alone to the rules of its parts.
+func (f *findings) keyed(at *field.Path, r *v1alpha1.ObjectKeyReference, header, before string) {
+	f.reference(at.Child("secretRef"), r)
+	f.upstreamHeader(at.Child("header"), header)
+	scheme.optional(f, at.Child("scheme"), before)
 }
 
 func (f *findings) clientCredentialsToken(at *field.Path, t *v1alpha1.ClientCredentialsToken) {

@@ -75,7 +75,7 @@ func (d door) close(drain time.Duration) error {
 	return nil
 }
 
-// probes is the server of /metrics, /healthz and /readyz, or none.
+// probes is the server of /metrics, /healthz, /readyz and /jwks, or none.
 type probes struct {
 	server   *http.Server
 	listener net.Listener
@@ -93,6 +93,7 @@ func (s *service) openProbes() (probes, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.Handle("GET /readyz", s.readiness)
+	mux.Handle("GET /jwks/{namespace}/{secret}", &telemetry.PublishedKeys{Of: s.kernel.Published, Serving: s.readiness.Serving})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	return probes{server, listener}, nil

@@ -71,7 +71,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags.StringVar(&f.clientCA, "client-ca", "", "certificates in PEM that client certificates must verify to; needs --client-name")
 	flags.StringSliceVar(&f.clientNames, "client-name", nil, "a SAN (DNS or URI) that a client certificate must have; '*' is any (repeatable)")
 	flags.BoolVar(&f.trustNetwork, "trust-network", false, "the network lets only proxies reach the door: no client certificates are needed")
-	flags.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", `address of /metrics, /healthz and /readyz; "" turns it off`)
+	flags.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", `address of /metrics, /healthz, /readyz and /jwks; "" turns it off`)
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "what becomes of requests that no policy claims: deny, or allow-unauthenticated")
 	trustForwardedFlag(cmd, &f.trustForwarded)
 	f.trust.register(cmd)

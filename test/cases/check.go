@@ -16,6 +16,7 @@ import (
 //	allow | deny STATUS REASON | error STATUS REASON | respond STATUS REASON
 //	policy NS/NAME, method NAME, rule NAME, subject TEXT
 //	sets NAME: VALUE, unset NAME            headers for the upstream
+//	signs NAME: KEY ALG CLAIMS              a header with a JWT of that key, behind a scheme
 //	removes NAME, keeps NAME                headers taken from the request
 //	removes-query NAME, keeps-query NAME
 //	metadata NAME: VALUE                    a text, or another value as JSON
@@ -48,6 +49,8 @@ func check(d *authz.Decision, want string, seen bool) error {
 		return equal(map[string]string{"policy": d.Policy, "method": d.Method, "rule": d.Rule, "subject": subject(d)}[verb], unquote(rest))
 	case "sets":
 		return checkHeader(d.Set, name, unquote(value))
+	case "signs":
+		return checkSigned(d.Set, name, value)
 	case "unset":
 		return absent(names(d.Set), rest)
 	case "removes":

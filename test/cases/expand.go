@@ -28,6 +28,8 @@ import (
 //	${jwks KEY…}                   a JWK Set
 //	${jwk KEY MEMBERS}             a JWK, and MEMBERS
 //	${pem KEY}                     a public key in PEM
+//	${private KEY}                 a private key in PEM (PKCS #8), for a text in quotes
+//	${public KEY}                  a public key in PEM, for a text in quotes
 //	${ca NAME}                     the certificate of an authority of certs.go, for a text in quotes
 //	${cert CA MEMBERS}             a client's certificate, percent-encoded PEM; see ClientPEM
 //	${thumbprint CERT}             the SHA-256 of a certificate, in hexadecimal digits
@@ -99,6 +101,8 @@ func expandOne(s string) (string, error) {
 		return withMembers(text, members), err
 	case "pem":
 		return publicPEM(rest)
+	case "private", "public":
+		return quotedPEM(verb, rest)
 	case "ca":
 		return authorityPEM(rest)
 	case "cert":
