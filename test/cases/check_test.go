@@ -19,7 +19,13 @@ func TestEachWantedLineCanFail(t *testing.T) {
 		Status: 401, Reason: authz.NoCredential, Body: "Ask the shop.",
 		Headers: []authz.Header{{Name: "www-authenticate", Value: "Bearer"}, {Name: "www-authenticate", Value: "Basic"}},
 	}
+	token, err := Expand(`${jwt ec1 ES256 {"typ":"JWT","kid":"${jkt ec1}"} {"sub":"alice","jti":"0123456789abcdefghij"}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := authz.Decision{Set: []authz.Header{{Name: "authorization", Value: "Bearer " + token}}}
 	for want, d := range map[string]authz.Decision{
+		`signs authorization: ec1 ES256 {"sub":"alice"}`: signed,
 		"allow Allowed":                   allowed,
 		"deny 401 NoCredential":           denied,
 		"policy shop/orders":              allowed,
@@ -43,6 +49,11 @@ func TestEachWantedLineCanFail(t *testing.T) {
 		}
 	}
 	for want, d := range map[string]authz.Decision{
+		`signs authorization: ec1 ES256 {"sub":"bob"}`:           signed,
+		`signs authorization: ec1 ES256 {"sub":"alice","exp":1}`: signed,
+		`signs authorization: ec2 ES256 {"sub":"alice"}`:         signed,
+		`signs authorization: ec1 ES384 {"sub":"alice"}`:         signed,
+		`signs x-other: ec1 ES256 {"sub":"alice"}`:               signed,
 		"unset x-agent-id":        allowed,
 		"keeps authorization":     allowed,
 		"silent www-authenticate": denied,

@@ -288,6 +288,25 @@ var limits = []limit{
 	{"spec.response.upstream.token.secret.scheme", 64, func(s *v1alpha1.PolicySpec, n int) {
 		keyOf(s).Scheme = letters(n)
 	}},
+	{"spec.response.upstream.token.signed.issuer", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		signedToken(s).Issuer = letters(n)
+	}},
+	{"spec.response.upstream.token.signed.audience", 2048, func(s *v1alpha1.PolicySpec, n int) {
+		signedToken(s).Audience = letters(n)
+	}},
+	{"spec.response.upstream.token.signed.header", 256, func(s *v1alpha1.PolicySpec, n int) {
+		signedToken(s).Header = letters(n)
+	}},
+	{"spec.response.upstream.token.signed.scheme", 64, func(s *v1alpha1.PolicySpec, n int) {
+		signedToken(s).Scheme = letters(n)
+	}},
+	{"spec.response.upstream.token.signed.claims", 16, func(s *v1alpha1.PolicySpec, n int) {
+		t := signedToken(s)
+		t.Claims = map[string]v1alpha1.Expression{}
+		for i := range n {
+			t.Claims[numbered("c")(i)] = "''"
+		}
+	}},
 }
 
 // granted is a token of a client, and keyOf one of a Secret, of a policy that had none.
@@ -301,6 +320,13 @@ func granted(s *v1alpha1.PolicySpec) *v1alpha1.ClientCredentialsToken {
 func keyOf(s *v1alpha1.PolicySpec) *v1alpha1.SecretToken {
 	t := &v1alpha1.SecretToken{SecretRef: v1alpha1.ObjectKeyReference{Name: "key"}, Header: "authorization"}
 	s.Response.Upstream = &v1alpha1.Upstream{Credentials: v1alpha1.Strip, Token: &v1alpha1.UpstreamToken{Secret: t}}
+	return t
+}
+
+func signedToken(s *v1alpha1.PolicySpec) *v1alpha1.SignedToken {
+	ttl := gatewayv1.Duration("60s")
+	t := &v1alpha1.SignedToken{SecretRef: v1alpha1.ObjectKeyReference{Name: "keys"}, Audience: "orders", Header: "authorization", TTL: &ttl}
+	s.Response.Upstream = &v1alpha1.Upstream{Credentials: v1alpha1.Strip, Token: &v1alpha1.UpstreamToken{Signed: t}}
 	return t
 }
 
