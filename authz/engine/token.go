@@ -95,7 +95,7 @@ func (e *Engine) Published(namespace, secret string) (out []signing.Public) {
 		return nil
 	}
 	for _, n := range s.find.Order() {
-		if p := s.find.Policy(n); p == nil || p.Over != "" {
+		if p := s.find.Policy(n); p == nil || p.Over != "" || s.policies[n].Invalid {
 			continue
 		}
 		for _, p := range s.policies[n].origin.published {
