@@ -39,7 +39,7 @@ const (
 // Upstream is what changes in the request that goes upstream.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.token) || self.credentials != 'Forward'",message="the upstream gets token in place of the caller's credentials: leave credentials: Forward out, or token"
-// +kubebuilder:validation:XValidation:rule="!has(self.token) || !has(self.headers) || self.headers.all(h, h.name.lowerAscii() != (has(self.token.secret) ? self.token.secret.header.lowerAscii() : 'authorization'))",message="headers and token set the same header: take it out of headers, or give the secret another header"
+// +kubebuilder:validation:XValidation:rule="!has(self.token) || !has(self.headers) || self.headers.all(h, h.name.lowerAscii() != (has(self.token.secret) ? self.token.secret.header.lowerAscii() : has(self.token.signed) ? self.token.signed.header.lowerAscii() : 'authorization'))",message="headers and token set the same header: take it out of headers, or give the secret another header"
 type Upstream struct {
 	// Credentials says what becomes of the caller's credentials. Strip, the
 	// default: the upstream sees none. Forward: it sees those that succeeded.

@@ -160,3 +160,32 @@ func TestAnUnreadableKeyThatSignsNothingIsReportedAndSpoilsNothing(t *testing.T)
 		t.Errorf("got %+v", problems)
 	}
 }
+
+// A claim over the arguments has no value where the body is not known, as a header.
+func TestAClaimReadsAnMCPCallAsHeadersDo(t *testing.T) {
+	policy := func(claim v1alpha1.Expression) *v1alpha1.AgentAuthPolicy {
+		p := toolServer("mcp.example.com")
+		p.Spec.Response = signedPolicy("x", "x.example.com", "keys").Spec.Response
+		p.Spec.Response.Upstream.Token.Signed.Claims = map[string]v1alpha1.Expression{"call": claim}
+		return p
+	}
+	for claim, want := range map[v1alpha1.Expression]authz.Reason{"mcp.tool": authz.Allowed, "mcp.arguments.?amount": authz.ExpressionFailed} {
+		e, _ := newWorld(Options{TrustMCPMetadata: true})
+		s, _ := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{policy(claim)}, Secrets: []*Object{signingSecret("keys", map[string]string{"tls.key": newSigningKey(t)})}})
+		e.Swap(s)
+		raw := get("mcp.example.com", "/")
+		raw.Method = "POST"
+		raw.Metadata = authz.MetadataMap{"envoy.filters.http.mcp": map[string]any{"is_mcp_request": true, "jsonrpc": "2.0", "method": "tools/call",
+			"id": 1.0, "params": map[string]any{"name": "safe"}, "status": "mcp_ok"}}
+		if d := e.Decide(t.Context(), raw); d.Reason != want {
+			t.Errorf("%s: got %s (%s), wanted %s", claim, d.Reason, d.Detail, want)
+		}
+	}
+	p := policy("mcp.tool")
+	p.Spec.MCP = nil
+	e, _ := newWorld(Options{})
+	_, reports := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
+	if told := reports[0].Problems; len(told) == 0 || told[0].Field != "spec.response.upstream.token.signed.claims[call]" && told[len(told)-1].Field != "spec.response.upstream.token.signed.claims[call]" {
+		t.Errorf("without spec.mcp: got %+v", told)
+	}
+}
