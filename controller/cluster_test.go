@@ -121,7 +121,7 @@ func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
 		"/api/v1/namespaces labels= initial=true",
 		"/api/v1/namespaces/agentauth-system/configmaps labels=agentauth.dev/use=hostname-grants initial=true",
 		"/api/v1/namespaces/shop/configmaps labels=agentauth.dev/use in (ca,jwks) initial=true",
-		"/api/v1/namespaces/shop/secrets labels=agentauth.dev/use in (api-key,basic,ca,client,hmac,jwks,provider) initial=true",
+		"/api/v1/namespaces/shop/secrets labels=agentauth.dev/use in (api-key,basic,ca,client,hmac,jwks,provider,signing) initial=true",
 		"/apis/agentauth.dev/v1alpha1/namespaces/shop/agentauthpolicies labels= initial=true",
 		"/apis/apiextensions.k8s.io/v1/customresourcedefinitions labels= initial=true",
 		"/apis/" + gateway + "/v1/gatewayclasses labels= initial=true",
