@@ -21,8 +21,8 @@ func (k *Key) Public() (Public, error) { return published(k.signer.Public(), k.a
 
 func published(key crypto.PublicKey, alg jose.SignatureAlgorithm) (p Public, err error) {
 	p.jwk = jose.JSONWebKey{Key: key, Algorithm: string(alg), Use: "sig"}
-	print, err := p.jwk.Thumbprint(crypto.SHA256)
-	p.jwk.KeyID = base64.RawURLEncoding.EncodeToString(print)
+	thumbprint, err := p.jwk.Thumbprint(crypto.SHA256)
+	p.jwk.KeyID = base64.RawURLEncoding.EncodeToString(thumbprint)
 	return p, err
 }
 
