@@ -69,6 +69,9 @@ func (c *confirmation) thumbprint(v any, name string) *[sha256.Size]byte {
 // dpopScheme is the scheme of tokens that are bound to a key (RFC 9449 7.1).
 const dpopScheme = "DPoP"
 
+// UnderDPoP says whether the place holds tokens that are bound to a key.
+func (p Place) UnderDPoP() bool { return p.Scheme == dpopScheme }
+
 // tokenPlaces are the places of a token: those that the policy names, or else the
 // header authorization with the scheme Bearer. Where a header has a token under Bearer,
 // it may have one that is bound to a key under DPoP in its place.

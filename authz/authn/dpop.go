@@ -26,8 +26,12 @@ const (
 )
 
 // proofAlgorithms are those of proofs, as [jwks.Algorithm] names them: asymmetric ones
-// only (RFC 9449 4.3 item 5). They are offered in algs.
+// only (RFC 9449 4.3 item 5).
 var proofAlgorithms = []string{"ES256", "ES384", "EdDSA", "PS256", "RS256"}
+
+// ProofAlgorithms are those of proofs, as challenges and metadata offer them: Ed25519
+// is the newer name of EdDSA (RFC 9864).
+var ProofAlgorithms = []string{"ES256", "ES384", "EdDSA", "Ed25519", "PS256", "RS256"}
 
 // proof is a DPoP proof whose form is sound (RFC 9449 4.2).
 type proof struct {

@@ -230,6 +230,9 @@ func (i *Introspection) Offer(place *Place, rejected *Rejected) [2]string {
 	return i.Proofs.offer(place, rejected)
 }
 
+// Possession implements [Prover].
+func (i *Introspection) Possession() Possession { return i.Proofs.possession(i.From) }
+
 // ParseAnswer reads an answer (RFC 7662 2.2). The error says what is wrong with it,
 // and nothing of what it holds.
 func ParseAnswer(body []byte) (*Answer, error) {

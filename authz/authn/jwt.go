@@ -147,6 +147,9 @@ func (j *JWT) Offer(place *Place, rejected *Rejected) [2]string {
 	return j.Proofs.offer(place, rejected)
 }
 
+// Possession implements [Prover].
+func (j *JWT) Possession() Possession { return j.Proofs.possession(j.From) }
+
 func (j *JWT) owns(t *Token) bool {
 	if j.AnyIssuer {
 		return !slices.Contains(j.OtherIssuers, t.Issuer) && (!t.HasIssuer || !j.Cluster.mayOwn(t.Issuer))

@@ -3,6 +3,8 @@ package authn
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -22,6 +24,17 @@ type Prover interface {
 	// place held the credential, if one came; rejected says why it was not accepted,
 	// if the method rejected it.
 	Offer(place *Place, rejected *Rejected) [2]string
+	// Possession is what is said of the method before a credential came.
+	Possession() Possession
+}
+
+// Possession says what credentials of a method may be bound to, and must be.
+type Possession struct {
+	// DPoP: a token that is bound to a key, and to nothing else, can be accepted.
+	DPoP bool
+	// NeedsDPoP: each token must be bound to a key. NeedsCertificate: each must be
+	// bound to a client certificate. A method that takes either needs neither.
+	NeedsDPoP, NeedsCertificate bool
 }
 
 // ProverOf is the Prover that an authenticator is, or is wrapped around; nil if none.
@@ -96,14 +109,26 @@ func (h *Proofs) wanted() string {
 }
 
 // Challenges of the scheme DPoP (RFC 9449 7.1) and of Bearer (RFC 6750 3).
+var (
+	algs         = `algs="` + strings.Join(ProofAlgorithms, " ") + `"`
+	offerDPoP    = "DPoP " + algs
+	invalidDPoP  = `DPoP error="invalid_token", ` + algs
+	invalidProof = `DPoP error="invalid_dpop_proof", ` + algs
+)
+
 const (
-	algs          = `algs="ES256 ES384 EdDSA Ed25519 PS256 RS256"`
-	offerDPoP     = "DPoP " + algs
-	invalidDPoP   = `DPoP error="invalid_token", ` + algs
-	invalidProof  = `DPoP error="invalid_dpop_proof", ` + algs
 	offerBearer   = "Bearer"
 	invalidBearer = `Bearer error="invalid_token"`
 )
+
+// possession is that of a method which reads its tokens from places.
+func (h *Proofs) possession(from []Place) Possession {
+	return Possession{
+		DPoP:             (h.DPoP || !h.Certificate) && slices.ContainsFunc(tokenPlaces(from), Place.UnderDPoP),
+		NeedsDPoP:        h.DPoP && !h.Certificate,
+		NeedsCertificate: h.Certificate && !h.DPoP,
+	}
+}
 
 // offer are the challenges of a method. DPoP is offered where the policy requires it,
 // and to a caller who tries it or has a token for it.

@@ -118,7 +118,9 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 
 // stages compiles what decides.
 func (b *building) stages(spec *v1alpha1.PolicySpec) {
-	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization), Resource: b.Resource}
+	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
+	b.Resource = b.Resource.GuardedBy(c.Methods)
+	c.Resource = b.Resource
 	c.DenyOtherwise = spec.Authorization != nil && spec.Authorization.Otherwise != v1alpha1.OtherwiseAllow
 	c.MCP = policy.MCPOf(spec.MCP, func(e v1alpha1.Expression, at *field.Path) *expr.Program { return b.expression(expr.Bool, e, at) })
 	if a := spec.Authorization; a != nil && a.Kubernetes != nil {

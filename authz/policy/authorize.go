@@ -34,7 +34,7 @@ func newScopes(methods []method, c Config) *scopes {
 }
 
 func (s *scopes) run(_ context.Context, x *exchange) bool {
-	missing, held := s.missing(x)
+	missing, held, scheme := s.missing(x)
 	if missing == nil {
 		return false
 	}
@@ -42,7 +42,7 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " "), Came: has})
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.InsufficientScope,
 		Detail:  "missing scopes: " + strings.Join(missing, " ") + "; " + has,
-		Headers: []authz.Header{bearerChallenge("insufficient_scope", s.needed(x), s.metadata)}}
+		Headers: []authz.Header{tokenChallenge(scheme, "insufficient_scope", s.needed(x), s.metadata)}}
 	s.denial.answer(&d)
 	return x.decide(d)
 }
@@ -53,8 +53,9 @@ func (s *scopes) binds(x *exchange, i int) (*authz.Identity, bool) {
 	return id, id != nil && (s.methods[i].Required || id == x.identity)
 }
 
-// missing are the scopes that are missing, and those of an identity that lacks some.
-func (s *scopes) missing(x *exchange) (missing, held []string) {
+// missing are the scopes that are missing, those of an identity that lacks some, and the
+// scheme that its token came under.
+func (s *scopes) missing(x *exchange) (missing, held []string, scheme string) {
 	for i := range s.methods {
 		id, binds := s.binds(x, i)
 		if !binds {
@@ -62,16 +63,26 @@ func (s *scopes) missing(x *exchange) (missing, held []string) {
 		}
 		for _, scope := range s.methods[i].Scopes {
 			if !slices.Contains(id.Scopes, scope) {
-				missing, held = append(missing, scope), id.Scopes
+				missing, held, scheme = append(missing, scope), id.Scopes, x.credentials.scheme(id)
 			}
 		}
 	}
 	for scope := range x.operation() {
 		if !slices.Contains(x.identity.Scopes, scope) && !slices.Contains(missing, scope) {
-			missing, held = append(missing, scope), x.identity.Scopes
+			missing, held, scheme = append(missing, scope), x.identity.Scopes, x.credentials.scheme(x.identity)
 		}
 	}
-	return missing, held
+	return missing, held, scheme
+}
+
+// scheme is that of the tokens that could take the place of an identity's credential.
+func (c *credentials) scheme(id *authz.Identity) string {
+	for i := range c.results {
+		if r := &c.results[i]; r.identity == id && r.place != nil && r.place.UnderDPoP() {
+			return dpop
+		}
+	}
+	return bearer
 }
 
 // needed are the scopes that are asked for, each once.

@@ -5,19 +5,28 @@ import (
 	"strings"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
 )
 
 // offlineAccess is a scope between a client and its authorization server (OpenID
 // Connect Core 11). No resource needs it, so no challenge names it.
 const offlineAccess = "offline_access"
 
-// bearerChallenge is a challenge of the scheme Bearer (RFC 6750 3) with those of its
-// parameters that are not empty: the error, the scopes that the request needs, and
-// the URL of the resource's metadata (RFC 9728 5.1).
-func bearerChallenge(problem string, scopes []string, metadata string) authz.Header {
+// Schemes of access tokens: of those that are borne (RFC 6750), and of those that are
+// bound to a key (RFC 9449 7.1).
+const (
+	bearer = "Bearer"
+	dpop   = "DPoP"
+)
+
+// tokenChallenge is a challenge of a scheme of access tokens (RFC 6750 3, RFC 9449 7.1)
+// with those of its parameters that are not empty: the error, the scopes that the
+// request needs, and the URL of the resource's metadata (RFC 9728 5.1). That of DPoP
+// says how proofs may be signed.
+func tokenChallenge(scheme, problem string, scopes []string, metadata string) authz.Header {
 	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == offlineAccess })
 	var b strings.Builder
-	b.WriteString("Bearer")
+	b.WriteString(scheme)
 	separator := " "
 	add := func(name, value string) {
 		if value != "" {
@@ -26,6 +35,9 @@ func bearerChallenge(problem string, scopes []string, metadata string) authz.Hea
 		}
 	}
 	add("error", problem)
+	if scheme == dpop {
+		add("algs", strings.Join(authn.ProofAlgorithms, " "))
+	}
 	add("scope", strings.Join(scopes, " "))
 	add("resource_metadata", metadata)
 	return authz.Header{Name: "www-authenticate", Value: b.String()}

@@ -26,7 +26,7 @@ func (s *guard) run(_ context.Context, x *exchange) bool {
 	}
 	if hasToken(x.request.Query) {
 		return s.refuse(x, authz.BadRequest, "the query has access_token, and a token is taken from no query here", tokenInQuery,
-			bearerChallenge("invalid_request", nil, s.resource.MetadataURL))
+			tokenChallenge(s.resource.scheme, "invalid_request", nil, s.resource.MetadataURL))
 	}
 	return false
 }

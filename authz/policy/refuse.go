@@ -170,7 +170,7 @@ func (a *authenticate) challenges(x *exchange, more int) []authz.Header {
 	switch {
 	case a.resource != nil && !slices.ContainsFunc(out, func(h authz.Header) bool { return isOfToken(h.Value) }):
 		// A client begins at the metadata, whatever the methods are.
-		out = append(out, bearerChallenge("", nil, a.resource.MetadataURL))
+		out = append(out, tokenChallenge(a.resource.scheme, "", nil, a.resource.MetadataURL))
 	case len(out) == 0:
 		out = append(out, authz.Header{Name: "www-authenticate", Value: "Bearer"})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/authn"
 )
 
 // WellKnown is where the metadata of a protected resource is, before the path of the
@@ -23,7 +24,10 @@ type Resource struct {
 	MetadataURL string
 
 	allowedOrigins []string
-	get, head      authz.Decision
+	// scheme is that of the resource's access tokens, where no token came yet.
+	scheme    string
+	document  document
+	get, head authz.Decision
 }
 
 // document is the metadata (RFC 9728 2). A member that is empty is left out.
@@ -32,6 +36,9 @@ type document struct {
 	AuthorizationServers   []string            `json:"authorization_servers,omitempty"`
 	ScopesSupported        []v1alpha1.MCPScope `json:"scopes_supported,omitempty"`
 	BearerMethodsSupported []string            `json:"bearer_methods_supported,omitempty"`
+	CertificateBoundTokens bool                `json:"tls_client_certificate_bound_access_tokens,omitzero"`
+	ProofAlgorithms        []string            `json:"dpop_signing_alg_values_supported,omitempty"`
+	DPoPBoundTokens        bool                `json:"dpop_bound_access_tokens_required,omitzero"`
 }
 
 // NewResource makes the resource of a policy, and its answers; nil if it has none, or
@@ -44,15 +51,52 @@ func NewResource(policy string, spec *v1alpha1.PolicySpec) *Resource {
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
 		return nil
 	}
-	r := &Resource{Host: u.Hostname(), Path: strings.TrimSuffix(u.EscapedPath(), "/"), MetadataURL: metadataURL(spec.MCP.Resource), allowedOrigins: spec.MCP.AllowedOrigins}
-	body, err := json.Marshal(document{spec.MCP.Resource, spec.MCP.AuthorizationServers, spec.MCP.ScopesSupported, []string{"header"}})
+	r := &Resource{Host: u.Hostname(), Path: strings.TrimSuffix(u.EscapedPath(), "/"), MetadataURL: metadataURL(spec.MCP.Resource), allowedOrigins: spec.MCP.AllowedOrigins, scheme: bearer}
+	r.document = document{Resource: spec.MCP.Resource, AuthorizationServers: spec.MCP.AuthorizationServers, ScopesSupported: spec.MCP.ScopesSupported, BearerMethodsSupported: []string{"header"}}
+	r.get = authz.Decision{Outcome: authz.Respond, Reason: authz.MetadataServed, Policy: policy, Status: 200, Headers: metadataHeaders}
+	return r.written()
+}
+
+// written writes the answers; nil if the document cannot be written.
+func (r *Resource) written() *Resource {
+	body, err := json.Marshal(r.document)
 	if err != nil {
 		return nil
 	}
-	r.get = authz.Decision{Outcome: authz.Respond, Reason: authz.MetadataServed, Policy: policy, Status: 200, Headers: metadataHeaders, Body: string(body)}
 	r.head = r.get
-	r.head.Body = ""
+	r.get.Body = string(body)
 	return r
+}
+
+// GuardedBy is the resource of a policy with these methods: the metadata says which
+// tokens hold by themselves, and what the others are bound to.
+func (r *Resource) GuardedBy(methods []Method) *Resource {
+	if r == nil {
+		return nil
+	}
+	var all authn.Possession
+	tokens := 0
+	for i := range methods {
+		var one authn.Possession // that of a token without proof
+		if p := authn.ProverOf(methods[i].Authenticator); p != nil {
+			one = p.Possession()
+		} else if !methods[i].Authenticator.Reads().Tokens {
+			continue // no token at all
+		}
+		all.DPoP = all.DPoP || one.DPoP
+		all.NeedsDPoP = one.NeedsDPoP && (all.NeedsDPoP || tokens == 0)
+		all.NeedsCertificate = one.NeedsCertificate && (all.NeedsCertificate || tokens == 0)
+		tokens++
+	}
+	out := *r
+	out.document.CertificateBoundTokens, out.document.DPoPBoundTokens = all.NeedsCertificate, all.NeedsDPoP
+	if all.DPoP {
+		out.document.ProofAlgorithms = authn.ProofAlgorithms
+	}
+	if all.NeedsDPoP {
+		out.scheme = dpop
+	}
+	return out.written()
 }
 
 // metadataHeaders let the pages of every origin read the metadata: who may call the

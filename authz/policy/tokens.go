@@ -12,7 +12,7 @@ func (a *authenticate) challenge(c string, i int) string {
 	if a.resource == nil || !isOfToken(c) {
 		return c
 	}
-	parameters := strings.TrimPrefix(bearerChallenge("", a.askedScopes(i), a.resource.MetadataURL).Value, "Bearer ")
+	parameters := strings.TrimPrefix(tokenChallenge(bearer, "", a.askedScopes(i), a.resource.MetadataURL).Value, "Bearer ")
 	if !strings.Contains(c, " ") {
 		return c + " " + parameters
 	}
@@ -22,7 +22,7 @@ func (a *authenticate) challenge(c string, i int) string {
 // isOfToken says whether a challenge asks for an access token.
 func isOfToken(challenge string) bool {
 	scheme, _, _ := strings.Cut(challenge, " ")
-	return scheme == "Bearer" || scheme == "DPoP"
+	return scheme == bearer || scheme == dpop
 }
 
 // askedScopes are the scopes that a challenge of a method asks for: its own, and those
