@@ -50,9 +50,9 @@ type Reads struct {
 	// Exchangeable says that the credential is an access token, which may be exchanged
 	// for one for the upstream (RFC 8693).
 	Exchangeable bool
-	// Beside are headers that come with the credential, in lower case. They are
-	// stripped with it.
-	Beside []string
+	// Beside are headers that come with the credential, in lower case, each once.
+	// BesideLists are such that hold lists. They are stripped with it.
+	Beside, BesideLists []string
 }
 
 // Verified is a credential that was verified.

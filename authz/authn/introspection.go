@@ -96,9 +96,9 @@ func (inactive) Came() string {
 }
 
 // Reads implements [Authenticator]. A proof of possession comes beside the token
-// (RFC 9449 4.1).
+// (RFC 9449 4.1), and the client certificate may come in a header of the proxy.
 func (i *Introspection) Reads() Reads {
-	return Reads{Places: tokenPlaces(i.From), Tokens: i.AcceptJWT, Asks: true, Exchangeable: true, Beside: []string{"dpop"}}
+	return Reads{Places: tokenPlaces(i.From), Tokens: i.AcceptJWT, Asks: true, Exchangeable: true, Beside: []string{"dpop"}, BesideLists: i.Proofs.besideLists()}
 }
 
 // Challenge implements [Authenticator] (RFC 6750 3).

@@ -65,9 +65,9 @@ type Mapper interface {
 }
 
 // Reads implements [Authenticator]. A proof of possession comes beside the token
-// (RFC 9449 4.1).
+// (RFC 9449 4.1), and the client certificate may come in a header of the proxy.
 func (j *JWT) Reads() Reads {
-	return Reads{Places: tokenPlaces(j.From), Tokens: true, Exchangeable: true, Beside: []string{"dpop"}}
+	return Reads{Places: tokenPlaces(j.From), Tokens: true, Exchangeable: true, Beside: []string{"dpop"}, BesideLists: j.Proofs.besideLists()}
 }
 
 // Challenge implements [Authenticator] (RFC 6750 3).

@@ -53,6 +53,9 @@ type Proofs struct {
 	// DPoP and Certificate: a token must be bound to a key, or to a certificate; if
 	// both are true, to one of them at least.
 	DPoP, Certificate bool
+	// TrustXFCC: proxies alone write x-forwarded-client-cert, and the certificate of
+	// its last element is the client's.
+	TrustXFCC bool
 
 	// Owner is whose turn a slow signature of a proof waits for, and whose place in
 	// the store a proof takes.
@@ -83,7 +86,7 @@ func (h *Proofs) prove(ctx context.Context, r *authz.Request, p *Presented, boun
 		return &Rejected{Reason: authz.ProofRequired, Keyed: h.DPoP, Detail: "the policy requires a token that is bound to " + h.wanted() + ", and this one is not"}
 	}
 	if bound.certificate != nil {
-		if err := proveCertificate(r, bound.certificate); err != nil {
+		if err := h.proveCertificate(r, bound.certificate); err != nil {
 			return err
 		}
 	}

@@ -119,7 +119,7 @@ func (b *building) introspection(name string, src *v1alpha1.Introspection, all [
 }
 
 func (b *building) proofs(src *v1alpha1.ProofOfPossession) authn.Proofs {
-	out := authn.Proofs{Owner: b.owner(), Scheduler: b.engine.deps.Scheduler, Replay: b.engine.deps.Replay}
+	out := authn.Proofs{Owner: b.owner(), Scheduler: b.engine.deps.Scheduler, Replay: b.engine.deps.Replay, TrustXFCC: b.engine.options.TrustXFCC}
 	if src != nil {
 		out.DPoP = slices.Contains(src.Require, v1alpha1.ProofByDPoP)
 		out.Certificate = slices.Contains(src.Require, v1alpha1.ProofByCertificate)

@@ -23,8 +23,9 @@ type authenticate struct {
 	order []int
 	// places are all that any method reads, each once.
 	places []authn.Place
-	// beside are headers that come with credentials.
-	beside []string
+	// beside are headers that come with credentials. once are those of them that are no
+	// lists.
+	beside, once []string
 	// resource is what challenges name; nil is none.
 	resource *Resource
 
@@ -59,11 +60,8 @@ func newAuthenticate(c Config) *authenticate {
 			}
 		}
 		a.methods = append(a.methods, out)
-		for _, name := range reads.Beside {
-			if !slices.Contains(a.beside, name) {
-				a.beside = append(a.beside, name)
-			}
-		}
+		a.once = appendNew(a.once, reads.Beside)
+		a.beside = appendNew(appendNew(a.beside, reads.Beside), reads.BesideLists)
 	}
 	for _, asks := range []bool{false, true} {
 		for i := range a.methods {
@@ -73,6 +71,16 @@ func newAuthenticate(c Config) *authenticate {
 		}
 	}
 	return a
+}
+
+// appendNew appends the names that are not there.
+func appendNew(names, more []string) []string {
+	for _, name := range more {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // credentials are what the places of a request hold, and what the methods made
@@ -117,7 +125,7 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 			room = nil // it is taken
 		}
 	}
-	for _, name := range a.beside {
+	for _, name := range a.once {
 		if value, fields := x.request.Header(name); fields > 1 || strings.Contains(value, ",") { // Envoy joins fields of one name with a comma
 			return x.badRequest(authz.StageAuthenticate, &authz.BadRequestError{Problem: "the header " + name + ", which comes with a credential, occurs more than once or holds a list"})
 		}
