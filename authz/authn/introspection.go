@@ -243,6 +243,11 @@ func ParseAnswer(body []byte) (*Answer, error) {
 	if err != nil {
 		return nil, errors.New("the answer " + err.Error())
 	}
+	return answerOf(claims)
+}
+
+// answerOf holds the members of an answer to RFC 7662 2.2.
+func answerOf(claims map[string]any) (*Answer, error) {
 	active, ok := claims["active"].(bool)
 	if !ok {
 		return nil, errors.New("the answer has no active that is a bool (RFC 7662 2.2)")

@@ -28,7 +28,9 @@ type Introspector interface {
 // IntrospectionSource says where a server is asked, and as which client.
 type IntrospectionSource struct {
 	Endpoint string
-	Client   introspect.Client
+	// Issuer is whose keys verify signed answers; "" where none can be.
+	Issuer string
+	Client introspect.Client
 	// Roots verify the server; nil are the system's.
 	Roots *x509.CertPool
 	// Tenant is the namespace whose turn a request takes.
@@ -92,9 +94,9 @@ type asked struct {
 
 // introspector returns the server that the method at a field asks. Tenants share
 // none.
-func (b *building) introspector(method, issuer string, from IntrospectionSource, credentials v1alpha1.ClientCredentials, ca *v1alpha1.CACertificates, at *field.Path) (server authn.Introspector, id pool.Key, missing string) {
+func (b *building) introspector(method string, from IntrospectionSource, credentials v1alpha1.ClientCredentials, ca *v1alpha1.CACertificates, at *field.Path) (server authn.Introspector, id pool.Key, missing string) {
 	var inputs [][]byte
-	from.Client, from.Roots, inputs, missing = b.server(remoteServer{from.Endpoint, "endpoint", credentials, ca}, cmp.Or(issuer, from.Endpoint), "nobody can be asked about tokens", at)
+	from.Client, from.Roots, inputs, missing = b.server(remoteServer{from.Endpoint, "endpoint", credentials, ca}, cmp.Or(from.Issuer, from.Endpoint), "nobody can be asked about tokens", at)
 	if missing != "" {
 		return nil, id, missing
 	}
@@ -102,7 +104,7 @@ func (b *building) introspector(method, issuer string, from IntrospectionSource,
 	if build == nil {
 		return nil, id, "nobody is asked about tokens here (agentauth check asks with --network)"
 	}
-	id = pool.KeyOf("introspector", append(inputs, []byte(from.Endpoint))...)
+	id = pool.KeyOf("introspector", append(inputs, []byte(from.Endpoint), []byte(from.Issuer))...)
 	t := b.pooled(id, func(tenant func() string) pool.Thing {
 		from.Tenant = tenant
 		return introspector{build(from), from.Endpoint}

@@ -114,7 +114,7 @@ func (b *building) introspection(name string, src *v1alpha1.Introspection, all [
 		CacheTTL:      duration(src.CacheTTL),
 		Proofs:        b.proofs(src.ProofOfPossession),
 	}
-	auth.Server, auth.ServerID, auth.Missing = b.introspector(name, src.Issuer, IntrospectionSource{Endpoint: src.Endpoint}, src.ClientCredentials, src.CACertificates, at)
+	auth.Server, auth.ServerID, auth.Missing = b.introspector(name, IntrospectionSource{Endpoint: src.Endpoint, Issuer: src.Issuer}, src.ClientCredentials, src.CACertificates, at)
 	return auth
 }
 

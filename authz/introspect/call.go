@@ -102,6 +102,8 @@ func (s *Server) introspect(ctx context.Context, tenant, token string) (answer *
 		return nil, Failed, err
 	case res.Status != 200:
 		return nil, refusal(res.Status), refused(res)
+	case res.isSigned():
+		return s.readSigned(ctx, tenant, res.Body)
 	case !res.IsJSON():
 		return nil, Malformed, errors.New("expected content type application/json, got another one or none")
 	}
@@ -121,6 +123,9 @@ func (s *Server) introspect(ctx context.Context, tenant, token string) (answer *
 
 // request makes the request, when it is the tenant's turn if that takes long.
 func (s *Server) request(ctx context.Context, tenant, token string) (r Request, err error) {
+	if s.config.Keys != nil {
+		defer func() { r.Accept = "application/json, " + signedType + ";q=0.9" }()
+	}
 	if key := s.config.Client.Key; key == nil || !key.Slow() {
 		return s.config.Client.request(token)
 	}

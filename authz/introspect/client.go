@@ -89,6 +89,7 @@ func unusableEntry(key string, data []byte) string {
 // Request is what is posted.
 type Request struct {
 	Authorization string // "": none
+	Accept        string // "": JSON
 	Form          string
 }
 
@@ -162,6 +163,12 @@ func (r Response) Code() string {
 func (r Response) IsJSON() bool {
 	kind, _, _ := strings.Cut(r.ContentType, ";")
 	return strings.EqualFold(strings.TrimSpace(kind), "application/json")
+}
+
+// isSigned says whether the answer is a signed one (RFC 9701 5), as it says itself.
+func (r Response) isSigned() bool {
+	kind, _, _ := strings.Cut(r.ContentType, ";")
+	return strings.EqualFold(strings.TrimSpace(kind), signedType)
 }
 
 // code is the error that the answer names, in brackets; "" if it names none.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
 )
 
 // maxCall is how long a request may take with its wait for a turn: as long as the
@@ -35,6 +36,10 @@ const retryAfter = time.Second
 type Config struct {
 	Endpoint string
 	Client   Client
+	// Issuer signs answers (RFC 9701), if the server does that for the client. Keys are
+	// the issuer's; nil: no signed answer can be read.
+	Issuer string
+	Keys   jwks.Set
 	// Post sends a request when it is the tenant's turn. Its errors hold nothing
 	// that was received; they wrap context.DeadlineExceeded, context.Canceled or
 	// work.ErrOverloaded if that is the reason.

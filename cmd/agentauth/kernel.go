@@ -56,7 +56,8 @@ func (f *egressFlags) client() (*egress.Client, error) {
 // remote makes what is fetched and asked through client. panicked, if not nil, is
 // told of panics over answers.
 func remote(client *egress.Client, asked *introspect.Shared, got *upstream.Shared, panicked func(any, []byte)) engine.Remote {
-	return engine.Remote{Keys: remoteKeys(client, panicked), Introspector: introspectors(client, asked, panicked), Tokens: tokens(client, got, panicked), CheckURL: client.Check}
+	keys := remoteKeys(client, panicked)
+	return engine.Remote{Keys: keys, Introspector: introspectors(client, keys, asked, panicked), Tokens: tokens(client, got, panicked), CheckURL: client.Check}
 }
 
 func remoteKeys(client *egress.Client, panicked func(any, []byte)) func(engine.RemoteSource) engine.RemoteKeys {

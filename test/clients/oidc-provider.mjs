@@ -14,7 +14,8 @@
 //                A token asked for such a resource is an at+jwt, or opaque; without a resource it is opaque,
 //   "people":    whether people log in: authorization code with PKCE, for clients that register themselves (RFC 7591)
 //                or have a metadata document at the URL that is their id. Whoever comes is logged in as alice, and
-//                agrees to all that is asked
+//                agrees to all that is asked,
+//   "signs":     whether it signs its answers about tokens (RFC 9701), whatever a client accepts
 // }
 //
 // SIGHUP reads the file again: keys, clients and resources change, the port and TLS do not. A file
@@ -116,6 +117,7 @@ function provider (config) {
       clientIdMetadataDocument: { enabled: config.people === true, ack: 'draft-02' },
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: async () => true },
+      jwtIntrospection: { enabled: config.signs === true },
       revocation: { enabled: true },
       dPoP: { enabled: true },
       resourceIndicators: {
@@ -130,6 +132,12 @@ function provider (config) {
     }
   })
   exchangeTokens(built)
+  if (config.signs) {
+    built.use(async (ctx, next) => {
+      if (ctx.path === '/token/introspection') ctx.req.headers.accept = 'application/token-introspection+jwt'
+      await next()
+    })
+  }
   built.on('server_error', (_ctx, err) => console.error('server_error', err))
   built.on('grant.error', (_ctx, err) => console.error('grant.error', err.message, err.error_description ?? ''))
   const serve = built.callback()

@@ -144,3 +144,37 @@ func TestOpaqueTokensOfACertifiedProviderAreIntrospected(t *testing.T) {
 		}
 	}
 }
+
+func TestSignedAnswersOfACertifiedProviderAreVerified(t *testing.T) {
+	dir := parts.TestDir(t)
+	port, err := parts.FreePort()
+	must(t, err)
+	provider, err := parts.StartOIDC(t.Context(), parts.OIDCConfig{Dir: dir, Port: port, Signs: true, Clients: []parts.OIDCClient{
+		{ID: "agent", Secret: "sample-client-secret-of-the-agent", Scope: "orders:read"},
+		{ID: "orders-api", Secret: "a-secret-of-the-orders-api", Scope: "orders:read", Auth: "client_secret_basic"},
+	}})
+	must(t, err)
+	policies, at, of := subdir(t, dir, "policies"), provider.IntrospectionURL(), "        cacheTTL: 0s\n"
+	write(t, filepath.Join(policies, "policies.yaml"), strings.Join([]string{
+		clientSecret("basic", "orders-api", "a-secret-of-the-orders-api"),
+		opaquePolicy("verified", "/verified", at, "{secretRef: {name: basic}}", of+"        issuer: "+provider.Issuer+"\n"),
+		opaquePolicy("unverified", "/unverified", at, "{secretRef: {name: basic}}", of),
+	}, ""))
+	agentauth := startAgentauth(t, dir, "--policies", policies)
+	w := failOpen(t, dir, startUpstream(t), agentauth)
+
+	token, err := provider.Token(t.Context(), "", "orders:read")
+	must(t, err)
+	send := func(path, token string) wire { return get(path, "authorization: "+bearer(token)) }
+	within(t, 10*time.Second, "the keys are fetched for the first answer", func() error {
+		if got := w.send(t, send("/verified", token)); got.status != 200 {
+			return fmt.Errorf("expected 200, got %d", got.status)
+		}
+		return nil
+	})
+	expect(t, w, send("/verified", "no-token-of-this-provider"), 401)
+	// Nothing says whose keys verify it.
+	expect(t, w, send("/unverified", token), 503)
+	must(t, provider.Revoke(t.Context(), token))
+	expect(t, w, send("/verified", token), 401)
+}

@@ -34,6 +34,8 @@ type OIDCConfig struct {
 	Resources []OIDCResource `json:"resources"`
 	// People log in too, with clients that nobody made known to the provider.
 	People bool `json:"people,omitempty"`
+	// Signs: the provider signs its answers about tokens, whatever a client accepts.
+	Signs bool `json:"signs,omitempty"`
 }
 
 // Files are a certificate and its key.
