@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/test/bench/worker"
 )
 
@@ -17,7 +19,7 @@ import (
 func (r request) raw() authz.Raw {
 	out := authz.Raw{
 		ID: requestID, Method: "POST", Scheme: "https", Host: r.host, Path: r.path, TLS: true, Joined: true,
-		Source: authz.Source{Address: "10.12.33.7"}, Time: time.Now(),
+		Source: authz.Source{Address: "10.12.33.7", Certificate: r.certificate}, Time: time.Now(), Body: r.body, BodyKnown: len(r.body) > 0,
 	}
 	for _, f := range r.fields() {
 		out.Headers = append(out.Headers, authz.Header{Name: f[0], Value: f[1]})
@@ -29,7 +31,7 @@ func (r request) raw() authz.Raw {
 func benchmarked(b *testing.B, run func(b *testing.B, s scenario, requests []request)) {
 	for _, s := range scenarios(scale{keys: 10_000, cost: usualCost}) {
 		switch s.name {
-		case "main", "tokens", "new-es256", "basic", "key", "bad-signature", "garbage", "no-credential":
+		case "main", "tokens", "new-es256", "basic", "key", "introspected-1000", "mcp-2k", "mcp-64k", "certificate", "bad-signature", "garbage", "no-credential":
 			b.Run(s.name, func(b *testing.B) { run(b, s, s.requests(min(s.count, 1000))) })
 		}
 	}
@@ -137,6 +139,43 @@ func BenchmarkStages(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				e.Decide(b.Context(), raw)
+			}
+		})
+	}
+}
+
+// BenchmarkMemoryOfATokenThatIsKept is what the heap grows by for each token that is kept, beside what the cache counts
+// for it. Once says all (-benchtime 1x).
+func BenchmarkMemoryOfATokenThatIsKept(b *testing.B) {
+	const tokensKept = 2000
+	heap := func() float64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	for _, s := range scenarios(scale{}) {
+		if s.name != "tokens" && s.name != "introspected-1000" {
+			continue
+		}
+		b.Run(s.name, func(b *testing.B) {
+			var raws []authz.Raw
+			for _, r := range s.requests(tokensKept) {
+				raws = append(raws, r.raw())
+			}
+			for b.Loop() {
+				cache := verified.New(verified.Options{Bytes: 256 << 20})
+				e := kernelWith(b, cache, s.documents(), 0)
+				e.Decide(b.Context(), raws[0])
+				before := heap()
+				for _, raw := range raws {
+					if d := e.Decide(b.Context(), raw); d.Outcome != authz.Allow {
+						b.Fatalf("expected an allowance, got %+v", d)
+					}
+				}
+				b.ReportMetric((heap()-before)/tokensKept, "B/token")
+				b.ReportMetric(float64(cache.Stats().Bytes)/tokensKept, "counted-B/token")
 			}
 		})
 	}

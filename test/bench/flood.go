@@ -24,6 +24,8 @@ type flood struct {
 	load        load
 	timeout     time.Duration
 	fetched     bool // the key set is fetched from a server, not in the policy
+	opaque      bool // good tokens are opaque, 1,000 in turn, and a server is asked about all
+	slow        bool // only in the set of all, which may take longer
 	idle, deaf  int  // connections that ask nothing, and that ask and never read
 }
 
@@ -44,6 +46,8 @@ func floods() []flood {
 		{name: "flood-passwords", about: "wrong passwords (bcrypt), 64 in flight", timeout: 2 * time.Second,
 			documents: func() []string { return []string{staff(usualCost)} }, requests: guesses, load: closed64},
 		{name: "flood-headers", about: "60 KB of header fields and a garbage token, 500/s", requests: huge, load: load{rate: 500}},
+		{name: "flood-opaque", about: "opaque tokens that no server gave, 2,000/s, beside good ones", opaque: true, slow: true, timeout: 2 * time.Second,
+			requests: func() []request { return bearers(strange(many)) }, load: load{rate: 2000}},
 		{name: "flood-connections", about: "10,000 connections that ask nothing", idle: 10_000},
 		{name: "flood-deaf", about: "100 connections with 100 checks each, that take no answer", deaf: 100, timeout: time.Minute,
 			requests: func() []request { return bearers(tokens(jose.RS256, 1)) }},
@@ -94,7 +98,10 @@ func (b *bench) flood(ctx context.Context, f flood) (out floodRow, err error) {
 		policy = strings.Replace(policy, fmt.Sprintf("{inline: %q}", keySet()), fmt.Sprintf("{uri: %q}", keys.URL+"/keys"), 1)
 		args = toLoopback
 	}
-	documents := []string{policy}
+	documents, tokensOfGood := []string{policy}, tokens(jose.RS256, 1)
+	if f.opaque {
+		documents, tokensOfGood, args = introspected(), opaqueTokens(1000), toLoopback
+	}
 	if f.documents != nil {
 		documents = append(documents, f.documents()...)
 	}
@@ -106,7 +113,12 @@ func (b *bench) flood(ctx context.Context, f flood) (out floodRow, err error) {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, end(s)) }()
-	c := contender{name: "agentauth", messages: encode(bearers(tokens(jose.RS256, 1)), headers, false), want: allowed}
+	c := contender{name: "agentauth", messages: encode(bearers(tokensOfGood), headers, false), want: allowed}
+	if f.opaque {
+		if err := prime(ctx, s, c); err != nil {
+			return out, err
+		}
+	}
 	var bad *messages
 	if f.requests != nil {
 		bad = encode(f.requests(), headers, false)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -18,12 +20,28 @@ func opaqueTokens(n int) []string {
 	return out
 }
 
+// strange are tokens that no server gave to anybody.
+func strange(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		noise := make([]byte, 32)
+		_, err := rand.Read(noise)
+		must(err)
+		out[i] = "x" + base64.RawURLEncoding.EncodeToString(noise)
+	}
+	return out
+}
+
 // introspected is the policy of the main scenario with tokens that an authorization server is asked about. The server
 // is in this process and lasts as long as it.
 func introspected() []string {
 	answer := append([]byte(`{"active":true,`), payload(0)[1:]...)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		if !strings.HasPrefix(r.PostFormValue("token"), "0") {
+			_, _ = w.Write([]byte(`{"active":false}`))
+			return
+		}
 		_, _ = w.Write(answer) // the bench ends when nobody is answered
 	}))
 	jwt := tools()

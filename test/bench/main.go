@@ -34,7 +34,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.scenarios, "scenarios", "default", "default (all but policies-100001), all, floods, or names with commas between: "+names(scenarios(scale{}), floods()))
+	flag.StringVar(&o.scenarios, "scenarios", "default", "default (all but policies-100001 and what is about opaque tokens by the thousand, MCP, certificates and DPoP), all, floods, or names with commas between: "+names(scenarios(scale{}), floods()))
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of the main scenario; the others have half as many, rounded up, and floods three at most; each has every server once")
 	flag.DurationVar(&o.duration, "duration", 2*time.Second, "of one measurement")
 	flag.IntVar(&o.keys, "keys", 100_000, "API keys of the scenario key; a directory has room for 800,000")
@@ -128,7 +128,7 @@ func choose(o options) (chosen []scenario, beside []flood, err error) {
 	case "floods":
 		return nil, allFloods, nil
 	case "default":
-		return slices.DeleteFunc(all, func(s scenario) bool { return s.slow }), allFloods, nil
+		return slices.DeleteFunc(all, func(s scenario) bool { return s.slow }), slices.DeleteFunc(allFloods, func(f flood) bool { return f.slow }), nil
 	}
 	for name := range strings.SplitSeq(o.scenarios, ",") {
 		name = strings.TrimSpace(name)

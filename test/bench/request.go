@@ -29,6 +29,8 @@ type request struct {
 	credential [2]string // name and value of its header; none without a name
 	more       [][2]string
 	body       []byte
+	// certificate is what the proxy hands on of the client's; "" is none.
+	certificate string
 }
 
 func bearer(token string) request {
@@ -96,8 +98,10 @@ func (r request) check(f form) *authv3.CheckRequest {
 			http.HeaderMap.Headers = append(http.HeaderMap.Headers, &corev3.HeaderValue{Key: h[0], RawValue: []byte(h[1])})
 		}
 	}
+	source := peer("10.12.33.7", 41234, "")
+	source.Certificate = r.certificate
 	return &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
-		Source:               peer("10.12.33.7", 41234, ""),
+		Source:               source,
 		Destination:          peer("10.12.40.9", 8443, "spiffe://cluster.local/ns/tools/sa/tools-api"),
 		Request:              &authv3.AttributeContext_Request{Time: timestamppb.Now(), Http: http},
 		MetadataContext:      &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"envoy.filters.http.rbac": extension}},

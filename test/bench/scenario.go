@@ -34,7 +34,7 @@ type scenario struct {
 	forms       []form
 	once        bool     // each request is sent once in the life of a server, which is started anew for each round
 	touch       bool     // a policy changes each second
-	slow        bool     // not in the default set
+	slow        bool     // only in the set of all, which may take longer
 	args        []string // of agentauth
 }
 
@@ -97,6 +97,16 @@ func scenarios(of scale) []scenario {
 		{name: "no-credential", about: "no credential", policies: 1001,
 			requests: func(n int) []request { r := hot(n); r[0].credential = [2]string{}; return r }, want: refused},
 		{name: "policies-1", about: "main with one policy", policies: 1, requests: hot, want: allowed},
+		{name: "introspected-1000", about: "1,000 opaque tokens in turn, of which the server said lately that they are active", policies: 1001, args: toLoopback, slow: true,
+			documents: introspected, requests: func(n int) []request { return bearers(opaqueTokens(n)) }, count: 1000, want: allowed},
+		{name: "mcp-2k", about: "a call of an MCP tool of 2 KiB, with a rule over an argument", policies: 1001, slow: true,
+			documents: mcpServer, requests: func(n int) []request { return callOf(hot(n), 2<<10) }, want: allowed},
+		{name: "mcp-64k", about: "the same of 64 KiB, which waits for its turn", policies: 1001, slow: true, timeout: 2 * time.Second, loads: []load{closed8},
+			documents: mcpServer, requests: func(n int) []request { return callOf(hot(n), 64<<10) }, want: allowed},
+		{name: "certificate", about: "a client certificate that was verified before", policies: 1001, slow: true,
+			documents: certified, requests: func(int) []request { return withCertificate() }, want: known},
+		{name: "dpop", about: "main with a token that is bound to a key: each request has a proof (ES256) of its own", policies: 1001, once: true, slow: true,
+			documents: bound, requests: proven, count: fresh, want: allowed},
 		{name: "policies-100001", about: "main with 100,001 policies", policies: 100_001, requests: hot, want: allowed, slow: true},
 		{name: "reload", about: "main while a policy changes each second", policies: 1001, touch: true, requests: hot, want: allowed},
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
+	"github.com/agentauth-dev/agentauth/authz/store"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
 	"github.com/agentauth-dev/agentauth/test/bench/worker"
@@ -49,6 +50,7 @@ func introspector(src engine.IntrospectionSource) engine.Introspector {
 			if err != nil {
 				return introspect.Response{}, err
 			}
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			answer, err := http.DefaultClient.Do(request)
 			if err != nil {
 				return introspect.Response{}, err
@@ -82,7 +84,7 @@ func kernelWith(tb testing.TB, kept *verified.Cache, documents []string, others 
 	}
 	scheduler := work.New(work.Options{})
 	e := engine.New(engine.Deps{
-		Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler, Verified: kept,
+		Passwords: password.New(scheduler, password.Options{}), Scheduler: scheduler, Verified: kept, Replay: store.NewMemory(16<<20, nil),
 		Remote: engine.Remote{Introspector: introspector},
 	}, engine.Options{OneTenant: true})
 	snapshot, reports := e.Compile(tree.Input)
