@@ -70,10 +70,9 @@ type Server struct {
 	counted *counts
 	closed  sync.Once
 
-	mu      sync.Mutex // never held across I/O
-	calls   map[[32]byte]*call
-	waiting int
-	status  Status
+	mu     sync.Mutex // never held across I/O
+	calls  map[[32]byte]*call
+	status Status
 }
 
 // Status is how the server is doing, for an operator.
@@ -141,16 +140,16 @@ func (s *Server) remembered(q authn.Question, tenant string) *authn.Answer {
 	return nil
 }
 
-// join returns the call about a token, which it begins if there is none.
+// join returns the call about a token, which it begins if there is none. A server has so
+// many calls; who joins one takes a place of the tenant's only.
 func (s *Server) join(q authn.Question, tenant string) (*call, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting == maxWaitersPerServer || !s.config.Shared.enterWaiting(tenant) {
+	c := s.calls[q.Digest]
+	if c == nil && len(s.calls) >= maxCallsPerServer || !s.config.Shared.enterWaiting(tenant) {
 		s.counted.add(Crowded)
 		return nil, s.unavailable(Crowded, "as many checks wait for an answer as may")
 	}
-	s.waiting++
-	c := s.calls[q.Digest]
 	if c == nil {
 		c = s.begin(q, tenant)
 		s.calls[q.Digest] = c
@@ -164,7 +163,6 @@ func (s *Server) leave(digest [32]byte, c *call, tenant string) {
 	s.config.Shared.leaveWaiting(tenant)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting--
 	if c.waiting--; c.waiting == 0 {
 		c.cancel()
 		s.forget(digest, c)

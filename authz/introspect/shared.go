@@ -13,8 +13,8 @@ const (
 	// maxWaiters are the checks that may wait for all servers: well below the bound
 	// that a proxy has for the requests of all tenants (Envoy: 1,024). A tenant may
 	// have as many as are free beside its own.
-	maxWaiters          = 384
-	maxWaitersPerServer = 128
+	maxWaiters        = 384
+	maxCallsPerServer = 128
 
 	readAtOnce = 4 << 10 // bytes of an answer that waits for no turn
 	readers    = 2       // of larger ones; one tenant has one of them

@@ -41,7 +41,7 @@ func TestChecksOfOneTokenMakeOneCall(t *testing.T) {
 		provider := &slow{body: active}
 		s := New(Config{Post: provider.post})
 		var all sync.WaitGroup
-		for range 100 {
+		for range maxCallsPerServer + 50 {
 			all.Go(func() {
 				if a, err := s.Introspect(t.Context(), about(token)); err != nil || !a.Active {
 					t.Errorf("expected an active token, got %+v, %v", a, err)
@@ -52,7 +52,7 @@ func TestChecksOfOneTokenMakeOneCall(t *testing.T) {
 		if n := provider.asked.Load(); n != 1 {
 			t.Errorf("expected one call, got %d", n)
 		}
-		if len(s.calls) != 0 || s.waiting != 0 || s.config.Shared.waiting != 0 || len(s.config.Shared.tenants) != 0 {
+		if len(s.calls) != 0 || s.config.Shared.waiting != 0 || len(s.config.Shared.tenants) != 0 {
 			t.Errorf("something is held after all ended: %+v", s)
 		}
 	})
@@ -213,7 +213,7 @@ func TestChecksThatFindNoPlaceAreOverloadedAtOnce(t *testing.T) {
 		}
 		var all sync.WaitGroup
 		var overloaded atomic.Int64
-		for i := range 4 * maxWaitersPerServer {
+		for i := range 4 * maxCallsPerServer {
 			all.Go(func() {
 				_, err := servers[i%2].Introspect(t.Context(), about(fmt.Sprint(i)))
 				var down *authn.Unavailable
@@ -233,8 +233,37 @@ func TestChecksThatFindNoPlaceAreOverloadedAtOnce(t *testing.T) {
 			t.Errorf("another tenant is refused: %v", err)
 		}
 		all.Wait()
-		if got := overloaded.Load(); got != 4*maxWaitersPerServer-maxWaiters/2 {
+		if got := overloaded.Load(); got != 4*maxCallsPerServer-maxWaiters/2 {
 			t.Errorf("got %d checks that are overloaded", got)
+		}
+	})
+}
+
+func TestAServerThatHasAllItsCallsIsStillWaitedForByThoseWhoJoinOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider := &slow{body: active}
+		s := New(Config{Post: provider.post})
+		var all sync.WaitGroup
+		for i := range maxCallsPerServer {
+			all.Go(func() {
+				if _, err := s.Introspect(t.Context(), about(fmt.Sprint(i))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		all.Go(func() {
+			if a, err := s.Introspect(t.Context(), about("7")); err != nil || !a.Active {
+				t.Errorf("expected a check that joins to be answered, got %+v, %v", a, err)
+			}
+		})
+		var down *authn.Unavailable
+		if _, err := s.Introspect(t.Context(), about(token)); !errors.As(err, &down) || down.Reason != authz.Overloaded {
+			t.Errorf("expected no further call, got %v", err)
+		}
+		all.Wait()
+		if n := provider.asked.Load(); n != maxCallsPerServer {
+			t.Errorf("expected %d calls, got %d", maxCallsPerServer, n)
 		}
 	})
 }
