@@ -28,8 +28,9 @@ type Introspection struct {
 
 	// Issuer is what `iss` of an answer must be, compared byte for byte, where an
 	// answer has one. With acceptJWT it is what `iss` of a JWT must be for the
-	// server to be asked, where the JWT has one. At most 2048 characters.
-	// Default: any.
+	// server to be asked, where the JWT has one. Answers that the server signs (RFC
+	// 9701) are verified by its keys, which discovery finds; without an issuer they
+	// are not believed. At most 2048 characters. Default: any.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048

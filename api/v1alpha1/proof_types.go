@@ -6,7 +6,8 @@ type ProofOfPossession struct {
 	// Require lists what a token must be bound to, any one of them: DPoP is a key, of
 	// which each request brings a proof (RFC 9449); ClientCertificate is the client
 	// certificate of the connection (RFC 8705), which the proxy passes on
-	// (include_peer_certificate). A token that is bound to none of them is 401. 1 or 2.
+	// (include_peer_certificate, or x-forwarded-client-cert with Cert where the operator
+	// says --trust-xfcc). A token that is bound to none of them is 401. 1 or 2.
 	// +required
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=2
