@@ -240,4 +240,21 @@ spec:
 			t.Errorf("%s: got the challenge %q", what, c)
 		}
 	}
+
+	// A proxy that passes the certificate on in its header only, to one that trusts it and to one that does not.
+	forwards := func(name string, args ...string) *parts.Envoy {
+		to := startAgentauth(t, subdir(t, dir, name), append([]string{"--policies", policies}, args...)...)
+		return startEnvoy(t, parts.EnvoyConfig{
+			Dir: subdir(t, dir, name+"-envoy"), Upstream: upstream.Address, Door: parts.Door{Address: to.GRPCAddress}, FailureModeAllow: true, EncodeRawHeaders: true,
+			ForwardCertificate: "SANITIZE_SET", TLS: &parts.Listener{CertFile: certFile, KeyFile: keyFile, ClientCAFile: caFile},
+		})
+	}
+	envoy = forwards("trusting", "--trust-xfcc")
+	if got := expect(t, over(mine, true), r, 200).echo(t).Headers.Get("x-forwarded-client-cert"); got != "" {
+		t.Errorf("the upstream got %q", got)
+	}
+	expect(t, over(others, false), r, 401)
+	expect(t, over(&tls.Config{RootCAs: ca.Pool()}, false), r, 401)
+	envoy = forwards("trusts-nobody")
+	expect(t, over(mine, false), r, 401)
 }
