@@ -41,8 +41,11 @@ func TestAProviderThatFailsStopsNoCallItsKeysAreHeldForAndAllowsNone(t *testing.
 			expect(t, w, known, 200)
 			expect(t, w, cached, 200)
 			before := s.echo.Count()
-			expect(t, w, fresh, 503)
-			expect(t, w, strange, 503)
+			var both sync.WaitGroup
+			for _, r := range []wire{fresh, strange} {
+				both.Go(func() { expect(t, w, r, 503) })
+			}
+			both.Wait()
 			expect(t, w, post("", callOf("search_orders", `{}`)), 401)
 			if s.echo.Count() != before {
 				t.Error("a call that could not be decided reached the server")

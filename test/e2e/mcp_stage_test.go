@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/test/parts"
 )
@@ -87,6 +88,7 @@ func (s *mcpStage) envoy(t tester, name, upstream string) parts.EnvoyConfig {
 	return parts.EnvoyConfig{
 		Dir: subdir(t, s.dir, name), Upstream: upstream, Door: parts.Door{Address: s.agentauth.GRPCAddress}, EncodeRawHeaders: true,
 		RequestBody: &parts.RequestBody{MaxBytes: maxMCPBody, AllowPartial: true, AsBytes: true},
+		Timeout:     6 * time.Second, // above the 5 s that a check takes at most, so that the answer is agentauth's
 	}
 }
 
