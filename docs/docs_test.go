@@ -127,11 +127,7 @@ var (
 	address     = regexp.MustCompile(`https?://[^\s)\],"'<>` + "`" + `]+`)
 	machinePath = regexp.MustCompile(`(^|[\s"'(=:])/(root|home|tmp|mnt|Users)/`)
 	// Examples use names that are reserved for it (RFC 2606); these are real.
-<<<<<<< HEAD
 	linked = []string{"www.envoyproxy.io", "gateway.envoyproxy.io", "cel.dev", "github.com", "modelcontextprotocol.io", "agentgateway.dev", "istio.io",
-=======
-	linked = []string{"www.envoyproxy.io", "gateway.envoyproxy.io", "cel.dev", "github.com", "agentgateway.dev", "istio.io", "modelcontextprotocol.io",
->>>>>>> f8e9cda (e2e, docs: a check has time to end in agentauth, links lead somewhere)
 		"token.actions.githubusercontent.com", "login.microsoftonline.com", "sts.windows.net", "example.eu.auth0.com", "example.okta.com",
 		"cognito-idp.eu-central-1.amazonaws.com", "accounts.google.com", "example.cloudflareaccess.com", "www.googleapis.com"}
 )
