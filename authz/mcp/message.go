@@ -213,6 +213,8 @@ func (c *Call) addText(kind Kind, came, where string) *Error {
 		return invalid(codeParams, where+" has a control character, or white space around it: servers differ in whether they cut that off")
 	case kind == Resource && hasDotSegment(came):
 		return invalid(codeParams, where+` has a segment "." or "..", which some servers resolve`)
+	case kind == Resource && rewritten(came):
+		return invalid(codeParams, where+" is a URI in another spelling than its normal one (as FILE:, %61 for a, a backslash or a default port), for which servers read another")
 	}
 	c.Kind = kind
 	switch kind {
@@ -225,23 +227,3 @@ func (c *Call) addText(kind Kind, came, where string) *Error {
 	}
 	return nil
 }
-
-// hasDotSegment says whether a URI has a segment "." or ".." in its path, also
-// encoded or behind a "\": compared by its beginning it would be another resource
-// than a server opens.
-func hasDotSegment(uri string) bool {
-	if !strings.Contains(uri, ".") && !strings.Contains(uri, "%") {
-		return false
-	}
-	path, _, _ := strings.Cut(uri, "#")
-	path, _, _ = strings.Cut(path, "?")
-	path = encodedDots.Replace(path)
-	for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if segment, _, _ = strings.Cut(segment, ";"); segment == "." || segment == ".." {
-			return true
-		}
-	}
-	return false
-}
-
-var encodedDots = strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", "/", "%5C", "/")
