@@ -14,6 +14,7 @@ var (
 	errHidden        = errors.New("the body of the call is not known")
 	errArgumentsLong = errors.New("the arguments are longer than 64 KiB")
 	errArgumentNames = errors.New("an object in the arguments has two names that differ in letter case only, which some servers take for one")
+	errArgumentProto = errors.New("an object in the arguments has the name " + proto + ", whose members some servers take for its own")
 	errArguments     = errors.New("the arguments cannot be read")
 )
 
@@ -89,6 +90,9 @@ func readObject(dec *jsontext.Decoder) (map[string]any, error) {
 			return nil, errArguments
 		}
 		key := name.String()
+		if key == proto {
+			return nil, errArgumentProto
+		}
 		v, err := readValue(dec)
 		if err != nil {
 			return nil, err

@@ -138,6 +138,9 @@ func (p *parser) object(known []string, at func(i int) error) error {
 	return err
 }
 
+// proto is a name that copies of objects in JavaScript take for their prototype.
+const proto = "__proto__"
+
 // member reads the name of a member: the index of a known one, or -1.
 func (p *parser) member(known []string) (int, error) {
 	quoted, err := p.dec.ReadValue()
@@ -154,6 +157,9 @@ func (p *parser) member(known []string) (int, error) {
 		if string(came) == k {
 			return i, nil
 		}
+	}
+	if string(came) == proto {
+		return -1, invalid(codeRequest, "the body has the name "+proto+", whose members some servers take for those of the object around it")
 	}
 	for _, k := range known {
 		if alike(came, k) {

@@ -92,7 +92,7 @@ func checkTransport(r *authz.Request) *Error {
 		return invalid(codeRequest, "the request asks for an upgrade, behind which nobody sees the messages")
 	}
 	for _, name := range overrides {
-		if value, fields := r.Header(name); fields > 0 && !authz.EqualFold(value, r.Method) {
+		if value, fields := r.Header(name); r.Read(name).Aliased || fields > 0 && !authz.EqualFold(value, r.Method) {
 			return invalid(codeRequest, name+" says another method than the request has")
 		}
 	}

@@ -177,6 +177,9 @@ func TestArgumentsAreThoseOfTheBody(t *testing.T) {
 	if _, err := arguments(`{"deep":[{"K":1,"\u212a":2}]}`); err == nil {
 		t.Error("two names that Unicode folds to each other are read")
 	}
+	if _, err := arguments(`{"deep":[{"__pr\u006fto__":{"amount":1000}}]}`); err == nil {
+		t.Error("a prototype is read")
+	}
 	if got, err := arguments(`null`); err != nil || len(got) != 0 {
 		t.Errorf("null: %v, %v", got, err)
 	}
@@ -223,6 +226,31 @@ func TestAnErrorHoldsNothingThatCame(t *testing.T) {
 		_, err := Read(request(t, []byte(body)), false)
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: got %v", body, err)
+		}
+	}
+}
+
+func TestAPrototypeIsNoMember(t *testing.T) {
+	for _, body := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","__proto__":{"method":"x"},"params":{"name":"a"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","__proto__":{"arguments":{"amount":1000}}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","__pr\u006fto__":{"arguments":{"amount":1000}}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"a","__proto__":{"x":1}}}}`,
+	} {
+		if _, err := Read(request(t, []byte(body)), false); err == nil {
+			t.Errorf("%s: is let through", body)
+		}
+	}
+}
+
+func TestAnotherMethodUnderAnotherSpellingIsRefused(t *testing.T) {
+	for _, name := range []string{"x_http_method_override", "X-Http_Method", "x-method_override"} {
+		r, err := authz.NewRequest(authz.Raw{Method: "GET", Scheme: "https", Host: "mcp.example.com", Path: "/mcp", Headers: []authz.Header{{Name: name, Value: "POST"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(r, false); err == nil {
+			t.Errorf("%s: is let through", name)
 		}
 	}
 }
