@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -170,16 +171,38 @@ func (p *parser) member(known []string) (int, error) {
 }
 
 // alike says whether a lenient reader may take a name for a known one: without
-// regard to letter case (as Unicode folds it), to "-" and to "_".
+// regard to letter case (as Unicode folds it), to "-" and to "_". A body has up to
+// hundreds of thousands of names, so nothing is allocated for one.
 func alike(came []byte, known string) bool {
 	if len(came) > 4*len(known) {
 		return false
 	}
-	if bytes.EqualFold(came, []byte(known)) {
-		return true
+	i, skip := 0, known != "_meta"
+	for len(came) > 0 {
+		r, size := utf8.DecodeRune(came)
+		came = came[size:]
+		if skip && (r == '-' || r == '_') {
+			continue
+		}
+		if i == len(known) || folded(r) != folded(rune(known[i])) {
+			return false
+		}
+		i++
 	}
-	plain := func(s string) string { return strings.NewReplacer("-", "", "_", "").Replace(s) }
-	return known != "_meta" && bytes.ContainsAny(came, "-_") && strings.EqualFold(plain(string(came)), plain(known))
+	return i == len(known)
+}
+
+// folded is a letter of ASCII in lower case, also one that only folds to it.
+func folded(r rune) rune {
+	switch {
+	case r >= 'A' && r <= 'Z':
+		return r + 'a' - 'A'
+	case r == '\u212a': // the sign of the kelvin
+		return 'k'
+	case r == '\u017f': // the long s
+		return 's'
+	}
+	return r
 }
 
 // inner reads the known members of an object that was read as a value.

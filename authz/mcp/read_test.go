@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -251,6 +252,45 @@ func TestAnotherMethodUnderAnotherSpellingIsRefused(t *testing.T) {
 		}
 		if _, err := Read(r, false); err == nil {
 			t.Errorf("%s: is let through", name)
+		}
+	}
+}
+
+// A body may be all names that are nearly known ones. Each costs about what others cost,
+// since time is taken for a body by its length.
+func TestNamesThatAreNearlyKnownAllocateWhatOthersDo(t *testing.T) {
+	allocated := func(form string) float64 {
+		var b strings.Builder
+		b.WriteString(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"`)
+		for i := range 2000 {
+			b.WriteString(`,"` + strings.Replace(form, "0", strconv.Itoa(1000+i), 1) + `":1`)
+		}
+		r := request(t, []byte(b.String()+`}}`))
+		return testing.AllocsPerRun(10, func() {
+			if _, err := Read(r, false); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if plain, near := allocated("xx0xx"), allocated("_n0a-"); near > plain+200 {
+		t.Errorf("2000 names allocate %v times, and those that are nearly known ones %v times", plain, near)
+	}
+}
+
+func TestNamesThatReadersTakeForKnownOnes(t *testing.T) {
+	for came, known := range map[string]string{
+		"Name": "name", "NAME": "name", "na_me": "name", "_name-": "name", "tas\u212aId": "taskId", "task_id": "taskId", "argument\u017f": "arguments",
+		"_Meta": "_meta", "json-rpc": "jsonrpc", "resource_subscriptions": "resourceSubscriptions",
+	} {
+		if !alike([]byte(came), known) {
+			t.Errorf("%s is not like %s", came, known)
+		}
+	}
+	for came, known := range map[string]string{
+		"names": "name", "nam": "name", "": "name", "_": "name", "meta": "_meta", "-meta": "_meta", "n\u00e4me": "name", "na me": "name", "\xffname": "name",
+	} {
+		if alike([]byte(came), known) {
+			t.Errorf("%s is like %s", came, known)
 		}
 	}
 }
