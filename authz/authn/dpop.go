@@ -23,6 +23,10 @@ const (
 	maxProofID = 256              // bytes of its jti
 	proofPast  = 60 * time.Second // how old it may be, beside the skew of clocks
 	proofAhead = 5 * time.Second  // how far its time may be ahead
+	// proofSkew is how much of the skew of a method is granted at most. Methods and
+	// policies with different skews take the proofs of one URI: what one has
+	// accepted is remembered for as long as any of them would accept it.
+	proofSkew = 30 * time.Second
 )
 
 // proofAlgorithms are those of proofs, as [jwks.Algorithm] names them: asymmetric ones
@@ -46,6 +50,7 @@ type proof struct {
 // proof is remembered once everything else holds, so that only who holds a token and
 // its key can fill the store.
 func (h *Proofs) proveKey(ctx context.Context, r *authz.Request, p *Presented, key *[sha256.Size]byte, skew time.Duration) error {
+	skew = min(skew, proofSkew)
 	proof, err := readProof(r)
 	if err != nil {
 		return err
@@ -66,7 +71,7 @@ func (h *Proofs) proveKey(ctx context.Context, r *authz.Request, p *Presented, k
 		return err
 	}
 	once := sha256.Sum256(slices.Concat([]byte("dpop\x00"), key[:], []byte(proof.id)))
-	if err := h.seen(ctx, once, proof.made.Add(proofPast+skew).Sub(r.Time)+time.Second); err != nil {
+	if err := h.seen(ctx, once, proof.made.Add(proofPast+proofSkew).Sub(r.Time)+time.Second); err != nil {
 		return err
 	}
 	p.proven = true

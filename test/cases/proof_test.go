@@ -212,3 +212,24 @@ func TestAProofIsRememberedAsLongAsItWouldBeAccepted(t *testing.T) {
 		}
 	}
 }
+
+// What a method without skew has accepted, one with skew has not forgotten while it would
+// accept it.
+func TestAProofIsRememberedForTheMethodWithTheMostSkew(t *testing.T) {
+	f, in := proofs(t)
+	token := expand(t, "${jwt rsa1 RS256 "+boundClaims+"}")
+	raw := proven(t, "skewed.example.com", token, "a")
+	for after := time.Duration(1); after <= 400; after += 20 {
+		at := Now
+		e := provingEngine(t, f, in, nil, store.NewMemory(1<<20, func() time.Time { return at }))
+		raw.Time = at
+		if d := e.Decide(t.Context(), raw); d.Outcome != authz.Allow {
+			t.Fatalf("%s %s", d.Reason, d.Detail)
+		}
+		at = Now.Add(after * time.Second)
+		raw.Time = at
+		if d := e.Decide(t.Context(), raw); d.Outcome == authz.Allow {
+			t.Errorf("a proof is accepted again after %d seconds", after)
+		}
+	}
+}
