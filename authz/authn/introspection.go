@@ -127,7 +127,7 @@ func (i *Introspection) Verify(ctx context.Context, p *Presented) (*Verified, er
 	case !answer.Active:
 		return nil, ErrInactive
 	}
-	return i.accept(answer)
+	return i.accept(answer, p)
 }
 
 // own is nil for a token that the method owns: one that is no JWT, or a JWT that no
@@ -157,7 +157,7 @@ func isAccessToken(s string) bool {
 }
 
 // accept holds an answer to what the policy asks of it, whoever presents the token.
-func (i *Introspection) accept(answer *Answer) (*Verified, error) {
+func (i *Introspection) accept(answer *Answer, p *Presented) (*Verified, error) {
 	claims := answer.Claims
 	iss, has := claims["iss"].(string)
 	if has && i.Issuer != "" && iss != i.Issuer {
@@ -167,7 +167,7 @@ func (i *Introspection) accept(answer *Answer) (*Verified, error) {
 	if !has {
 		iss = i.Issuer
 	}
-	bound := readConfirmation(claims)
+	bound := boundBy(claims, p)
 	if err := checkAnswerType(claims, bound); err != nil {
 		return nil, err
 	}
@@ -181,6 +181,19 @@ func (i *Introspection) accept(answer *Answer) (*Verified, error) {
 	}
 	v.complete = func(ctx context.Context, id *authz.Identity) error { return complete(ctx, i.Map, id) }
 	return v, nil
+}
+
+// boundBy is what a token is bound to by an answer, else by the token itself, which the
+// server vouches for: one that left cnf out of its answer makes no bearer token of it.
+func boundBy(claims map[string]any, p *Presented) *confirmation {
+	if bound := readConfirmation(claims); bound != nil {
+		return bound
+	}
+	t, err := p.Token()
+	if err != nil {
+		return nil
+	}
+	return readConfirmation(t.Claims)
 }
 
 // checkAnswerType keeps out what is no access token to be borne. Servers answer for
