@@ -127,7 +127,7 @@ func checkContent(r *authz.Request) *Error {
 	case kind != "application/json" && kind != "text/plain" && !strings.HasSuffix(kind, "+json"):
 		return invalid(codeRequest, "expected the content-type application/json")
 	}
-	if charset, ok := parameters["charset"]; ok && !authz.EqualFold(charset, "utf-8") {
+	if charset, ok := parameters["charset"]; ok && !authz.EqualFold(charset, "utf-8") && !authz.EqualFold(charset, "utf8") {
 		return invalid(codeParse, "the content-type has another charset than utf-8, which JSON is in")
 	}
 	return nil
