@@ -84,9 +84,9 @@ func both(a, b *x509.Certificate) period {
 
 // verify finds the authorities that signed a certificate for clients, and the time
 // within which it is valid with them. An authority that was renewed under its name and
-// key has several certificates: of times that do not meet the last one counts. The
-// errors are those of Verify.
-func (c *ClientCertificate) verify(ctx context.Context, cert *x509.Certificate) (period, error) {
+// key has several certificates: of times that do not meet the one counts that now is in,
+// else the last. The errors are those of Verify.
+func (c *ClientCertificate) verify(ctx context.Context, cert *x509.Certificate, now time.Time) (period, error) {
 	var periods []period
 	tried, failed := 0, untrusted("no certificate of an authority has the name of its issuer")
 	for _, ca := range c.Authorities {
@@ -113,19 +113,23 @@ func (c *ClientCertificate) verify(ctx context.Context, cert *x509.Certificate) 
 	if len(periods) == 0 {
 		return period{}, failed
 	}
-	return lastOf(periods), nil
+	return within(periods, now), nil
 }
 
-// lastOf joins times that meet, and returns the last.
-func lastOf(periods []period) period {
+// within joins times that meet, and returns the one that now is in, else the last.
+func within(periods []period, now time.Time) period {
 	slices.SortFunc(periods, func(a, b period) int { return cmp.Or(a.from.Compare(b.from), a.until.Compare(b.until)) })
 	last := periods[0]
 	for _, p := range periods[1:] {
 		switch {
-		case p.from.After(last.until):
+		case !p.from.After(last.until):
+			if p.until.After(last.until) {
+				last.until = p.until
+			}
+		case !now.Before(last.from) && !now.After(last.until):
+			return last
+		default:
 			last = p
-		case p.until.After(last.until):
-			last.until = p.until
 		}
 	}
 	return last

@@ -65,7 +65,7 @@ func (c *ClientCertificate) Verify(ctx context.Context, p *Presented) (*Verified
 	if why := noClient(cert); why != "" {
 		return nil, reject(authz.CertificateInvalid, why)
 	}
-	valid, err := c.verify(ctx, cert)
+	valid, err := c.verify(ctx, cert, p.Time)
 	rejected := (*Rejected)(nil)
 	switch {
 	case err == nil:

@@ -86,7 +86,7 @@ func trusting(list ...signer) *ClientCertificate {
 // reasonOf is why a certificate is refused at a time; Allowed if it is not.
 func reasonOf(t testing.TB, c *ClientCertificate, text string, at time.Time) authz.Reason {
 	t.Helper()
-	v, err := c.Verify(t.Context(), &Presented{Place: c.From, Value: text})
+	v, err := c.Verify(t.Context(), &Presented{Place: c.From, Value: text, Time: at})
 	if err == nil {
 		err = c.Check(&authz.Request{Time: at}, v)
 	}
@@ -153,6 +153,7 @@ func TestACertificateHoldsWhileItAndItsAuthorityDo(t *testing.T) {
 		"after it, with the renewed one":      {[]signer{old, renewed}, 2.1, authz.Allowed},
 		"in any order of them":                {[]signer{renewed, old}, -1, authz.Allowed},
 		"after the certificate":               {[]signer{old, renewed}, 6.1, authz.CertificateExpired},
+		"before the gap":                      {[]signer{old, later}, 1, authz.Allowed},
 		"in a gap between the authorities":    {[]signer{old, later}, 3, authz.CertificateExpired},
 		"behind the gap":                      {[]signer{old, later}, 5, authz.Allowed},
 		"with one that does not hold with it": {[]signer{unmet}, 8, authz.CertificateExpired},
