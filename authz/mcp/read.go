@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"mime"
+	"slices"
 	"strings"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -81,11 +82,12 @@ func answersMayNotCome(r *authz.Request) bool {
 // method.
 var overrides = []string{"x-http-method-override", "x-http-method", "x-method-override"}
 
+// methodsOfHTTP are those that the transport has.
+var methodsOfHTTP = []string{Post, "GET", "HEAD", "DELETE", "OPTIONS"}
+
 // checkTransport refuses what the transport does not have.
 func checkTransport(r *authz.Request) *Error {
-	switch r.Method {
-	case Post, "GET", "HEAD", "DELETE", "OPTIONS":
-	default:
+	if !slices.Contains(methodsOfHTTP, r.Method) {
 		return invalid(codeRequest, "MCP has no requests with this HTTP method, expected POST, GET, DELETE, HEAD or OPTIONS")
 	}
 	if _, fields := r.Header("upgrade"); fields > 0 {

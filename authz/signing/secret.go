@@ -53,7 +53,7 @@ func Read(entries map[string][]byte, name string) (s Secret) {
 
 func (s *Secret) add(entries map[string][]byte, name string, parse func([]byte) (Public, error)) {
 	data, there := entries[name]
-	why := ""
+	var why string
 	switch {
 	case !there:
 		why = "no such entry; a private key in PEM is wanted"
