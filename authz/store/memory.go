@@ -27,7 +27,7 @@ type Memory struct {
 	seen    map[short]struct{}
 	ends    map[int64][]ending // by the second behind which they are forgotten
 	tenants map[string]*places // those with entries
-	swept   int64              // the second that was swept last
+	swept   int64              // the second that was swept last; a clock may be set back
 }
 
 // places are how many entries a tenant has.
@@ -82,7 +82,7 @@ func (m *Memory) Seen(_ context.Context, tenant string, key [32]byte, keep time.
 
 // sweep forgets what ended before this second, once for each.
 func (m *Memory) sweep(second int64) {
-	if second <= m.swept {
+	if second == m.swept {
 		return
 	}
 	m.swept = second

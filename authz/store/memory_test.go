@@ -49,6 +49,22 @@ func TestAClockThatIsSetBackForgetsNothing(t *testing.T) {
 	}
 }
 
+// A clock that was ahead for a moment does not keep places from coming back.
+func TestPlacesComeBackAfterAClockWasAheadForAMoment(t *testing.T) {
+	c := &clock{time.Unix(1000, 0)}
+	m := NewMemory(10*sizeOfEntry, c.now)
+	c.at = c.at.Add(24 * time.Hour)
+	_, _ = m.Seen(t.Context(), "other", keyOf(0), time.Minute)
+	c.at = c.at.Add(-24 * time.Hour)
+	for i := range 100 {
+		_, _ = m.Seen(t.Context(), "shop", keyOf(1+i), time.Minute)
+	}
+	c.at = c.at.Add(2 * time.Minute)
+	if _, err := m.Seen(t.Context(), "shop", keyOf(1000), time.Minute); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAFullStoreRefusesAndForgetsNothing(t *testing.T) {
 	m := NewMemory(100*sizeOfEntry, (&clock{time.Unix(1000, 0)}).now)
 	n := 0
