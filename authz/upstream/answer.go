@@ -89,6 +89,9 @@ func isBearerToken(s string) bool {
 // caller (RFC 8693 2.2.2), not its client: asking for another caller may do.
 var aboutTheCaller = []string{"invalid_grant", "invalid_request", "invalid_token", "invalid_target", "invalid_scope", "access_denied"}
 
+// aboutTheClient are those by which it refuses agentauth as its client (RFC 6749 5.2).
+var aboutTheClient = []string{"invalid_client", "unauthorized_client", "unsupported_grant_type"}
+
 // refusal is what a status that is not 200 means, and why.
 func (s *Settings) refusal(res introspect.Response) (Outcome, error) {
 	code := res.Code()
@@ -99,6 +102,9 @@ func (s *Settings) refusal(res introspect.Response) (Outcome, error) {
 	switch {
 	case s.Exchanged && (res.Status == 400 || res.Status == 403) && slices.Contains(aboutTheCaller, code):
 		return Denied, errors.New("answered " + told + ": it does not exchange the token of this caller for one for this upstream")
+	case s.Exchanged && (res.Status == 400 || res.Status == 403 || slices.Contains(aboutTheCaller, code)) && !slices.Contains(aboutTheClient, code):
+		// Whom it blames is not known. A caller must not be able to stop the others.
+		return Failed, errors.New("answered " + told + ", which does not say whether it refuses the caller's token or agentauth as its client")
 	case res.Status == 400, res.Status == 401, res.Status == 403:
 		return Refused, errors.New("answered " + told + ": it does not let agentauth have a token; compare the entries client-id and client-secret, how the client authenticates, the grants and the targets that the server lets it have")
 	}

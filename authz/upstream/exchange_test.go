@@ -132,11 +132,10 @@ func TestATokenThatTheServerDoesNotExchangeIsRefusedAndRememberedBriefly(t *test
 
 func TestARefusalOfTheClientIsNobodysFaultAndNotRepeatedAtOnce(t *testing.T) {
 	for name, answer := range map[string]func(int, url.Values) introspect.Response{
-		"a wrong secret":           refuses(401, "invalid_client"),
-		"a grant it may not use":   refuses(400, "unauthorized_client"),
-		"a grant that is not had":  refuses(400, "unsupported_grant_type"),
-		"an error that is unknown": refuses(400, "hunter2"),
-		"a 401 that blames tokens": refuses(401, "invalid_token"),
+		"a wrong secret":          refuses(401, "invalid_client"),
+		"a 401 without more":      refuses(401, "hunter2"),
+		"a grant it may not use":  refuses(400, "unauthorized_client"),
+		"a grant that is not had": refuses(400, "unsupported_grant_type"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -158,18 +157,29 @@ func TestARefusalOfTheClientIsNobodysFaultAndNotRepeatedAtOnce(t *testing.T) {
 }
 
 func TestAFailureForOneCallerKeepsNoOtherFromAsking(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &provider{answer: func(_ int, form url.Values) introspect.Response {
-			if form.Get("subject_token") == "evil" {
-				return says(500, "")
-			}
-			return issues(60)(1, form)
-		}}
-		x := p.server(Settings{Exchanged: true}, nil)
-		defer x.Close()
-		none(t, x, caller("evil", time.Time{}))
-		get(t, x, caller("eve", time.Time{}))
-	})
+	for name, answer := range map[string]func(int, url.Values) introspect.Response{
+		"an error of the server":   func(int, url.Values) introspect.Response { return says(500, "") },
+		"an error that is unknown": refuses(400, "hunter2"),
+		"a 403 that is unknown":    refuses(403, "hunter2"),
+		"a 401 that blames tokens": refuses(401, "invalid_token"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &provider{answer: func(n int, form url.Values) introspect.Response {
+					if form.Get("subject_token") == "evil" {
+						return answer(n, form)
+					}
+					return issues(60)(n, form)
+				}}
+				x := p.server(Settings{Exchanged: true}, nil)
+				defer x.Close()
+				if u, _ := none(t, x, caller("evil", time.Time{})); u == nil || strings.Contains(u.Detail, "hunter2") {
+					t.Fatalf("expected 503, got %v", u)
+				}
+				get(t, x, caller("eve", time.Time{}))
+			})
+		})
+	}
 }
 
 func TestWithoutAnActorTokenNobodyIsAsked(t *testing.T) {
