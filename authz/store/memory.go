@@ -80,22 +80,31 @@ func (m *Memory) Seen(_ context.Context, tenant string, key [32]byte, keep time.
 	return false, nil
 }
 
-// sweep forgets what ended before this second, once for each.
+// maxSwept bounds what one call forgets, since others wait: a flood may end at once.
+const maxSwept = 4096
+
+// sweep forgets what ended before this second.
 func (m *Memory) sweep(second int64) {
 	if second == m.swept {
 		return
 	}
-	m.swept = second
+	left := maxSwept
 	for end, list := range m.ends {
 		if end >= second {
 			continue
 		}
-		delete(m.ends, end)
-		for _, e := range list {
+		kept := max(len(list)-left, 0)
+		for _, e := range list[kept:] {
 			delete(m.seen, e.key)
 			if e.of.taken--; e.of.taken == 0 {
 				delete(m.tenants, e.of.tenant)
 			}
 		}
+		if left -= len(list) - kept; kept > 0 {
+			m.ends[end] = list[:kept]
+			return // the next call goes on
+		}
+		delete(m.ends, end)
 	}
+	m.swept = second
 }

@@ -113,6 +113,23 @@ func TestPlacesComeBackAsTimePasses(t *testing.T) {
 	}
 }
 
+// Whoever asks first after a flood ended does not wait until all of it is forgotten.
+func TestOneCallForgetsNoMoreThanItsPart(t *testing.T) {
+	c := &clock{time.Unix(1000, 0)}
+	m := NewMemory(10*maxSwept*sizeOfEntry, c.now)
+	for i := range 2*maxSwept + 1 {
+		if _, err := m.Seen(t.Context(), "flood", keyOf(i), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.at = c.at.Add(time.Hour)
+	for i, want := range []int{maxSwept + 2, 3, 3} {
+		if _, err := m.Seen(t.Context(), "shop", keyOf(1<<20+i), time.Minute); err != nil || len(m.seen) != want {
+			t.Errorf("after call %d: expected %d entries, got %d, %v", i, want, len(m.seen), err)
+		}
+	}
+}
+
 func TestOfManyThatAskAtOnceOneHearsThatItWasNotSeen(t *testing.T) {
 	m := NewMemory(1<<20, nil)
 	var first atomic.Int64
