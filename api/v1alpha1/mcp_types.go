@@ -49,22 +49,24 @@ type MCP struct {
 	ScopesSupported []MCPScope `json:"scopesSupported,omitempty"`
 
 	// AllowedOrigins are the web origins whose pages may call the server, compared
-	// byte for byte. A request with another Origin (null and an empty one too), or
+	// byte for byte: in lower case, as browsers send them, without wildcards. A request with another Origin (null and an empty one too), or
 	// with two, is refused with 403, whatever its method; one without Origin is not of
 	// a page. Preflights are answered by the proxy's CORS filter, before it asks here.
 	// The metadata is for every origin. Default: none. At most 64.
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=255
-	// +kubebuilder:validation:items:Pattern=`^[a-z][-+.a-z0-9]*://[^/?#@\s]+$`
+	// +kubebuilder:validation:items:Pattern=`^[a-z][-+.a-z0-9]*://[^*A-Z/?#@\s]+$`
 	// +listType=set
 	AllowedOrigins []string `json:"allowedOrigins,omitempty"`
 
 	// Methods are rules for methods of JSON-RPC that name no tool, resource or
 	// prompt (tools/list, ping, notifications). A method that no entry names needs
-	// authentication and the scopes of the authentication method. At most 64.
+	// authentication and the scopes of the authentication method. What tools/call and
+	// its like need stands in the lists of what they name. At most 64.
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(r, !r.names.exists(n, n in ['tools/call', 'prompts/get', 'resources/read', 'resources/subscribe', 'resources/unsubscribe']))",message="tools/call, prompts/get and resources/read, /subscribe and /unsubscribe are ruled by what they name: write tools, prompts or resources"
 	// +listType=atomic
 	Methods []MCPRule `json:"methods,omitempty"`
 

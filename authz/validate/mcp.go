@@ -23,8 +23,8 @@ var (
 		"the canonical URI of the server: https, a host in lower case, a path without a slash at its end, percent-encoding, query or fragment"}
 	authorizationServer = text{1, 2048, regexp.MustCompile(`^https://[^/?#@\s]+(/[^?#\s]*)?$`),
 		"an issuer: an https URL without password, query or fragment (RFC 8414 2)"}
-	origin = text{1, 255, regexp.MustCompile(`^[a-z][-+.a-z0-9]*://[^/?#@\s]+$`),
-		"an origin: a scheme and a host, as in https://chat.example.com"}
+	origin = text{1, 255, regexp.MustCompile(`^[a-z][-+.a-z0-9]*://[^*A-Z/?#@\s]+$`),
+		"an origin: a scheme and a host, in lower case and without wildcards, as in https://chat.example.com"}
 	mcpName = text{1, 1024, regexp.MustCompile(`^[^*]*\*?$`), "a name, in which only a * at the end is a wildcard"}
 )
 
@@ -33,6 +33,7 @@ const (
 	noTokenAtAll  = "exactly one of audiences and anyAudience: true is needed: name this API as its tokens do, or accept tokens that are meant for others"
 	notItsTokens  = "tokens of an MCP server are for its resource (RFC 8707): leave audiences out, or let them contain mcp.resource byte for byte, and leave anyAudience out"
 	tokenInQuery  = "an MCP server takes no credential from the query: remove query from the places of from"
+	ruledByNames  = "tools/call, prompts/get and resources/read, /subscribe and /unsubscribe are ruled by what they name: write tools, prompts or resources"
 	offlineAccess = "offline_access is between the client and its authorization server: a resource server neither needs nor names it"
 )
 
@@ -44,6 +45,9 @@ func (f *findings) mcp(at *field.Path, spec *v1alpha1.PolicySpec) {
 	set(f, servers, m.AuthorizationServers, 8, authorizationServer)
 	f.scopes(at.Child("scopesSupported"), m.ScopesSupported, 64)
 	set(f, at.Child("allowedOrigins"), m.AllowedOrigins, 64, origin)
+	if name := inOtherLists(m.Methods); name != "" {
+		f.invalid(at.Child("methods"), "%s, got %s", ruledByNames, brief(name))
+	}
 	for _, l := range []struct {
 		name  string
 		rules []v1alpha1.MCPRule
@@ -53,6 +57,20 @@ func (f *findings) mcp(at *field.Path, spec *v1alpha1.PolicySpec) {
 			f.mcpRule(at.Child(l.name).Index(i), r)
 		}
 	}
+}
+
+// inOtherLists is a method that rules refer to by what it names, so no entry of methods
+// is ever asked for; "" if there is none.
+func inOtherLists(methods []v1alpha1.MCPRule) string {
+	for _, r := range upTo(methods, 64) {
+		for _, name := range upTo(r.Names, 64) {
+			switch name {
+			case "tools/call", "prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe":
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 func (f *findings) mcpRule(at *field.Path, r v1alpha1.MCPRule) {
