@@ -47,8 +47,9 @@ func checkCommand() *cobra.Command {
 Nothing is fetched without --network: a key set that is needed then makes the
 decision one that cannot be taken, unless --jwks gives the keys.
 
-Exit codes: 0 allowed, 1 denied, 2 the command could not do its work, 3 it
-cannot be decided (what would be answered 503).`,
+Exit codes: 0 allowed, or answered by agentauth itself (metadata), 1 denied, 2
+the command could not do its work, 3 it cannot be decided (what would be answered
+503).`,
 		Example: `  agentauth check --policies config/samples https://api.example.com/public/status
   agentauth check --policies config/samples -u alice:sample-password-of-alice --explain https://api.example.com/reports
   agentauth check --policies config/samples -H 'x-api-key: sample-api-key-of-the-warehouse-robot' -o json https://api.example.com/inventory`,
@@ -74,7 +75,7 @@ cannot be decided (what would be answered 503).`,
 	flags.StringVarP(&f.body, "data", "d", "", "body, or @FILE")
 	flags.StringVar(&f.jwks, "jwks", "", "a JWK Set that stands for every set that would be fetched")
 	flags.StringVar(&f.now, "now", "", "the time to decide at, as in 2027-01-31T00:00:00Z (default: now)")
-	flags.BoolVar(&f.network, "network", false, "fetch keys")
+	flags.BoolVar(&f.network, "network", false, "fetch keys, and ask about opaque tokens and for tokens for upstreams")
 	flags.BoolVar(&f.explain, "explain", false, "add every step that was taken")
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "as for serve: deny, or allow-unauthenticated")
@@ -152,10 +153,10 @@ func (f *checkFlags) check(cmd *cobra.Command, target string) error {
 	if err != nil {
 		return usage("cannot write the decision: %v", err)
 	}
-	switch d.Outcome {
-	case authz.Allow:
+	switch {
+	case d.Outcome == authz.Allow, d.Outcome == authz.Respond && d.Status < 400:
 		return nil
-	case authz.Error:
+	case d.Outcome == authz.Error:
 		return exit{code: exitUnknown}
 	default:
 		return exit{code: exitDenied}
