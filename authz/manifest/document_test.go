@@ -76,7 +76,11 @@ func TestWhatIsWrongWithAManifestIsToldWithItsPlace(t *testing.T) {
 		},
 		"a list where a mapping belongs": {
 			change("{selector: {matchLabels: {team: orders}}}", "[]"),
-			[]string{`methods[0].apiKey: expected a mapping, came a list`},
+			[]string{`methods[0].apiKey: expected a mapping, came a list; its fields are `},
+		},
+		"a name where a reference belongs": {
+			change("apiKey: {selector: {matchLabels: {team: orders}}}", `basic: {users: {secretRef: people}}`),
+			[]string{`basic.users.secretRef: expected a mapping, came a string; its fields are key, name, namespace`},
 		},
 		"a field of spec without a value": {
 			change("    methods:\n    - name: keys\n      apiKey: {selector: {matchLabels: {team: orders}}}\n", ""),

@@ -37,6 +37,8 @@ func (c *checker) mismatch(n *yaml.Node, t reflect.Type) string {
 	case t.Name() == "Duration":
 	case (t.Kind() == reflect.Struct || t.Kind() == reflect.Map) && noSpace.MatchString(n.Value):
 		message += `; is a space missing after ":"?`
+	case t.Kind() == reflect.Struct && n.Kind != yaml.MappingNode:
+		message += fieldsHint(t)
 	case t.Kind() == reflect.String && n.Kind == yaml.ScalarNode:
 		message += c.quoteHint(n)
 	case t.Kind() == reflect.Slice && n.Kind != yaml.SequenceNode:
@@ -47,6 +49,17 @@ func (c *checker) mismatch(n *yaml.Node, t reflect.Type) string {
 		message += "; write it without quotes, and not too large"
 	}
 	return message
+}
+
+// mostFields is how many fields of a mapping are named where something else came.
+const mostFields = 8
+
+func fieldsHint(t reflect.Type) string {
+	known := slices.Sorted(maps.Keys(fieldsOf(t)))
+	if len(known) == 0 || len(known) > mostFields {
+		return ""
+	}
+	return "; its fields are " + strings.Join(known, ", ")
 }
 
 func expected(t reflect.Type) string {
