@@ -78,6 +78,14 @@ func TestWhatIsWrongWithAManifestIsToldWithItsPlace(t *testing.T) {
 			change("{selector: {matchLabels: {team: orders}}}", "[]"),
 			[]string{`methods[0].apiKey: expected a mapping, came a list; its fields are `},
 		},
+		"a field of one level below": {
+			change("apiKey: {selector: {matchLabels: {team: orders}}}", `audiences: [a]`),
+			[]string{`methods[0]: unknown field "audiences"; known are anonymous, `},
+		},
+		"a field of two that are below": {
+			change("apiKey: {selector: {matchLabels: {team: orders}}}", `proofOfPossession: {require: [DPoP]}`),
+			[]string{`requirement; there is one in jwt and in oauth2Introspection`},
+		},
 		"a name where a reference belongs": {
 			change("apiKey: {selector: {matchLabels: {team: orders}}}", `basic: {users: {secretRef: people}}`),
 			[]string{`basic.users.secretRef: expected a mapping, came a string; its fields are key, name, namespace`},

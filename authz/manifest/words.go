@@ -27,7 +27,31 @@ func (c *checker) unknown(name string, fields map[string]reflect.Type) string {
 	case len(known) == 0:
 		return what + "; it has no fields here: write {}"
 	}
-	return what + "; known are " + strings.Join(known, ", ")
+	what += "; known are " + strings.Join(known, ", ")
+	if in := within(name, known, fields); !c.quiet && len(in) > 0 && len(in) <= mostPlaces {
+		what += "; there is one in " + strings.Join(in, " and in ")
+	}
+	return what
+}
+
+// mostPlaces is how many places of a field that stands too high are named.
+const mostPlaces = 2
+
+// within are the fields that have one of this name.
+func within(name string, known []string, fields map[string]reflect.Type) (out []string) {
+	for _, k := range known {
+		t := fields[k]
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			continue
+		}
+		if _, has := fieldsOf(t)[name]; has {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // mismatch says that a value is not of type t.
