@@ -106,7 +106,7 @@ func (e *endpoint) wait(ctx context.Context, c *call, givenUp func()) (string, e
 
 // enter lets one more check wait; if it returns nil, leaveWaiting must follow.
 func (e *endpoint) enter(waiting int, tenant string) error {
-	if waiting == maxWaitersPerServer || !e.config.Shared.enterWaiting(tenant) {
+	if waiting >= maxWaitersPerServer || !e.config.Shared.enterWaiting(tenant) {
 		e.counted.add(Crowded)
 		return unavailable("as many checks wait for a token as may", retryAfter)
 	}

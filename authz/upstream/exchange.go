@@ -67,11 +67,15 @@ func (x *Exchange) join(caller Caller, tenant string) (*call, error) {
 	if now := time.Now(); now.Before(x.resting) {
 		return nil, unavailable(x.failed.Error(), x.resting.Sub(now))
 	}
-	if err := x.enter(x.waiting, tenant); err != nil {
+	c := x.calls[caller.Digest]
+	taken := x.waiting
+	if c != nil {
+		taken += c.waiting // a caller may have as many places as are free beside its own
+	}
+	if err := x.enter(taken, tenant); err != nil {
 		return nil, err
 	}
 	x.waiting++
-	c := x.calls[caller.Digest]
 	if c == nil {
 		c = x.begin(caller, tenant)
 		x.calls[caller.Digest] = c

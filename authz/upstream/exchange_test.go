@@ -182,6 +182,20 @@ func TestAFailureForOneCallerKeepsNoOtherFromAsking(t *testing.T) {
 	}
 }
 
+func TestOneCallerThatWaitsOftenLeavesPlacesForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{after: time.Second, answer: issues(60)}
+		x := p.server(Settings{Exchanged: true}, nil)
+		defer x.Close()
+		for range 2 * maxWaitersPerServer {
+			go func() { _, _ = x.Token(t.Context(), caller("flood", time.Time{})) }()
+		}
+		synctest.Wait()
+		get(t, x, caller("eve", time.Time{}))
+		wantRequests(t, p, 2)
+	})
+}
+
 func TestWithoutAnActorTokenNobodyIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &provider{answer: issues(60)}
