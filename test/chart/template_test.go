@@ -89,6 +89,8 @@ func TestWithoutAChoiceOfWhoIsAtTheDoorNothingIsRendered(t *testing.T) {
 
 func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 	for values, want := range map[string]string{
+		trusting + "replayStore: {secretName: redis}":                                                             "replayStore.url",
+		trusting + "replayStore: {url: \"redis://redis.example.com\", ca: true}":                                  "replayStore.secretName",
 		"door: {trustNetwork: true, tls: {secretName: a, clientNames: [b]}}":                                      "expected one of the two",
 		"door: {tls: {secretName: a}}":                                                                            "door.tls.clientNames: expected",
 		"door: {tls: {clientNames: [b]}}":                                                                         "expected the door's certificate",

@@ -130,6 +130,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- fail (printf "hostnameGrants.%s: expected a namespace that hostnames does not have, or whoever takes a grant away may miss the other" $namespace) }}
 {{- end }}
 {{- end }}
+{{- with .Values.replayStore }}
+{{- if and .secretName (not .url) }}
+{{- fail "replayStore.url: expected where the store is, because replayStore.secretName has the password for it" }}
+{{- end }}
+{{- if and .ca (not .secretName) }}
+{{- fail "replayStore.secretName: expected the Secret with ca.crt, because replayStore.ca is true" }}
+{{- end }}
+{{- end }}
 {{- range $label, $_ := .Values.commonLabels }}
 {{- if or (hasPrefix "app.kubernetes.io/" $label) (hasPrefix "helm.sh/" $label) }}
 {{- fail (printf "commonLabels: expected no %s, the chart sets it" $label) }}
