@@ -268,3 +268,20 @@ func TestAClosedExchangeForgetsItsTokens(t *testing.T) {
 		}
 	})
 }
+
+// Tenants close as many as they like while others hold as much as may be held.
+func TestClosingDoesNotLookAtWhatOthersHold(t *testing.T) {
+	p, shared := &provider{answer: issues(3600)}, NewShared()
+	x := p.server(Settings{Exchanged: true}, shared)
+	defer x.Close()
+	for i := range 20_000 {
+		get(t, x, caller(fmt.Sprint(i), time.Time{}))
+	}
+	began := time.Now()
+	for range 2000 {
+		p.server(Settings{Exchanged: true}, shared).Close()
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("closing 2,000 took %v", took)
+	}
+}

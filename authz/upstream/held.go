@@ -48,7 +48,7 @@ func (h *heldToken) refused() error {
 // tenantHeld is what a tenant holds, the least lately used last.
 type tenantHeld struct {
 	bytes int
-	at    map[heldKey]*list.Element
+	at    map[*Exchange]map[[32]byte]*list.Element // without those that have nothing
 	order list.List
 }
 
@@ -64,7 +64,7 @@ func (h *held) get(tenant string, k heldKey, now time.Time) (heldToken, bool) {
 	if t == nil {
 		return heldToken{}, false
 	}
-	el := t.at[k]
+	el := t.at[k.by][k.digest]
 	if el == nil {
 		return heldToken{}, false
 	}
@@ -85,14 +85,17 @@ func (h *held) put(tenant string, k heldKey, what heldToken, now time.Time) {
 	defer h.mu.Unlock()
 	t := h.tenants[tenant]
 	if t == nil {
-		t = &tenantHeld{at: map[heldKey]*list.Element{}}
+		t = &tenantHeld{at: map[*Exchange]map[[32]byte]*list.Element{}}
 		h.tenants[tenant] = t
-	} else if el := t.at[k]; el != nil {
+	} else if el := t.at[k.by][k.digest]; el != nil {
 		h.remove(tenant, t, el)
 		h.tenants[tenant] = t
 	}
 	e := &heldEntry{k, what}
-	t.at[k] = t.order.PushFront(e)
+	if t.at[k.by] == nil {
+		t.at[k.by] = map[[32]byte]*list.Element{}
+	}
+	t.at[k.by][k.digest] = t.order.PushFront(e)
 	t.bytes += e.size()
 	h.bytes += e.size()
 	for h.bytes > h.max {
@@ -112,7 +115,9 @@ func (h *held) fullest() (tenant string, most *tenantHeld) {
 
 func (h *held) remove(tenant string, t *tenantHeld, el *list.Element) {
 	e := t.order.Remove(el).(*heldEntry)
-	delete(t.at, e.heldKey)
+	if delete(t.at[e.by], e.digest); len(t.at[e.by]) == 0 {
+		delete(t.at, e.by)
+	}
 	t.bytes -= e.size()
 	h.bytes -= e.size()
 	if t.order.Len() == 0 {
@@ -120,17 +125,13 @@ func (h *held) remove(tenant string, t *tenantHeld, el *list.Element) {
 	}
 }
 
-// drop forgets what an Exchange got.
+// drop forgets what an Exchange got, and looks at nothing that others did.
 func (h *held) drop(by *Exchange) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for name, t := range h.tenants {
-		for el := t.order.Front(); el != nil; {
-			next := el.Next()
-			if el.Value.(*heldEntry).by == by {
-				h.remove(name, t, el)
-			}
-			el = next
+		for _, el := range t.at[by] {
+			h.remove(name, t, el)
 		}
 	}
 }
