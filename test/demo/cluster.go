@@ -131,7 +131,7 @@ func (s *stage) settle(ctx context.Context) error {
 		{call: s.get("/", "host", "orders.example.com"), status: 401, reason: "NoCredential"},
 		{call: s.get("/refunds", "host", "orders.example.com"), status: 401, reason: "NoCredential"},
 		{call: s.get("/", "host", "search.example.com"), status: 401, reason: "NoCredential"},
-		{call: s.get("/", "host", "ledger.example.com"), status: 401, reason: "NoCredential"},
+		{call: s.get("/", "host", "books.example.com"), status: 401, reason: "NoCredential"},
 		{call: s.get("/", "host", "status.example.com"), status: 200},
 	} {
 		first.within = patience
