@@ -10,12 +10,13 @@ package v1alpha1
 // must route both, and ask here. The policy that decides requests for the resource
 // answers; a change is in force at once, and clients may keep an answer for 5
 // minutes. A 401 says where the metadata is. Every token needs the resource as an
-// audience. A credential is taken from no query, and a request with access_token in
-// the query is refused with 400. The proxy must hand on the complete body of a
-// request: one that is absent or cut is refused.
+// audience, or another one that its method names in audiences beside the resource. A
+// credential is taken from no query, and a request with access_token in the query is
+// refused with 400. The proxy must hand on the complete body of a request: one that is
+// absent or cut is refused.
 type MCP struct {
 	// Resource is the canonical URI of the server (RFC 8707 section 2, RFC 9728
-	// section 1.2): the audience that every token must have, compared byte for byte
+	// section 1.2): the audience of tokens, compared byte for byte
 	// ("https://h" and "https://h/" are two). https, a host of the policy in lower
 	// case, a port unless it is 443, and a path of plain characters: no query, no
 	// fragment, no percent-encoding, no segment . or .., and no final slash but that
