@@ -157,7 +157,9 @@ func (e *Engine) Close() { e.pool.Retain(nil, nil) }
 const (
 	// maxCheck is how long a check may take, whatever the caller's deadline.
 	maxCheck = 5 * time.Second
-	// margin is left of the caller's deadline, so that our answer arrives.
+	// margin is left of the caller's deadline, so that our answer arrives; or a
+	// fiftieth of the time, if that is more: who waits long may do so since the
+	// machine is busy.
 	margin = 20 * time.Millisecond
 )
 
@@ -190,9 +192,12 @@ func (e *Engine) decide(ctx context.Context, raw *authz.Raw, trace *authz.Trace)
 	if e.deps.Stale != nil && e.deps.Stale() {
 		return policy.Unavailable(authz.Unavailable, "what is in force is older than --max-config-age", 0)
 	}
-	deadline := time.Now().Add(maxCheck)
-	if d, ok := ctx.Deadline(); ok && d.Add(-margin).Before(deadline) {
-		deadline = d.Add(-margin)
+	now := time.Now()
+	deadline := now.Add(maxCheck)
+	if d, ok := ctx.Deadline(); ok {
+		if d = d.Add(-max(margin, d.Sub(now)/50)); d.Before(deadline) {
+			deadline = d
+		}
 	}
 	check := work.Begin(ctx, deadline, e.deps.Scheduler)
 	defer check.End()

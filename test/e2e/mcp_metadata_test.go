@@ -10,7 +10,7 @@ import (
 func TestTheMetadataOfAnMCPServerReachesTheCallerAndNotTheUpstream(t *testing.T) {
 	s := suite.use(t)
 	const path = "/.well-known/oauth-protected-resource/mcp"
-	const want = `{"resource":"https://mcp.example.test/mcp","authorization_servers":["https://idp.example.test"],"bearer_methods_supported":["header"]}`
+	const want = `{"resource":"https://mcp.example.test/mcp","authorization_servers":["https://idp.example.test"],"bearer_methods_supported":["header"],"dpop_signing_alg_values_supported":["ES256","ES384","EdDSA","Ed25519","PS256","RS256"]}`
 	for _, w := range s.ways() {
 		ask := func(method, target string, headers ...string) answer {
 			r := get(target, headers...)
