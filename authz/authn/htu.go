@@ -59,28 +59,10 @@ func samePath(a, b string) bool {
 // character is the first character of a path, and whether it means something else
 // than unencoded.
 func character(s string) (c byte, encoded bool, rest string) {
-	if s[0] != '%' || len(s) < 3 {
-		return s[0], false, s[1:]
+	if c, ok := authz.Unescape(s); ok {
+		return c, !isUnreserved(c), s[3:]
 	}
-	high, ok1 := hexDigit(s[1])
-	low, ok2 := hexDigit(s[2])
-	if !ok1 || !ok2 {
-		return s[0], false, s[1:]
-	}
-	c = high<<4 | low
-	return c, !isUnreserved(c), s[3:]
-}
-
-func hexDigit(c byte) (byte, bool) {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0', true
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10, true
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
+	return s[0], false, s[1:]
 }
 
 // isUnreserved is RFC 3986 2.3.

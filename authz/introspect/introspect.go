@@ -23,6 +23,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // maxCall is how long a request may take with its wait for a turn: as long as the
@@ -146,7 +147,7 @@ func (s *Server) join(q authn.Question, tenant string) (*call, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.calls[q.Digest]
-	if c == nil && len(s.calls) >= maxCallsPerServer || !s.config.Shared.enterWaiting(tenant) {
+	if c == nil && len(s.calls) >= maxCallsPerServer || !s.config.Shared.waiters.Exchange(work.Part{}, work.Part{Tenant: tenant, Amount: 1}) {
 		s.counted.add(Crowded)
 		return nil, s.unavailable(Crowded, "as many checks wait for an answer as may")
 	}
@@ -160,7 +161,7 @@ func (s *Server) join(q authn.Question, tenant string) (*call, error) {
 
 // leave ends the call if nobody waits for it any more.
 func (s *Server) leave(digest [32]byte, c *call, tenant string) {
-	s.config.Shared.leaveWaiting(tenant)
+	s.config.Shared.waiters.Exchange(work.Part{Tenant: tenant, Amount: 1}, work.Part{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.waiting--; c.waiting == 0 {

@@ -50,9 +50,10 @@ func (c *counts) add(o Outcome) { c.by[o].Add(1) }
 
 // Shared is what the servers of a process share.
 type Shared struct {
+	// waiters are places for checks that wait.
+	waiters *work.Quota
+
 	mu      sync.Mutex
-	waiting int
-	tenants map[string]int // without those that have nothing
 	counted map[string]*counts
 
 	inactive, active recent
@@ -63,31 +64,9 @@ type Shared struct {
 // NewShared returns a Shared for the servers of a process.
 func NewShared() *Shared {
 	return &Shared{
-		tenants: map[string]int{}, counted: map[string]*counts{},
+		waiters: work.NewQuota(maxWaiters), counted: map[string]*counts{},
 		inactive: newRecent(), active: newRecent(),
 		reading: work.New(work.Options{Slots: readers, MaxWaiting: maxWaiters, MaxWaitingPerOwner: maxWaiters}),
-	}
-}
-
-// enterWaiting says whether one more check of a tenant may wait; if so, leaveWaiting
-// must follow.
-func (s *Shared) enterWaiting(tenant string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.tenants[tenant]+1 > maxWaiters-s.waiting {
-		return false
-	}
-	s.waiting++
-	s.tenants[tenant]++
-	return true
-}
-
-func (s *Shared) leaveWaiting(tenant string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting--
-	if s.tenants[tenant]--; s.tenants[tenant] == 0 {
-		delete(s.tenants, tenant)
 	}
 }
 

@@ -52,7 +52,7 @@ func TestChecksOfOneTokenMakeOneCall(t *testing.T) {
 		if n := provider.asked.Load(); n != 1 {
 			t.Errorf("expected one call, got %d", n)
 		}
-		if len(s.calls) != 0 || s.config.Shared.waiting != 0 || len(s.config.Shared.tenants) != 0 {
+		if taken, tenants := s.config.Shared.waiters.Taken(); len(s.calls) != 0 || taken != 0 || tenants != 0 {
 			t.Errorf("something is held after all ended: %+v", s)
 		}
 	})

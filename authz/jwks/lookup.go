@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // maxWait is how long a lookup waits for keys.
@@ -45,7 +47,7 @@ func (r *Remote) lookupMissing(ctx context.Context, find func(*held) []Key) ([]K
 	if due == nil {
 		return r.last(find)
 	}
-	place := part{r.tenant(), 1}
+	place := work.Part{Tenant: r.tenant(), Amount: 1}
 	if !r.enter(place) {
 		r.giveUp(due)
 		return nil, r.missing(errCrowded)
@@ -83,21 +85,21 @@ func (r *Remote) last(find func(*held) []Key) ([]Key, error) {
 }
 
 // enter reports whether one more lookup may wait; if so, leave must follow.
-func (r *Remote) enter(place part) bool {
+func (r *Remote) enter(place work.Part) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.waiting == maxWaitersPerSet || !r.config.Shared.waiters.exchange(part{}, place) {
+	if r.waiting == maxWaitersPerSet || !r.config.Shared.waiters.Exchange(work.Part{}, place) {
 		return false
 	}
 	r.waiting++
 	return true
 }
 
-func (r *Remote) leave(place part) {
+func (r *Remote) leave(place work.Part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting--
-	r.config.Shared.waiters.exchange(place, part{})
+	r.config.Shared.waiters.Exchange(place, work.Part{})
 }
 
 // wait returns nil if the refresh ended first. Who has no time left may not say

@@ -76,7 +76,7 @@ func TestWaitingLookupsAreBoundedInSumAndLeaveRoomForAnotherTenant(t *testing.T)
 		if n := waited.Load(); n < 128 || n > maxWaiters-maxWaitersPerSet {
 			t.Errorf("%d waited", n)
 		}
-		if shared.waiters.free != maxWaiters || len(shared.waiters.tenants) != 0 {
+		if taken, tenants := shared.waiters.Taken(); taken != 0 || tenants != 0 {
 			t.Error("places are left behind")
 		}
 	})

@@ -28,7 +28,7 @@ const KeepWithout = 24 * time.Hour
 
 // run refreshes until Close: at once, then when it is time or for a lookup.
 func (r *Remote) run() {
-	defer func() { r.config.Shared.memory.exchange(r.memory, part{}) }()
+	defer func() { r.config.Shared.memory.Exchange(r.memory, work.Part{}) }()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -158,9 +158,9 @@ func (r *Remote) read(turn Turn, answer Answer) (got fetched, err error) {
 	case bad != nil:
 		return fetched{}, bad
 	}
-	memory := part{turn.Tenant, len(answer.Body) + len(keys)*bytesOfKey}
-	if !r.config.Shared.memory.exchange(r.memory, memory) {
-		return fetched{}, fmt.Errorf("the keys need %d bytes, and the key sets of their namespace have all that one may have of %d: use fewer or smaller sets", memory.amount, maxHeld)
+	memory := work.Part{Tenant: turn.Tenant, Amount: len(answer.Body) + len(keys)*bytesOfKey}
+	if !r.config.Shared.memory.Exchange(r.memory, memory) {
+		return fetched{}, fmt.Errorf("the keys need %d bytes, and the key sets of their namespace have all that one may have of %d: use fewer or smaller sets", memory.Amount, maxHeld)
 	}
 	r.memory = memory
 	got.keys, got.cacheControl = len(keys), answer.CacheControl

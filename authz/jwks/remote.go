@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // Remote is a set that is fetched and kept fresh. One goroutine does all the
@@ -35,8 +36,8 @@ type Remote struct {
 	close   context.CancelFunc
 
 	// Only run uses these.
-	known  string // the URL of the key set, where the last fetch found it
-	memory part   // what the held keys take
+	known  string    // the URL of the key set, where the last fetch found it
+	memory work.Part // what the held keys take
 
 	mu       sync.Mutex // never held across I/O
 	refresh  *refresh   // asked for or under way; nil if there is none

@@ -52,8 +52,8 @@ func TestKeySetsOfATenantLeaveMemoryForAnother(t *testing.T) {
 		}
 		victim.Close()
 		synctest.Wait()
-		if shared.memory.free != maxHeld || len(shared.memory.tenants) != 0 {
-			t.Errorf("memory is left behind: %d", maxHeld-shared.memory.free)
+		if taken, tenants := shared.memory.Taken(); taken != 0 || tenants != 0 {
+			t.Errorf("memory is left behind: %d", taken)
 		}
 	})
 }
@@ -62,7 +62,10 @@ func TestARefreshThatFindsNoMemoryKeepsTheKeys(t *testing.T) {
 	p := &provider{answer: good("a")}
 	bubble(t, p, func(t *testing.T, r *Remote) {
 		want(t, r, "a", "ok")
-		r.config.Shared.memory.add("another", r.config.Shared.memory.free) // all of it
+		held, _ := r.config.Shared.memory.Taken()
+		if !r.config.Shared.memory.Exchange(work.Part{}, work.Part{Tenant: "another", Amount: maxHeld - held}) {
+			t.Fatal("another tenant could not take what is free")
+		}
 		p.set(page(string(good("a", "b").Body)+"  "), nil)
 		want(t, r, "b", "unknown")
 		want(t, r, "a", "ok")

@@ -50,7 +50,7 @@ var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 // path stands between the host and the path. The resource is an https URI without
 // query; the path "/" alone is none.
 func metadataURL(resource string) string {
-	const scheme, wellKnown = "https://", "/.well-known/oauth-protected-resource"
+	const scheme = "https://"
 	host, path, _ := strings.Cut(strings.TrimPrefix(resource, scheme), "/")
 	if host == "" {
 		return ""
@@ -58,5 +58,5 @@ func metadataURL(resource string) string {
 	if path != "" {
 		path = "/" + path
 	}
-	return scheme + host + wellKnown + path
+	return scheme + host + WellKnown + path
 }

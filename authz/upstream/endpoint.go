@@ -104,9 +104,9 @@ func (e *endpoint) wait(ctx context.Context, c *call, givenUp func()) (string, e
 	return c.token, c.err
 }
 
-// enter lets one more check wait; if it returns nil, leaveWaiting must follow.
+// enter lets one more check wait; if it returns nil, the place must be given back.
 func (e *endpoint) enter(waiting int, tenant string) error {
-	if waiting >= maxWaitersPerServer || !e.config.Shared.enterWaiting(tenant) {
+	if waiting >= maxWaitersPerServer || !e.config.Shared.waiters.Exchange(work.Part{}, work.Part{Tenant: tenant, Amount: 1}) {
 		e.counted.add(Crowded)
 		return unavailable("as many checks wait for a token as may", retryAfter)
 	}

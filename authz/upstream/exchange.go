@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 const (
@@ -86,7 +87,7 @@ func (x *Exchange) join(caller Caller, tenant string) (*call, error) {
 
 // leave ends the call if nobody waits for it any more.
 func (x *Exchange) leave(digest [32]byte, c *call, tenant string) {
-	x.config.Shared.leaveWaiting(tenant)
+	x.config.Shared.waiters.Exchange(work.Part{Tenant: tenant, Amount: 1}, work.Part{})
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.waiting--

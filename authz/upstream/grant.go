@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // longestLife is how long a token of agentauth's own is held at most.
@@ -71,7 +73,7 @@ func (g *Grant) join(tenant string) (string, *call, error) {
 }
 
 func (g *Grant) leave(c *call, tenant string) {
-	g.config.Shared.leaveWaiting(tenant)
+	g.config.Shared.waiters.Exchange(work.Part{Tenant: tenant, Amount: 1}, work.Part{})
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c.waiting--

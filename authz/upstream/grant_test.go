@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/introspect"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 func TestATokenOfAClientIsAskedForAsRFC6749Says(t *testing.T) {
@@ -196,7 +197,7 @@ func TestWaitersAreBounded(t *testing.T) {
 		if turned != 300-maxWaitersPerServer {
 			t.Errorf("expected %d to wait, got %d", maxWaitersPerServer, 300-turned)
 		}
-		if shared.waiting != 0 || len(shared.tenants) != 0 {
+		if taken, tenants := shared.waiters.Taken(); taken != 0 || tenants != 0 {
 			t.Error("expected that nobody waits any more")
 		}
 	})
@@ -205,10 +206,10 @@ func TestWaitersAreBounded(t *testing.T) {
 func TestOneTenantLeavesOthersRoomToWait(t *testing.T) {
 	shared := NewShared()
 	n := 0
-	for shared.enterWaiting("greedy") {
+	for shared.waiters.Exchange(work.Part{}, work.Part{Tenant: "greedy", Amount: 1}) {
 		n++
 	}
-	if !shared.enterWaiting("another") || n > maxWaiters/2 {
+	if !shared.waiters.Exchange(work.Part{}, work.Part{Tenant: "another", Amount: 1}) || n > maxWaiters/2 {
 		t.Errorf("expected room for another tenant, and got none beside %d", n)
 	}
 }

@@ -40,20 +40,20 @@ func Outcomes() []Outcome {
 
 // Shared is what all sources of a process share.
 type Shared struct {
-	held held
+	// waiters are places for checks that wait.
+	waiters *work.Quota
+	held    held
 	// signing gives turns to sign requests by RSA.
 	signing *work.Scheduler
 
 	mu      sync.Mutex
-	waiting int
-	tenants map[string]int // without those that have nothing
 	counted map[string]*counts
 }
 
 // NewShared returns a Shared for a process.
 func NewShared() *Shared {
 	return &Shared{
-		tenants: map[string]int{}, counted: map[string]*counts{}, held: held{max: maxHeld, tenants: map[string]*tenantHeld{}},
+		waiters: work.NewQuota(maxWaiters), counted: map[string]*counts{}, held: held{max: maxHeld, tenants: map[string]*tenantHeld{}},
 		signing: work.New(work.Options{Slots: signers, MaxWaiting: maxWaiters, MaxWaitingPerOwner: maxWaiters}),
 	}
 }
@@ -80,28 +80,6 @@ func (c *counts) failed(why string) {
 	defer c.mu.Unlock()
 	c.failures++
 	c.err = why
-}
-
-// enterWaiting says whether one more check of a tenant may wait; if so, leaveWaiting
-// must follow.
-func (s *Shared) enterWaiting(tenant string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.tenants[tenant]+1 > maxWaiters-s.waiting {
-		return false
-	}
-	s.waiting++
-	s.tenants[tenant]++
-	return true
-}
-
-func (s *Shared) leaveWaiting(tenant string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting--
-	if s.tenants[tenant]--; s.tenants[tenant] == 0 {
-		delete(s.tenants, tenant)
-	}
 }
 
 // enter returns the counts of an endpoint, which go on while it is asked by somebody.
