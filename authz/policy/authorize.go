@@ -27,8 +27,8 @@ type scopes struct {
 
 func newScopes(methods []method, c Config) *scopes {
 	s := &scopes{methods: methods, denial: lacksScope.of(c.Unauthorized)}
-	if c.MCP != nil {
-		s.metadata = metadataURL(c.MCP.Resource)
+	if c.Resource != nil {
+		s.metadata = c.Resource.MetadataURL
 	}
 	return s
 }

@@ -20,8 +20,6 @@ import (
 
 // MCP says what a server of the Model Context Protocol is asked for, and who may.
 type MCP struct {
-	// Resource is the canonical URI of the server.
-	Resource string
 	// Methods, Tools, Resources and Prompts are rules by what a call names.
 	Methods, Tools, Resources, Prompts []MCPEntry
 }
@@ -54,7 +52,7 @@ func MCPOf(m *v1alpha1.MCP, compile func(v1alpha1.Expression, *field.Path) *expr
 		}
 		return out
 	}
-	return &MCP{Resource: m.Resource, Methods: entries("methods", m.Methods), Tools: entries("tools", m.Tools),
+	return &MCP{Methods: entries("methods", m.Methods), Tools: entries("tools", m.Tools),
 		Resources: entries("resources", m.Resources), Prompts: entries("prompts", m.Prompts)}
 }
 

@@ -22,8 +22,7 @@ func require(t *testing.T, src string) *expr.Program {
 
 // serverOf is a policy of an MCP server that anybody may call.
 func serverOf(m MCP) *Policy {
-	m.Resource = "https://mcp.example.com/mcp"
-	return New(Config{Name: "shop/server", Methods: []Method{{Name: "public", Authenticator: &authn.Anonymous{}}}, MCP: &m})
+	return New(Config{Name: "shop/server", Resource: &Resource{MetadataURL: metadataURL("https://mcp.example.com/mcp")}, Methods: []Method{{Name: "public", Authenticator: &authn.Anonymous{}}}, MCP: &m})
 }
 
 func asks(t *testing.T, p *Policy, body string) (authz.Decision, *authz.Trace) {
