@@ -42,8 +42,10 @@ type Header struct {
 type Decision struct {
 	Outcome Outcome
 	Reason  Reason
-	// Policy is "namespace/name"; "" if none was found.
-	Policy string
+	// Policy is "namespace/name"; "" if none was found. Version is the version of it
+	// that decided; nil if none did.
+	Policy  string
+	Version *PolicyVersion
 	// Method is the authentication method that decided, Rule the
 	// authorization rule that denied; "" if none did.
 	Method, Rule string
@@ -52,6 +54,15 @@ type Decision struct {
 	Detail string
 	// Identity is set once a method succeeded, whatever was decided then.
 	Identity *Identity
+	// Refused is the identity of a credential that was verified and refused all the
+	// same: it has ended, is for another audience, or was revoked. Claimed is what a
+	// credential said of its holder that nobody verified. Each is nil where there is
+	// none, and where Identity is set.
+	Refused *Identity
+	Claimed *Claim
+	// Shadow is what a policy in mode Shadow would have decided in place of this; nil
+	// if none would have. It has no Shadow itself.
+	Shadow *Decision
 
 	// Set, Remove and RemoveQuery change the request that goes upstream. A
 	// name is never in both Set and Remove: Envoy removes after it sets. Remove, and
@@ -72,6 +83,23 @@ type Decision struct {
 	Status  int
 	Headers []Header
 	Body    string
+}
+
+// PolicyVersion is a version of a policy.
+type PolicyVersion struct {
+	// Generation is that of the object in a cluster; 0 from files.
+	Generation int64
+	// Digest is a digest of its spec, "sha256:" and 12 digits.
+	Digest string
+}
+
+// Claim is what a credential says of its holder. Nobody verified it: whoever sent it
+// may have written what they like. Its texts are cut to 256 bytes.
+type Claim struct {
+	// Method is the method whose credential it is.
+	Method string
+	// Issuer, Subject and CredentialID are those of [Identity].
+	Issuer, Subject, CredentialID string
 }
 
 // Shown is what people may see of Set.

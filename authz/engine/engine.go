@@ -244,7 +244,7 @@ type Snapshot struct {
 	// reports are those on them.
 	find     *find.Snapshot
 	policies []*compiled
-	reports  []*Report
+	reports  []*reported
 	// hostnameGrants are those of the Input.
 	hostnameGrants []*Object
 	// oneTenant: whoever reads a report may read all objects.
@@ -268,7 +268,7 @@ type Snapshot struct {
 func (s *Snapshot) Reports() []Report {
 	out := make([]Report, 0, len(s.find.Order()))
 	for _, n := range s.find.Order() {
-		out = append(out, *s.reports[n])
+		out = append(out, s.reports[n].Report)
 	}
 	return out
 }

@@ -86,7 +86,7 @@ func plural(n int, one, more string) string {
 // stale says whether a report on a policy may no longer be told as it is: a key
 // ended since, or its selector selects nothing, and what is beside it may have
 // changed.
-func (s *Snapshot) stale(p *compiled, r *Report, now time.Time) bool {
+func (s *Snapshot) stale(p *compiled, r *reported, now time.Time) bool {
 	if !r.until.IsZero() && !now.Before(r.until) {
 		return true
 	}

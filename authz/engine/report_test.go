@@ -22,6 +22,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/attach"
+	"github.com/agentauth-dev/agentauth/authz/report"
 )
 
 // certificate is a CA in PEM.
@@ -191,7 +192,7 @@ func TestAConditionHasABoundedMessage(t *testing.T) {
 	}
 	e, _ := newWorld(Options{})
 	_, reports := e.Compile(Input{Policies: []*v1alpha1.AgentAuthPolicy{p}})
-	if n := len(reports[0].Conditions[1].Message); n < maxMessage-10 || n > maxMessage+10 {
-		t.Errorf("expected about %d bytes, got %d", maxMessage, n)
+	if n := len(reports[0].Conditions[1].Message); n < report.MaxMessage-10 || n > report.MaxMessage+10 {
+		t.Errorf("expected about %d bytes, got %d", report.MaxMessage, n)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/match"
+	"github.com/agentauth-dev/agentauth/authz/report"
 )
 
 // changed is a world after one event: an object more, one less, or another one
@@ -281,7 +282,7 @@ func TestEveryPolicyThatIsProgrammedDecidesSomeRequest(t *testing.T) {
 		}
 		for _, r := range reports {
 			name := r.Policy.String()
-			if decide[name] && !programmed[name] && isAccepted(r.Conditions[1].Reason) {
+			if decide[name] && !programmed[name] && report.Accepted(r.Conditions[1].Reason) {
 				t.Errorf("seed %d: %s decides, and is not Programmed: %+v", seed, name, r.Conditions)
 			}
 			if decide[name] && strings.Contains(fmt.Sprint(r.Problems), "expected some request that this policy decides") {
