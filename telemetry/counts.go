@@ -12,6 +12,7 @@ import (
 // policyCounts are the metrics of the decisions of one policy. Each is looked up by
 // its labels once, and shown from then on.
 type policyCounts struct {
+	policy    string // the label
 	decisions atomic.Pointer[[]decisionCount]
 	asked     atomic.Pointer[prometheus.Gauge]
 }
@@ -26,12 +27,12 @@ type decisionCount struct {
 // count counts a decision that was made at a time.
 func (c *policyCounts) count(m *Metrics, d *authz.Decision, at time.Time) {
 	c.counter(m, d).Inc()
-	if d.Policy == "" {
+	if c.policy == "" {
 		return
 	}
 	asked := c.asked.Load()
 	if asked == nil {
-		gauge := m.asked.WithLabelValues(d.Policy)
+		gauge := m.asked.WithLabelValues(c.policy)
 		asked = &gauge
 		c.asked.Store(asked)
 	}
@@ -48,7 +49,7 @@ func (c *policyCounts) counter(m *Metrics, d *authz.Decision) prometheus.Counter
 			}
 		}
 	}
-	counter := m.decision.WithLabelValues(d.Policy, d.Outcome.String(), string(d.Reason))
+	counter := m.decision.WithLabelValues(c.policy, d.Outcome.String(), string(d.Reason))
 	var list []decisionCount
 	if before != nil {
 		list = append(list, *before...)

@@ -41,7 +41,7 @@ func (o *observed) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 	start := time.Now()
 	d := o.decider.Decide(ctx, raw)
 	took := time.Since(start)
-	o.to.Metrics.decided(&d, took, start.Add(took))
+	o.to.Metrics.decided(&d, &raw, took, start.Add(took))
 	if level := levelOf(d.Outcome); o.to.Log.Enabled(ctx, level) {
 		o.to.Log.LogAttrs(ctx, level, "decision", attributes(&raw, &d, took)...)
 	}

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"cmp"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/listen"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 )
@@ -33,17 +31,20 @@ type Metrics struct {
 	expiry   prometheus.Gauge
 	refused  *prometheus.CounterVec
 
+	certificates *prometheus.GaugeVec
+	about        *prometheus.GaugeVec
+	leads        prometheus.Gauge // registered in a cluster only
+	notReady     prometheus.Gauge
+	hash         prometheus.Gauge
+
 	latencies [4]atomic.Pointer[prometheus.Observer] // by outcome
-	// inForce are the policies in force by their names, and "" for no policy. The map
-	// does not change.
+	exemplars exemplarTimes
+	// inForce are the policies in force by their names, "" for no policy, and others
+	// for those without series of their own. The map does not change.
 	inForce atomic.Pointer[map[string]*policyCounts]
 	mu      sync.Mutex // is held while inForce becomes another
+	leaving leaving    // under mu
 }
-
-// goneAfter is for how long counters of a policy that is gone are still shown:
-// the last decisions are to be seen by a scrape, and a check that is under way
-// may still be decided by it.
-const goneAfter = 10 * time.Minute
 
 // NewMetrics makes the metrics of a process. age is for how long what is in
 // force has not been what its source says: [Readiness.Age].
@@ -52,12 +53,14 @@ func NewMetrics(age func() time.Duration) *Metrics {
 		registry: prometheus.NewRegistry(),
 		decision: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "agentauth_decisions_total",
-			Help: "Decisions by policy (namespace/name, empty if none was found), decision and reason.",
+			Help: "Decisions by policy (namespace/name, empty if none was found, (others) for those without series of their own), decision and reason.",
 		}, []string{"policy", "decision", "reason"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "agentauth_decision_duration_seconds",
 			Help:    "How long decisions took, without the transport.",
-			Buckets: []float64{.00001, .000025, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5},
+			Buckets: durations,
+			// Beside the buckets, for a Prometheus that scrapes native histograms.
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
 		}, []string{"decision"}),
 		asked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "agentauth_policy_last_decision_timestamp_seconds",
@@ -94,12 +97,29 @@ func NewMetrics(age func() time.Duration) *Metrics {
 			Name: "agentauth_door_refused_total",
 			Help: "Clients that the door refused before they could ask, by cause: TLS, certificates, or a protocol that is not HTTP/2.",
 		}, []string{"cause"}),
+		certificates: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "agentauth_certificate_end_timestamp_seconds",
+			Help: "When a certificate ends, by use: door, door_client_ca (the first authority that ends) or webhook.",
+		}, []string{"use"}),
+		about: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "agentauth_build_info", Help: "1, with what this agentauth was built of.",
+		}, []string{"version", "revision", "goversion"}),
+		leads: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "agentauth_leader", Help: "1 if this replica writes the status of policies, else 0.",
+		}),
+		notReady: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "agentauth_policies_not_ready", Help: "Policies whose condition Ready is False.",
+		}),
+		hash: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "agentauth_config_hash", Help: "A hash of the policies in force: replicas that have the same show the same.",
+		}),
 	}
-	m.inForce.Store(&map[string]*policyCounts{"": {}})
+	m.inForce.Store(&map[string]*policyCounts{"": {}, others: {policy: others}})
 	for _, cause := range listen.Causes() {
 		m.refused.WithLabelValues(cause) // 0, so that the first one is an increase
 	}
 	m.registry.MustRegister(m.decision, m.latency, m.asked, m.reloads, m.policies, m.problems, m.good, m.panics, m.reviews, m.expiry, m.refused,
+		m.certificates, m.about, m.notReady, m.hash,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "agentauth_config_age_seconds",
 			Help: "For how long what is in force has not been what its source says; 0 while it is.",
@@ -110,22 +130,24 @@ func NewMetrics(age func() time.Duration) *Metrics {
 
 // Handler answers with the metrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes})
 }
 
+// maxScrapes is how many scrapes are answered at once.
+const maxScrapes = 8
+
 // decided counts a decision, which ended at a time.
-func (m *Metrics) decided(d *authz.Decision, took time.Duration, at time.Time) {
+func (m *Metrics) decided(d *authz.Decision, raw *authz.Raw, took time.Duration, at time.Time) {
 	counts := (*m.inForce.Load())[d.Policy]
 	if counts == nil { // by a policy that is gone: it was in force when the check began
-		counts = &policyCounts{}
+		counts = m.stray(d.Policy)
 	}
 	counts.count(m, d, at)
-	m.observer(d.Outcome).Observe(took.Seconds())
+	m.observe(d.Outcome, raw, took.Seconds(), at)
 }
 
 // InForce counts a load that came in force: the names of its policies, and how
-// many problems they have. When a policy is gone, so is the time at which it was
-// asked, and a while later what was counted of it. Loads come one after the other.
+// many problems they have. Loads come one after the other.
 func (m *Metrics) InForce(policies []string, problems int) {
 	m.reloads.WithLabelValues("ok").Inc()
 	m.good.Set(1)
@@ -133,41 +155,7 @@ func (m *Metrics) InForce(policies []string, problems int) {
 	m.problems.Set(float64(problems))
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before := *m.inForce.Load()
-	now := make(map[string]*policyCounts, len(policies)+1)
-	for _, name := range append([]string{""}, policies...) {
-		if now[name] = before[name]; now[name] == nil {
-			now[name] = &policyCounts{}
-		}
-	}
-	m.inForce.Store(&now)
-	var gone []string
-	for name := range before {
-		if now[name] == nil {
-			gone = append(gone, name)
-			m.asked.DeleteLabelValues(name)
-		}
-	}
-	if len(gone) > 0 {
-		time.AfterFunc(goneAfter, func() { m.forget(gone) })
-	}
-}
-
-// forget drops what was counted of policies, unless they are there again.
-func (m *Metrics) forget(policies []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, name := range policies {
-		if (*m.inForce.Load())[name] != nil {
-			continue
-		}
-		m.asked.DeleteLabelValues(name)
-		for _, outcome := range []authz.Outcome{authz.Deny, authz.Allow, authz.Error, authz.Respond} {
-			for _, reason := range append(authz.Reasons(), "") {
-				m.decision.DeleteLabelValues(name, outcome.String(), string(reason))
-			}
-		}
-	}
+	m.show(policies)
 }
 
 // Refused counts a load that did not come in force.
@@ -202,40 +190,9 @@ func (m *Metrics) SchemaMatches(yes bool) {
 func (m *Metrics) Reviewed(result string) { m.reviews.WithLabelValues(result).Inc() }
 
 // CertificateShown says when the certificate ends that the webhook showed.
-func (m *Metrics) CertificateShown(end time.Time) { m.expiry.Set(float64(end.Unix())) }
-
-// RegisterKeySets adds the metrics of the key sets that policies name.
-func (m *Metrics) RegisterKeySets(of func() []engine.RemoteStatus) {
-	m.registry.MustRegister(keySets{of})
-}
-
-// keySets collects the metrics of key sets whenever they are asked for.
-type keySets struct{ of func() []engine.RemoteStatus }
-
-var (
-	keysHeld = prometheus.NewDesc("agentauth_jwks_keys", "Keys held of a key set that is fetched; source is the policy's issuer or URL.", []string{"source"}, nil)
-	keysAge  = prometheus.NewDesc("agentauth_jwks_last_success_timestamp_seconds", "When a key set was last fetched; 0 is never.", []string{"source"}, nil)
-)
-
-func (k keySets) Describe(ch chan<- *prometheus.Desc) { ch <- keysHeld; ch <- keysAge }
-
-// Collect takes the best of sets that differ in their certificates only.
-func (k keySets) Collect(ch chan<- prometheus.Metric) {
-	best := map[string]engine.RemoteStatus{}
-	for _, s := range k.of() {
-		source := cmp.Or(s.Issuer, s.URL)
-		if old, ok := best[source]; !ok || s.Success.After(old.Success) {
-			best[source] = s
-		}
-	}
-	for source, s := range best {
-		ch <- prometheus.MustNewConstMetric(keysHeld, prometheus.GaugeValue, float64(s.Keys), source)
-		age := 0.0
-		if !s.Success.IsZero() {
-			age = float64(s.Success.Unix())
-		}
-		ch <- prometheus.MustNewConstMetric(keysAge, prometheus.GaugeValue, age, source)
-	}
+func (m *Metrics) CertificateShown(end time.Time) {
+	m.expiry.Set(float64(end.Unix()))
+	m.Certificate("webhook", end)
 }
 
 // RegisterVerified adds the metrics of the cache of verified credentials.
