@@ -22,6 +22,8 @@ type Scheduler struct {
 	all    share             // its parts are the namespaces
 	means  map[meanKey]*mean // by namespace and kind
 	kinds  map[string]*mean  // of all namespaces
+	// classes are counted for Stats.
+	classes map[string]*Class
 }
 
 // New makes a Scheduler.
@@ -31,7 +33,7 @@ func New(o Options) *Scheduler {
 	if o.Slots > 1 {
 		spare = 1
 	}
-	return &Scheduler{options: o, free: o.Slots - spare, spare: spare, memory: o.Memory, means: map[meanKey]*mean{}, kinds: map[string]*mean{}}
+	return &Scheduler{options: o, free: o.Slots - spare, spare: spare, memory: o.Memory, means: map[meanKey]*mean{}, kinds: map[string]*mean{}, classes: map[string]*Class{}}
 }
 
 // Do runs fn on another goroutine once it is the turn of the task's owner, and
@@ -92,6 +94,7 @@ func (s *Scheduler) wait(ctx context.Context, t Task) (*job, error) {
 	j := &job{Task: t, ready: make(chan struct{})}
 	j.deadline, _ = ctx.Deadline()
 	if !s.admit(j) {
+		s.turnedAway(t.Kind)
 		return nil, ErrOverloaded
 	}
 	select {
@@ -190,6 +193,7 @@ func (s *Scheduler) makeRoom(j *job) bool {
 
 func (s *Scheduler) refuse(j *job) {
 	s.dequeue(j)
+	s.class(j.Kind).Refused++
 	j.refused = true
 	close(j.ready)
 }
@@ -271,6 +275,7 @@ func (s *Scheduler) start(j *job, now time.Time) {
 	j.charge = j.mean.duration * time.Duration(j.Threads)
 	s.occupy(j, j.Threads, j.charge)
 	j.started = now
+	s.class(j.Kind).Waited += now.Sub(j.arrived)
 	close(j.ready)
 }
 
@@ -290,6 +295,8 @@ func (s *Scheduler) end(j *job, ran bool) {
 	if ran {
 		j.mean.add(took, now)
 		s.kinds[j.Kind].add(took, now)
+		c := s.class(j.Kind)
+		c.Run, c.Busy = c.Run+1, c.Busy+took
 	}
 	s.occupy(j, -j.Threads, took*time.Duration(j.Threads)-j.charge)
 	s.begin(now)
