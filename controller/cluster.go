@@ -27,7 +27,7 @@ import (
 )
 
 // Config is a cluster and what to do with its policies. All of it is needed,
-// but for Namespaces, GatewayClassesNamed, Again, Schema and Behind.
+// but for Namespaces, GatewayClassesNamed, Again, Schema, Behind and Leads.
 type Config struct {
 	REST *rest.Config
 	// Namespaces are those to watch; none is all.
@@ -51,6 +51,9 @@ type Config struct {
 	Schema func(Schema)
 	// Behind, if not nil, says since when a change that Load took is not in force.
 	Behind func() (since time.Time, behind bool)
+	// Leads, if not nil, is told whether this replica writes status, whenever that
+	// changes.
+	Leads func(bool)
 }
 
 // Cluster loads what the API server says, whenever that changes.
@@ -122,6 +125,10 @@ func (c *Cluster) Run(ctx context.Context) error {
 
 // lead writes status, and Events, until ctx ends.
 func (c *Cluster) lead(ctx context.Context) {
+	if c.config.Leads != nil {
+		c.config.Leads(true)
+		defer c.config.Leads(false)
+	}
 	end, err := c.status.events.begin(ctx, c.sink)
 	if err != nil {
 		c.config.Log.Warn("no Events are written", "error", err.Error())

@@ -20,6 +20,10 @@ type Load struct {
 	// Changes are the first policies that the load changed, Changed how many it did.
 	Changes []authz.PolicyChange
 	Changed int
+	// NotReady is how many policies are not Ready, and Hash the same number where the
+	// same policies are in force.
+	NotReady int
+	Hash     uint64
 }
 
 // LoadLog says what came of loads: in log, metrics and readiness. Its fields are
@@ -54,6 +58,7 @@ func (l *LoadLog) Loaded(load Load) {
 	}
 	l.logProblems(lines)
 	l.Metrics.InForce(load.Policies, len(lines))
+	l.Metrics.Agreement(load.NotReady, load.Hash)
 	l.Readiness.InForce(lines)
 	l.logChanges(load)
 	counts := []any{"policies", len(load.Policies), "secrets", load.Secrets, "configMaps", load.ConfigMaps}

@@ -15,7 +15,7 @@ import (
 // MaxKeys is the largest number of entries of one Secret.
 const MaxKeys = 20_000
 
-// Secret is a Secret of API keys. It never changes.
+// Secret is a Secret of API keys. It never changes, but for when keys were used.
 type Secret struct {
 	number   uint64 // no other Secret has it, nor the same Secret in another state
 	ref      string // "Secret namespace/name"
@@ -33,6 +33,7 @@ type key struct {
 	digest [sha256.Size]byte
 	entry  string
 	twice  bool
+	used   atomic.Uint32 // the Unix time; 0: never. It takes no space: twice is aligned
 }
 
 var secrets atomic.Uint64
@@ -98,20 +99,21 @@ func (s *Secret) problem(entry, message string) authz.Problem {
 	return authz.Problem{Severity: authz.Unresolved, Ref: s.ref, Key: entry, Message: message}
 }
 
-// find returns the identity of a key's caller, if the key is this Secret's.
-func (s *Secret) find(digest [sha256.Size]byte) (id authz.Identity, ok bool) {
+// find returns the identity of a key's caller, and which key it is, if the key is this
+// Secret's.
+func (s *Secret) find(digest [sha256.Size]byte) (id authz.Identity, of Holder, ok bool) {
 	at, ok := slices.BinarySearchFunc(s.byDigest, digest, func(i uint16, of [sha256.Size]byte) int { return bytes.Compare(s.keys[i].digest[:], of[:]) })
 	if !ok {
-		return id, false
+		return id, of, false
 	}
 	i := s.byDigest[at]
 	if s.keys[i].twice {
-		return id, false
+		return id, of, false
 	}
 	id = s.identity
 	id.CredentialID = s.keys[i].entry
 	id.ExpiresAt = s.end(s.keys[i].entry)
-	return id, true
+	return id, Holder{s, i}, true
 }
 
 // end is the earlier of the ends of an entry and of its Secret; zero if it has

@@ -29,30 +29,28 @@ func (x *Index) Table(secrets []*Secret) *Table {
 	return t
 }
 
-// Find returns the identity of who has a key, without its method, and the Secret
-// that holds the key. A key of two Secrets of the table, or of two entries, is
+// Find returns the identity of who has a key, without its method, and what holds the
+// key. A key of two Secrets of the table, or of two entries, is
 // nobody's.
 //
 // The time that Find takes depends neither on how many keys there are nor on how
 // much of a key was guessed: the digest is of the whole credential, and a caller
 // cannot steer it towards the digest of a key.
-func (t *Table) Find(credential string) (id authz.Identity, secret string, ok bool) {
+func (t *Table) Find(credential string) (id authz.Identity, of Holder, ok bool) {
 	if t == nil || len(t.secrets) == 0 {
-		return id, "", false
+		return id, of, false
 	}
 	digest := sha256.Sum256([]byte(credential))
 	if t.index == nil {
-		id, ok = t.secrets[0].find(digest)
-		return id, t.secrets[0].ref, ok
+		return t.secrets[0].find(digest)
 	}
 	t.index.mu.RLock()
 	one, several := t.holding(t.index.holders[digest])
 	t.index.mu.RUnlock()
 	if one == nil || several {
-		return id, "", false
+		return id, of, false
 	}
-	id, ok = one.find(digest)
-	return id, one.ref, ok
+	return one.find(digest)
 }
 
 // Found is how many keys a table has, of how many Secrets.

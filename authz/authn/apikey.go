@@ -48,8 +48,9 @@ func (a *APIKey) Challenge(*authz.Request, bool) string {
 
 // Check implements [Authenticator].
 func (a *APIKey) Check(r *authz.Request, v *Verified) error {
+	v.holder.Used(r.Time)
 	if ends := v.Identity.ExpiresAt; !ends.IsZero() && !r.Time.Before(ends) {
-		return reject(authz.CredentialExpired, "the key "+v.Identity.CredentialID+" of "+v.holder+" ended at "+ends.UTC().Format(time.RFC3339))
+		return reject(authz.CredentialExpired, "the key "+v.Identity.CredentialID+" of "+v.holder.String()+" ended at "+ends.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -59,11 +60,11 @@ func (a *APIKey) Verify(_ context.Context, p *Presented) (*Verified, error) {
 	if p.Malformed != "" {
 		return nil, reject(authz.CredentialMalformed, p.Malformed)
 	}
-	id, secret, ok := a.Keys.Find(p.Value)
+	id, holder, ok := a.Keys.Find(p.Value)
 	if !ok {
 		return nil, a.unknown(p)
 	}
-	v := &Verified{Identity: id, holder: secret}
+	v := &Verified{Identity: id, holder: holder}
 	v.Identity.Method = a.Method
 	return v, nil
 }

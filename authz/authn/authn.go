@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 )
 
 // Authenticator checks credentials of one kind for one method of a policy.
@@ -58,9 +59,8 @@ type Reads struct {
 // Verified is a credential that was verified.
 type Verified struct {
 	Identity authz.Identity
-	// holder is the object that holds the credential, "Secret shop/robot"; "" if
-	// none does.
-	holder string
+	// holder is the entry of a Secret that holds the credential, if it is an API key.
+	holder apikey.Holder
 	// token says that the claims are those of a JWT, as [ParseToken] reads it.
 	token bool
 	// from is when the credential begins to hold; zero: Check knows.

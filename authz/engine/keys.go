@@ -93,6 +93,19 @@ func (s *Snapshot) stale(p *compiled, r *reported, now time.Time) bool {
 	return s.oneTenant && slices.ContainsFunc(p.origin.selected, func(of selected) bool { return of.Len() == 0 })
 }
 
+// KeyTables are the tables of API keys of the policies in force, each once.
+func (e *Engine) KeyTables() []*apikey.Table {
+	tables := map[*apikey.Table]bool{}
+	if s := e.current.Load(); s != nil {
+		for _, n := range s.find.Order() {
+			for _, of := range s.policies[n].origin.selected {
+				tables[of.Keys] = true
+			}
+		}
+	}
+	return slices.Collect(maps.Keys(tables))
+}
+
 // Found says what the selectors of each policy found, as in "AgentAuthPolicy
 // shop/orders: method keys: 3 keys in 2 Secrets".
 func (s *Snapshot) Found() (out []string) {

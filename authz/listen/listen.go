@@ -60,6 +60,9 @@ type Config struct {
 	// OnError learns of changed certificate files that cannot be used. A panic
 	// of it is swallowed.
 	OnError func(error)
+	// OnLoad learns of the certificate files that came in use: when the certificate
+	// ends, and the first of the authorities of ClientCA; zero without it.
+	OnLoad func(certificate, clientCA time.Time)
 }
 
 // UsageError says that a door was configured in a way that is never right.

@@ -100,5 +100,8 @@ func (c *Certificates) reload() error {
 	}
 	c.files = files
 	c.current.Store(config)
+	if c.door.OnLoad != nil {
+		c.door.OnLoad(config.Certificates[0].Leaf.NotAfter, firstEnd(files[2]))
+	}
 	return nil
 }

@@ -129,3 +129,33 @@ func TestAServerWithAListenerOfItsOwnCanHaveItsCertificateReloaded(t *testing.T)
 		t.Error("loaded without a key")
 	}
 }
+
+func TestWhenCertificatesEndIsToldWheneverTheyCameInUse(t *testing.T) {
+	ca, short := newCA(t, "ca"), newCA(t, "short")
+	f := newFiles(t, ca, ca)
+	type ends struct{ certificate, clientCA time.Time }
+	var mu sync.Mutex
+	var told []ends
+	open(t, Config{TLSCert: f.cert, TLSKey: f.key, ClientCA: f.ca, ClientNames: []string{"*"}, OnLoad: func(certificate, clientCA time.Time) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, ends{certificate, clientCA})
+	}})
+	last := func() (int, ends) {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(told), told[len(told)-1]
+	}
+	if n, first := last(); n != 1 || time.Until(first.certificate) > time.Hour || first.certificate.IsZero() || first.clientCA.IsZero() {
+		t.Fatalf("got %d, %v", n, first)
+	}
+	write(t, f.ca, []byte("no authority"))
+	longer := issue(t, ca, parts.Leaf{DNSNames: []string{"localhost"}, Lifetime: 48 * time.Hour})
+	write(t, f.ca, join(ca.PEM, short.PEM))
+	write(t, f.cert, longer.Cert)
+	write(t, f.key, longer.Key)
+	eventually(t, "the new certificate's end is told", func() bool { _, now := last(); return time.Until(now.certificate) > 47*time.Hour })
+	if got := firstEnd(join(ca.PEM, short.PEM)); got.IsZero() || firstEnd(nil) != (time.Time{}) {
+		t.Errorf("got %v", got)
+	}
+}

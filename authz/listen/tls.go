@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/certs"
 )
@@ -43,6 +44,20 @@ func (c *Config) tlsConfig(cert, key, clientCA []byte) (*tls.Config, error) {
 		return nil
 	}
 	return config, nil
+}
+
+// firstEnd is when the first of some authorities ends; zero: there are none.
+func firstEnd(authorities []byte) (end time.Time) {
+	list, err := certs.List(authorities)
+	if err != nil { // none: others were refused
+		return end
+	}
+	for _, cert := range list {
+		if end.IsZero() || cert.NotAfter.Before(end) {
+			end = cert.NotAfter
+		}
+	}
+	return end
 }
 
 func named(cert *x509.Certificate, names []string) bool {

@@ -22,7 +22,9 @@ type Store struct {
 	roots   memo[entry, Parsed[Roots]]
 	apiKeys memo[Fingerprint, Parsed[*apikey.Secret]]
 	tables  memo[keyed.Digest, Table]
-	indexes memo[string, apikey.Index] // by namespace
+	// lastStates are of Secrets of API keys.
+	lastStates memo[Key, lastState]
+	indexes    memo[string, apikey.Index] // by namespace
 }
 
 // entry is an entry of an object as it was. The name "" is that of a user name and

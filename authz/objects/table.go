@@ -3,6 +3,7 @@ package objects
 import (
 	"slices"
 	"sync"
+	"weak"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
@@ -16,6 +17,7 @@ type Table struct {
 	once     sync.Once
 	selected []*stored
 	parsed   []*Parsed[*apikey.Secret]
+	states   []*lastState
 	Keys     *apikey.Table
 	// Problems are those of the Secrets, the most that are told.
 	Problems []authz.Problem
@@ -54,7 +56,9 @@ func (t *Table) fill(v *View, namespace string, selected []*stored) {
 	secrets := make([]*apikey.Secret, len(selected))
 	for i, s := range selected {
 		p := v.secret(s)
-		t.parsed = append(t.parsed, p)
+		last := v.store.lastStates.get(Key{Secret, s.namespace, s.name})
+		t.parsed, t.states = append(t.parsed, p), append(t.states, last)
+		last.next(p.Value)
 		if secrets[i] = p.Value; p.Err != nil {
 			t.Problems = []authz.Problem{{Severity: authz.Unresolved, Ref: Key{Secret, s.namespace, s.name}.String(), Message: p.Err.Error()}}
 			return // without keys
@@ -62,6 +66,22 @@ func (t *Table) fill(v *View, namespace string, selected []*stored) {
 	}
 	t.Keys = v.store.indexes.get(namespace).Table(secrets)
 	t.Problems = t.Keys.Problems()
+}
+
+// lastState is a Secret of API keys as it was read last.
+type lastState struct {
+	mu     sync.Mutex
+	secret weak.Pointer[apikey.Secret]
+}
+
+// next has a Secret know when the keys were used that it had before.
+func (l *lastState) next(s *apikey.Secret) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if before := l.secret.Value(); before != nil && s != nil && before != s {
+		s.TakeOver(before)
+	}
+	l.secret = weak.Make(s)
 }
 
 // Len is how many Secrets are selected.

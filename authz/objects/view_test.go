@@ -3,8 +3,10 @@ package objects
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/apikey"
@@ -120,4 +122,30 @@ func TestASelectionHoldsUntilWhatItSelectsChanges(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A Secret changes when a key of it is rotated; that the old key is used was known, and
+// stays known in every state that comes after.
+func TestWhenAKeyWasUsedIsKnownAfterItsSecretChanged(t *testing.T) {
+	var store Store
+	first := keysIn("a", "robot", "team", "1")
+	v := store.View(nil, []*Object{first}, nil, nil)
+	before := v.Select("a", team("1"))
+	_, holder, ok := before.Keys.Find("the-key-of-robot-a-robot")
+	if !ok {
+		t.Fatal("expected the key to be found")
+	}
+	at := time.Unix(1_700_000_000, 0)
+	holder.Used(at)
+	next := keysIn("a", "robot", "team", "1")
+	next.Data["new"] = apikey.Digest(map[string]string{v1alpha1.AnnotationPlainKeys: "*"}, map[string][]byte{"new": []byte("the-key-that-comes-after-it")})["new"]
+	after := store.View(v.Kept(), []*Object{next}, nil, nil).Select("a", team("1"))
+	var got []apikey.State
+	apikey.States([]*apikey.Table{after.Keys}, func(s apikey.State) { got = append(got, s) })
+	if len(got) != 1 || got[0].Entry != "id" || got[0].Secret != "a/robot" || !got[0].Used.Equal(at) {
+		t.Errorf("got %+v", got)
+	}
+	runtime.KeepAlive(before)
+	runtime.KeepAlive(first)
+	runtime.KeepAlive(next)
 }

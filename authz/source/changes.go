@@ -3,6 +3,7 @@ package source
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"reflect"
 	"slices"
@@ -25,7 +26,13 @@ type changes struct {
 	// listed and reported are those of the policies and reports of the last load, in
 	// their order. Most are where they were.
 	listed, reported []*known
+	// sum is of the hashes of all known policies: the order does not matter to it.
+	sum uint64
 }
+
+// hash tells whether replicas have the same policies in force: 48 bits of it, which a
+// float64 holds.
+func (c *changes) hash() uint64 { return c.sum & (1<<48 - 1) }
 
 // of is what is known of a policy that was at a place of a list; nil: nothing is.
 func (c *changes) of(before []*known, at int, name types.NamespacedName) *known {
@@ -40,6 +47,7 @@ type known struct {
 	name       types.NamespacedName
 	source     *v1alpha1.AgentAuthPolicy
 	generation int64 // before this pass
+	hash       uint64
 	ready      string
 	pass       int              // the last one that had it
 	kind       authz.ChangeKind // in this pass; "" is none
@@ -65,9 +73,11 @@ func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.
 		case k == nil:
 			k = &known{name: nameOf(p)}
 			c.known[k.name] = k
+			c.rehash(k, p)
 			note(k, authz.PolicyAdded)
 		case k.source != p && (k.source.Generation != p.Generation || !reflect.DeepEqual(&k.source.Spec, &p.Spec)):
 			k.generation = k.source.Generation
+			c.rehash(k, p)
 			note(k, authz.PolicyChanged)
 		default:
 			k.generation = p.Generation
@@ -88,6 +98,7 @@ func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.
 			if k.pass != c.pass {
 				k.generation = k.source.Generation
 				delete(c.known, name)
+				c.sum -= k.hash
 				note(k, authz.PolicyRemoved)
 			}
 		}
@@ -102,6 +113,14 @@ func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.
 		k.kind = ""
 	}
 	return first, len(all)
+}
+
+// rehash has the sum count a policy as it is now.
+func (c *changes) rehash(k *known, p *v1alpha1.AgentAuthPolicy) {
+	sum := sha256.Sum256([]byte(k.name.String() + " " + digestOf(p)))
+	c.sum -= k.hash
+	k.hash = binary.BigEndian.Uint64(sum[:])
+	c.sum += k.hash
 }
 
 func (k *known) change() authz.PolicyChange {

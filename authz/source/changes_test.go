@@ -7,6 +7,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/source"
 )
 
 func (k *kept) changes() []authz.PolicyChange { return k.loads[len(k.loads)-1].Changes }
@@ -104,5 +105,26 @@ func TestOfManyPoliciesThatChangeTheFirstAreToldAndTheOthersAreCounted(t *testin
 	k.directory(t, text.String())
 	if l := k.loads[0]; len(l.Changes) != 20 || l.Changed != 50 || l.Changes[19].Policy != "shop/p19" {
 		t.Errorf("got %d of %d", len(l.Changes), l.Changed)
+	}
+}
+
+func (k *kept) last() source.Load { return k.loads[len(k.loads)-1] }
+
+func TestReplicasWithTheSamePoliciesHaveTheSameHashHoweverTheyCameToThem(t *testing.T) {
+	one, other := keep(t), keep(t)
+	one.directory(t, policy(open, "a")+policy(unresolved, "b")+policy(open, "c"))
+	other.directory(t, policy(open, "c"))
+	if one.last().Hash == other.last().Hash || other.last().Hash == 0 || one.last().NotReady != 1 || other.last().NotReady != 0 {
+		t.Errorf("got %+v and %+v", one.last(), other.last())
+	}
+	other.directory(t, policy(open, "b")+policy(open, "c"))
+	other.directory(t, policy(open, "d")+policy(open, "c")+policy(unresolved, "b"))
+	other.directory(t, policy(open, "c")+policy(unresolved, "b")+policy(open, "a"))
+	if got, want := other.last().Hash, one.last().Hash; got != want || want >= 1<<48 {
+		t.Errorf("expected %d, got %d", want, got)
+	}
+	one.directory(t, policy(open, "a")+policy(unresolved, "a2")+policy(open, "c"))
+	if got := one.last().Hash; got == other.last().Hash {
+		t.Error("expected another hash of other policies")
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
@@ -77,6 +78,10 @@ type Load struct {
 	// did.
 	Changes []authz.PolicyChange
 	Changed int
+	// NotReady is how many policies are not Ready, and Hash a number below 1<<48 that is
+	// the same where the same policies are in force.
+	NotReady int
+	Hash     uint64
 }
 
 // Directory puts the manifests of a directory in force, all or, if a problem is
@@ -247,5 +252,11 @@ func (k *Keeper) loadOf(in engine.Input, reports []engine.Report, problems []aut
 		l.Policies = append(l.Policies, nameOf(p).String())
 	}
 	l.Changes, l.Changed = k.changes.next(in, reports)
+	l.Hash = k.changes.hash()
+	for i := range reports {
+		if reports[i].Conditions[0].Status != metav1.ConditionTrue {
+			l.NotReady++
+		}
+	}
 	return l
 }

@@ -28,6 +28,7 @@ func (s *service) openDoor() (door, error) {
 			TLSCert: f.tlsCert, TLSKey: f.tlsKey,
 			ClientCA: f.clientCA, ClientNames: f.clientNames,
 			TrustNetwork: f.trustNetwork,
+			OnLoad:       s.certificatesLoaded,
 		},
 		Decider:   s.decisions.Observe(s.kernel),
 		OnPanic:   s.decisions.Panicked,
@@ -38,6 +39,14 @@ func (s *service) openDoor() (door, error) {
 		return door{}, exit{exitUsage, err}
 	}
 	return door{server}, nil
+}
+
+// certificatesLoaded says when the door's certificates end.
+func (s *service) certificatesLoaded(certificate, clientCA time.Time) {
+	s.metrics.Certificate("door", certificate)
+	if !clientCA.IsZero() {
+		s.metrics.Certificate("door_client_ca", clientCA)
+	}
 }
 
 func (d door) start(s *service) {

@@ -115,6 +115,10 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	metrics.RegisterReviews(asks.cluster.Counts)
 	metrics.RegisterUpstreamTokens(got.Statuses)
 	metrics.RegisterVerified(deps.Verified.Stats)
+	metrics.RegisterWork(deps.Scheduler.Stats)
+	metrics.RegisterKeys(kernel.KeyTables)
+	built := thisBuild()
+	metrics.Built(built.Version, built.Revision, built.Go)
 	return &service{
 		reviewer: asks.close, flags: f, options: options, log: log, client: client, kernel: kernel, tokens: got,
 		metrics: metrics, readiness: readiness, decisions: decisions, endReplay: endReplay, failed: make(chan error, 3),
