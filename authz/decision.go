@@ -55,9 +55,10 @@ type Decision struct {
 	// Identity is set once a method succeeded, whatever was decided then.
 	Identity *Identity
 	// Refused is the identity of a credential that was verified and refused all the
-	// same: it has ended, is for another audience, or was revoked. Claimed is what a
-	// credential said of its holder that nobody verified. Each is nil where there is
-	// none, and where Identity is set.
+	// same: it has ended, is for another audience, was revoked, or does not suffice by
+	// itself. It has neither scopes nor groups. Claimed is what a credential said of its
+	// holder that nobody verified. One of them is nil; both where there is none, and
+	// where Identity is set.
 	Refused *Identity
 	Claimed *Claim
 	// Shadow is what a policy in mode Shadow would have decided in place of this; nil

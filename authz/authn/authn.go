@@ -71,8 +71,9 @@ type Verified struct {
 	// again; zero: Check knows.
 	until time.Time
 	// complete, if not nil, adds to the identity what expressions of the policy
-	// make of the credential.
+	// make of the credential. mapper is what it goes by.
 	complete func(context.Context, *authz.Identity) error
+	mapper   Mapper
 }
 
 // Complete makes the identity complete. It is for a credential that Check let
@@ -83,6 +84,18 @@ func (v *Verified) Complete(ctx context.Context) error {
 		return nil
 	}
 	return v.complete(ctx, &v.Identity)
+}
+
+// Refused is whose a credential is that was verified and is refused all the same. It
+// has neither scopes nor groups, since it is granted nothing. What a policy cannot make
+// of the credential in the time of the decision is empty.
+func (v *Verified) Refused(ctx context.Context) *authz.Identity {
+	id := v.Identity
+	if v.complete != nil && v.mapper != nil {
+		addHolder(ctx, v.mapper, &id)
+	}
+	id.Scopes, id.Groups = nil, nil
+	return &id
 }
 
 // ErrNotMine says that the credential belongs to another method, or to none.
@@ -102,6 +115,9 @@ type Rejected struct {
 	// Detail is for the operator. It holds what was verified, and never the
 	// credential.
 	Detail string
+	// Verified is the credential where Verify itself rejects what it verified; else
+	// nil: nothing is verified, or the caller of Check has it.
+	Verified *Verified
 	// Keyed says that the credential is for the scheme DPoP, BadProof that the proof
 	// of it does not hold: what a challenge says of that (RFC 9449 7.1).
 	Keyed, BadProof bool

@@ -74,6 +74,23 @@ func (b *Basic) Verify(ctx context.Context, p *Presented) (*Verified, error) {
 	}
 }
 
+// claimed implements [claiming]: the user name. Who sends a key as the user name sends no
+// password, or the same: such a name is not told.
+func (b *Basic) claimed(p *Presented) (c authz.Claim) {
+	if user, pass, ok := splitBasic(p); ok && pass != "" && pass != user && !isOpaque(user) {
+		c.Subject = strings.Clone(user) // without the password behind it
+	}
+	return c
+}
+
+// isOpaque says whether a user name looks like a secret that was made at random: 32
+// characters or more of one word, with letters and digits.
+func isOpaque(user string) bool {
+	const least = 32
+	return len(user) >= least && !strings.ContainsFunc(user, betweenTokens) && !strings.Contains(user, ".") &&
+		strings.ContainsAny(user, "0123456789") && strings.ContainsFunc(user, unicode.IsLetter)
+}
+
 func splitBasic(p *Presented) (user, pass string, ok bool) {
 	// Go's decoder skips line breaks, even a strict one.
 	if p.Malformed != "" || strings.ContainsAny(p.Value, "\r\n") {

@@ -62,6 +62,7 @@ func (c *ClientCertificate) Verify(ctx context.Context, p *Presented) (*Verified
 	if err != nil {
 		return nil, reject(authz.CertificateInvalid, err.Error())
 	}
+	p.certificate = cert
 	if why := noClient(cert); why != "" {
 		return nil, reject(authz.CertificateInvalid, why)
 	}
@@ -111,21 +112,31 @@ func (c *ClientCertificate) accept(cert *x509.Certificate, valid period) (*Verif
 	sum := Thumbprint(cert)
 	id := authz.Identity{Method: c.Method, CredentialID: hex.EncodeToString(sum[:]), ExpiresAt: valid.until, Issuer: cert.Issuer.String()}
 	id.Subject = id.CredentialID
+	v := &Verified{Identity: id, from: valid.from, until: valid.until}
 	uris := uriNames(cert)
 	if len(c.TrustDomains) > 0 {
 		if len(uris) != 1 {
-			return nil, untrusted("expected exactly one URI among its subject alternative names, a SPIFFE id (X509-SVID 2)")
+			return nil, &Rejected{Reason: authz.CertificateUntrusted, Detail: "expected exactly one URI among its subject alternative names, a SPIFFE id (X509-SVID 2)", Verified: v}
 		}
-		if err := c.workload(&id, uris[0]); err != nil {
-			return nil, err
+		if rejected := c.workload(v, uris[0]); rejected != nil {
+			return nil, rejected
 		}
 	}
 	claims, ok := certificateClaims(cert, uris, sum)
 	if !ok {
-		return nil, reject(authz.CertificateInvalid, "its names are longer than 16 KiB, or are no text")
+		return nil, &Rejected{Reason: authz.CertificateInvalid, Detail: "its names are longer than 16 KiB, or are no text", Verified: v}
 	}
-	id.Claims = claims
-	return &Verified{Identity: id, from: valid.from, until: valid.until}, nil
+	v.Identity.Claims = claims
+	return v, nil
+}
+
+// claimed implements [claiming]: of a certificate that no authority vouches for.
+func (c *ClientCertificate) claimed(p *Presented) (out authz.Claim) {
+	if cert := p.certificate; cert != nil {
+		sum := Thumbprint(cert)
+		out = authz.Claim{Issuer: cert.Issuer.String(), Subject: cert.Subject.String(), CredentialID: hex.EncodeToString(sum[:])}
+	}
+	return out
 }
 
 // principal takes the proxy's word.
@@ -133,28 +144,28 @@ func (c *ClientCertificate) principal(name string) (*Verified, error) {
 	if len(name) > maxSPIFFE || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 		return nil, reject(authz.CertificateInvalid, "expected a principal of at most 2048 bytes of text")
 	}
-	id := authz.Identity{Method: c.Method, Subject: strings.Clone(name)}
+	v := &Verified{Identity: authz.Identity{Method: c.Method, Subject: strings.Clone(name)}}
 	if len(c.TrustDomains) > 0 {
-		if err := c.workload(&id, id.Subject); err != nil {
-			return nil, err
+		if rejected := c.workload(v, v.Identity.Subject); rejected != nil {
+			return nil, rejected
 		}
 	}
-	return &Verified{Identity: id}, nil
+	return v, nil
 }
 
 // workload makes a SPIFFE id of one of the trust domains the subject.
-func (c *ClientCertificate) workload(id *authz.Identity, spiffe string) error {
+func (c *ClientCertificate) workload(v *Verified, spiffe string) *Rejected {
 	domain, err := trustDomain(spiffe)
 	if err != nil {
-		return untrusted(err.Error())
+		return &Rejected{Reason: authz.CertificateUntrusted, Detail: err.Error(), Verified: v}
 	}
 	if !slices.Contains(c.TrustDomains, domain) {
-		return &Rejected{Reason: authz.CertificateUntrusted, Detail: "it is of another trust domain than the policy's",
+		return &Rejected{Reason: authz.CertificateUntrusted, Detail: "it is of another trust domain than the policy's", Verified: v,
 			Came: func() string {
 				return "the trust domain is " + Quote(domain) + ", wanted one of: " + QuoteList(c.TrustDomains)
 			}}
 	}
-	id.Subject, id.Issuer = spiffe, spiffeScheme+domain
+	v.Identity.Subject, v.Identity.Issuer = spiffe, spiffeScheme+domain
 	return nil
 }
 

@@ -160,18 +160,10 @@ func isAccessToken(s string) bool {
 func (i *Introspection) accept(answer *Answer, p *Presented) (*Verified, error) {
 	claims := answer.Claims
 	iss, has := claims["iss"].(string)
-	if has && i.Issuer != "" && iss != i.Issuer {
-		return nil, &Rejected{Reason: authz.IssuerMismatch, Detail: "the server says that the token is of another issuer than the policy's",
-			Came: func() string { return "iss is " + Quote(iss) + ", wanted " + Quote(i.Issuer) }}
-	}
 	if !has {
 		iss = i.Issuer
 	}
-	bound := boundBy(claims, p)
-	if err := checkAnswerType(claims, bound); err != nil {
-		return nil, err
-	}
-	v := &Verified{bound: bound, Identity: authz.Identity{Method: i.Method, Issuer: iss, Claims: claims}, until: answer.Asked.Add(i.CacheTTL)}
+	v := &Verified{bound: boundBy(claims, p), Identity: authz.Identity{Method: i.Method, Issuer: iss, Claims: claims}, until: answer.Asked.Add(i.CacheTTL)}
 	v.Identity.Audiences = stringOrList(claims["aud"])
 	if exp, ends := numericDate(claims["exp"]); ends {
 		v.Identity.ExpiresAt = exp
@@ -179,7 +171,15 @@ func (i *Introspection) accept(answer *Answer, p *Presented) (*Verified, error) 
 			v.until = exp
 		}
 	}
-	v.complete = func(ctx context.Context, id *authz.Identity) error { return complete(ctx, i.Map, id) }
+	v.completeBy(i.Map)
+	if has && i.Issuer != "" && iss != i.Issuer {
+		return nil, &Rejected{Reason: authz.IssuerMismatch, Detail: "the server says that the token is of another issuer than the policy's", Verified: v,
+			Came: func() string { return "iss is " + Quote(iss) + ", wanted " + Quote(i.Issuer) }}
+	}
+	if rejected := checkAnswerType(claims, v.bound); rejected != nil {
+		rejected.Verified = v
+		return nil, rejected
+	}
 	return v, nil
 }
 
@@ -199,20 +199,20 @@ func boundBy(claims map[string]any, p *Presented) *confirmation {
 // checkAnswerType keeps out what is no access token to be borne. Servers answer for
 // refresh tokens as well (RFC 7662 2.1), and most of them say so in one of these
 // members. A token of type DPoP is one that is bound to a key (RFC 9449 6.2).
-func checkAnswerType(claims map[string]any, bound *confirmation) error {
+func checkAnswerType(claims map[string]any, bound *confirmation) *Rejected {
 	typ := lowerText(claims["token_type"])
 	switch typ {
 	case "", "bearer", "access_token":
 	case "dpop":
 		if bound == nil || bound.key == nil {
-			return reject(authz.ProofRequired, "the server says that the token is bound to a key (token_type DPoP), and not to which (cnf.jkt): nobody can prove it")
+			return &Rejected{Reason: authz.ProofRequired, Detail: "the server says that the token is bound to a key (token_type DPoP), and not to which (cnf.jkt): nobody can prove it"}
 		}
 	default:
-		return reject(authz.TokenTypeRefused, "the server says that the token_type is another one than Bearer (RFC 6749 7.1)")
+		return &Rejected{Reason: authz.TokenTypeRefused, Detail: "the server says that the token_type is another one than Bearer (RFC 6749 7.1)"}
 	}
 	use := lowerText(claims["token_use"])
 	if use != "" && use != "access" && use != "access_token" || slices.Contains([]string{"refresh", "offline", "id", "logout"}, lowerText(claims["typ"])) {
-		return reject(authz.TokenTypeRefused, "the server says that it is no access token (token_use or typ)")
+		return &Rejected{Reason: authz.TokenTypeRefused, Detail: "the server says that it is no access token (token_use or typ)"}
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func (j *JWT) accept(ctx context.Context, p *Presented) (*Verified, error) {
 		return nil, err
 	}
 	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, token: true, bound: readConfirmation(t.Claims)}
-	v.complete = func(ctx context.Context, id *authz.Identity) error { return complete(ctx, j.Map, id) }
+	v.completeBy(j.Map)
 	v.Identity.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
 	v.Identity.Audiences = stringOrList(t.Claims["aud"])
 	return v, nil
@@ -222,6 +222,22 @@ func stringOrList(v any) []string {
 		return out
 	}
 	return nil
+}
+
+// completeBy has Complete make the identity complete by a Mapper.
+func (v *Verified) completeBy(m Mapper) {
+	v.mapper, v.complete = m, func(ctx context.Context, id *authz.Identity) error { return complete(ctx, m, id) }
+}
+
+// addHolder adds to the identity whose it is, as far as that can be found out.
+func addHolder(ctx context.Context, m Mapper, id *authz.Identity) {
+	id.CredentialID, _ = ClaimText(id.Claims["jti"])
+	if subject, err := m.Subject(ctx, id.Claims); err == nil {
+		id.Subject = subject
+	}
+	if actor, err := m.Actor(ctx, id.Claims); err == nil {
+		id.Actor = actor
+	}
 }
 
 // complete adds to the identity what the policy, or else usage, makes of claims.

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"fmt"
 	"strings"
 	"time"
@@ -93,6 +94,9 @@ type Presented struct {
 	token  *Token
 	parsed bool
 	err    error
+
+	// certificate is the credential if it is one; nobody has verified it.
+	certificate *x509.Certificate
 
 	digest   [sha256.Size]byte
 	digested bool

@@ -39,8 +39,9 @@ type compiled struct {
 type building struct {
 	*compiler
 	*compiled
-	spec *v1alpha1.PolicySpec   // with its defaults; a compiled policy holds none of it
-	told map[authz.Problem]bool // the problems of parts of objects
+	spec    *v1alpha1.PolicySpec   // with its defaults; a compiled policy holds none of it
+	version *authz.PolicyVersion   // that of its source
+	told    map[authz.Problem]bool // the problems of parts of objects
 }
 
 // policies are the policies of a pass, each taken over from before or compiled.
@@ -76,7 +77,7 @@ func (c *compiler) compile(source *v1alpha1.AgentAuthPolicy) *compiled {
 		b.stages(b.spec)
 	}
 	if b.Invalid {
-		b.Stages = policy.Invalid(b.Name.String())
+		b.Stages = policy.Invalid(b.Name.String(), b.version)
 	}
 	return b.compiled
 }
@@ -96,15 +97,15 @@ func (c *compiler) instead(source *v1alpha1.AgentAuthPolicy, why string, keep fu
 	b, _ := c.begin(source)
 	b.reject("spec", why)
 	keep(&b, b.spec.Routes)
-	b.Stages = policy.Invalid(b.Name.String())
+	b.Stages = policy.Invalid(b.Name.String(), b.version)
 	return b.compiled
 }
 
 func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1alpha1.AgentAuthPolicy) {
 	full = validate.Default(source)
-	b = building{compiler: c, compiled: &compiled{}, spec: &full.Spec}
+	b = building{compiler: c, compiled: &compiled{}, spec: &full.Spec, version: policy.VersionOf(source)}
 	b.Name, b.TargetRefs, b.Precedence = nameOf(source), full.Spec.TargetRefs, full.Spec.Precedence
-	b.Resource = policy.NewResource(b.Name.String(), b.spec)
+	b.Resource = policy.NewResource(b.Name.String(), b.version, b.spec)
 	b.Paths = validate.PathForms(full.Spec.Paths)
 	b.origin = origin{source: source, generation: source.Generation}
 	b.origin.problems.Most = authz.MaxPolicyProblems
@@ -118,7 +119,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 
 // stages compiles what decides.
 func (b *building) stages(spec *v1alpha1.PolicySpec) {
-	c := policy.Config{Name: b.Name.String(), Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
+	c := policy.Config{Name: b.Name.String(), Version: b.version, Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
 	b.Resource = b.Resource.GuardedBy(c.Methods)
 	c.Resource = b.Resource
 	c.DenyOtherwise = spec.Authorization != nil && spec.Authorization.Otherwise != v1alpha1.OtherwiseAllow

@@ -204,7 +204,7 @@ func (e *Engine) decide(ctx context.Context, raw *authz.Raw, trace *authz.Trace)
 	d = answer(check, s, raw, trace)
 	if d.Outcome == authz.Allow && check.Late() {
 		late := policy.Unavailable(authz.Unavailable, "the decision took longer than its time", 0)
-		late.Policy = d.Policy
+		late.Policy, late.Version = d.Policy, d.Version
 		return late
 	}
 	return d

@@ -63,7 +63,7 @@ func (s *share) take(p *Policy) string {
 // answer 503.
 func (p *Policy) without(problem string) *Policy {
 	out := *p
-	out.Stages, out.Invalid, out.Over = policy.Invalid(p.Name.String()), true, problem
+	out.Stages, out.Invalid, out.Over = policy.Invalid(p.Name.String(), p.Stages.Version()), true, problem
 	out.Entries, out.Fields, out.Patterns = nil, nil, 0
 	hostnames := map[string]bool{}
 	for i, e := range p.Entries {

@@ -84,7 +84,7 @@ func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trac
 		return p.Stages, s.host(r, p, &f), nil
 	case targetGone:
 		d := policy.Unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
-		d.Policy = s.policies[f.policy].Stages.Name()
+		d.Policy, d.Version = s.policies[f.policy].Stages.Name(), s.policies[f.policy].Stages.Version()
 		return nil, policy.Host{}, &d
 	case answered:
 		d := s.withClaimants(*s.metadata.instead(r, f.answer), r.Host)

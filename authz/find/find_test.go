@@ -18,7 +18,7 @@ var clock = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func listed(name, hostname string, hours int) Listed {
 	full := types.NamespacedName{Namespace: "shop", Name: name}
 	return Listed{Created: clock.Add(-time.Duration(hours) * time.Hour), Policy: &Policy{
-		Name: full, Stages: policy.Invalid(full.String()),
+		Name: full, Stages: policy.Invalid(full.String(), nil),
 		Hostnames: []string{hostname}, Entries: []match.Entry{{Hostname: hostname}}, Fields: []string{"spec.routes[0].matches[0]"},
 	}}
 }

@@ -180,7 +180,7 @@ func (u *update) resourceOf(n int) *resource {
 		if instead.outcome == answered {
 			out.answer = *instead.answer
 		}
-		out.answer.Policy = p.Name.String()
+		out.answer.Policy, out.answer.Version = p.Name.String(), p.Stages.Version()
 	}
 	out.problems = u.unreachable(out, len(p.TargetRefs) > 0)
 	return out

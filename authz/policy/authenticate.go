@@ -99,8 +99,11 @@ type credentials struct {
 // result is what one method made of the request. The zero value is that no
 // credential of its kind came.
 type result struct {
-	identity    *authz.Identity
+	identity *authz.Identity
+	// rejected says why the credential does not hold. verified is the credential that
+	// was verified all the same, if it was.
 	rejected    *authn.Rejected
+	verified    *authn.Verified
 	unavailable *authn.Unavailable
 	// asks says that the method asks others.
 	asks bool
@@ -140,7 +143,7 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 		}
 	}
 	if !a.conclude(x) {
-		return x.decide(a.refuse(x))
+		return x.decide(a.refuse(ctx, x))
 	}
 	return false
 }
@@ -192,7 +195,11 @@ func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presen
 		out.identity = &verified.Identity
 	case errors.Is(err, authn.ErrNotMine):
 		out.notMine = err
-	case errors.As(err, &out.rejected), errors.As(err, &out.unavailable):
+	case errors.As(err, &out.rejected):
+		if out.verified = verified; verified == nil {
+			out.verified = out.rejected.Verified
+		}
+	case errors.As(err, &out.unavailable):
 	default:
 		out.unavailable = &authn.Unavailable{Reason: authz.Internal, Detail: "a defect of agentauth: a method without an answer"}
 	}

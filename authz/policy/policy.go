@@ -26,8 +26,9 @@ import (
 
 // Config is what a policy is made of, every reference resolved.
 type Config struct {
-	// Name is namespace/name.
-	Name string
+	// Name is namespace/name. Version is that which each decision says.
+	Name    string
+	Version *authz.PolicyVersion
 	// Owner is whose turn heavy expressions wait for.
 	Owner   work.Owner
 	Methods []Method
@@ -80,9 +81,10 @@ type Value struct {
 // Policy is a compiled policy. It never changes. The zero Policy refuses every
 // request.
 type Policy struct {
-	name   string
-	owner  work.Owner
-	stages []stage
+	name    string
+	version *authz.PolicyVersion
+	owner   work.Owner
+	stages  []stage
 	// metadata is handed to the proxy on refusals too.
 	metadata []Value
 	// names are those of the headers that it sets, and always the headers that are
@@ -127,12 +129,12 @@ func New(c Config) *Policy {
 		stages = append(stages, newAccess(c))
 	}
 	stages = append(stages, strip, &respond{headers: c.Headers, metadata: c.Metadata, token: newTokenStage(c, a), usual: slices.Clip(usual)})
-	return &Policy{name: c.Name, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: stages}
+	return &Policy{name: c.Name, version: c.Version, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: stages}
 }
 
 // Invalid is a policy that cannot be in force: its routes answer 503.
-func Invalid(name string) *Policy {
-	return &Policy{name: name, stages: []stage{invalid{name}}}
+func Invalid(name string, version *authz.PolicyVersion) *Policy {
+	return &Policy{name: name, version: version, stages: []stage{invalid{name}}}
 }
 
 type invalid struct{ name string }
@@ -144,6 +146,9 @@ func (s invalid) run(_ context.Context, x *exchange) bool {
 
 // Name is the namespace/name of the policy.
 func (p *Policy) Name() string { return p.name }
+
+// Version is that of the policy, which its decisions share; nil where nobody said it.
+func (p *Policy) Version() *authz.PolicyVersion { return p.version }
 
 // Names are those of the headers that the policy sets.
 func (p *Policy) Names() Names { return p.names }
@@ -158,6 +163,7 @@ func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace 
 	if !p.run(ctx, x) {
 		x.decision = Unavailable(authz.Internal, "a defect of agentauth: a policy without a decision", 0)
 	}
+	x.decision.Version = p.version
 	if x.decision.Policy = p.name; x.decision.Outcome != authz.Allow {
 		x.decision.Metadata = x.refusalMetadata(ctx, p.metadata)
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -12,13 +13,14 @@ import (
 
 // refuse is the decision where nobody was authenticated: 503 if a method could
 // not tell, 403 for a password over plaintext, else 401.
-func (a *authenticate) refuse(x *exchange) authz.Decision {
+func (a *authenticate) refuse(ctx context.Context, x *exchange) authz.Decision {
 	c, reject := &x.credentials, -1
 	for i := range c.results {
 		r := &c.results[i]
 		if u := r.unavailable; u != nil {
 			d := Unavailable(u.Reason, u.Detail, u.RetryAfter)
 			d.Method = a.methods[i].Name
+			a.tellHolder(ctx, x, i, &d)
 			return d
 		}
 		beside := !a.methods[i].Required && c.sufficient
@@ -33,6 +35,7 @@ func (a *authenticate) refuse(x *exchange) authz.Decision {
 	} else {
 		d.Reason, d.Detail = a.nothingRejected(x)
 	}
+	a.tellHolder(ctx, x, reject, &d)
 	if d.Reason == authz.PlaintextRefused {
 		a.plaintext.answer(&d)
 		return d

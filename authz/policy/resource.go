@@ -43,7 +43,7 @@ type document struct {
 
 // NewResource makes the resource of a policy, and its answers; nil if it has none, or
 // its URI is none. Package validate has checked that of a policy that is valid.
-func NewResource(policy string, spec *v1alpha1.PolicySpec) *Resource {
+func NewResource(policy string, version *authz.PolicyVersion, spec *v1alpha1.PolicySpec) *Resource {
 	if spec.MCP == nil {
 		return nil
 	}
@@ -53,7 +53,7 @@ func NewResource(policy string, spec *v1alpha1.PolicySpec) *Resource {
 	}
 	r := &Resource{Host: u.Hostname(), Path: strings.TrimSuffix(u.EscapedPath(), "/"), MetadataURL: metadataURL(spec.MCP.Resource), allowedOrigins: spec.MCP.AllowedOrigins, scheme: bearer}
 	r.document = document{Resource: spec.MCP.Resource, AuthorizationServers: spec.MCP.AuthorizationServers, ScopesSupported: spec.MCP.ScopesSupported, BearerMethodsSupported: []string{"header"}}
-	r.get = authz.Decision{Outcome: authz.Respond, Reason: authz.MetadataServed, Policy: policy, Status: 200, Headers: metadataHeaders}
+	r.get = authz.Decision{Outcome: authz.Respond, Reason: authz.MetadataServed, Policy: policy, Version: version, Status: 200, Headers: metadataHeaders}
 	return r.written()
 }
 
@@ -134,7 +134,7 @@ func (r *Resource) Answer(method string) authz.Decision {
 		return r.head
 	}
 	d := preflight
-	d.Policy = r.get.Policy
+	d.Policy, d.Version = r.get.Policy, r.get.Version
 	return d
 }
 

@@ -124,10 +124,8 @@ func (s *tokenStage) caller(ctx context.Context, x *exchange) (c upstream.Caller
 		if r.identity != x.identity || r.place == nil || !s.exchangeable[i] {
 			continue
 		}
-		for _, p := range x.credentials.found {
-			if p != nil && &p.Place == r.place {
-				c.Token, c.Digest = p.Value, p.Digest()
-			}
+		if p := x.credentials.presented(r.place); p != nil {
+			c.Token, c.Digest = p.Value, p.Digest()
 		}
 	}
 	return c, false

@@ -4,16 +4,15 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"reflect"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
 // maxChanges is how many changed policies of one load are told one by one.
@@ -117,7 +116,7 @@ func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.
 
 // rehash has the sum count a policy as it is now.
 func (c *changes) rehash(k *known, p *v1alpha1.AgentAuthPolicy) {
-	sum := sha256.Sum256([]byte(k.name.String() + " " + digestOf(p)))
+	sum := sha256.Sum256([]byte(k.name.String() + " " + policy.VersionOf(p).Digest))
 	c.sum -= k.hash
 	k.hash = binary.BigEndian.Uint64(sum[:])
 	c.sum += k.hash
@@ -126,17 +125,8 @@ func (c *changes) rehash(k *known, p *v1alpha1.AgentAuthPolicy) {
 func (k *known) change() authz.PolicyChange {
 	out := authz.PolicyChange{Policy: k.name.String(), Kind: k.kind, From: k.generation}
 	if k.kind != authz.PolicyRemoved {
-		out.To, out.Digest, out.Ready = k.source.Generation, digestOf(k.source), k.ready
+		now := policy.VersionOf(k.source)
+		out.To, out.Digest, out.Ready = now.Generation, now.Digest, k.ready
 	}
 	return out
-}
-
-// digestOf is a short digest of a spec as it was written.
-func digestOf(p *v1alpha1.AgentAuthPolicy) string {
-	data, err := json.Marshal(p.Spec)
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(data)
-	return "sha256:" + hex.EncodeToString(sum[:6])
 }

@@ -1,0 +1,68 @@
+package authn
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// maxClaimed is how many bytes of a text of a credential nobody verified are told.
+const maxClaimed = 256
+
+// claiming is an authenticator whose credentials say in a way of their own of whom they
+// are. The texts are as they came; "" says nothing.
+type claiming interface {
+	claimed(p *Presented) authz.Claim
+}
+
+// Claimed is what a credential that nobody verified says of its holder, nil if it says
+// nothing. The method that it was for is nil if there was none: then a JWT alone says
+// something. Nothing of it is a part of the request, or of the credential itself.
+func Claimed(method Authenticator, p *Presented) *authz.Claim {
+	if w, ok := method.(interface{ Unwrap() Authenticator }); ok {
+		method = w.Unwrap()
+	}
+	var c authz.Claim
+	if m, ok := method.(claiming); ok {
+		c = m.claimed(p)
+	} else if t, err := p.Token(); err == nil {
+		c.Issuer = t.Issuer
+		c.Subject, _ = ClaimText(t.Claims["sub"])
+		c.CredentialID, _ = ClaimText(t.Claims["jti"])
+	}
+	c = authz.Claim{Issuer: toldText(c.Issuer), Subject: toldText(c.Subject), CredentialID: toldText(c.CredentialID)}
+	if c == (authz.Claim{}) {
+		return nil
+	}
+	return &c
+}
+
+// toldText is what is told of a text that anybody may have written: at most maxClaimed
+// bytes, without characters that nobody sees; "" for a text that has a token.
+func toldText(s string) string {
+	for word := range strings.FieldsFuncSeq(s, betweenTokens) {
+		if authz.IsJWT(word) {
+			return ""
+		}
+	}
+	if len(s) > maxClaimed {
+		s = strings.ToValidUTF8(s[:maxClaimed], "")
+	}
+	if !strings.ContainsFunc(s, isUnseen) {
+		return s
+	}
+	return strings.Map(func(c rune) rune {
+		if isUnseen(c) {
+			return -1
+		}
+		return c
+	}, s)
+}
+
+func isUnseen(c rune) bool { return !unicode.IsGraphic(c) || c == unicode.ReplacementChar }
+
+// betweenTokens says whether a character is none of a JWT.
+func betweenTokens(c rune) bool {
+	return c != '.' && c != '-' && c != '_' && (c < '0' || c > 'z' || c > '9' && c < 'A' || c > 'Z' && c < 'a')
+}
