@@ -84,6 +84,9 @@ type Decision struct {
 	Status  int
 	Headers []Header
 	Body    string
+	// Problem says that Body is a problem document of agentauth's own (RFC 9457), which
+	// may get further members.
+	Problem bool
 }
 
 // PolicyVersion is a version of a policy.

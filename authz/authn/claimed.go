@@ -31,11 +31,12 @@ func Claimed(method Authenticator, p *Presented) *authz.Claim {
 		c.Subject, _ = ClaimText(t.Claims["sub"])
 		c.CredentialID, _ = ClaimText(t.Claims["jti"])
 	}
-	c = authz.Claim{Issuer: toldText(c.Issuer), Subject: toldText(c.Subject), CredentialID: toldText(c.CredentialID)}
+	c.Issuer, c.Subject, c.CredentialID = toldText(c.Issuer), toldText(c.Subject), toldText(c.CredentialID)
 	if c == (authz.Claim{}) {
 		return nil
 	}
-	return &c
+	told := c
+	return &told
 }
 
 // toldText is what is told of a text that anybody may have written: at most maxClaimed

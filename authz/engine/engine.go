@@ -184,6 +184,7 @@ func (e *Engine) decide(ctx context.Context, raw *authz.Raw, trace *authz.Trace)
 			}
 			d = policy.Unavailable(authz.Internal, "a defect of agentauth; see its log", 0)
 		}
+		policy.TellRequestID(&d, raw.ID)
 	}()
 	s := e.current.Load()
 	if s == nil {

@@ -156,8 +156,12 @@ func answers(t *testing.T, e *Engine, asks []authz.Raw) (out []string) {
 	for _, raw := range asks {
 		decision := e.Decide(t.Context(), raw)
 		slices.Sort(decision.Remove)
-		decision.Identity = nil
-		out = append(out, fmt.Sprintf("%+v", decision))
+		version := authz.PolicyVersion{}
+		if decision.Version != nil {
+			version = *decision.Version
+		}
+		decision.Identity, decision.Version = nil, nil
+		out = append(out, fmt.Sprintf("%+v of %+v", decision, version))
 		raw.Route = &authz.RouteRef{Kind: "HTTPRoute", Namespace: "shop", Name: "h1"}
 		decision = e.Decide(t.Context(), raw)
 		out = append(out, fmt.Sprint(decision.Policy, decision.Reason, decision.Detail))

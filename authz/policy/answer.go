@@ -41,13 +41,17 @@ func problem(status int, detail, rule string) string {
 	return string(append(b, '}'))
 }
 
-// rpcError is an error response of JSON-RPC (JSON-RPC 2.0 5.1).
-func rpcError(e *mcp.Error) string {
+// rpcError is an error response of JSON-RPC (JSON-RPC 2.0 5.1) to a request of an id of
+// the proxy.
+func rpcError(e *mcp.Error, id string) string {
 	b := append(make([]byte, 0, 256), `{"jsonrpc":"2.0","id":`+e.ID+`,"error":{"code":`...)
 	b = append(strconv.AppendInt(b, int64(e.Code), 10), `,"message":`...)
 	b, err := jsontext.AppendQuote(b, e.Error())
 	if err != nil {
 		return "{}" // cannot happen: the text is valid UTF-8
+	}
+	if told, ok := appendRequestID(append(b, `,"data":{`...), id); ok {
+		b = append(told, '}')
 	}
 	return string(append(b, "}}"...))
 }
@@ -59,6 +63,8 @@ type denial struct {
 	status  int
 	headers []authz.Header
 	body    string
+	// problem says that the body is no text of the policy.
+	problem bool
 }
 
 func newDenial(status int, detail, rule string, override *v1alpha1.Denial) *denial {
@@ -68,7 +74,7 @@ func newDenial(status int, detail, rule string, override *v1alpha1.Denial) *deni
 	}
 	contentType := "application/problem+json"
 	if override == nil || override.Body == nil {
-		out.body = problem(out.status, detail, rule)
+		out.body, out.problem = problem(out.status, detail, rule), true
 	} else {
 		out.body, contentType = *override.Body, "text/plain; charset=utf-8"
 	}
@@ -90,7 +96,7 @@ func newDenial(status int, detail, rule string, override *v1alpha1.Denial) *deni
 
 // answer fills in the answer of a denial, behind the headers that it has.
 func (a *denial) answer(d *authz.Decision) {
-	d.Status, d.Body = a.status, a.body
+	d.Status, d.Body, d.Problem = a.status, a.body, a.problem
 	if d.Headers == nil {
 		d.Headers = slices.Clip(a.headers) // shared by all decisions
 		return

@@ -247,7 +247,7 @@ func (s *calls) refuse(x *exchange, err error) authz.Decision {
 	case x.request.Method != mcp.Post:
 		newDenial(400, "The request is none of MCP: "+e.Error()+".", "", nil).answer(&d)
 	default:
-		d.Status, d.Body = 400, rpcError(e)
+		d.Status, d.Body = 400, rpcError(e, x.request.ID)
 		d.Headers = []authz.Header{{Name: "content-type", Value: "application/json"}}
 	}
 	return d

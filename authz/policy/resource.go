@@ -142,7 +142,7 @@ func (r *Resource) Answer(method string) authz.Decision {
 // resource, and the host has several resources.
 func SeveralResources() authz.Decision {
 	return authz.Decision{Outcome: authz.Deny, Reason: authz.NoPolicy, Detail: "several policies of the host have mcp: the metadata of each is behind its path only",
-		Status: 404, Headers: severalHeaders, Body: severalBody}
+		Status: 404, Headers: severalHeaders, Body: severalBody, Problem: true}
 }
 
 var (
