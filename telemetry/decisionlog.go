@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -57,45 +56,4 @@ func levelOf(o authz.Outcome) slog.Level {
 	default:
 		return slog.LevelInfo
 	}
-}
-
-// attributes name a request and its decision. The query is left out, and with
-// it every place of a request that may hold a credential.
-func attributes(raw *authz.Raw, d *authz.Decision, took time.Duration) []slog.Attr {
-	path, _, _ := strings.Cut(raw.Path, "?")
-	out := []slog.Attr{
-		slog.String("decision", d.Outcome.String()),
-		slog.String("reason", string(d.Reason)),
-		slog.String("policy", d.Policy),
-		slog.String("requestId", brief(raw.ID)),
-		slog.String("host", brief(raw.Host)),
-		slog.String("method", brief(raw.Method)),
-		slog.String("path", brief(path)),
-		slog.Duration("took", took),
-	}
-	if d.Method != "" {
-		out = append(out, slog.String("authenticator", d.Method))
-	}
-	if d.Identity != nil {
-		out = append(out, slog.String("subject", d.Identity.Subject))
-	}
-	if d.Rule != "" {
-		out = append(out, slog.String("rule", d.Rule))
-	}
-	if d.Status != 0 {
-		out = append(out, slog.Int("status", d.Status))
-	}
-	if d.Detail != "" {
-		out = append(out, slog.String("detail", d.Detail))
-	}
-	return out
-}
-
-// brief bounds what a request may write into the log.
-func brief(s string) string {
-	const most = 512
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }

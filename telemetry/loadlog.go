@@ -90,7 +90,7 @@ func (l *LoadLog) logChanges(load Load) {
 			about = append(about, "generation", fmt.Sprint(max(c.From, c.To)))
 		}
 		if c.Kind != authz.PolicyRemoved {
-			about = append(about, "spec", c.Digest, "ready", c.Ready)
+			about = append(about, "digest", c.Digest, "ready", c.Ready)
 		}
 		l.Log.Info(message, about...)
 	}

@@ -87,9 +87,9 @@ func TestEachPolicyThatChangesIsALine(t *testing.T) {
 			{Policy: "shop/d", Kind: authz.PolicyRemoved, From: 7},
 		}})
 		expect(t, said(),
-			`level=INFO msg="policy in force" policy=shop/a change=changed generation=4→5 spec=sha256:abc ready=Ready`,
-			`level=INFO msg="policy in force" policy=shop/b change=added spec=sha256:abd ready=RefNotFound`,
-			`level=INFO msg="policy not in force, its requests are answered 503" policy=shop/c change=changed generation=1→1 spec=sha256:abe ready=Invalid`,
+			`level=INFO msg="policy in force" policy=shop/a change=changed generation=4→5 digest=sha256:abc ready=Ready`,
+			`level=INFO msg="policy in force" policy=shop/b change=added digest=sha256:abd ready=RefNotFound`,
+			`level=INFO msg="policy not in force, its requests are answered 503" policy=shop/c change=changed generation=1→1 digest=sha256:abe ready=Invalid`,
 			`level=INFO msg="policy no longer in force" policy=shop/d change=removed generation=7`,
 			`level=INFO msg="more policies changed than are logged one by one" policies=30 notLogged=26`)
 	}

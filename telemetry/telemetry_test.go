@@ -62,7 +62,7 @@ func TestADecisionIsLoggedAndCountedWithoutTheQuery(t *testing.T) {
 	if got.Status != 401 {
 		t.Errorf("expected the decision as it was, got %+v", got)
 	}
-	expect(t, log.String(), "level=INFO", "msg=decision", "decision=deny", "reason=Rejected", "policy=shop/orders", "requestId=r1", "authenticator=keys", "status=401", "…")
+	expect(t, log.String(), "level=INFO", "msg=decision", "decision=deny", "reason=Rejected", "policy=shop/orders", "requestId=r1", "method=keys", "status=401", "…")
 	expectNot(t, log.String(), "hunter2")
 	if log.Len() > 1000 {
 		t.Errorf("expected a path that is cut off, got %d bytes", log.Len())

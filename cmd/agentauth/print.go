@@ -18,11 +18,15 @@ type printed struct {
 	Decision        string           `json:"decision"`
 	Status          int              `json:"status"`
 	Policy          string           `json:"policy"`
+	Generation      int64            `json:"generation,omitempty"`
+	Digest          string           `json:"digest,omitempty"`
 	Method          string           `json:"method"`
 	Rule            string           `json:"rule"`
 	Reason          authz.Reason     `json:"reason"`
 	Detail          string           `json:"detail,omitempty"`
 	Identity        *printedIdentity `json:"identity"`
+	Refused         *printedIdentity `json:"refused,omitempty"`
+	Claimed         *printedClaim    `json:"claimed,omitempty"`
 	Headers         []authz.Header   `json:"headers"`
 	RemoveHeaders   []string         `json:"removeHeaders"`
 	RemoveQuery     []string         `json:"removeQueryParameters,omitempty"`
@@ -45,6 +49,14 @@ type printedIdentity struct {
 	ExpiresAt    *time.Time     `json:"expiresAt,omitempty"`
 }
 
+// printedClaim is what a credential says of its holder, unverified.
+type printedClaim struct {
+	Method       string `json:"method,omitempty"`
+	Issuer       string `json:"issuer,omitempty"`
+	Subject      string `json:"subject,omitempty"`
+	CredentialID string `json:"credentialId,omitempty"`
+}
+
 type printedActor struct {
 	Issuer  string `json:"issuer,omitempty"`
 	Subject string `json:"subject,omitempty"`
@@ -57,26 +69,35 @@ func printJSON(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 		Decision: d.Outcome.String(), Status: d.Status, Policy: d.Policy, Method: d.Method, Rule: d.Rule,
 		Reason: d.Reason, Detail: d.Detail, Headers: d.Shown(), RemoveHeaders: list(d.Remove), RemoveQuery: d.RemoveQuery,
 		Metadata: d.Metadata, ResponseHeaders: list(d.Headers), Body: d.Body, Steps: explain(steps),
+		Identity: printedOf(d.Identity), Refused: printedOf(d.Refused), Claimed: (*printedClaim)(d.Claimed),
+	}
+	if d.Version != nil {
+		p.Generation, p.Digest = d.Version.Generation, d.Version.Digest
 	}
 	if d.Outcome == authz.Allow {
 		p.Status = http.StatusOK // as far as agentauth is concerned
-	}
-	if id := d.Identity; id != nil {
-		p.Identity = &printedIdentity{
-			Method: id.Method, Issuer: id.Issuer, Subject: id.Subject, Audiences: id.Audiences,
-			Scopes: id.Scopes, Groups: id.Groups, Claims: id.Claims, CredentialID: id.CredentialID,
-		}
-		if id.Actor != nil {
-			p.Identity.Actor = &printedActor{id.Actor.Issuer, id.Actor.Subject, id.Actor.Unreadable}
-		}
-		if !id.ExpiresAt.IsZero() {
-			p.Identity.ExpiresAt = &id.ExpiresAt
-		}
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(p)
+}
+
+func printedOf(id *authz.Identity) *printedIdentity {
+	if id == nil {
+		return nil
+	}
+	p := &printedIdentity{
+		Method: id.Method, Issuer: id.Issuer, Subject: id.Subject, Audiences: id.Audiences,
+		Scopes: id.Scopes, Groups: id.Groups, Claims: id.Claims, CredentialID: id.CredentialID,
+	}
+	if id.Actor != nil {
+		p.Actor = &printedActor{id.Actor.Issuer, id.Actor.Subject, id.Actor.Unreadable}
+	}
+	if !id.ExpiresAt.IsZero() {
+		p.ExpiresAt = &id.ExpiresAt
+	}
+	return p
 }
 
 // list is never null in JSON.
@@ -110,6 +131,13 @@ func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	}
 	line("reason", string(d.Reason))
 	line("policy", d.Policy)
+	switch v := d.Version; {
+	case v == nil:
+	case v.Generation != 0:
+		line("version", fmt.Sprintf("generation %d, %s", v.Generation, v.Digest))
+	case len(steps) > 0: // of a file that is at hand
+		line("version", v.Digest)
+	}
 	line("method", d.Method)
 	line("rule", d.Rule)
 	line("detail", d.Detail)
@@ -117,6 +145,12 @@ func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 		line("subject", d.Identity.Subject)
 		line("scopes", strings.Join(d.Identity.Scopes, " "))
 		line("groups", strings.Join(d.Identity.Groups, ", "))
+	}
+	if id := d.Refused; id != nil {
+		line("refused", holder(id.Subject, id.Issuer, id.CredentialID))
+	}
+	if c := d.Claimed; c != nil {
+		line("claimed", holder(c.Subject, c.Issuer, c.CredentialID)+"; nobody verified that")
 	}
 	for _, h := range d.Shown() {
 		line("sets", h.Name+": "+h.Value)
@@ -127,4 +161,15 @@ func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// holder says whose a credential is.
+func holder(subject, issuer, id string) string {
+	var out []string
+	for _, part := range [][2]string{{"subject ", subject}, {"issuer ", issuer}, {"credential id ", id}} {
+		if part[1] != "" {
+			out = append(out, part[0]+part[1])
+		}
+	}
+	return strings.Join(out, ", ")
 }

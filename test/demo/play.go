@@ -141,7 +141,7 @@ func (d decision) String() string {
 		return "Envoy does not ask"
 	}
 	why := d.text("reason")
-	for _, field := range []string{"policy", "authenticator", "rule", "subject"} {
+	for _, field := range []string{"policy", "method", "rule", "subject"} {
 		if value := d.text(field); value != "" {
 			why += fmt.Sprintf(" %s=%s", field, value)
 		}
