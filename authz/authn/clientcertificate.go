@@ -153,19 +153,19 @@ func (c *ClientCertificate) principal(name string) (*Verified, error) {
 	return v, nil
 }
 
-// workload makes a SPIFFE id of one of the trust domains the subject.
+// workload makes a SPIFFE id the subject, which must be one of the trust domains.
 func (c *ClientCertificate) workload(v *Verified, spiffe string) *Rejected {
 	domain, err := trustDomain(spiffe)
 	if err != nil {
 		return &Rejected{Reason: authz.CertificateUntrusted, Detail: err.Error(), Verified: v}
 	}
+	v.Identity.Subject, v.Identity.Issuer = spiffe, spiffeScheme+domain
 	if !slices.Contains(c.TrustDomains, domain) {
 		return &Rejected{Reason: authz.CertificateUntrusted, Detail: "it is of another trust domain than the policy's", Verified: v,
 			Came: func() string {
 				return "the trust domain is " + Quote(domain) + ", wanted one of: " + QuoteList(c.TrustDomains)
 			}}
 	}
-	v.Identity.Subject, v.Identity.Issuer = spiffe, spiffeScheme+domain
 	return nil
 }
 

@@ -133,6 +133,12 @@ func TestNoDecisionHoldsACredential(t *testing.T) {
 		forEachCase(t, f, func(t *testing.T, c Case) {
 			d, steps := e.Explain(t.Context(), c.Raw)
 			told := []string{d.Detail, d.Body, d.Method, d.Rule, d.Policy}
+			if d.Refused != nil {
+				told = append(told, fmt.Sprintf("%+v %+v", *d.Refused, d.Refused.Actor))
+			}
+			if d.Claimed != nil {
+				told = append(told, fmt.Sprintf("%+v", *d.Claimed))
+			}
 			for _, h := range d.Headers {
 				told = append(told, h.Value)
 			}

@@ -24,9 +24,12 @@ import (
 //	challenges N                            how many www-authenticate
 //	challenge N: VALUE                      the Nth of them, from 1
 //	body TEXT                               is in the answer's body
+//	refused FIELD: TEXT                     subject, issuer, credentialId or actor of Refused
+//	claimed FIELD: TEXT                     method, subject, issuer or credentialId of Claimed
+//	tells nobody                            neither Identity nor Refused nor Claimed is there
 //
 // seen is false where only what a proxy learns is known: then reason, policy,
-// method, rule and subject are not looked at.
+// method, rule, subject and the last three are not looked at.
 func Check(d *authz.Decision, want []string, seen bool) error {
 	for _, w := range want {
 		if err := check(d, w, seen); err != nil {
@@ -47,6 +50,11 @@ func check(d *authz.Decision, want string, seen bool) error {
 			return nil
 		}
 		return equal(map[string]string{"policy": d.Policy, "method": d.Method, "rule": d.Rule, "subject": subject(d)}[verb], unquote(rest))
+	case "refused", "claimed", "tells":
+		if !seen {
+			return nil
+		}
+		return checkHolder(d, verb, name, unquote(value))
 	case "sets":
 		return checkHeader(d.Set, name, unquote(value))
 	case "signs":
