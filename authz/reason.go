@@ -17,6 +17,9 @@ const (
 	BadRequest Reason = "BadRequest"
 	// MetadataServed: agentauth answered with the metadata of a protected resource.
 	MetadataServed Reason = "MetadataServed"
+	// AuditUnavailable: the record of the decision could not be written, and the
+	// operator wants no decision without one (503).
+	AuditUnavailable Reason = "AuditUnavailable"
 	// OriginRefused: a page of an origin that is not allowed calls (403).
 	OriginRefused Reason = "OriginRefused"
 

@@ -7,12 +7,16 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/policy"
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 // DecisionLog logs and counts the decisions of a [Decider].
 type DecisionLog struct {
 	Log     *slog.Logger
 	Metrics *Metrics
+	// Audit records every decision; nil records none.
+	Audit *audit.Stream
 }
 
 // Decider decides a request, as the engine does.
@@ -40,11 +44,22 @@ func (o *observed) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 	start := time.Now()
 	d := o.decider.Decide(ctx, raw)
 	took := time.Since(start)
+	if !o.to.Audit.Decision(ctx, &raw, &d, start, took) {
+		d = unrecorded(&d)
+	}
 	o.to.Metrics.decided(&d, &raw, took, start.Add(took))
 	if level := levelOf(d.Outcome); o.to.Log.Enabled(ctx, level) {
 		o.to.Log.LogAttrs(ctx, level, "decision", attributes(&raw, &d, took)...)
 	}
 	return d
+}
+
+// unrecorded is the answer where the record of a decision could not be written, and
+// must be.
+func unrecorded(d *authz.Decision) authz.Decision {
+	out := policy.Unavailable(authz.AuditUnavailable, "the decision could not be recorded, and --audit-required is set", 0)
+	out.Policy, out.Version = d.Policy, d.Version
+	return out
 }
 
 func levelOf(o authz.Outcome) slog.Level {

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 // durations are the buckets of the durations of decisions.
@@ -45,37 +46,10 @@ func (e *exemplarTimes) due(outcome authz.Outcome, seconds float64, at time.Time
 	return at.UnixNano()-before >= int64(betweenExemplars) && last.CompareAndSwap(before, at.UnixNano())
 }
 
-// sampledTrace is the trace id of a request whose traceparent says that it is sampled;
-// "" if there is none, several, or one that is not as W3C Trace Context has it.
+// sampledTrace is the trace id of a request that is sampled; "" if it is not.
 func sampledTrace(headers []authz.Header) string {
-	parent := ""
-	for i := range headers {
-		if h := &headers[i]; len(h.Name) == len("traceparent") && strings.EqualFold(h.Name, "traceparent") {
-			if parent != "" {
-				return ""
-			}
-			if parent = h.Value; parent == "" {
-				return ""
-			}
-		}
+	if id, sampled := audit.TraceOf(headers); sampled {
+		return id
 	}
-	const form = "00-00000000000000000000000000000000-0000000000000000-00"
-	if len(parent) != len(form) || parent[:2] == "ff" {
-		return ""
-	}
-	for i := range len(form) {
-		c := parent[i]
-		if form[i] == '-' && c != '-' || form[i] == '0' && !lowerHex(c) {
-			return ""
-		}
-	}
-	const none = "00000000000000000000000000000000"
-	trace, span, flags := parent[3:35], parent[36:52], parent[54]
-	sampled := strings.IndexByte("13579bdf", flags) >= 0
-	if trace == none || span == none[:16] || !sampled {
-		return ""
-	}
-	return trace
+	return ""
 }
-
-func lowerHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }

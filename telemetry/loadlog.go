@@ -6,6 +6,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 // Load is what came of reading a source of policies once. It has the fields of
@@ -29,8 +30,10 @@ type Load struct {
 // LoadLog says what came of loads: in log, metrics and readiness. Its fields are
 // required, but for Often.
 type LoadLog struct {
-	Log       *slog.Logger
-	Metrics   *Metrics
+	Log     *slog.Logger
+	Metrics *Metrics
+	// Audit records changes of policies; nil records none.
+	Audit     *audit.Stream
 	Readiness *Readiness
 	// Line is a problem in one line.
 	Line func(authz.Problem) string
@@ -50,6 +53,7 @@ func (l *LoadLog) Loaded(load Load) {
 		return
 	}
 	l.begun = true
+	l.Audit.Policies(load.Changes, load.Changed)
 	lines := make([]string, 0, len(load.Problems))
 	for _, p := range load.Problems {
 		if p.Lint != authz.KeysUnreachable { // KeyLog, /readyz and metrics of key sets tell it when it changes

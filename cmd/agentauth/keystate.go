@@ -13,11 +13,12 @@ import (
 // the state of keys: providers that come and go must not keep the others waiting.
 const statusOfKeys = 10 * time.Second
 
-// followKeys says in the log how the key sets, introspection endpoints and token
-// endpoints in force are doing, until ctx ends.
+// followKeys says in the log how the key sets, introspection endpoints, token endpoints
+// and audit sinks in force are doing, until ctx ends.
 // changed is called once the state of one changed, at most every 10 seconds.
 func (s *service) followKeys(ctx context.Context, changed func()) {
 	log, asked, got := telemetry.KeyLog{Log: s.log}, telemetry.IntrospectionLog{Log: s.log}, telemetry.UpstreamTokenLog{Log: s.log}
+	records := telemetry.AuditLog{Log: s.log}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var due bool
@@ -30,6 +31,7 @@ func (s *service) followKeys(ctx context.Context, changed func()) {
 		}
 		asked.Look(s.kernel.Introspectors(), time.Now())
 		got.Look(s.tokens.Statuses(), time.Now())
+		records.Look(s.audit.Stats(), time.Now())
 		due = log.Look(s.kernel.Remotes()) || due
 		if due && time.Since(last) >= statusOfKeys {
 			due, last = false, time.Now()

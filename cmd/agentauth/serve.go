@@ -22,6 +22,7 @@ type serveFlags struct {
 	gatewayClasses                        []string
 	egress                                egressFlags
 	replay                                replayFlags
+	audit                                 auditFlags
 	logFormat, logLevel                   string
 	drain                                 time.Duration
 	cluster                               clusterFlags
@@ -79,6 +80,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags.StringSliceVar(&f.gatewayClasses, "gateway-classes", nil, "GatewayClasses whose Gateways count; default those that their controller accepted, from files all (repeatable)")
 	f.egress.register(cmd)
 	f.replay.register(cmd)
+	f.audit.register(cmd)
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
 	flags.StringVar(&f.logLevel, "log-level", "info", "error, warn, info (adds refusals) or debug (adds allowances)")
 	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long checks under way may take after SIGTERM")

@@ -16,6 +16,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/telemetry"
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 // service is what the doors, the probes and the source of one `serve` share.
@@ -29,6 +30,7 @@ type service struct {
 	metrics   *telemetry.Metrics
 	readiness *telemetry.Readiness
 	decisions *telemetry.DecisionLog
+	audit     *audit.Stream
 	// endReplay ends the connections to the store of proofs.
 	endReplay func()
 	// failed has room for all that may end by itself: source, door and probes.
@@ -98,7 +100,12 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	collectSeldom(betweenCollections(memoryLimit()))
 	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
 	metrics := telemetry.NewMetrics(readiness.Age)
-	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics}
+	recorded, err := f.audit.open(log)
+	if err != nil {
+		return nil, err
+	}
+	metrics.RegisterAudit(recorded.Stats)
+	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics, Audit: recorded}
 	asked, got := introspect.NewShared(), upstream.NewShared()
 	deps := dependencies(remote(client, asked, got, answerPanicked(log)), decisions.Panicked)
 	deps.Stale, deps.Replay = readiness.Stale, replay
@@ -121,11 +128,12 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	metrics.Built(built.Version, built.Revision, built.Go)
 	return &service{
 		reviewer: asks.close, flags: f, options: options, log: log, client: client, kernel: kernel, tokens: got,
-		metrics: metrics, readiness: readiness, decisions: decisions, endReplay: endReplay, failed: make(chan error, 3),
+		metrics: metrics, readiness: readiness, decisions: decisions, audit: recorded, endReplay: endReplay, failed: make(chan error, 3),
 	}, nil
 }
 
 func (s *service) close() {
+	s.closeAudit()
 	s.kernel.Close()
 	s.client.Close()
 	s.reviewer()

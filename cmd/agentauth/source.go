@@ -27,7 +27,7 @@ func (s *service) source(d door) (follow func(context.Context) error, err error)
 // keeper keeps the engine at a source, and says in log, metrics and probes what
 // came of it.
 func (s *service) keeper(d door, loads telemetry.LoadLog) *source.Keeper {
-	loads.Log, loads.Metrics, loads.Readiness = s.log, s.metrics, s.readiness
+	loads.Log, loads.Metrics, loads.Readiness, loads.Audit = s.log, s.metrics, s.readiness, s.audit
 	return &source.Keeper{
 		Engine: s.kernel, Log: s.log,
 		Loaded: func(l source.Load) { loads.Loaded(telemetry.Load(l)) },

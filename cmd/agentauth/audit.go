@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
+)
+
+// auditFlags say what of decisions is recorded, and where.
+type auditFlags struct {
+	stdout   bool
+	file     string
+	size     int
+	age      int
+	backups  int
+	path     string
+	allows   string
+	required bool
+}
+
+func (f *auditFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.stdout, "audit-stdout", false, "write the audit stream to stdout: one line of JSON for each decision and each change of a policy")
+	flags.StringVar(&f.file, "audit-file", "", "append the audit stream to a file (mode 0600), which is replaced when it is large")
+	flags.IntVar(&f.size, "audit-file-max-size", 100, "size in MiB at which the audit file is replaced")
+	flags.IntVar(&f.age, "audit-file-max-age", 0, "days for which old audit files are kept; 0 is for ever")
+	flags.IntVar(&f.backups, "audit-file-max-backups", 0, "how many old audit files are kept; 0 is all")
+	flags.StringVar(&f.path, "audit-path", string(audit.PathFull), "paths in the audit stream: full, template ({} for what looks like an identifier), hash (keyed, by process) or none; never the query")
+	flags.StringVar(&f.allows, "audit-allows", "all", "which allowances are recorded: all, none, or the part of requests as in 0.1; refusals and errors always are")
+	flags.BoolVar(&f.required, "audit-required", false, "answer 503 in place of each decision that was not written to every sink")
+	oneOf(cmd, "audit-path", "full", "template", "hash", "none")
+}
+
+// open begins the stream; nil where nothing is recorded.
+func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
+	if !f.stdout && f.file == "" {
+		if f.required {
+			return nil, usage("--audit-required: expected where to record, --audit-stdout or --audit-file PATH, and neither is given")
+		}
+		return nil, nil //nolint:nilnil // a nil stream records nothing
+	}
+	mode, err := audit.ParsePathMode(f.path)
+	if err != nil {
+		return nil, usage("--audit-path: %v", err)
+	}
+	c := audit.Config{Path: mode, Required: f.required, Process: audit.Process{Version: versionString(), PID: os.Getpid()}}
+	if c.Allows, err = ratio(f.allows); err != nil {
+		return nil, err
+	}
+	if c.Process.Host, err = os.Hostname(); err != nil {
+		log.Warn("the name of this host is not known; audit records do not say it", "cause", err.Error())
+	}
+	if f.stdout {
+		c.Sinks = append(c.Sinks, audit.Writer("stdout", os.Stdout))
+	}
+	if f.file != "" {
+		if f.size < 1 || f.age < 0 || f.backups < 0 {
+			return nil, usage("--audit-file-max-size: expected at least 1, and no negative number for the other limits of the file")
+		}
+		sink, err := audit.File(f.file, audit.FileOptions{MaxSize: f.size, MaxAge: f.age, MaxBackups: f.backups})
+		if err != nil {
+			return nil, usage("--audit-file: %v", err)
+		}
+		c.Sinks = append(c.Sinks, sink)
+	}
+	stream, err := audit.New(c)
+	if err != nil {
+		return nil, usage("--audit-file: %v", err)
+	}
+	return stream, nil
+}
+
+func ratio(text string) (float64, error) {
+	switch text {
+	case "all":
+		return 1, nil
+	case "none":
+		return 0, nil
+	}
+	part, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(part >= 0 && part <= 1) { // NaN is neither
+		return 0, usage("--audit-allows %q: expected all, none, or a number from 0 to 1", text)
+	}
+	return part, nil
+}
+
+// closeAudit writes what waits, within the time that a drain may take.
+func (s *service) closeAudit() {
+	ctx, cancel := context.WithTimeout(context.Background(), max(s.flags.drain, time.Second))
+	defer cancel()
+	if err := s.audit.Close(ctx); err != nil {
+		s.log.Error("the audit stream did not end in order", "cause", err.Error())
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
+)
+
+func auditCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Verify files of the audit stream",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("unknown command %q for \"agentauth audit\"; expected verify", args[0])
+			}
+			return usage("audit needs a command: verify FILE…")
+		},
+	}
+	cmd.AddCommand(auditVerifyCommand())
+	return cmd
+}
+
+func auditVerifyCommand() *cobra.Command {
+	var anchors []string
+	cmd := &cobra.Command{
+		Use:   "verify FILE...",
+		Short: "Find lines that were changed, removed, added or moved",
+		Long: `Verifies that the lines of audit files are those that were written, in their order:
+each has the digest of the line before it. Several files are given the oldest first.
+
+Nobody can see in a file alone that lines at its end are gone, or that all of it was
+written anew. So agentauth says now and then in its log where the chain is; give such a
+place as --anchor, and the line must be there.`,
+		Example: `  agentauth audit verify audit.log
+  agentauth audit verify audit-2026-11-28T00-00-00.000.log audit.log --anchor 4711:9f86d081884c7d65…`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("audit verify needs the files to verify, the oldest first")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			wanted, err := parseAnchors(anchors)
+			if err != nil {
+				return err
+			}
+			return verifyFiles(cmd, args, wanted)
+		},
+	}
+	cmd.Flags().StringArrayVar(&anchors, "anchor", nil, "SEQ:HASH of a line that must be there, as the log of agentauth says it (repeatable)")
+	return cmd
+}
+
+// parseAnchors are hashes by the numbers of their lines.
+func parseAnchors(list []string) (map[uint64]string, error) {
+	out := map[uint64]string{}
+	for _, text := range list {
+		number, hash, _ := strings.Cut(text, ":")
+		seq, err := strconv.ParseUint(number, 10, 64)
+		if err != nil || len(hash) != 64 || strings.Trim(hash, "0123456789abcdef") != "" {
+			return nil, usage("--anchor %q: expected the number of a line and its SHA-256 in 64 hexadecimal digits, as in 4711:9f86…", text)
+		}
+		out[seq] = hash
+	}
+	return out, nil
+}
+
+func verifyFiles(cmd *cobra.Command, files []string, anchors map[uint64]string) error {
+	v := audit.Verifier{Anchors: anchors}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return usage("%v", err)
+		}
+		err = v.File(f)
+		_ = f.Close() // it was only read
+		if err != nil {
+			return exit{exitDenied, fmt.Errorf("%s: %w", name, err)}
+		}
+	}
+	if missing := v.NotSeen(); len(missing) > 0 {
+		return exit{exitDenied, fmt.Errorf("expected the lines %v of --anchor, and the last one here is %d: lines are missing at the end or the beginning", missing, v.Seq)}
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "%d lines are as they were written: %d to %d\n", v.Lines, v.First, v.Seq)
+	if v.First != 1 {
+		fmt.Fprintf(out, "the lines before %d are in files that are not here\n", v.First)
+	}
+	if v.Missing > 0 {
+		fmt.Fprintf(out, "%d records were lost before they were written, as the stream itself says\n", v.Missing)
+	}
+	if v.Torn > 0 {
+		fmt.Fprintf(out, "%d lines were cut when a process ended\n", v.Torn)
+	}
+	fmt.Fprintf(out, "the last line is %d:%s\n", v.Seq, v.Hash)
+	return nil
+}

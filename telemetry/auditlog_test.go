@@ -1,0 +1,76 @@
+package telemetry_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/telemetry"
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
+)
+
+// full is a disk without space.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func auditing(t *testing.T, to audit.Sink, required bool) *audit.Stream {
+	t.Helper()
+	s, err := audit.New(audit.Config{Sinks: []audit.Sink{to}, Allows: 1, Required: required})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	return s
+}
+
+func TestNoDecisionIsGivenThatCannotBeRecordedWhereRecordsAreRequired(t *testing.T) {
+	m := telemetry.NewMetrics(never)
+	out, logger := logTo(slog.LevelInfo)
+	for _, outcome := range []authz.Outcome{authz.Allow, authz.Deny, authz.Respond} {
+		l := &telemetry.DecisionLog{Log: logger, Metrics: m, Audit: auditing(t, audit.Writer("stdout", full{}), true)}
+		d := l.Observe(decides{Policy: "shop/a", Outcome: outcome, Reason: authz.Allowed, Set: []authz.Header{{Name: "x-agent", Value: "a"}}}).Decide(t.Context(), authz.Raw{})
+		if d.Outcome != authz.Error || d.Reason != authz.AuditUnavailable || d.Status != 503 || d.Set != nil || d.Policy != "shop/a" {
+			t.Errorf("%v: got %+v", outcome, d)
+		}
+	}
+	expect(t, out.String(), "AuditUnavailable")
+	l := &telemetry.DecisionLog{Log: logger, Metrics: m, Audit: auditing(t, audit.Writer("stdout", full{}), false)}
+	if d := l.Observe(decides{Outcome: authz.Allow}).Decide(t.Context(), authz.Raw{}); d.Outcome != authz.Allow {
+		t.Errorf("expected a decision without a record where none is required, got %+v", d)
+	}
+}
+
+func TestLostAuditRecordsAreCountedAndSaidOnceAMinute(t *testing.T) {
+	out, logger := logTo(slog.LevelInfo)
+	l := &telemetry.AuditLog{Log: logger}
+	now := time.Unix(1_800_000_000, 0)
+	look := func(dropped uint64, after time.Duration) string {
+		out.Reset()
+		l.Look([]audit.Stats{{Sink: "file", Dropped: dropped, Seq: 9, Hash: "abc", Error: "no space left on device"}}, now.Add(after))
+		return out.String()
+	}
+	if got := look(0, 0); strings.Contains(got, "lost") || !strings.Contains(got, `seq=9 hash=abc`) {
+		t.Errorf("got %s", got)
+	}
+	if got := look(3, time.Second); !strings.Contains(got, `lost=3 cause="no space left on device"`) {
+		t.Errorf("got %s", got)
+	}
+	if got := look(9, 2*time.Second); got != "" {
+		t.Errorf("got %s", got)
+	}
+	if got := look(9, 62*time.Second); !strings.Contains(got, `lost=6`) {
+		t.Errorf("got %s", got)
+	}
+	if got := look(9, time.Hour); !strings.Contains(got, "audit chain") || strings.Contains(got, "lost") {
+		t.Errorf("got %s", got)
+	}
+	m := telemetry.NewMetrics(never)
+	m.RegisterAudit(func() []audit.Stats { return []audit.Stats{{Sink: "file", Written: 5, Dropped: 2}} })
+	_, metrics := get(m.Handler(), "/metrics")
+	expect(t, metrics, `agentauth_audit_records_total{sink="file"} 5`, `agentauth_audit_dropped_total{sink="file"} 2`)
+}
