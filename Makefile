@@ -55,7 +55,7 @@ properties: ## The random worlds, loads and expressions of the unit tests at ful
 	go test ./authz/... ./test/bench
 
 .PHONY: e2e
-e2e: parts cluster-parts $(PARTS)/bin/cyclonedx-gomod ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio
+e2e: parts cluster-parts $(PARTS)/bin/cyclonedx-gomod $(PARTS)/bin/promtool ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio, promtool
 	go test $(RACE) -tags e2e -count 1 -p 1 -timeout 30m ./test/...
 
 .PHONY: e2e-quick
@@ -174,6 +174,9 @@ $(PARTS)/bin/actionlint: test/tools/release/go.mod
 
 $(PARTS)/bin/cyclonedx-gomod: test/tools/release/go.mod
 	go build -C test/tools/release -o ../../../$@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+$(PARTS)/bin/promtool: test/tools/prometheus/go.mod
+	CGO_ENABLED=0 go build -C test/tools/prometheus -trimpath -ldflags "-s -w" -o ../../../$@ github.com/prometheus/prometheus/cmd/promtool
 
 $(PARTS)/bin/golangci-lint: test/tools/go.mod
 	go build -C test/tools -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

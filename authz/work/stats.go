@@ -10,8 +10,8 @@ type Stats struct {
 	// Slots is how many threads run at once at most, Running how many do, and Waiting
 	// how many tasks wait.
 	Slots, Running, Waiting int
-	// Classes are the tasks by their class: their kind without what is behind its last
-	// "-", as bcrypt of bcrypt-12.
+	// Classes are the tasks by their class: their kind without the numbers at its end,
+	// as argon2id of argon2id-17-4.
 	Classes map[string]Class
 }
 
@@ -39,7 +39,7 @@ func (s *Scheduler) Stats() Stats {
 
 // class is that of a kind.
 func (s *Scheduler) class(kind string) *Class {
-	if i := strings.LastIndexByte(kind, '-'); i >= 0 {
+	for i := strings.LastIndexByte(kind, '-'); i >= 0 && strings.Trim(kind[i+1:], "0123456789") == ""; i = strings.LastIndexByte(kind, '-') {
 		kind = kind[:i]
 	}
 	c := s.classes[kind]

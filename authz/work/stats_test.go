@@ -21,10 +21,10 @@ func TestStatsTellWhatRunsWaitsAndWasRefusedByClass(t *testing.T) {
 			_ = s.Do(t.Context(), task("sha512-crypt-10"), func() {})
 		}()
 		synctest.Wait()
-		if err := s.Do(t.Context(), task("RS256-4096"), func() {}); !errors.Is(err, ErrOverloaded) {
+		if err := s.Do(t.Context(), task("argon2id-17-4"), func() {}); !errors.Is(err, ErrOverloaded) {
 			t.Errorf("expected no place, got %v", err)
 		}
-		if got := s.Stats(); got.Slots != 1 || got.Running != 1 || got.Waiting != 1 || got.Classes["RS256"].Refused != 1 {
+		if got := s.Stats(); got.Slots != 1 || got.Running != 1 || got.Waiting != 1 || got.Classes["argon2id"].Refused != 1 {
 			t.Errorf("got %+v", got)
 		}
 		time.Sleep(3 * time.Second)

@@ -29,6 +29,8 @@ topologySpreadConstraints: [{topologyKey: %[1]q}]
 service: {annotations: {a: %[1]q}}
 serviceAccount: {name: %[1]q, annotations: {a: %[1]q}}
 serviceMonitor: {enabled: true, labels: {a: %[1]q}}
+prometheusRule: {enabled: true, labels: {a: %[1]q}}
+dashboard: {enabled: true, labels: {a: %[1]q}, annotations: {a: %[1]q}}
 autoscaling: {enabled: true}
 crds: {enabled: false}
 rbac: {aggregate: true}

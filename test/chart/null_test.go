@@ -46,7 +46,8 @@ func TestNoValueMayBeNull(t *testing.T) {
 		"hostnames: {shop: null}", "hostnames: {shop: [null]}", "watchNamespaces: [null]", "networkPolicy: {gatewayNamespaces: [null]}",
 		"networkPolicy: {apiServerCIDRs: [null]}", "egress: {allowCIDRs: [null]}", "podLabels: {a: null}", "podAnnotations: {a: null}",
 		"nodeSelector: {a: null}", "tolerations: [null]", "imagePullSecrets: [null]", "imagePullSecrets: [{name: null}]",
-		"topologySpreadConstraints: [null]", "service: {annotations: {a: null}}", "serviceMonitor: {labels: {a: null}}", "global: null",
+		"topologySpreadConstraints: [null]", "service: {annotations: {a: null}}", "serviceMonitor: {labels: {a: null}}",
+		"prometheusRule: {labels: {a: null}}", "prometheusRule: {disabled: [null]}", "prometheusRule: {additionalGroups: [null]}", "dashboard: {labels: {a: null}}", "global: null",
 		"commonLabels: {a: null}", "deploymentAnnotations: {a: null}", "extraArgs: [null]", "extraEnv: [null]", "extraVolumes: [null]", "extraVolumeMounts: [null]",
 		"hostnameGrants: {shop: null}", "hostnameGrants: {shop: [null]}",
 	} {

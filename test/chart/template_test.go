@@ -72,6 +72,8 @@ topologySpreadConstraints: [{topologyKey: rack, maxSkew: 2, whenUnsatisfiable: D
 service: {annotations: {a: b}}
 serviceAccount: {name: decider, annotations: {c: d}}
 serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 15s}
+prometheusRule: {enabled: true, labels: {release: prometheus}, disabled: [AgentauthPanics], additionalGroups: [{name: mine, rules: [{alert: Mine, expr: up == 0}]}]}
+dashboard: {enabled: true, labels: {grafana_dashboard: shown}, annotations: {grafana_folder: agents}}
 `
 )
 
@@ -342,6 +344,9 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "PodDisruptionBudget", "", "spec.maxUnavailable", "25%"},
 		{everything, "ServiceMonitor", "", "metadata.labels.release", "prometheus"},
 		{everything, "ServiceMonitor", "", "spec.endpoints", "[{port: metrics, path: /metrics, interval: 15s}]"},
+		{everything, "PrometheusRule", "", "metadata.labels.release", "prometheus"},
+		{everything, "ConfigMap", "agentauth-dashboard", "metadata.labels.grafana_dashboard", "shown"},
+		{everything, "ConfigMap", "agentauth-dashboard", "metadata.annotations", "{grafana_folder: agents}"},
 		{everything, "NetworkPolicy", "agentauth", "spec.ingress", `[{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [gateways, ingress]}]}}], ports: [{port: grpc}]},
 			{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [monitoring]}]}}], ports: [{port: metrics}]}]`},
 		{everything, "NetworkPolicy", "agentauth-webhook", "spec.ingress", "[{from: [{ipBlock: {cidr: 10.0.0.0/28}}, {ipBlock: {cidr: 'fd00::/64'}}], ports: [{port: webhook}]}]"},
