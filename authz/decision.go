@@ -159,6 +159,8 @@ const (
 	StageMCP          Stage = "mcp"
 	StageAuthorize    Stage = "authorize"
 	StageRespond      Stage = "respond"
+	// StageShadow begins the steps of a policy with mode Shadow, which decides nothing.
+	StageShadow Stage = "shadow"
 )
 
 // Step is one step of a decision. Steps are values: whoever prints them makes
@@ -232,4 +234,22 @@ func (t *Trace) Add(s Step) {
 	if t != nil {
 		t.Steps = append(t.Steps, s)
 	}
+}
+
+// Apart is an empty Trace, nil for a nil one.
+func (t *Trace) Apart() *Trace {
+	if t == nil {
+		return nil
+	}
+	return &Trace{}
+}
+
+// AddShadow adds the steps of a policy with mode Shadow, and what it would have decided
+// before them.
+func (t *Trace) AddShadow(d *Decision, steps *Trace) {
+	if t == nil {
+		return
+	}
+	t.Add(Step{Stage: StageShadow, Name: d.Policy, Outcome: StepDone, Detail: "policy " + d.Policy + " has mode Shadow; it would decide: " + d.Outcome.String() + " (" + string(d.Reason) + "), by these steps"})
+	t.Steps = append(t.Steps, steps.Steps...)
 }

@@ -34,6 +34,9 @@ const (
 	UnknownAuthorizationServer Lint = "UnknownAuthorizationServer"
 	// HidesWildcard: the policy takes a host from the policy of a wildcard.
 	HidesWildcard Lint = "HidesWildcard"
+	// ShadowedAlone: only a policy with mode Shadow claims some requests, so they are let
+	// through.
+	ShadowedAlone Lint = "ShadowedAlone"
 	// SelectsNothing: the selector of an apiKey method finds no key.
 	SelectsNothing Lint = "SelectsNothing"
 	// NotAKey: an entry of a selected Secret is no API key.
@@ -54,6 +57,6 @@ const (
 func Lints() []Lint {
 	return []Lint{
 		RulesLeaveMethodsOpen, PrefixWithoutSlash, NeverDecides, NeverTrue, SubstringOfClaim, UnknownMethodName, ImpliesNoFurther, LiteralWildcard,
-		MetadataUnreachable, UnknownAuthorizationServer, HidesWildcard, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused, NoCluster,
+		MetadataUnreachable, UnknownAuthorizationServer, HidesWildcard, ShadowedAlone, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused, NoCluster,
 	}
 }

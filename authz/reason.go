@@ -11,6 +11,8 @@ const (
 	// Unmatched: nothing claims the request and the operator said
 	// --unmatched=allow-unauthenticated.
 	Unmatched Reason = "Unmatched"
+	// Shadowed: only policies with mode Shadow claim the request, so it is let through.
+	Shadowed Reason = "Shadowed"
 	// NoPolicy: no policy claims the request.
 	NoPolicy Reason = "NoPolicy"
 	// BadRequest: two parties could read the request differently (400).
@@ -116,7 +118,7 @@ const (
 // Reasons lists every Reason in the order of the documentation.
 func Reasons() []Reason {
 	return []Reason{
-		Allowed, Unmatched, NoPolicy, BadRequest, MetadataServed, OriginRefused,
+		Allowed, Unmatched, Shadowed, NoPolicy, BadRequest, MetadataServed, OriginRefused,
 		NoCredential, CredentialMalformed, UnknownCredential, CredentialExpired,
 		PasswordMismatch, PlaintextRefused, TokenExpired, TokenNotYetValid,
 		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,

@@ -17,6 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="Resolved",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="ResolvedRefs")].status`
 // +kubebuilder:printcolumn:name="Programmed",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Hosts",type=string,JSONPath=`.spec.routes[0].hostnames`
 // +kubebuilder:printcolumn:name="Targets",type=string,JSONPath=`.spec.targetRefs[0].name`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -51,7 +52,19 @@ type AgentAuthPolicyList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.mcp) || self.authentication.methods.all(m, (!has(m.jwt) || (!(has(m.jwt.anyAudience) && m.jwt.anyAudience) && (!has(m.jwt.audiences) || size(m.jwt.audiences) == 0 || self.mcp.resource in m.jwt.audiences))) && (!has(m.oauth2Introspection) || (!(has(m.oauth2Introspection.anyAudience) && m.oauth2Introspection.anyAudience) && (!has(m.oauth2Introspection.audiences) || size(m.oauth2Introspection.audiences) == 0 || self.mcp.resource in m.oauth2Introspection.audiences))))",message="tokens of an MCP server are for its resource (RFC 8707): leave audiences out, or let them contain mcp.resource byte for byte, and leave anyAudience out",fieldPath=".authentication.methods"
 // +kubebuilder:validation:XValidation:rule="!has(self.mcp) || self.authentication.methods.all(m, (!has(m.jwt) || !has(m.jwt.from) || m.jwt.from.all(p, !has(p.query))) && (!has(m.oauth2Introspection) || !has(m.oauth2Introspection.from) || m.oauth2Introspection.from.all(p, !has(p.query))) && (!has(m.apiKey) || !has(m.apiKey.from) || m.apiKey.from.all(p, !has(p.query))))",message="an MCP server takes no credential from the query: remove query from the places of from",fieldPath=".authentication.methods"
 // +kubebuilder:validation:XValidation:rule="!has(self.authorization) || !has(self.authorization.kubernetes) || self.authentication.methods.all(m, has(m.kubernetesToken)) || (has(self.authorization.kubernetes.usernamePrefix) && has(self.authorization.kubernetes.groupsPrefix))",message="authorization.kubernetes needs usernamePrefix and groupsPrefix beside methods other than kubernetesToken: their names are no names of the cluster"
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Shadow' || !has(self.response) || !has(self.response.upstream) || !has(self.response.upstream.token)",message="a policy with mode Shadow gives the upstream no token, since the caller's credentials go through: leave response.upstream.token out until its mode is Enforce"
 type PolicySpec struct {
+	// Mode is Enforce (the default), or Shadow: the policy decides, and what it
+	// decides is recorded (metrics, log, dynamic metadata shadow_decision) and never
+	// enforced. Where another policy would decide without it, that one decides. Where
+	// none would, the request is let through, whatever this policy would have
+	// answered: a policy with mode Shadow opens routes that were 403 (NoPolicy). Headers
+	// and metadata of the response are set only where it would have allowed, headers of
+	// these names are always removed from requests, and the caller's credentials go
+	// through.
+	// +optional
+	Mode Mode `json:"mode,omitempty"`
+
 	// Precedence, for targetRefs to Gateways only, says whether policies of the
 	// routes there replace this one. Default (the default): they do. Override:
 	// they do not, and say Overridden.
@@ -144,6 +157,17 @@ const (
 	PathFormEncodedSlash   PathForm = "EncodedSlash"
 	PathFormEmptySegment   PathForm = "EmptySegment"
 	PathFormEncodedPercent PathForm = "EncodedPercent"
+)
+
+// Mode says whether what a policy decides is enforced.
+//
+// +kubebuilder:validation:Enum=Enforce;Shadow
+type Mode string
+
+// Values of Mode.
+const (
+	ModeEnforce Mode = "Enforce"
+	ModeShadow  Mode = "Shadow"
 )
 
 // Precedence says whether policies of routes replace a Gateway's.

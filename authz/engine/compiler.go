@@ -106,6 +106,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 	b = building{compiler: c, compiled: &compiled{}, spec: &full.Spec, version: policy.VersionOf(source)}
 	b.Name, b.TargetRefs, b.Precedence = nameOf(source), full.Spec.TargetRefs, full.Spec.Precedence
 	b.Resource = policy.NewResource(b.Name.String(), b.version, b.spec)
+	b.Shadow = full.Spec.Mode == v1alpha1.ModeShadow
 	b.Paths = validate.PathForms(full.Spec.Paths)
 	b.origin = origin{source: source, generation: source.Generation}
 	b.origin.problems.Most = authz.MaxPolicyProblems

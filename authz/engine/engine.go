@@ -89,6 +89,7 @@ type HostnameGrant = hostgrant.Grant
 // every request is 503.
 type Engine struct {
 	deps    Deps
+	trials  Deps // those of policies with mode Shadow
 	options Options
 	pool    *pool.Pool
 	exprs   *expr.Memo
@@ -99,7 +100,7 @@ type Engine struct {
 
 // New makes an engine with nothing in force.
 func New(deps Deps, options Options) *Engine {
-	return &Engine{deps: deps, options: options, pool: pool.New(), exprs: expr.NewMemo(), apart: &apart{jobs: work.NewJobs[compiled]()}}
+	return &Engine{deps: deps, trials: deps.forTrials(), options: options, pool: pool.New(), exprs: expr.NewMemo(), apart: &apart{jobs: work.NewJobs[compiled]()}}
 }
 
 func (e *Engine) now() time.Time {
@@ -202,39 +203,44 @@ func (e *Engine) decide(ctx context.Context, raw *authz.Raw, trace *authz.Trace)
 	}
 	check := work.Begin(ctx, deadline, e.deps.Scheduler)
 	defer check.End()
-	d = answer(check, s, raw, trace)
-	if d.Outcome == authz.Allow && check.Late() {
-		late := policy.Unavailable(authz.Unavailable, "the decision took longer than its time", 0)
-		late.Policy, late.Version = d.Policy, d.Version
-		return late
-	}
-	return d
+	return e.answer(check, s, raw, trace)
 }
 
 // requests are used again: nothing that outlives a decision holds its request.
 var requests = sync.Pool{New: func() any { return new(authz.Request) }}
 
 // answer decides within the deadline and the budget of the decision.
-func answer(ctx *work.Context, s *Snapshot, raw *authz.Raw, trace *authz.Trace) authz.Decision {
+func (e *Engine) answer(ctx *work.Context, s *Snapshot, raw *authz.Raw, trace *authz.Trace) authz.Decision {
 	r := requests.Get().(*authz.Request)
-	d := decide(ctx, s, raw, r, trace)
+	d := e.decideParsed(ctx, s, raw, r, trace)
 	r.Reset()
 	requests.Put(r) // not behind a panic
 	return d
 }
 
-// decide reads the request into r and decides it.
-func decide(ctx *work.Context, s *Snapshot, raw *authz.Raw, r *authz.Request, trace *authz.Trace) authz.Decision {
+// decideParsed reads the request into r and decides it.
+func (e *Engine) decideParsed(ctx *work.Context, s *Snapshot, raw *authz.Raw, r *authz.Request, trace *authz.Trace) authz.Decision {
 	if err := r.Parse(*raw); err != nil {
 		trace.Add(authz.Step{Stage: authz.StageRequest, Outcome: authz.StepRefused, Detail: err.Error()})
 		return policy.BadRequest(err)
 	}
-	p, host, answer := s.find.Find(ctx, r, trace)
+	f := s.find.Find(ctx, r, trace)
 	ctx.Budget().Done() // the policy may wait for another turn
-	if p == nil {
-		return *answer
+	var d authz.Decision
+	if f.Policy == nil {
+		d = *f.Answer
+	} else {
+		d = f.Policy.Decide(ctx, r, f.Host, trace)
 	}
-	return p.Decide(ctx, r, host, trace)
+	if d.Outcome == authz.Allow && ctx.Late() {
+		late := policy.Unavailable(authz.Unavailable, "the decision took longer than its time", 0)
+		late.Policy, late.Version = d.Policy, d.Version
+		d = late
+	}
+	if s.find.Shadows() {
+		return e.shadow(ctx, s, r, &f, d, trace)
+	}
+	return d
 }
 
 // Snapshot is a compiled Input: everything that a decision reads. It never

@@ -71,7 +71,7 @@ func (b *building) basic(name string, src *v1alpha1.Basic, at *field.Path) authn
 	users, missing := b.users(src.Users, at.Child("users", "secretRef"))
 	return &authn.Basic{
 		Method: name, Owner: b.owner(), Realm: src.Realm, AllowPlaintext: src.AllowPlaintext,
-		Users: users, Missing: missing, Verifier: b.engine.deps.Passwords,
+		Users: users, Missing: missing, Verifier: b.deps().Passwords,
 	}
 }
 
@@ -88,7 +88,7 @@ func (b *building) jwt(name string, src *v1alpha1.JWT, others []string, at *fiel
 		Issuer: src.Issuer, AnyIssuer: src.AnyIssuer, OtherIssuers: others,
 		Audiences: src.Audiences, AnyAudience: src.AnyAudience,
 		Algorithms: algorithms(src),
-		Scheduler:  b.engine.deps.Scheduler,
+		Scheduler:  b.deps().Scheduler,
 		Cluster:    b.engine.deps.Remote.Cluster.IssuerIf(validate.TakesClusterTokens(b.spec)),
 		Map:        b.mapping(src.ClaimMappings, src.ImpliedScopes, at.Child("claimMappings")),
 		Proofs:     b.proofs(src.ProofOfPossession),
@@ -119,7 +119,7 @@ func (b *building) introspection(name string, src *v1alpha1.Introspection, all [
 }
 
 func (b *building) proofs(src *v1alpha1.ProofOfPossession) authn.Proofs {
-	out := authn.Proofs{Owner: b.owner(), Scheduler: b.engine.deps.Scheduler, Replay: b.engine.deps.Replay, TrustXFCC: b.engine.options.TrustXFCC}
+	out := authn.Proofs{Owner: b.owner(), Scheduler: b.deps().Scheduler, Replay: b.deps().Replay, TrustXFCC: b.engine.options.TrustXFCC}
 	if src != nil {
 		out.DPoP = slices.Contains(src.Require, v1alpha1.ProofByDPoP)
 		out.Certificate = slices.Contains(src.Require, v1alpha1.ProofByCertificate)
@@ -135,7 +135,7 @@ func (b *building) kubernetesToken(name string, src *v1alpha1.KubernetesToken, a
 }
 
 func (b *building) clientCertificate(name string, src *v1alpha1.ClientCertificate, at *field.Path) authn.Authenticator {
-	auth := &authn.ClientCertificate{Method: name, Owner: b.owner(), TrustDomains: src.TrustDomains, Scheduler: b.engine.deps.Scheduler, From: authn.ConnectionCertificate}
+	auth := &authn.ClientCertificate{Method: name, Owner: b.owner(), TrustDomains: src.TrustDomains, Scheduler: b.deps().Scheduler, From: authn.ConnectionCertificate}
 	switch src.Source {
 	case v1alpha1.PrincipalOfConnection:
 		auth.From, auth.Missing = authn.ConnectionPrincipal, b.trusted(b.engine.options.TrustPrincipal, "--trust-principal", at)

@@ -9,6 +9,7 @@ package find
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -49,6 +50,9 @@ type found struct {
 	namespaces []string
 	// usual: no server reads the path otherwise.
 	usual bool
+	// unclaimed: the answer is that of a request that no policy claims, and none is
+	// meant to guard.
+	unclaimed bool
 }
 
 func decidedBy(policy int) found { return found{outcome: policyFound, policy: policy} }
@@ -71,28 +75,45 @@ func hostDisputed() found {
 	return answerWith(policy.Unavailable(authz.HostDisputed, "two namespaces claim the host; see the conditions of their policies", 0))
 }
 
-// Find returns the policy that decides a request, and what the hosts of the request
-// know beside it; or nil and the answer, if no policy decides.
-func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trace) (*policy.Policy, policy.Host, *authz.Decision) {
+// Finding is the policy that decides a request, and what the hosts of the request
+// know beside it; or the answer, if no policy decides.
+type Finding struct {
+	Policy *policy.Policy
+	Host   policy.Host
+	Answer *authz.Decision
+	// unclaimed: no policy that is enforced claims the request. namespaces are those of
+	// all routes that may serve it.
+	unclaimed  bool
+	namespaces []string
+}
+
+// Find finds what decides a request. Shadowed policies decide none.
+func (s *Snapshot) Find(ctx context.Context, r *authz.Request, trace *authz.Trace) Finding {
 	if d := s.answer(ctx, r, trace); d != nil {
-		return nil, policy.Host{}, d
+		return Finding{Answer: d}
 	}
 	f := s.find(ctx, r, trace)
 	switch f.outcome {
 	case policyFound:
 		p := s.policies[f.policy]
-		return p.Stages, s.host(r, p, &f), nil
+		return Finding{Policy: p.Stages, Host: s.host(r, p, &f)}
 	case targetGone:
-		d := policy.Unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
-		d.Policy, d.Version = s.policies[f.policy].Stages.Name(), s.policies[f.policy].Stages.Version()
-		return nil, policy.Host{}, &d
+		d := targetGoneOf(s.policies[f.policy])
+		return Finding{Answer: &d}
 	case answered:
-		d := s.withClaimants(*s.metadata.instead(r, f.answer), r.Host)
-		return nil, policy.Host{}, &d
+		instead := s.metadata.instead(r, f.answer)
+		d := s.withClaimants(*instead, r.Host)
+		return Finding{Answer: &d, unclaimed: f.unclaimed && instead == f.answer, namespaces: f.namespaces}
 	case nobody:
 	}
 	d := policy.NoPolicy()
-	return nil, policy.Host{}, &d
+	return Finding{Answer: &d}
+}
+
+func targetGoneOf(p *Policy) authz.Decision {
+	d := policy.Unavailable(authz.PolicyInvalid, "the policy's target is not there; see its conditions", 0)
+	d.Policy, d.Version = p.Stages.Name(), p.Stages.Version()
+	return d
 }
 
 // find returns what decides a request. Its outcome is never nobody.
@@ -127,13 +148,25 @@ func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trac
 		return f
 	}
 	s.none(trace, r, view, f)
-	if s.options.AllowUnmatched && !s.closed && !s.guards(r, f) {
+	unclaimed := (s.options.AllowUnmatched || s.trial != nil) && !s.closed && !s.guards(r, f)
+	out := answerWith(policy.NoPolicy())
+	if s.options.AllowUnmatched && unclaimed {
 		if !other.same(f) {
 			return twoReadings(trace)
 		}
-		return answerWith(policy.Unmatched(r, policy.Host{Shared: s.reserved.unmatched(r, f.namespaces), TrustForwarded: s.options.TrustForwarded}))
+		out = answerWith(policy.Unmatched(r, s.unmatchedHost(r, f.namespaces)))
 	}
-	return answerWith(policy.NoPolicy())
+	out.unclaimed, out.namespaces = unclaimed && other.same(f), f.namespaces
+	return out
+}
+
+// unmatchedHost is what the hosts know of a request that no policy decides.
+func (s *Snapshot) unmatchedHost(r *authz.Request, routes []string) policy.Host {
+	h := policy.Host{Shared: s.reserved.unmatched(r, routes), TrustForwarded: s.options.TrustForwarded}
+	if s.trial != nil {
+		h.Shared = append(slices.Clip(h.Shared), s.trial.reserved.unmatched(r, routes)...)
+	}
+	return h
 }
 
 // byPath finds what decides a request with a path.
@@ -213,8 +246,10 @@ func (s *Snapshot) named(r *authz.Request, name string, trace *authz.Trace) foun
 		trace.Add(authz.Step{Stage: authz.StageMatch, Name: s.policies[p].Stages.Name(), Outcome: authz.StepNamed, Read: "the context extension " + ContextPolicy})
 		return decidedBy(p)
 	}
-	refused(trace, "the context extension "+ContextPolicy+" names a policy that does not exist")
-	return answerWith(policy.NoPolicy())
+	refused(trace, "the context extension "+ContextPolicy+" names a policy that does not exist, or that is not enforced")
+	none := answerWith(policy.NoPolicy())
+	none.unclaimed = true
+	return none
 }
 
 // refused records why the request is answered without a policy.

@@ -30,11 +30,11 @@ func foundOn(t *testing.T, s *Snapshot, host string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _, answer := s.Find(t.Context(), r, nil)
-	if p == nil {
-		return string(answer.Reason)
+	f := s.Find(t.Context(), r, nil)
+	if f.Policy == nil {
+		return string(f.Answer.Reason)
 	}
-	return p.Name()
+	return f.Policy.Name()
 }
 
 func TestASnapshotStaysAsItIsWhenTheNextIsMade(t *testing.T) {

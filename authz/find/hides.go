@@ -15,7 +15,7 @@ import (
 // Hides are the warnings of a policy that takes a host from the policy of a
 // wildcard: requests on the host that no match fits are refused then, and the
 // wildcard is not asked.
-func (s *Snapshot) Hides(n int) []authz.Problem { return s.hides[n] }
+func (s *Snapshot) Hides(n int) []authz.Problem { return s.of(n).hides[n] }
 
 // maxHides is how many hosts of a policy are warned of.
 const maxHides = 5
@@ -57,7 +57,8 @@ func (u *update) hide() {
 // not in force here, beside the policies of its namespace. It tells nothing of
 // other namespaces.
 func (s *Snapshot) WouldHide(other *Snapshot) []authz.Problem {
-	n := other.order[0]
+	n := other.Order()[0]
+	other = other.of(n)
 	p := other.policies[n]
 	if s == nil || p.Invalid {
 		return nil

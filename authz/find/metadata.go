@@ -274,6 +274,7 @@ func (s *Snapshot) unreachable(r *resource, hasTargets bool) []authz.Problem {
 
 // Unreachable are the warnings of a policy whose metadata nobody is answered with.
 func (s *Snapshot) Unreachable(n int) []authz.Problem {
+	s = s.of(n)
 	if n >= len(s.metadata.of) || s.metadata.of[n] == nil || s.programmed[n] == nil || !s.programmed[n].Decides {
 		return nil // other conditions tell
 	}

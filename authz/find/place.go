@@ -234,6 +234,7 @@ type Conflicts struct {
 
 // Conflicts are those of a policy; nil if there are none.
 func (s *Snapshot) Conflicts(n int) *Conflicts {
+	s = s.of(n)
 	placed := s.placed[n]
 	if placed.verdicts == nil && len(placed.lost) == 0 && len(placed.ownLost) == 0 {
 		return nil

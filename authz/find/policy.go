@@ -35,6 +35,8 @@ type Policy struct {
 	Paths authz.PathForms
 	// Invalid policies answer 503 on their routes.
 	Invalid bool
+	// Shadow policies decide no request: what they would decide is recorded.
+	Shadow bool
 	// Over says which bound of its namespace the policy is over; "" is none. Update
 	// sets it.
 	Over string

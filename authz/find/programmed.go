@@ -74,7 +74,7 @@ func (u *update) program() {
 		if p.Invalid {
 			continue
 		}
-		if n < len(u.prev.programmed) && u.prev.placed[n] == u.placed[n] && !u.affects(n, u.prev.programmed[n]) {
+		if !(p.Shadow && u.enforced != nil) && n < len(u.prev.programmed) && u.prev.placed[n] == u.placed[n] && !u.affects(n, u.prev.programmed[n]) {
 			u.programmed[n] = u.prev.programmed[n]
 			continue
 		}
@@ -85,6 +85,7 @@ func (u *update) program() {
 		} else {
 			a.routes()
 		}
+		a.warnIfAlone()
 		kept := a.Programmed // a pointer into asking would keep the Snapshot before, and each one before that
 		u.programmed[n] = &kept
 	}
@@ -196,6 +197,8 @@ type asking struct {
 	policy *Policy
 	asks   int
 	meter  meter
+	// alone is a request that a shadowed policy would decide and no other policy claims.
+	alone *match.Sample
 }
 
 // spent says whether a bound is reached.
@@ -236,7 +239,11 @@ func (a *asking) askOnce(s match.Sample, word *authz.RouteRef) (bool, found, *au
 		return false, found{}, nil
 	}
 	f := a.find(&a.meter, r, nil)
-	return f.outcome == policyFound && f.policy == a.number, f, r
+	ok := f.outcome == policyFound && f.policy == a.number
+	if ok && a.enforced != nil && a.policy.Shadow && a.alone == nil && a.enforced.find(&a.meter, r, nil).unclaimed {
+		a.alone = &s
+	}
+	return ok, f, r
 }
 
 // routes asks for the entries of a policy: for one that it decides, and for all
@@ -251,7 +258,7 @@ func (a *asking) routes() {
 		if _, own := placed.ownLost[i]; lost || v.verdict == ungranted || v.verdict != inForce && (!v.part || own) {
 			continue // conflicts say so
 		}
-		if a.Decides && !a.attached.Touches(e.Hostname) {
+		if a.Decides && !a.attached.Touches(e.Hostname) && (!a.policy.Shadow || a.alone != nil) {
 			continue
 		}
 		s, ok, by := a.entry(e)

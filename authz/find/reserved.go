@@ -30,6 +30,9 @@ type reserved struct {
 func (s *Snapshot) host(r *authz.Request, p *Policy, f *found) policy.Host {
 	h := policy.Host{Namespace: p.Name.Namespace, Others: f.namespaces, TrustForwarded: s.options.TrustForwarded, TrustMCPMetadata: s.options.TrustMCPMetadata}
 	reserved := s.reservedFor(r, p, f)
+	if s.trial != nil {
+		reserved = append(slices.Clip(reserved), s.trial.reservedFor(r, p, f)...)
+	}
 	if s.options.OneTenant {
 		h.Shared = reserved
 		return h
@@ -37,6 +40,9 @@ func (s *Snapshot) host(r *authz.Request, p *Policy, f *found) policy.Host {
 	h.Reserved = reserved
 	if s.tenancy.grants.Granted(h.Namespace, r.Host) {
 		h.Shared = reservedAt(s.reserved.permitted, r.Host)
+		if s.trial != nil {
+			h.Shared = append(slices.Clip(h.Shared), reservedAt(s.trial.reserved.permitted, r.Host)...)
+		}
 	}
 	return h
 }

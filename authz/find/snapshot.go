@@ -62,6 +62,12 @@ type Snapshot struct {
 	// over are the policies that are over a bound of their namespace, and what is
 	// in force of each instead.
 	over map[*Policy]*Policy
+
+	// trial is the Snapshot in which shadowed policies are in force; nil if there are
+	// none. A policy has the same number in both. all has the numbers of all policies
+	// by age.
+	trial *Snapshot
+	all   []int
 }
 
 // Problems are what is wrong with the objects by which the operator keeps tenants
@@ -69,7 +75,20 @@ type Snapshot struct {
 func (s *Snapshot) Problems() []authz.Problem { return s.problems }
 
 // Order has the numbers of the policies, those of the older first.
-func (s *Snapshot) Order() []int { return s.order }
+func (s *Snapshot) Order() []int {
+	if s.trial != nil {
+		return s.all
+	}
+	return s.order
+}
+
+// of is the Snapshot that says what a policy decides, or would decide.
+func (s *Snapshot) of(n int) *Snapshot {
+	if s != nil && s.trial != nil && s.trial.policies[n] != nil && s.trial.policies[n].Shadow {
+		return s.trial
+	}
+	return s
+}
 
 // Policy is the policy in force of a number; nil if there is none. It is not the
 // one that was listed if that is over a bound of its namespace.
@@ -77,18 +96,21 @@ func (s *Snapshot) Policy(n int) *Policy {
 	if s == nil || n >= len(s.policies) {
 		return nil
 	}
-	return s.policies[n]
+	return s.of(n).policies[n]
 }
 
 // Status is the outcome of the targetRefs of a policy; nil if it has none.
-func (s *Snapshot) Status(n int) *attach.Status { return s.attached.Status(n) }
+func (s *Snapshot) Status(n int) *attach.Status { return s.of(n).attached.Status(n) }
 
 // Programmed says what a policy decides; nil if the policy is invalid.
-func (s *Snapshot) Programmed(n int) *Programmed { return s.programmed[n] }
+func (s *Snapshot) Programmed(n int) *Programmed { return s.of(n).programmed[n] }
 
 // Same says whether a policy, its conflicts, its status and what it decides are
 // what they were in an earlier snapshot.
 func (s *Snapshot) Same(prev *Snapshot, n int) bool {
+	if prev != nil && n < len(prev.placed) {
+		s, prev = s.of(n), prev.of(n) // a policy whose mode changed was placed anew
+	}
 	return prev != nil && n < len(prev.placed) && prev.placed[n] == s.placed[n] &&
 		(prev.attached == s.attached || s.Status(n).Same(prev.Status(n))) && s.programmed[n].same(prev.programmed[n]) && slices.Equal(s.hides[n], prev.hides[n]) &&
 		slices.Equal(s.Unreachable(n), prev.Unreachable(n))

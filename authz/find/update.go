@@ -24,6 +24,9 @@ type update struct {
 	// routesAlone: nothing else of the attachments did.
 	reattached  map[string]bool
 	routesAlone bool
+	// enforced is set in the update of a trial: the Snapshot without its shadowed
+	// policies.
+	enforced *Snapshot
 }
 
 // Update makes a Snapshot of policies and of the Snapshot before, which it does not
@@ -34,9 +37,18 @@ func Update(prev *Snapshot, options Options, in Input, policies []Listed) (next 
 		prev = &Snapshot{}
 	}
 	u := &update{Snapshot: &Snapshot{options: options}, prev: prev}
+	if slices.ContainsFunc(policies, func(p Listed) bool { return p.Shadow }) {
+		return u.withTrial(&in, policies)
+	}
 	u.number(policies)
-	u.over = boundNamespaces(u.policies, u.order, prev.over)
-	u.separate(&in)
+	u.make(&in)
+	return u.Snapshot, u.places
+}
+
+// make makes the Snapshot of the policies, which have their numbers.
+func (u *update) make(in *Input) {
+	u.over = boundNamespaces(u.policies, u.order, u.prev.over)
+	u.separate(in)
 	u.attach(in.Objects)
 	u.hasRoutes = u.attached.HasRoutes()
 	u.judge()
@@ -45,7 +57,6 @@ func Update(prev *Snapshot, options Options, in Input, policies []Listed) (next 
 	u.reserve()
 	u.program()
 	u.answers()
-	return u.Snapshot, u.places
 }
 
 // number gives each policy the number that the policy of this name had before.
@@ -101,7 +112,7 @@ func (u *update) number(policies []Listed) {
 // the list where they were.
 func (u *update) numberBefore(at int, name types.NamespacedName) (n int, known bool) {
 	if at < len(u.prev.listed) {
-		if n = u.prev.listed[at]; u.prev.policies[n].Name == name {
+		if n = u.prev.listed[at]; u.prev.policies[n] != nil && u.prev.policies[n].Name == name {
 			return n, true
 		}
 	}

@@ -42,6 +42,7 @@ func Policy(p *v1alpha1.AgentAuthPolicy) []authz.Problem {
 			Detail: "this version of agentauth does not know the field, which may be a restriction; upgrade agentauth to that of the CRD, or remove the field"})
 	}
 	f.attachment(at, spec)
+	f.mode(at, spec)
 	if spec.Paths != nil {
 		allow := at.Child("paths", "allow")
 		f.count(allow, len(spec.Paths.Allow), 0, 3)

@@ -27,6 +27,8 @@ import (
 //	refused FIELD: TEXT                     subject, issuer, credentialId or actor of Refused
 //	claimed FIELD: TEXT                     method, subject, issuer or credentialId of Claimed
 //	tells nobody                            neither Identity nor Refused nor Claimed is there
+//	shadow DECISION, shadow none            what a shadowed policy would have decided
+//	shadow-policy NS/NAME                   which one
 //
 // seen is false where only what a proxy learns is known: then reason, policy,
 // method, rule, subject and the last three are not looked at.
@@ -45,6 +47,8 @@ func check(d *authz.Decision, want string, seen bool) error {
 	switch verb {
 	case "allow", "deny", "error", "respond":
 		return checkOutcome(d, verb, strings.Fields(rest), seen)
+	case "shadow", "shadow-policy":
+		return checkShadow(d, verb, rest, seen)
 	case "policy", "method", "rule", "subject":
 		if !seen {
 			return nil
@@ -104,6 +108,19 @@ func checkOutcome(d *authz.Decision, outcome string, rest []string, seen bool) e
 		return fmt.Errorf("got %s (%s: %s)", got, d.Reason, d.Detail)
 	}
 	return nil
+}
+
+func checkShadow(d *authz.Decision, verb, want string, seen bool) error {
+	switch {
+	case !seen:
+		return nil
+	case d.Shadow == nil:
+		return equal("none", want)
+	case verb == "shadow-policy":
+		return equal(d.Shadow.Policy, want)
+	}
+	outcome, rest, _ := strings.Cut(want, " ")
+	return checkOutcome(d.Shadow, outcome, strings.Fields(rest), true)
 }
 
 func subject(d *authz.Decision) string {
