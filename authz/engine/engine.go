@@ -31,6 +31,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/pool"
 	"github.com/agentauth-dev/agentauth/authz/reviews"
 	"github.com/agentauth-dev/agentauth/authz/store"
+	"github.com/agentauth-dev/agentauth/authz/trial"
 	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
@@ -100,7 +101,9 @@ type Engine struct {
 
 // New makes an engine with nothing in force.
 func New(deps Deps, options Options) *Engine {
-	return &Engine{deps: deps, trials: deps.forTrials(), options: options, pool: pool.New(), exprs: expr.NewMemo(), apart: &apart{jobs: work.NewJobs[compiled]()}}
+	e := &Engine{deps: deps, trials: deps, options: options, pool: pool.New(), exprs: expr.NewMemo(), apart: &apart{jobs: work.NewJobs[compiled]()}}
+	e.trials.Scheduler, e.trials.Passwords, e.trials.Replay = trial.Apart(deps.Scheduler, deps.Passwords, deps.Replay)
+	return e
 }
 
 func (e *Engine) now() time.Time {
@@ -136,10 +139,10 @@ func (e *Engine) Behind() time.Time {
 }
 
 // Beside warns of the only policy of a snapshot that is not in force: of what it
-// would do to the policies of its namespace that are.
+// would do to the policies of its namespace that are, and whom it would let through.
 func (e *Engine) Beside(one *Snapshot) []authz.Problem {
 	if s := e.current.Load(); s != nil {
-		return s.find.WouldHide(one.find)
+		return s.find.Beside(one.find)
 	}
 	return nil
 }

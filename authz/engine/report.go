@@ -47,7 +47,7 @@ func (s *Snapshot) report(prev *Snapshot, now time.Time) []Report {
 // reportOn makes the Report of a policy at a time.
 func (s *Snapshot) reportOn(n int, now time.Time) reported {
 	p, lost, st, programmed := s.policies[n], s.find.Conflicts(n), s.find.Status(n), s.find.Programmed(n)
-	r := reported{Report: Report{Policy: p.Name, Generation: p.origin.generation}}
+	r := reported{Report: Report{Policy: p.Name, Generation: p.origin.generation, Shadow: p.Shadow}}
 	problems, keys := p.origin.problems.Clone(), s.keysOf(p, now)
 	for _, problem := range keys.warnings {
 		problems.Add(problem)
@@ -89,7 +89,10 @@ func (s *Snapshot) reportOn(n int, now time.Time) reported {
 			refs = cmp.Or(problem.Reason, v1alpha1.ReasonRefInvalid)
 		}
 	}
-	ok, fine := report.Accepted(accepted), "valid, and its routes are decided by it"
+	ok, fine, inForce := report.Accepted(accepted), "valid, and its routes are decided by it", "compiled and in force"
+	if p.Shadow {
+		fine, inForce = "valid, and what it would decide of its routes is recorded", "compiled, and recorded only: mode Shadow"
+	}
 	if ok {
 		r.Problems = append(append(r.Problems, programmed.Problems...), slices.Concat(s.find.Hides(n), s.find.Unreachable(n))...)
 		switch {
@@ -103,7 +106,7 @@ func (s *Snapshot) reportOn(n int, now time.Time) reported {
 	}
 	accepts := r.Condition(v1alpha1.ConditionAccepted, ok, accepted, fine, func(p authz.Problem) bool { return !p.OfReferences() })
 	resolves := r.Condition(v1alpha1.ConditionResolvedRefs, refs == v1alpha1.ReasonResolvedRefs, refs, keys.beside("every reference resolves"), authz.Problem.OfReferences)
-	programs := r.Condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, "compiled and in force", nil)
+	programs := r.Condition(v1alpha1.ConditionProgrammed, true, v1alpha1.ReasonProgrammed, inForce, nil)
 	switch {
 	case !ok:
 		programs = r.Condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNotAccepted, "see Accepted", nil)

@@ -53,10 +53,10 @@ func (u *update) hide() {
 	}
 }
 
-// WouldHide is what Hides would say of the only policy of another snapshot, which is
-// not in force here, beside the policies of its namespace. It tells nothing of
-// other namespaces.
-func (s *Snapshot) WouldHide(other *Snapshot) []authz.Problem {
+// Beside is what Hides would say of the only policy of another snapshot, which is not
+// in force here, and whether it lets requests through, beside the policies of its
+// namespace. It tells nothing of other namespaces.
+func (s *Snapshot) Beside(other *Snapshot) []authz.Problem {
 	n := other.Order()[0]
 	other = other.of(n)
 	p := other.policies[n]
@@ -73,7 +73,7 @@ func (s *Snapshot) WouldHide(other *Snapshot) []authz.Problem {
 	for h, own := range other.holding(needed, func(*Policy) bool { return true }) {
 		on[h] = append(on[h], own...)
 	}
-	return s.hidesOf(p, other.placed[n].has, &wildcards{on: on, hidden: map[string]*holder{}})
+	return append(s.hidesOf(p, other.placed[n].has, &wildcards{on: on, hidden: map[string]*holder{}}), s.aloneBeside(p, other.programmed[n])...)
 }
 
 // concerned says whether a policy or another one on its hosts or on wildcards that

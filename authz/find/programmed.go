@@ -29,6 +29,9 @@ type Programmed struct {
 	// hostname of the entry.
 	witness match.Sample
 	pattern string
+	// alone is a request that a shadowed policy would decide and no other policy
+	// claims; nil: none was found.
+	alone *match.Sample
 }
 
 // same says whether two lead to one report.
@@ -197,8 +200,6 @@ type asking struct {
 	policy *Policy
 	asks   int
 	meter  meter
-	// alone is a request that a shadowed policy would decide and no other policy claims.
-	alone *match.Sample
 }
 
 // spent says whether a bound is reached.
@@ -227,14 +228,7 @@ func (a *asking) ask(s match.Sample, word *authz.RouteRef) (bool, found) {
 // it is refused.
 func (a *asking) askOnce(s match.Sample, word *authz.RouteRef) (bool, found, *authz.Request) {
 	a.asks++
-	raw := authz.Raw{Method: s.Method, Scheme: "https", Host: s.Host, Path: s.Path, TLS: true, Route: word}
-	if s.Query != "" {
-		raw.Path += "?" + s.Query
-	}
-	for _, h := range s.Headers {
-		raw.Headers = append(raw.Headers, authz.Header{Name: h.Name, Value: h.Value})
-	}
-	r, err := authz.NewRequest(raw)
+	r, err := requestOf(s, word)
 	if err != nil {
 		return false, found{}, nil
 	}
@@ -244,6 +238,18 @@ func (a *asking) askOnce(s match.Sample, word *authz.RouteRef) (bool, found, *au
 		a.alone = &s
 	}
 	return ok, f, r
+}
+
+// requestOf is a request for which the proxy names a route, or none.
+func requestOf(s match.Sample, word *authz.RouteRef) (*authz.Request, error) {
+	raw := authz.Raw{Method: s.Method, Scheme: "https", Host: s.Host, Path: s.Path, TLS: true, Route: word}
+	if s.Query != "" {
+		raw.Path += "?" + s.Query
+	}
+	for _, h := range s.Headers {
+		raw.Headers = append(raw.Headers, authz.Header{Name: h.Name, Value: h.Value})
+	}
+	return authz.NewRequest(raw)
 }
 
 // routes asks for the entries of a policy: for one that it decides, and for all

@@ -11,6 +11,7 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/policy"
+	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
 // before is how many years older a shadowed policy counts in a trial than it is, so
@@ -98,4 +99,24 @@ func (a *asking) warnIfAlone() {
 	a.Problems = append(a.Problems, authz.Problem{Severity: authz.Warning, Lint: authz.ShadowedAlone, Field: at,
 		Message: fmt.Sprintf("no other policy decides some of its requests on host %s, and while its mode is Shadow these are let through, whoever calls: "+
 			"let an enforced policy decide them too, or set mode: Enforce", a.alone.Host)})
+}
+
+// aloneBeside warns of a shadowed policy that is not in force here, unless a policy of
+// its namespace decides the request that it was found alone with.
+func (s *Snapshot) aloneBeside(p *Policy, programmed *Programmed) (out []authz.Problem) {
+	if programmed == nil || programmed.alone == nil {
+		return nil
+	}
+	if r, err := requestOf(*programmed.alone, nil); err == nil {
+		f := s.find(&meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates}, r, nil)
+		if f.outcome == policyFound && s.policies[f.policy].Name.Namespace == p.Name.Namespace && s.policies[f.policy].Name != p.Name {
+			return nil
+		}
+	}
+	for _, problem := range programmed.Problems {
+		if problem.Lint == authz.ShadowedAlone {
+			out = append(out, problem)
+		}
+	}
+	return out
 }

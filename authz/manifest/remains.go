@@ -15,7 +15,7 @@ import (
 // force.
 type Remains struct {
 	objects  map[objects.Key]*engine.Object
-	policies map[objects.Key]bool
+	policies map[objects.Key]v1alpha1.Mode
 	unread   map[string]bool
 	dubious  map[objects.Key]bool
 }
@@ -44,9 +44,9 @@ func (t *Tree) Remains() *Remains {
 }
 
 func (t *Tree) remains() *Remains {
-	left := &Remains{objects: t.Input.ByKey(), policies: map[objects.Key]bool{}}
+	left := &Remains{objects: t.Input.ByKey(), policies: map[objects.Key]v1alpha1.Mode{}}
 	for _, p := range t.Input.Policies {
-		left.policies[keyOf(p)] = true
+		left.policies[keyOf(p)] = p.Spec.Mode
 	}
 	return left
 }
@@ -73,9 +73,11 @@ func (r *Remains) Find(older *Tree, kind string, o *engine.Object) *engine.Objec
 	return nil
 }
 
-// Has says whether a policy of an older tree is there, or nobody knows.
+// Has says whether a policy of an older tree is there, or nobody knows. One that was
+// shadowed and is no more is another: nobody is to be let through by it.
 func (r *Remains) Has(older *Tree, p *v1alpha1.AgentAuthPolicy) bool {
-	return r.policies[keyOf(p)] || r.isDoubtful(older, keyOf(p))
+	mode, there := r.policies[keyOf(p)]
+	return there && (p.Spec.Mode != v1alpha1.ModeShadow || mode == p.Spec.Mode) || r.isDoubtful(older, keyOf(p))
 }
 
 func keyOf(p *v1alpha1.AgentAuthPolicy) objects.Key {

@@ -20,6 +20,8 @@ import (
 type Report struct {
 	Policy     types.NamespacedName
 	Generation int64
+	// Shadow: what the policy decides is recorded, and not enforced.
+	Shadow bool
 	// Conditions are Ready, Accepted, ResolvedRefs and Programmed.
 	Conditions []metav1.Condition
 	// Ancestors are the Gateways of the policy's targets, with their conditions.
@@ -96,13 +98,16 @@ const maxFirst = 256
 // inForce is the message of a policy that is ready: its worst problem, and where
 // the others are.
 func (r *Report) inForce() string {
-	problems := worstFirst(r.Problems)
-	if len(problems) == 0 {
-		return "in force"
+	problems, fine := worstFirst(r.Problems), "in force"
+	if r.Shadow {
+		fine = "recorded only (mode Shadow)"
 	}
-	message, what := "in force, with ", "warning"
+	if len(problems) == 0 {
+		return fine
+	}
+	message, what := fine+", with ", "warning"
 	if worst := problems[0].Severity; worst.Level() == "error" || worst == authz.Overridden {
-		message, what = "in force in part, with ", "problem"
+		message, what = fine+" in part, with ", "problem"
 	}
 	if n := len(problems); n > 1 {
 		message += fmt.Sprintf("%d %ss (see Accepted and ResolvedRefs): ", n, what)

@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,19 +28,25 @@ import (
 // Nothing is added.
 //
 // A policy that is gone answers 503, until the rest is in force: without it another
-// policy may decide.
+// policy may decide. A shadowed one that is gone, or is shadowed no more, lets nobody
+// through.
 func revoke(in engine.Input, has func(*v1alpha1.AgentAuthPolicy) bool, now func(kind string, o *engine.Object) *engine.Object) (out engine.Input, revoked bool) {
 	out = in
 	out.Secrets, revoked = revokeKind(in.Secrets, objects.Secret, now)
 	configMaps, more := revokeKind(in.ConfigMaps, objects.ConfigMap, now)
 	out.ConfigMaps, revoked = configMaps, revoked || more
-	out.Policies = slices.Clone(in.Policies)
-	for i, p := range in.Policies {
-		if len(p.Spec.Unread) == 0 && !has(p) {
-			gone := p.DeepCopy()
-			gone.Spec.Unread = []string{"spec"}
-			out.Policies[i], revoked = gone, true
+	out.Policies = make([]*v1alpha1.AgentAuthPolicy, 0, len(in.Policies))
+	for _, p := range in.Policies {
+		switch {
+		case len(p.Spec.Unread) > 0 || has(p):
+		case p.Spec.Mode == v1alpha1.ModeShadow:
+			revoked = true
+			continue
+		default:
+			p, revoked = p.DeepCopy(), true
+			p.Spec.Unread = []string{"spec"}
 		}
+		out.Policies = append(out.Policies, p)
 	}
 	return out, revoked
 }

@@ -48,7 +48,7 @@ func (j *Judge) judge(p *v1alpha1.AgentAuthPolicy) (v verdict) {
 	}
 	snapshot, reports := e.Compile(in)
 	for _, problem := range reports[0].Problems {
-		if problem.Lint == authz.HidesWildcard && j.Beside != nil {
+		if (problem.Lint == authz.HidesWildcard || problem.Lint == authz.ShadowedAlone) && j.Beside != nil {
 			continue // as Beside has it
 		}
 		if problem.Lint == authz.SelectsNothing {

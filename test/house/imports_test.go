@@ -20,6 +20,7 @@ var rank = []struct {
 	{"authz/extauthz", 40}, {"authz/policydir", 40}, {"authz/source", 40}, {"controller", 40}, {"telemetry", 40},
 	{"authz/manifest", 35},
 	{"authz/engine", 30},
+	{"authz/trial", 29},
 	{"authz/find", 28}, {"authz/report", 28},
 	{"authz/reviews", 24},
 	{"authz/validate", 25},
@@ -89,7 +90,7 @@ func TestImportsPointDown(t *testing.T) {
 func TestTheKernelDoesNotReachForTheWorld(t *testing.T) {
 	for pkg, list := range imports(t) {
 		switch pkg {
-		case "authz", "authz/manifest", "authz/engine", "authz/find", "authz/report", "authz/objects", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/expr/lint", "authz/match", "authz/jwks", "authz/password", "authz/keyed", "authz/verified", "authz/introspect", "authz/pool", "authz/mcp", "authz/reviews", "authz/upstream", "authz/store", "authz/signing":
+		case "authz", "authz/manifest", "authz/engine", "authz/trial", "authz/find", "authz/report", "authz/objects", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/expr/lint", "authz/match", "authz/jwks", "authz/password", "authz/keyed", "authz/verified", "authz/introspect", "authz/pool", "authz/mcp", "authz/reviews", "authz/upstream", "authz/store", "authz/signing":
 		default:
 			continue
 		}
