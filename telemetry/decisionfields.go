@@ -41,6 +41,9 @@ func attributes(raw *authz.Raw, d *authz.Decision, took time.Duration) []slog.At
 	if d.Detail != "" {
 		f = append(f, slog.String("detail", d.Detail))
 	}
+	if d.Shadow != nil {
+		f = append(f, shadowAttributes(d.Shadow))
+	}
 	return f
 }
 

@@ -48,7 +48,7 @@ func (o *observed) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 		d = unrecorded(&d)
 	}
 	o.to.Metrics.decided(&d, &raw, took, start.Add(took))
-	if level := levelOf(d.Outcome); o.to.Log.Enabled(ctx, level) {
+	if level := levelOf(&d); o.to.Log.Enabled(ctx, level) {
 		o.to.Log.LogAttrs(ctx, level, "decision", attributes(&raw, &d, took)...)
 	}
 	return d
@@ -62,12 +62,12 @@ func unrecorded(d *authz.Decision) authz.Decision {
 	return out
 }
 
-func levelOf(o authz.Outcome) slog.Level {
-	switch o {
-	case authz.Allow, authz.Respond:
-		return slog.LevelDebug
-	case authz.Error:
+func levelOf(d *authz.Decision) slog.Level {
+	switch {
+	case d.Outcome == authz.Error:
 		return slog.LevelWarn
+	case (d.Outcome == authz.Allow || d.Outcome == authz.Respond) && !differs(d):
+		return slog.LevelDebug
 	default:
 		return slog.LevelInfo
 	}

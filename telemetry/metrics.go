@@ -30,6 +30,7 @@ type Metrics struct {
 	reviews  *prometheus.CounterVec
 	expiry   prometheus.Gauge
 	refused  *prometheus.CounterVec
+	shadow   *shadowCounts
 
 	certificates *prometheus.GaugeVec
 	about        *prometheus.GaugeVec
@@ -113,13 +114,14 @@ func NewMetrics(age func() time.Duration) *Metrics {
 		hash: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "agentauth_config_hash", Help: "A hash of the policies in force: replicas that have the same show the same.",
 		}),
+		shadow: newShadowCounts(),
 	}
 	m.inForce.Store(&map[string]*policyCounts{"": {}, others: {policy: others}})
 	for _, cause := range listen.Causes() {
 		m.refused.WithLabelValues(cause) // 0, so that the first one is an increase
 	}
 	m.registry.MustRegister(m.decision, m.latency, m.asked, m.reloads, m.policies, m.problems, m.good, m.panics, m.reviews, m.expiry, m.refused,
-		m.certificates, m.about, m.notReady, m.hash,
+		m.certificates, m.about, m.notReady, m.hash, m.shadow.decisions, m.shadow.differences,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "agentauth_config_age_seconds",
 			Help: "For how long what is in force has not been what its source says; 0 while it is.",
@@ -144,6 +146,9 @@ func (m *Metrics) decided(d *authz.Decision, raw *authz.Raw, took time.Duration,
 	}
 	counts.count(m, d, at)
 	m.observe(d.Outcome, raw, took.Seconds(), at)
+	if d.Shadow != nil {
+		m.shadow.count(m, d, at)
+	}
 }
 
 // InForce counts a load that came in force: the names of its policies, and how

@@ -161,6 +161,7 @@ func (m *Metrics) forget(policy string) {
 		return
 	}
 	m.asked.DeleteLabelValues(policy)
+	m.shadow.forget(policy)
 	for _, outcome := range []authz.Outcome{authz.Deny, authz.Allow, authz.Error, authz.Respond} {
 		for _, reason := range append(authz.Reasons(), "") {
 			m.decision.DeleteLabelValues(policy, outcome.String(), string(reason))

@@ -7,6 +7,15 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 )
 
+// shadowAt is where the steps of a policy with mode Shadow begin: they are the last.
+func shadowAt(steps []authz.Step) int {
+	at := slices.IndexFunc(steps, func(s authz.Step) bool { return s.Stage == authz.StageShadow })
+	if at < 0 {
+		return len(steps)
+	}
+	return at
+}
+
 // ownersDetail is the detail of a decision for who made the request: with what
 // came beside what was wanted, be it verified or not. A server's log has what was
 // verified only.

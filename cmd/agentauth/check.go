@@ -189,7 +189,10 @@ func (f *checkFlags) decide(cmd *cobra.Command, raw authz.Raw) (authz.Decision, 
 	defer cancel()
 	kernel.Wait(ctx) // longer than a request waits for keys
 	d, steps := kernel.Explain(ctx, raw)
-	d.Detail = ownersDetail(&d, steps)
+	d.Detail = ownersDetail(&d, steps[:shadowAt(steps)])
+	if d.Shadow != nil {
+		d.Shadow.Detail = ownersDetail(d.Shadow, steps[shadowAt(steps):])
+	}
 	if !f.explain {
 		steps = nil
 	}

@@ -25,7 +25,7 @@ func sentence(s authz.Step) string {
 		return methodSentence(s)
 	case authz.StageAuthorize:
 		return ruleSentence(s)
-	case authz.StageRequest, authz.StageMCP, authz.StageRespond:
+	case authz.StageRequest, authz.StageMCP, authz.StageRespond, authz.StageShadow:
 	}
 	if s.Outcome == authz.StepRefused {
 		return "refused: " + s.Detail

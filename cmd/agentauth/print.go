@@ -33,7 +33,9 @@ type printed struct {
 	Metadata        map[string]any   `json:"metadata,omitempty"`
 	ResponseHeaders []authz.Header   `json:"responseHeaders"`
 	Body            string           `json:"body"`
-	Steps           []explained      `json:"steps,omitempty"`
+	// Shadow is what a policy with mode Shadow would have decided.
+	Shadow *printed    `json:"shadow,omitempty"`
+	Steps  []explained `json:"steps,omitempty"`
 }
 
 type printedIdentity struct {
@@ -65,25 +67,53 @@ type printedActor struct {
 }
 
 func printJSON(w io.Writer, d *authz.Decision, steps []authz.Step) error {
-	p := printed{
-		Decision: d.Outcome.String(), Status: d.Status, Policy: d.Policy, Method: d.Method, Rule: d.Rule,
-		Reason: d.Reason, Detail: d.Detail, Headers: d.Shown(), RemoveHeaders: list(d.Remove), RemoveQuery: d.RemoveQuery,
-		Metadata: d.Metadata, ResponseHeaders: list(d.Headers), Body: d.Body, Steps: explain(steps),
-		Identity: printedOf(d.Identity), Refused: printedOf(d.Refused), Claimed: (*printedClaim)(d.Claimed),
-	}
-	if d.Version != nil {
-		p.Generation, p.Digest = d.Version.Generation, d.Version.Digest
-	}
-	if d.Outcome == authz.Allow {
-		p.Status = http.StatusOK // as far as agentauth is concerned
-	}
+	p := printedOf(d)
+	p.Steps = explain(steps)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(p)
 }
 
-func printedOf(id *authz.Identity) *printedIdentity {
+func printedOf(d *authz.Decision) *printed {
+	p := &printed{
+		Decision: d.Outcome.String(), Status: d.Status, Policy: d.Policy, Method: d.Method, Rule: d.Rule,
+		Reason: d.Reason, Detail: d.Detail, Headers: d.Shown(), RemoveHeaders: list(d.Remove), RemoveQuery: d.RemoveQuery,
+		Metadata: d.Metadata, ResponseHeaders: list(d.Headers), Body: d.Body,
+		Identity: identityOf(d.Identity), Refused: identityOf(d.Refused), Claimed: (*printedClaim)(d.Claimed),
+	}
+	if d.Version != nil {
+		p.Generation, p.Digest = d.Version.Generation, d.Version.Digest
+	}
+	if d.Shadow != nil {
+		p.Shadow = printedOf(d.Shadow)
+	}
+	if d.Outcome == authz.Allow {
+		p.Status = http.StatusOK // as far as agentauth is concerned
+	}
+	return p
+}
+
+// shadowLine is what a policy with mode Shadow would have decided, in one line.
+func shadowLine(s *authz.Decision) string {
+	text := "policy " + s.Policy + " would decide: " + s.Outcome.String()
+	if s.Status != 0 {
+		text += " " + strconv.Itoa(s.Status)
+	}
+	text += " " + string(s.Reason)
+	if s.Method != "" {
+		text += ", method " + s.Method
+	}
+	if s.Rule != "" {
+		text += ", rule " + s.Rule
+	}
+	if s.Detail != "" {
+		text += ": " + s.Detail
+	}
+	return text
+}
+
+func identityOf(id *authz.Identity) *printedIdentity {
 	if id == nil {
 		return nil
 	}
@@ -158,6 +188,9 @@ func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	line("removes", strings.Join(append(append([]string{}, d.Remove...), d.RemoveQuery...), ", "))
 	for _, h := range d.Headers {
 		line("answers", h.Name+": "+h.Value)
+	}
+	if s := d.Shadow; s != nil {
+		line("shadow", shadowLine(s))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -140,7 +140,7 @@ func TestARefusalSaysWhereAndWhy(t *testing.T) {
 
 func TestWhatThisVersionDoesNotKnowIsRefused(t *testing.T) {
 	for more, want := range map[string][]string{
-		"  mode: Enforce": {`spec: this version of agentauth cannot read it: unknown field "mode"; known are authentication, authorization, `},
+		"  audit: true": {`spec: this version of agentauth cannot read it: unknown field "audit"; known are authentication, authorization, `},
 		"  precedence: Default\n  newRestriction: {}": {`spec: this version of agentauth cannot read it: unknown field "newRestriction"; known are authentication, authorization, `},
 		"  routs: []": {`spec: this version of agentauth cannot read it: unknown field "routs"; did you mean "routes"?`},
 		"  routes: 1": {`spec.routes: this version of agentauth cannot read it: expected a list, came the number 1`},
