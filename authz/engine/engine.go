@@ -144,7 +144,7 @@ func (e *Engine) Beside(one *Snapshot) []authz.Problem {
 	if s := e.current.Load(); s != nil {
 		return s.find.Beside(one.find)
 	}
-	return nil
+	return (*find.Snapshot)(nil).Beside(one.find)
 }
 
 // HostnameGrants are the ConfigMaps of hostname grants in force.

@@ -60,8 +60,11 @@ func (s *Snapshot) Beside(other *Snapshot) []authz.Problem {
 	n := other.Order()[0]
 	other = other.of(n)
 	p := other.policies[n]
-	if s == nil || p.Invalid {
+	switch {
+	case p.Invalid:
 		return nil
+	case s == nil:
+		return s.aloneBeside(p, other.programmed[n])
 	}
 	needed := map[string]bool{}
 	for _, h := range p.Hostnames {

@@ -107,7 +107,7 @@ func (s *Snapshot) aloneBeside(p *Policy, programmed *Programmed) (out []authz.P
 	if programmed == nil || programmed.alone == nil {
 		return nil
 	}
-	if r, err := requestOf(*programmed.alone, nil); err == nil {
+	if r, err := requestOf(*programmed.alone, nil); err == nil && s != nil {
 		f := s.find(&meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates}, r, nil)
 		if f.outcome == policyFound && s.policies[f.policy].Name.Namespace == p.Name.Namespace && s.policies[f.policy].Name != p.Name {
 			return nil

@@ -132,7 +132,7 @@ func TestUnknownFieldsAreRefusedWhereverTheyAre(t *testing.T) {
 	g := serverGate(t)
 	for path, change := range map[string]func(map[string]any){
 		"spec.targets": func(o map[string]any) { o["spec"].(map[string]any)["targets"] = []any{} },
-		"spec.mode":    func(o map[string]any) { o["spec"].(map[string]any)["mode"] = "Enforce" },
+		"spec.audit":   func(o map[string]any) { o["spec"].(map[string]any)["audit"] = "Enforce" },
 		"spec.Routes":  func(o map[string]any) { o["spec"].(map[string]any)["Routes"] = []any{} },
 		"spec.authentication.methods[0].basic.user": func(o map[string]any) {
 			methods := o["spec"].(map[string]any)["authentication"].(map[string]any)["methods"]

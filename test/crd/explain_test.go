@@ -57,6 +57,7 @@ func TestKubectlShowsWhatIsInForce(t *testing.T) {
 		`Resolved .status.conditions[?(@.type=="ResolvedRefs")].status (-o wide)`,
 		`Programmed .status.conditions[?(@.type=="Programmed")].status (-o wide)`,
 		`Reason .status.conditions[?(@.type=="Ready")].reason`,
+		"Mode .spec.mode",
 		"Hosts .spec.routes[0].hostnames",
 		"Targets .spec.targetRefs[0].name",
 		`Message .status.conditions[?(@.type=="Ready")].message`,
