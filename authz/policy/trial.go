@@ -38,7 +38,7 @@ func (t *Trial) Decide(ctx context.Context, r *authz.Request, d authz.Decision, 
 	}
 	switch {
 	case !t.LetsThrough:
-	case shadow.Reason == authz.BadRequest: // no answer of the policy: the request has two meanings
+	case ambiguous(&shadow):
 		d = shadow
 	default:
 		d = t.letThrough(r, &shadow)
@@ -51,10 +51,16 @@ func (t *Trial) Decide(ctx context.Context, r *authz.Request, d authz.Decision, 
 	return d
 }
 
+// ambiguous says whether a decision is no answer of the policy: the request has two
+// meanings. A challenge comes from a policy (RFC 6750 3.1, a token in the query).
+func ambiguous(d *authz.Decision) bool {
+	return d.Reason == authz.BadRequest && !slices.ContainsFunc(d.Headers, func(h authz.Header) bool { return h.Name == "www-authenticate" })
+}
+
 // letThrough is the decision on a request that a shadowed policy alone claims. What
 // nobody may send but agentauth is removed; credentials are not.
 func (t *Trial) letThrough(r *authz.Request, shadow *authz.Decision) authz.Decision {
-	d := authz.Decision{Outcome: authz.Allow, Reason: authz.Shadowed, Policy: t.Policy.name,
+	d := authz.Decision{Outcome: authz.Allow, Reason: authz.Shadowed, Policy: t.Policy.name, Version: shadow.Version,
 		Detail: "the policy has mode Shadow and no other policy decides: it would be " + shadow.Outcome.String() + " " + string(shadow.Reason)}
 	if shadow.Outcome == authz.Allow {
 		d.Metadata = shadow.Metadata

@@ -22,6 +22,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/listen"
+	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 )
@@ -144,6 +145,9 @@ func TestNoDecisionHoldsACredential(t *testing.T) {
 			}
 			for _, s := range steps {
 				told = append(told, s.Name, s.Read, s.Detail)
+			}
+			if d.Shadow != nil {
+				told = append(told, d.Shadow.Detail, d.Shadow.Body, fmt.Sprint(d.Metadata[policy.ShadowMetadata]))
 			}
 			for _, secret := range credentials(c.Raw) {
 				for _, text := range told {
