@@ -35,16 +35,20 @@ func Claimed(method Authenticator, p *Presented) *authz.Claim {
 	if c == (authz.Claim{}) {
 		return nil
 	}
-	told := c
-	return &told
+	out := c // c itself would be allocated for each credential
+	return &out
 }
 
 // toldText is what is told of a text that anybody may have written: at most maxClaimed
 // bytes, without characters that nobody sees; "" for a text that has a token.
 func toldText(s string) string {
+	seen := 0
 	for word := range strings.FieldsFuncSeq(s, betweenTokens) {
 		if authz.IsJWT(word) {
 			return ""
+		}
+		if seen += len(word) + 1; seen > maxClaimed {
+			break // what follows is cut off
 		}
 	}
 	if len(s) > maxClaimed {

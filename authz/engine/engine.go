@@ -237,7 +237,7 @@ func (e *Engine) decideParsed(ctx *work.Context, s *Snapshot, raw *authz.Raw, r 
 	}
 	if d.Outcome == authz.Allow && ctx.Late() {
 		late := policy.Unavailable(authz.Unavailable, "the decision took longer than its time", 0)
-		late.Policy, late.Version = d.Policy, d.Version
+		late.Policy, late.Version, late.Method, late.Identity = d.Policy, d.Version, d.Method, d.Identity
 		d = late
 	}
 	if s.find.Shadows() {
