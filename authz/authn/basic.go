@@ -83,11 +83,11 @@ func (b *Basic) claimed(p *Presented) (c authz.Claim) {
 	return c
 }
 
-// isOpaque says whether a user name looks like a secret that was made at random: 32
-// characters or more of one word, with letters and digits.
+// isOpaque says whether a user name looks like a secret that was made at random: one
+// word of 32 bytes or more, with letters and digits.
 func isOpaque(user string) bool {
 	const least = 32
-	return len(user) >= least && !strings.ContainsFunc(user, betweenTokens) && !strings.Contains(user, ".") &&
+	return len(user) >= least && !strings.ContainsAny(user, " .:/@\\") &&
 		strings.ContainsAny(user, "0123456789") && strings.ContainsFunc(user, unicode.IsLetter)
 }
 

@@ -42,17 +42,11 @@ func Claimed(method Authenticator, p *Presented) *authz.Claim {
 // toldText is what is told of a text that anybody may have written: at most maxClaimed
 // bytes, without characters that nobody sees; "" for a text that has a token.
 func toldText(s string) string {
-	seen := 0
-	for word := range strings.FieldsFuncSeq(s, betweenTokens) {
-		if authz.IsJWT(word) {
-			return ""
-		}
-		if seen += len(word) + 1; seen > maxClaimed {
-			break // what follows is cut off
-		}
+	if hasToken(s) {
+		return ""
 	}
 	if len(s) > maxClaimed {
-		s = strings.ToValidUTF8(s[:maxClaimed], "")
+		s = strings.ToValidUTF8(strings.Clone(s[:maxClaimed]), "")
 	}
 	if !strings.ContainsFunc(s, isUnseen) {
 		return s
@@ -67,7 +61,9 @@ func toldText(s string) string {
 
 func isUnseen(c rune) bool { return !unicode.IsGraphic(c) || c == unicode.ReplacementChar }
 
-// betweenTokens says whether a character is none of a JWT.
-func betweenTokens(c rune) bool {
-	return c != '.' && c != '-' && c != '_' && (c < '0' || c > 'z' || c > '9' && c < 'A' || c > 'Z' && c < 'a')
+// hasToken says whether a text is a JWT, or has one somewhere.
+func hasToken(s string) bool {
+	const object = "eyJ" // {" in base64url, with which their headers begin
+	_, behind, found := strings.Cut(s, object)
+	return found && strings.Count(behind, ".") >= 2 || authz.IsJWT(s)
 }

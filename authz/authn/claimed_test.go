@@ -24,8 +24,8 @@ func TestNoPartOfACredentialIsClaimed(t *testing.T) {
 	for _, method := range []Authenticator{nil, staff, &JWT{}, &APIKey{}, &Introspection{AcceptJWT: true}, &ClientCertificate{}, &KubernetesToken{}, &Anonymous{}} {
 		for _, value := range []string{
 			"", secret, token, token + "=", token + ".x", "Bearer " + token, basic("alice:" + secret), basic(":" + secret), basic(secret + ":"), basic(secret + ":" + secret),
-			basic(token + ":x"), basic("user " + token + ":x"), basic("alice:" + token), basic("alice"), basic("\x00:" + secret), basic("\xff:" + secret),
-			jwt(`{}`), jwt(`{"sub":"` + token + `"}`), jwt(`{"jti":"<` + token + `>"}`), jwt(`{"iss":"` + token + strings.Repeat("x", 300) + `"}`),
+			basic(token + ":x"), basic("user " + token + ":x"), basic(strings.Replace(token, ".", "=.", 1) + ":x"), basic("alice:" + token), basic("alice"), basic("\x00:" + secret), basic("\xff:" + secret),
+			jwt(`{}`), jwt(`{"sub":"` + token + `"}`), jwt(`{"jti":"<` + token + `>"}`), jwt(`{"jti":"https://x.example.com/?t=` + strings.Replace(token, ".", "==.", 1) + `"}`), jwt(`{"sub":"eyA` + token[3:] + `"}`), jwt(`{"iss":"` + token + strings.Repeat("x", 300) + `"}`),
 			jwt(`{"sub":"` + strings.Repeat("é", 4000) + `"}`), jwt(`{"sub":"` + strings.Repeat(`\u0000`, 300) + `a"}`), jwt(`{"sub":1,"jti":2.5}`), jwt(`{"iss":7}`), jwt(`{"sub":"a","sub":"b"}`),
 			strings.Repeat("x", 100_000), strings.Repeat(".", 1000), "eyJhbGciOiJIUzI1NiJ9.e30.",
 		} {

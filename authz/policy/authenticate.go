@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -181,7 +182,9 @@ func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presen
 		return
 	}
 	verified, err := m.Authenticator.Verify(ctx, mine)
-	if err == nil && verified != nil {
+	if err != nil {
+		verified = nil // whatever came with it
+	} else if verified != nil {
 		if err = m.Authenticator.Check(r, verified); err == nil && m.prover != nil {
 			err = m.prover.Prove(ctx, r, mine, verified)
 		}
@@ -196,9 +199,7 @@ func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presen
 	case errors.Is(err, authn.ErrNotMine):
 		out.notMine = err
 	case errors.As(err, &out.rejected):
-		if out.verified = verified; verified == nil {
-			out.verified = out.rejected.Verified
-		}
+		out.verified = cmp.Or(verified, out.rejected.Verified)
 	case errors.As(err, &out.unavailable):
 	default:
 		out.unavailable = &authn.Unavailable{Reason: authz.Internal, Detail: "a defect of agentauth: a method without an answer"}
