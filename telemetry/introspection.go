@@ -39,7 +39,15 @@ var reviewsAsked = prometheus.NewDesc("agentauth_kubernetes_reviews_total",
 func (q questions) Describe(ch chan<- *prometheus.Desc) { ch <- q.desc }
 
 func (q questions) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range q.counts() {
+	counts, requests := q.counts(), map[string]uint64{}
+	for _, c := range counts {
+		requests[c.Endpoint] += c.Requests
+	}
+	shown := busiest(requests)
+	for _, c := range counts {
+		if !shown(c.Endpoint) {
+			continue
+		}
 		ch <- prometheus.MustNewConstMetric(q.desc, prometheus.CounterValue, float64(c.Requests), c.Endpoint, string(c.Outcome))
 	}
 }

@@ -9,7 +9,9 @@ import (
 
 	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/jwks"
+	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/work"
 	"github.com/agentauth-dev/agentauth/telemetry"
 )
@@ -132,4 +134,28 @@ func TestTheProcessTellsWhatItIs(t *testing.T) {
 	m.Leads(false)
 	_, metrics = get(m.Handler(), "/metrics")
 	expect(t, metrics, "agentauth_leader 0")
+}
+
+func TestOfManyEndpointsThoseThatAreAskedMostAreShown(t *testing.T) {
+	m := telemetry.NewMetrics(never)
+	m.RegisterIntrospection(func() (out []introspect.Count) {
+		for i := range 2000 {
+			out = append(out, introspect.Count{Endpoint: fmt.Sprintf("https://%04d.example", i), Outcome: introspect.Active, Requests: uint64(i)})
+		}
+		return out
+	})
+	m.RegisterUpstreamTokens(func() (out []upstream.Status) {
+		for i := range 2000 {
+			out = append(out, upstream.Status{Endpoint: fmt.Sprintf("https://%04d.example", i), Requests: map[upstream.Outcome]uint64{upstream.Issued: uint64(i)}})
+		}
+		return out
+	})
+	_, metrics := get(m.Handler(), "/metrics")
+	for name, series := range map[string]int{"agentauth_introspection_requests_total{": 500, "agentauth_upstream_token_requests_total{": 500 * len(upstream.Outcomes())} {
+		if n := strings.Count(metrics, "\n"+name); n != series {
+			t.Errorf("%s: expected %d series, got %d", name, series, n)
+		}
+		expect(t, metrics, name+`endpoint="https://1999.example"`)
+		expectNot(t, metrics, name+`endpoint="https://1499.example"`)
+	}
 }

@@ -24,7 +24,17 @@ var tokensAsked = prometheus.NewDesc("agentauth_upstream_token_requests_total",
 func (r tokenRequests) Describe(ch chan<- *prometheus.Desc) { ch <- tokensAsked }
 
 func (r tokenRequests) Collect(ch chan<- prometheus.Metric) {
-	for _, s := range r.statuses() {
+	statuses, requests := r.statuses(), map[string]uint64{}
+	for _, s := range statuses {
+		for _, n := range s.Requests {
+			requests[s.Endpoint] += n
+		}
+	}
+	shown := busiest(requests)
+	for _, s := range statuses {
+		if !shown(s.Endpoint) {
+			continue
+		}
 		for _, o := range upstream.Outcomes() {
 			ch <- prometheus.MustNewConstMetric(tokensAsked, prometheus.CounterValue, float64(s.Requests[o]), s.Endpoint, string(o))
 		}
