@@ -117,6 +117,9 @@ func heredocs(t *testing.T, notes string) (first, second string) {
 func servesAll(t *testing.T) {
 	a := startInstalled(t, "agentauth-system", "agentauth")
 	programs(t, "elsewhere", "first")
+	if metrics, err := a.Get(t.Context(), "/metrics"); err != nil || !strings.Contains(string(metrics), "\nagentauth_leader 1\n") {
+		t.Errorf("expected the replica that wrote the status to lead: %v\n%s", err, metrics)
+	}
 	must(t, a.Stop())
 }
 
