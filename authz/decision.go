@@ -227,7 +227,12 @@ const (
 
 // Trace collects the steps of a decision. A nil Trace collects nothing and
 // costs nothing.
-type Trace struct{ Steps []Step }
+type Trace struct {
+	Steps []Step
+	// Rehearsal: the decision leaves nothing behind. No proof of possession is used up
+	// by it, and no token for the upstream is asked for.
+	Rehearsal bool
+}
 
 // Add adds a step.
 func (t *Trace) Add(s Step) {

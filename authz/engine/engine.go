@@ -180,6 +180,13 @@ func (e *Engine) Explain(ctx context.Context, raw authz.Raw) (authz.Decision, []
 	return d, trace.Steps
 }
 
+// Rehearse is Explain, and the decision leaves nothing behind.
+func (e *Engine) Rehearse(ctx context.Context, raw authz.Raw) (authz.Decision, []authz.Step) {
+	trace := &authz.Trace{Rehearsal: true}
+	d := e.decide(ctx, &raw, trace)
+	return d, trace.Steps
+}
+
 func (e *Engine) decide(ctx context.Context, raw *authz.Raw, trace *authz.Trace) (d authz.Decision) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -206,6 +213,7 @@ func (e *Engine) decide(ctx context.Context, raw *authz.Raw, trace *authz.Trace)
 	}
 	check := work.Begin(ctx, deadline, e.deps.Scheduler)
 	defer check.End()
+	check.Budget().Rehearsal = trace != nil && trace.Rehearsal
 	return e.answer(check, s, raw, trace)
 }
 

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
@@ -27,26 +28,45 @@ func Ask(ctx context.Context, address string, raw authz.Raw) (authz.Decision, er
 
 // AskTLS is Ask over TLS, or in plaintext if config is nil.
 func AskTLS(ctx context.Context, address string, config *tls.Config, raw authz.Raw) (authz.Decision, error) {
+	var answer *authv3.CheckResponse
+	err := ask(ctx, address, config, raw, func(ctx context.Context, conn *grpc.ClientConn, request *authv3.CheckRequest) (err error) {
+		answer, err = authv3.NewAuthorizationClient(conn).Check(ctx, request)
+		return err
+	})
+	if err != nil {
+		return authz.Decision{}, err
+	}
+	return ReadAnswer(answer), nil
+}
+
+// AskExplained asks the server at address to explain its decision on a request, as
+// AskTLS asks for one. The text is that of its [Explainer]. An error of the server is one
+// of package status.
+func AskExplained(ctx context.Context, address string, config *tls.Config, raw authz.Raw) (string, error) {
+	var answer wrapperspb.StringValue
+	err := ask(ctx, address, config, raw, func(ctx context.Context, conn *grpc.ClientConn, request *authv3.CheckRequest) error {
+		return conn.Invoke(ctx, "/"+explainService+"/"+explainMethod, request, &answer)
+	})
+	return answer.GetValue(), err
+}
+
+func ask(ctx context.Context, address string, config *tls.Config, raw authz.Raw, call func(context.Context, *grpc.ClientConn, *authv3.CheckRequest) error) error {
 	creds := insecure.NewCredentials()
 	if config != nil {
 		creds = credentials.NewTLS(config)
 	}
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(creds))
 	if err != nil {
-		return authz.Decision{}, err
+		return err
 	}
 	defer func() { _ = conn.Close() }() // nothing is under way
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := NewCheckRequest(raw)
 	if err != nil {
-		return authz.Decision{}, err
+		return err
 	}
-	answer, err := authv3.NewAuthorizationClient(conn).Check(ctx, request)
-	if err != nil {
-		return authz.Decision{}, err
-	}
-	return ReadAnswer(answer), nil
+	return call(ctx, conn, request)
 }
 
 // NewCheckRequest writes a request as Envoy does with encode_raw_headers.

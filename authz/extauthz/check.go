@@ -29,6 +29,8 @@ type checker struct {
 	clock   func() time.Time
 	onPanic func(value any, stack []byte)
 	onError func(error)
+	// mayCheck says whether a client may ask; nil: all may.
+	mayCheck func(context.Context) bool
 }
 
 // service is envoy.service.auth.v3.Authorization. gRPC calls of one answer and of a
@@ -61,7 +63,7 @@ func (c *checker) check(ctx context.Context, q *check) (a *response) {
 			c.onPanic(v, debug.Stack())
 		}
 	}()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || c.mayCheck != nil && !c.mayCheck(ctx) {
 		return unavailable
 	}
 	q.raw.Time = c.clock()

@@ -1,13 +1,16 @@
 package extauthz
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"os"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/peer"
 
 	"github.com/agentauth-dev/agentauth/authz/listen"
 )
@@ -18,28 +21,49 @@ type handshake struct {
 	credentials.TransportCredentials
 	overTLS bool
 	refused func(listen.Refusal)
+	// clients says what a client may do; nil: all may do the same.
+	clients func(*x509.Certificate) client
 }
 
 // newHandshake takes nil for plaintext.
-func newHandshake(config *tls.Config, refused func(listen.Refusal)) credentials.TransportCredentials {
+func newHandshake(config *tls.Config, refused func(listen.Refusal), clients func(*x509.Certificate) client) credentials.TransportCredentials {
 	if config == nil {
-		return handshake{insecure.NewCredentials(), false, refused}
+		return handshake{insecure.NewCredentials(), false, refused, nil}
 	}
-	return handshake{credentials.NewTLS(config), true, refused}
+	return handshake{credentials.NewTLS(config), true, refused, clients}
+}
+
+// client is a connection whose client certificate was verified, and what it may do. It
+// is found out once, when the connection begins.
+type client struct {
+	credentials.TLSInfo
+	// names are those of its certificate, for people.
+	names string
+	// checks: it may ask for checks. explains is the name by which it may have decisions
+	// explained; "" is that it may not.
+	checks   bool
+	explains string
+}
+
+// clientOf is the client of a call; ok is false where the door does not tell them apart.
+func clientOf(ctx context.Context) (c client, ok bool) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return c, false
+	}
+	c, ok = p.AuthInfo.(client)
+	return c, ok
 }
 
 // Clone implements credentials.TransportCredentials.
 func (h handshake) Clone() credentials.TransportCredentials {
-	return handshake{h.TransportCredentials.Clone(), h.overTLS, h.refused}
+	return handshake{h.TransportCredentials.Clone(), h.overTLS, h.refused, h.clients}
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (h handshake) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	tell := func(r listen.Refusal) {
-		r.Peer = raw.RemoteAddr().String()
-		if host, _, err := net.SplitHostPort(r.Peer); err == nil {
-			r.Peer = host
-		}
+		r.Peer = hostOf(raw.RemoteAddr())
 		h.refused(r)
 	}
 	counted := &countedConn{Conn: raw}
@@ -50,7 +74,21 @@ func (h handshake) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 		}
 		return nil, nil, err
 	}
+	if t, ok := info.(credentials.TLSInfo); ok && h.clients != nil && len(t.State.PeerCertificates) > 0 {
+		c := h.clients(t.State.PeerCertificates[0])
+		c.TLSInfo = t
+		info = c
+	}
 	return &preface{Conn: conn, overTLS: h.overTLS, tell: tell}, info, nil
+}
+
+// hostOf is an address without its port.
+func hostOf(addr net.Addr) string {
+	host, _, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	return host
 }
 
 // countedConn knows whether anything came.

@@ -50,11 +50,16 @@ type Server struct {
 // Listen binds the address and reads the certificates; [Server.Serve] then
 // answers. A door that may not be opened as configured is a *[listen.UsageError].
 func Listen(c Config) (*Server, error) {
+	checks := c.Listen.ClientNames
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
 	listener, err := listen.Listen(c.Listen)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.Explain.admit(listener.Addr()); err != nil {
+		_ = listener.Close()
 		return nil, err
 	}
 	options := []grpc.ServerOption{
@@ -72,11 +77,13 @@ func Listen(c Config) (*Server, error) {
 		// Envoy pings idle connections at whatever interval it was told.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 	}
-	options = append(options, grpc.Creds(newHandshake(listener.TLS, c.OnRefused)))
+	options = append(options, grpc.Creds(newHandshake(listener.TLS, c.OnRefused, c.clients(checks))))
 	s := &Server{listener: listener, grpc: grpc.NewServer(options...), health: healthServer{health.NewServer()}}
 	s.SetReady(false) // a new health.Server says SERVING
-	checker := &checker{decider: c.Decider, clock: c.Clock, onPanic: c.OnPanic, onError: c.OnError}
+	explainer := newExplainer(&c)
+	checker := &checker{decider: c.Decider, clock: c.Clock, onPanic: c.OnPanic, onError: c.OnError, mayCheck: explainer.mayCheck}
 	s.grpc.RegisterService(checker.service(), nil)
+	s.grpc.RegisterService(explainer.service(), nil)
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	return s, nil
 }
@@ -119,6 +126,8 @@ type Config struct {
 	Listen listen.Config
 	// Decider decides; required.
 	Decider Decider
+	// Explain says who may have decisions explained.
+	Explain Explain
 	// Clock is the time of a request and of certificates; default time.Now.
 	Clock func() time.Time
 	// OnPanic learns of a panic in a check, which was answered 503. The value
@@ -162,7 +171,7 @@ func (c *Config) complete() error {
 		}
 	}
 	c.Listen.Protocols, c.Listen.Clock, c.Listen.OnError = []string{"h2"}, c.Clock, c.OnError
-	return nil
+	return c.Explain.complete(&c.Listen)
 }
 
 func recoverAll() { _ = recover() }

@@ -132,6 +132,9 @@ func OfFirstByte(first byte, overTLS bool) Refusal {
 	return Refusal{Cause: CauseProtocol, Problem: "it speaks neither HTTP/2 nor TLS nor HTTP/1.1"}
 }
 
+// Names are the DNS and URI names of a client's certificate, for people.
+func Names(cert *x509.Certificate) string { return shown(namesOf(cert)) }
+
 func namesOf(cert *x509.Certificate) (names []string) {
 	names = append(names, cert.DNSNames...)
 	for _, uri := range cert.URIs {

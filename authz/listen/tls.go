@@ -38,7 +38,7 @@ func (c *Config) tlsConfig(cert, key, clientCA []byte) (*tls.Config, error) {
 		switch {
 		case len(state.VerifiedChains) == 0:
 			return errors.New("the client certificate is not verified")
-		case !named(state.PeerCertificates[0], c.ClientNames):
+		case !Named(state.PeerCertificates[0], c.ClientNames):
 			return &NameError{Has: namesOf(state.PeerCertificates[0]), Want: c.ClientNames}
 		}
 		return nil
@@ -60,7 +60,9 @@ func firstEnd(authorities []byte) (end time.Time) {
 	return end
 }
 
-func named(cert *x509.Certificate, names []string) bool {
+// Named says whether a certificate has one of the names: a DNS or URI subject
+// alternative name, compared as a whole and with case. "*" is any certificate.
+func Named(cert *x509.Certificate, names []string) bool {
 	for _, uri := range cert.URIs {
 		if slices.Contains(names, uri.String()) {
 			return true

@@ -140,7 +140,11 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 			return x.badRequest(authz.StageAuthenticate, err)
 		}
 		if x.trace != nil {
-			x.trace.Add(m.step(out))
+			step := m.step(out)
+			if x.trace.Rehearsal && out.identity != nil && out.place != nil && out.place.UnderDPoP() {
+				step.Detail += "; whether the proof was used before is not asked when a decision is only explained"
+			}
+			x.trace.Add(step)
 		}
 	}
 	if !a.conclude(x) {

@@ -76,6 +76,9 @@ func (s *tokenStage) run(ctx context.Context, x *exchange) bool {
 	if failed {
 		return true
 	}
+	if work.IsRehearsal(ctx) {
+		return s.give(x, "", "sets a token in place of the caller's credentials, which is not asked for when a decision is only explained")
+	}
 	work.BudgetOf(ctx).Done() // the source may wait
 	token, err := s.source.Token(ctx, caller)
 	value := s.before + token
@@ -96,9 +99,13 @@ func (s *tokenStage) run(ctx context.Context, x *exchange) bool {
 	case err != nil, token == "", !authz.ValidFieldValue(value), !utf8.ValidString(value):
 		return x.decide(Unavailable(authz.Internal, "a defect of agentauth: a source without a token for the upstream", 0))
 	}
+	return s.give(x, value, "sets a token in place of the caller's credentials")
+}
+
+func (s *tokenStage) give(x *exchange, value, detail string) bool {
 	x.decision.Set = append(x.decision.Set, authz.Header{Name: s.header, Value: value})
 	x.decision.Token = s.header
-	x.trace.Add(authz.Step{Stage: authz.StageRespond, Name: s.header, Outcome: authz.StepDone, Detail: "sets a token in place of the caller's credentials"})
+	x.trace.Add(authz.Step{Stage: authz.StageRespond, Name: s.header, Outcome: authz.StepDone, Detail: detail})
 	return false
 }
 

@@ -25,6 +25,8 @@ const (
 type Budget struct {
 	// Owner is whose turn is waited for.
 	Owner Owner
+	// Rehearsal: the decision leaves nothing behind.
+	Rehearsal bool
 
 	scheduler *Scheduler
 	left      time.Duration
@@ -94,6 +96,12 @@ func (b *Budget) brief(atMost time.Duration) bool {
 
 // Spent says whether nothing more runs at once.
 func (b *Budget) Spent() bool { return b != nil && b.left <= 0 }
+
+// IsRehearsal says whether the decision of a context leaves nothing behind.
+func IsRehearsal(ctx context.Context) bool {
+	b := BudgetOf(ctx)
+	return b != nil && b.Rehearsal
+}
 
 // Done ends the turn that is held, if any. It is called before the decision waits
 // for anything else, and at its end.

@@ -106,8 +106,6 @@ func (f *checkFlags) together() error {
 		return usage("where are the policies? Give --policies DIR, --server HOST:PORT or --kubeconfig FILE")
 	case given > 1:
 		return usage("--policies, --server and --kubeconfig say where the decision comes from: give one of them")
-	case f.server.address != "" && f.explain:
-		return usage("--explain and --server do not go together: a server tells a proxy no steps; use --policies with its manifests")
 	case f.server.address != "" && (f.jwks != "" || f.network):
 		return usage("--jwks and --network are for --policies: with --server, the server has its own keys")
 	case f.jwks != "" && f.network:
@@ -138,7 +136,11 @@ func (f *checkFlags) check(cmd *cobra.Command, target string) error {
 	}
 	var d authz.Decision
 	var steps []authz.Step
-	if f.server.address != "" {
+	if f.server.address != "" && f.explain {
+		if d, steps, err = f.server.askExplained(cmd, raw); err != nil {
+			return err
+		}
+	} else if f.server.address != "" {
 		if d, err = f.server.ask(cmd, raw); err != nil {
 			return err
 		}

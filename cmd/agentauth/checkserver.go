@@ -28,7 +28,7 @@ type serverFlags struct {
 
 func (f *serverFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.address, "server", "", "ask the ext_authz server at HOST:PORT instead (no --explain); in plaintext, unless one of the next four flags is there")
+	flags.StringVar(&f.address, "server", "", "ask the ext_authz server at HOST:PORT instead; in plaintext, unless one of the next four flags is there")
 	flags.StringVar(&f.cert, "tls-cert", "", "with --server: the client certificate in PEM, as a proxy has one")
 	flags.StringVar(&f.key, "tls-key", "", "with --server: its private key in PEM")
 	flags.StringVar(&f.ca, "ca", "", "with --server: certificates in PEM that the server's must verify to (default: those of the system)")

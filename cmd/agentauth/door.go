@@ -20,7 +20,7 @@ type door struct{ server *extauthz.Server }
 func (s *service) openDoor() (door, error) {
 	f := s.flags
 	if f.grpcAddress == "" {
-		return door{}, nil
+		return door{}, f.explain.unused()
 	}
 	server, err := extauthz.Listen(extauthz.Config{
 		Listen: listen.Config{
@@ -30,6 +30,7 @@ func (s *service) openDoor() (door, error) {
 			TrustNetwork: f.trustNetwork,
 			OnLoad:       s.certificatesLoaded,
 		},
+		Explain:   s.explain(),
 		Decider:   s.decisions.Observe(s.kernel),
 		OnPanic:   s.decisions.Panicked,
 		OnRefused: (&telemetry.Refusals{Log: s.log, Metrics: s.metrics}).Refused,

@@ -20,7 +20,8 @@ import (
 )
 
 // certificates: writes ca.crt, ca.yaml, tls.crt and tls.key, and client.crt and client.key
-// for envoy.example.com, and door.crt and door.key for door.example.com.
+// for envoy.example.com, and so door for door.example.com, and operator for
+// operator.example.com.
 func certificates(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(writeCertificates(ts.MkAbs(".")))
 }
@@ -43,7 +44,7 @@ func writeCertificates(dir string) error {
 	if _, _, err = pair.Write(dir, "tls"); err != nil {
 		return err
 	}
-	for file, name := range map[string]string{"client": "envoy.example.com", "door": "door.example.com"} {
+	for file, name := range map[string]string{"client": "envoy.example.com", "door": "door.example.com", "operator": "operator.example.com"} {
 		pair, err := ca.Issue(parts.Leaf{DNSNames: []string{name}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 		if err != nil {
 			return err

@@ -141,9 +141,9 @@ func list[T any](l []T) []T {
 func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	var b strings.Builder
 	for _, s := range steps {
-		fmt.Fprintf(&b, "%-13s %s\n", s.Stage, sentence(s))
+		fmt.Fprintf(&b, "%-13s %s\n", s.Stage, oneLine(sentence(s)))
 		if s.Came != "" {
-			fmt.Fprintf(&b, "%-13s   came: %s\n", "", s.Came)
+			fmt.Fprintf(&b, "%-13s   came: %s\n", "", oneLine(s.Came))
 		}
 	}
 	fmt.Fprintf(&b, "%s", d.Outcome)
@@ -152,11 +152,8 @@ func printText(w io.Writer, d *authz.Decision, steps []authz.Step) error {
 	}
 	fmt.Fprintln(&b)
 	line := func(name, value string) {
-		if strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			value = strconv.Quote(value) // a subject must not write a line of its own
-		}
 		if value != "" {
-			fmt.Fprintf(&b, "  %-8s %s\n", name, value)
+			fmt.Fprintf(&b, "  %-8s %s\n", name, oneLine(value))
 		}
 	}
 	line("reason", string(d.Reason))
@@ -205,4 +202,12 @@ func holder(subject, issuer, id string) string {
 		}
 	}
 	return strings.Join(out, ", ")
+}
+
+// oneLine quotes what is not printable: a subject must not write a line of its own.
+func oneLine(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
 }

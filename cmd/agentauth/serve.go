@@ -15,6 +15,7 @@ type serveFlags struct {
 	tlsCert, tlsKey, clientCA             string
 	clientNames                           []string
 	trustNetwork                          bool
+	explain                               explainFlags
 	unmatched                             string
 	trustForwarded                        bool
 	trust                                 trustFlags
@@ -72,6 +73,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags.StringVar(&f.clientCA, "client-ca", "", "certificates in PEM that client certificates must verify to; needs --client-name")
 	flags.StringSliceVar(&f.clientNames, "client-name", nil, "a SAN (DNS or URI) that a client certificate must have; '*' is any (repeatable)")
 	flags.BoolVar(&f.trustNetwork, "trust-network", false, "the network lets only proxies reach the door: no client certificates are needed")
+	f.explain.register(cmd)
 	flags.StringVar(&f.metricsAddress, "metrics-address", "127.0.0.1:8080", `address of /metrics, /healthz, /readyz and /jwks; "" turns it off`)
 	flags.StringVar(&f.unmatched, "unmatched", "deny", "what becomes of requests that no policy claims: deny, or allow-unauthenticated")
 	trustForwardedFlag(cmd, &f.trustForwarded)

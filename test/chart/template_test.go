@@ -23,6 +23,7 @@ const (
 	withTLS   = "door: {tls: {secretName: door, clientNames: [envoy.example.com]}}\n"
 	withCerts = `
 door: {tls: {certManager: {issuerRef: {name: ca, kind: ClusterIssuer}}, clientNames: ["spiffe://mesh.example/gateway", other.example.com], clientCA: {configMapName: roots, key: roots.pem}}}
+explain: {clientNames: ["spiffe://mesh.example/operator"]}
 `
 	withWebhook = trusting + "webhook: {enabled: true}\n"
 	// everything sets whatever can be set beside withCerts.
@@ -99,6 +100,9 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		"door: {tls: {secretName: a, clientNames: [b], certManager: {issuerRef: {name: c}}}}":                     "the door has one certificate",
 		"door: {tls: {secretName: a, clientNames: [b], clientCA: {secretName: c, configMapName: d}}}":             "expected one of secretName and configMapName",
 		"door: {tls: {secretName: a, clientNames: ['one,two']}}":                                                  "clientNames",
+		trusting + "explain: {clientNames: [a]}":                                                                  "explain.clientNames: expected door.tls",
+		withTLS + "explain: {clientNames: ['*']}":                                                                  "clientNames",
+		withTLS + "extraArgs: [--explain-client-name=a]":                                                           "extraArgs: expected no --explain-client-name",
 		trusting + "serviceMonitor: {enabled: true}":                                                              "networkPolicy.metricsNamespaces: expected",
 		trusting + "serviceAccount: {create: false}":                                                              "serviceAccount.name: expected",
 		trusting + "unmatched: allow":                                                                             "unmatched",
@@ -296,7 +300,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "Role", "agentauth-webhook", "kind", ""},
 
 		{everything, "Deployment", "", container + "args", `[serve, '--grpc-address=:9001', '--metrics-address=:8080', --tls-cert=/etc/agentauth/door/tls.crt,
-			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com,
+			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com, '--explain-client-name=spiffe://mesh.example/operator',
 			--unmatched=allow-unauthenticated, --path-case=exact, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
 			--hostnames=shop=shop.example.com, --gateway-classes=envoy, --gateway-classes=gateways.example.com, --trust-context-policy, --trust-forwarded-headers, --trust-principal, --trust-xfcc, --trust-mcp-metadata, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
 			'--egress-allow-cidr=fd00::/8', '--egress-proxy=http://proxy.example.com:3128', '--replay-store=rediss://agentauth@redis.example.com:6380/1', --replay-store-password-file=/etc/agentauth/replay/password, --replay-store-ca=/etc/agentauth/replay/ca.crt, '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --log-level=debug, --log-format=text, --drain=20s, --egress-allow-cidr=192.0.2.0/24]`},

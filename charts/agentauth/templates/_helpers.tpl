@@ -112,6 +112,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if and .Values.explain.clientNames (not $tls) }}
+{{- fail "explain.clientNames: expected door.tls, because a name counts on a verified client certificate only" }}
+{{- end }}
 {{- if .Values.webhook.enabled }}
 {{- with .Values.webhook }}
 {{- if and .secretName .certManager.issuerRef.name }}
@@ -147,7 +150,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 {{- range .Values.extraArgs }}
-{{- if regexMatch "^--(grpc-address|metrics-address|tls-cert|tls-key|client-ca|client-name|trust-network|hostnames|watch-namespaces|webhook-[a-z-]+|drain|policies|kubeconfig)(=|$)" . }}
+{{- if regexMatch "^--(grpc-address|metrics-address|tls-cert|tls-key|client-ca|client-name|explain-client-name|trust-network|hostnames|watch-namespaces|webhook-[a-z-]+|drain|policies|kubeconfig)(=|$)" . }}
 {{- fail (printf "extraArgs: expected no %s, the chart has a value for it: see values.yaml" (regexFind "^--[a-z-]+" .)) }}
 {{- end }}
 {{- end }}
