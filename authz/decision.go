@@ -230,7 +230,7 @@ const (
 type Trace struct {
 	Steps []Step
 	// Rehearsal: the decision leaves nothing behind. No proof of possession is used up
-	// by it, and no token for the upstream is asked for.
+	// by it, and nobody is asked for a token for the upstream.
 	Rehearsal bool
 }
 

@@ -76,8 +76,8 @@ func (s *tokenStage) run(ctx context.Context, x *exchange) bool {
 	if failed {
 		return true
 	}
-	if work.IsRehearsal(ctx) {
-		return s.give(x, "", "sets a token in place of the caller's credentials, which is not asked for when a decision is only explained")
+	if work.IsRehearsal(ctx) && !upstream.AsksNobody(s.source) {
+		return s.give(x, "", "sets a token in place of the caller's credentials, which nobody is asked for when a decision is only explained")
 	}
 	work.BudgetOf(ctx).Done() // the source may wait
 	token, err := s.source.Token(ctx, caller)

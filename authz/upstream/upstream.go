@@ -32,6 +32,16 @@ type Source interface {
 	Token(ctx context.Context, c Caller) (string, error)
 }
 
+// AsksNobody says that a Source makes its token by itself: it waits for nobody, and
+// leaves nothing behind.
+func AsksNobody(s Source) bool {
+	switch s.(type) {
+	case Fixed, Missing, *Signed:
+		return true
+	}
+	return false
+}
+
 // Caller is whose request it is.
 type Caller struct {
 	Identity *authz.Identity

@@ -428,8 +428,8 @@ func TestEveryFlagOfServeCanBeSet(t *testing.T) {
 		slices.Sort(out)
 		return slices.Compact(out)
 	}
-	// A pod has neither a directory of policies nor a kubeconfig.
-	want := slices.DeleteFunc(names(`(?m)^ +(?:-\w, )?(--[a-z-]+)`, list), func(f string) bool { return slices.Contains([]string{"--help", "--kubeconfig", "--policies"}, f) })
+	// A pod has neither a directory of policies nor a kubeconfig, and its door is on no loopback address.
+	want := slices.DeleteFunc(names(`(?m)^ +(?:-\w, )?(--[a-z-]+)`, list), func(f string) bool { return slices.Contains([]string{"--help", "--kubeconfig", "--policies", "--explain-on-loopback"}, f) })
 	var args string
 	for _, values := range []string{trusting, withWebhook, everything} {
 		out, err := render(t, values)
