@@ -232,6 +232,8 @@ type Trace struct {
 	// Rehearsal: the decision leaves nothing behind. No proof of possession is used up
 	// by it, and nobody is asked for a token for the upstream.
 	Rehearsal bool
+	// Recorded is what a record says of the request; nil: the request itself came.
+	Recorded *Recorded
 }
 
 // Add adds a step.

@@ -79,7 +79,7 @@ func TestAFullRequestFillsEveryField(t *testing.T) {
 	r := read(t, func(raw *Raw) { *raw = full() })
 	v := reflect.ValueOf(r).Elem()
 	for i := range v.NumField() {
-		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Metadata" {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Metadata" && name != "Recorded" {
 			t.Errorf("full leaves %s empty, so no test sees whether it is reset", name)
 		}
 	}

@@ -115,6 +115,18 @@ const (
 	Internal Reason = "Internal"
 )
 
+// Unauthenticated lists the reasons for which nobody is authenticated by a request
+// whose credentials were looked at: the caller needs one, or another one.
+func Unauthenticated() []Reason {
+	return []Reason{
+		NoCredential, CredentialMalformed, UnknownCredential, CredentialExpired,
+		PasswordMismatch, PlaintextRefused, TokenExpired, TokenNotYetValid,
+		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,
+		TokenTypeRefused, ClaimsRefused, TokenReviewRefused, ProofRequired, ProofInvalid, ProofReplayed,
+		CertificateInvalid, CertificateUntrusted, CertificateExpired,
+	}
+}
+
 // Reasons lists every Reason in the order of the documentation.
 func Reasons() []Reason {
 	return []Reason{

@@ -76,6 +76,9 @@ type Request struct {
 	Metadata          Metadata
 	Route             *RouteRef
 	Time              time.Time
+	// Recorded is what a record says of the request, which has no credentials then;
+	// nil: the request itself came. Parse sets none.
+	Recorded *Recorded
 
 	fields fields
 	// joined: a comma in a field can be that between two.

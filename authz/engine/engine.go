@@ -180,11 +180,9 @@ func (e *Engine) Explain(ctx context.Context, raw authz.Raw) (authz.Decision, []
 	return d, trace.Steps
 }
 
-// Rehearse is Explain, and the decision leaves nothing behind.
-func (e *Engine) Rehearse(ctx context.Context, raw authz.Raw) (authz.Decision, []authz.Step) {
-	trace := &authz.Trace{Rehearsal: true}
-	d := e.decide(ctx, &raw, trace)
-	return d, trace.Steps
+// Try is Explain, of a rehearsal or from a record, as the trace says.
+func (e *Engine) Try(ctx context.Context, raw authz.Raw, trace *authz.Trace) authz.Decision {
+	return e.decide(ctx, &raw, trace)
 }
 
 func (e *Engine) decide(ctx context.Context, raw *authz.Raw, trace *authz.Trace) (d authz.Decision) {
@@ -234,6 +232,9 @@ func (e *Engine) decideParsed(ctx *work.Context, s *Snapshot, raw *authz.Raw, r 
 	if err := r.Parse(*raw); err != nil {
 		trace.Add(authz.Step{Stage: authz.StageRequest, Outcome: authz.StepRefused, Detail: err.Error()})
 		return policy.BadRequest(err)
+	}
+	if trace != nil {
+		r.Recorded = trace.Recorded
 	}
 	f := s.find.Find(ctx, r, trace)
 	ctx.Budget().Done() // the policy may wait for another turn

@@ -39,7 +39,7 @@ const (
 // DirectBool is [Program.Bool] without CEL; ok is false if that cannot evaluate the
 // condition on the input. It looks at no context: the cost bounds its time.
 func (p *Program) DirectBool(in *Input) (holds, ok bool) {
-	if p == nil || p.direct.condition == nil || in == nil || in.Request == nil {
+	if p == nil || p.direct.condition == nil || in == nil || in.Request == nil || in.Request.Recorded != nil {
 		return false, false
 	}
 	holds, ok = p.direct.condition(in, "")
@@ -48,7 +48,7 @@ func (p *Program) DirectBool(in *Input) (holds, ok bool) {
 
 // DirectString is [Program.String] without CEL, like DirectBool. "" is not present.
 func (p *Program) DirectString(in *Input) (value string, ok bool) {
-	if p == nil || p.direct.text == nil || in == nil || in.Request == nil {
+	if p == nil || p.direct.text == nil || in == nil || in.Request == nil || in.Request.Recorded != nil {
 		return "", false
 	}
 	value, is := p.direct.text(in, "")

@@ -206,6 +206,9 @@ type activation Input
 func (*activation) Parent() cel.Activation { return nil }
 
 func (a *activation) ResolveName(name string) (any, bool) {
+	if isWhole(name) && a.Request.Recorded.Ask(name) {
+		return types.WrapErr(unrecorded(name)), true
+	}
 	switch name {
 	case "request":
 		return (*request)(a), true

@@ -20,12 +20,18 @@ func field[T any](path string, t *types.Type, isSet func(*T) bool, get func(*T) 
 		Type: t,
 		IsSet: func(target any) bool {
 			o, ok := target.(*T)
+			if lacks(target, path) {
+				abort(unrecorded(path))
+			}
 			return ok && o != nil && isSet(o)
 		},
 		GetFrom: func(target any) (any, error) {
 			o, ok := target.(*T)
 			if !ok || o == nil {
 				return nil, failure(path + " is read of nothing")
+			}
+			if lacks(target, path) {
+				return nil, unrecorded(path)
 			}
 			return get(o)
 		},

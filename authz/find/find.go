@@ -119,7 +119,8 @@ func targetGoneOf(p *Policy) authz.Decision {
 // find returns what decides a request. Its outcome is never nobody.
 func (s *Snapshot) find(ctx context.Context, r *authz.Request, trace *authz.Trace) found {
 	name, named := r.ContextExtensions[ContextPolicy]
-	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, ExactCase: s.options.ExactCase, Ctx: ctx}
+	view := match.View{Method: r.Method, Path: r.RawPath, Query: r.RawQuery, Headers: r, ExactCase: s.options.ExactCase, Ctx: ctx,
+		Partial: r.Recorded.Lacks("request.headers")}
 	var f found
 	if named {
 		f = s.named(r, name, trace)

@@ -86,6 +86,10 @@ func (c *Candidate) matches(v *View, serves bool) verdict {
 		if v.Headers == nil {
 			return no
 		}
+		if v.Partial {
+			result, v.undecided = maybe, h.name
+			continue
+		}
 		came := v.Headers.Read(h.name)
 		if came.Undecided() || came.Came && h.regex != nil && len(came.Value) > maxText {
 			result, v.undecided = maybe, h.name

@@ -18,6 +18,9 @@ type View struct {
 	Query string
 	// Headers may be nil, which is none.
 	Headers Headers
+	// Partial says that neither Query nor Headers are known: whatever is asked of them
+	// may hold.
+	Partial bool
 	// ExactCase says that paths which differ in letter case are different to every
 	// server. Only Respelled reads it.
 	ExactCase bool

@@ -15,6 +15,9 @@ import (
 // an alternate of the name depends on the reader, whatever its value: a text, a
 // list, an object.
 func (c *condition) inQuery(v *View) verdict {
+	if v.Partial {
+		return maybe
+	}
 	result := c.splitAt(v, "&")
 	if strings.Contains(v.Query, ";") && result != c.splitAt(v, "&;") {
 		return maybe

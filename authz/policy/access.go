@@ -60,6 +60,9 @@ func newAccess(c Config) *access {
 }
 
 func (s *access) run(ctx context.Context, x *exchange) bool {
+	if x.recorded() != nil {
+		return x.unknown("what the cluster allows (authorization.kubernetes)")
+	}
 	q, refused := s.question(ctx, x)
 	if refused != nil {
 		return x.decide(*refused)

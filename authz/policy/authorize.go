@@ -34,6 +34,9 @@ func newScopes(methods []method, c Config) *scopes {
 }
 
 func (s *scopes) run(_ context.Context, x *exchange) bool {
+	if x.recorded().Lacks("identity.scopes") && len(s.needed(x)) > 0 {
+		return x.unknown("the scopes of the identity")
+	}
 	missing, held, scheme := s.missing(x)
 	if missing == nil {
 		return false
@@ -197,6 +200,9 @@ func (s *rules) noneApplies(x *exchange) authz.Decision {
 // failed is the decision where an expression of a rule has no value: 503 if its
 // time ran out, else 403.
 func (s *rules) failed(ctx context.Context, x *exchange, rule *rule, part string, err error) authz.Decision {
+	if rec := x.recorded(); rec != nil && rec.Asked() > 0 {
+		return x.unknownDecision("rule " + rule.Name + " (" + part + "): " + err.Error())
+	}
 	detail := part + " failed: " + err.Error()
 	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Name: rule.Name, Outcome: authz.StepError, Detail: detail, Came: s.came(x, part, &rule.Rule, x.input())})
 	if d, late := notEvaluated(ctx, err); late {

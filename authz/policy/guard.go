@@ -21,6 +21,9 @@ func newGuard(r *Resource, unauthorized *v1alpha1.Denial) *guard {
 }
 
 func (s *guard) run(_ context.Context, x *exchange) bool {
+	if rec := x.recorded(); rec.Lacks("request.headers") && rec.Reason == authz.OriginRefused {
+		return x.unknown("the header origin")
+	}
 	if !s.allows(x.request) {
 		return s.refuse(x, authz.OriginRefused, "the origin header is not one of mcp.allowedOrigins, or came more than once", s.denial)
 	}

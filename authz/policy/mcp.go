@@ -137,6 +137,9 @@ const perByte, perBody = 100 * time.Nanosecond, 20 * time.Microsecond
 const perName = 10 * time.Nanosecond
 
 func (s *calls) run(ctx context.Context, x *exchange) bool {
+	if x.recorded().Lacks("request.body") && x.request.Method == mcp.Post {
+		return x.unknown("the call of MCP, which is in the body")
+	}
 	var d authz.Decision
 	decided, atMost := false, perBody
 	if n := len(x.request.Body); x.request.BodyKnown && n <= mcp.MaxBody {

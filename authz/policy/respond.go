@@ -20,12 +20,15 @@ type respond struct {
 }
 
 func (s *respond) run(ctx context.Context, x *exchange) bool {
-	d, in := &x.decision, x.input()
+	d, in, rec := &x.decision, x.input(), x.recorded()
 	usual := d.Set == nil
 	d.Set = slices.Grow(d.Set, len(s.headers))
 	for _, h := range s.headers {
+		asked := rec.Asked()
 		v, present, err := evalString(ctx, h.Program, in)
 		switch {
+		case x.replayValue(asked, err):
+			continue
 		case err != nil:
 			return x.failed(ctx, h.Name, "header "+h.Name, err)
 		case !present:
@@ -44,7 +47,11 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 		}
 	}
 	for _, m := range s.metadata {
+		asked := rec.Asked()
 		v, present, err := evalJSON(ctx, m.Program, in)
+		if x.replayValue(asked, err) {
+			continue
+		}
 		if err != nil {
 			return x.failed(ctx, m.Name, "metadata "+m.Name, err)
 		}
@@ -55,7 +62,7 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 			d.Metadata[m.Name] = v
 		}
 	}
-	if s.token.run(ctx, x) { // last: nobody who is refused makes agentauth ask
+	if rec == nil && s.token.run(ctx, x) { // last: nobody who is refused makes agentauth ask
 		return true
 	}
 	x.removal.all(&x.host)

@@ -50,10 +50,11 @@ type explainer struct {
 
 func (e *explainer) Explain(ctx context.Context, raw authz.Raw, by string) (string, error) {
 	start := time.Now()
-	d, steps := e.kernel.Rehearse(ctx, raw)
+	trace := &authz.Trace{Rehearsal: true}
+	d := e.kernel.Try(ctx, raw, trace)
 	e.told.Explained(ctx, by, &raw, &d, time.Since(start))
-	d.Detail = ownersDetail(&d, steps)
+	d.Detail = ownersDetail(&d, trace.Steps)
 	var text strings.Builder
-	err := printJSON(&text, &d, steps)
+	err := printJSON(&text, &d, trace.Steps)
 	return text.String(), err
 }

@@ -21,7 +21,7 @@ func TestARehearsalDecidesEveryCase(t *testing.T) {
 	forEachFile(t, func(t *testing.T, f File) {
 		e := plainEngine(t, f)
 		forEachCase(t, f, func(t *testing.T, c Case) {
-			got, steps := e.Rehearse(t.Context(), c.Raw)
+			got, steps := rehearse(t, e, c.Raw)
 			want := e.Decide(t.Context(), c.Raw) // after it: nothing was used up
 			if err := Check(&want, c.Want, true); err != nil {
 				t.Errorf("after a rehearsal: %v", err)
@@ -39,6 +39,13 @@ func TestARehearsalDecidesEveryCase(t *testing.T) {
 	})
 }
 
+func rehearse(t *testing.T, e *engine.Engine, raw authz.Raw) (authz.Decision, []authz.Step) {
+	t.Helper()
+	trace := &authz.Trace{Rehearsal: true}
+	d := e.Try(t.Context(), raw, trace)
+	return d, trace.Steps
+}
+
 func TestARehearsalUsesUpNoProof(t *testing.T) {
 	f, in := proofs(t)
 	e := provingEngine(t, f, in, verified.New(verified.Options{Bytes: 1 << 20}), store.NewMemory(1<<20, nil))
@@ -53,7 +60,7 @@ func TestARehearsalUsesUpNoProof(t *testing.T) {
 			}
 			continue
 		}
-		d, steps := e.Rehearse(t.Context(), raw)
+		d, steps := rehearse(t, e, raw)
 		if d.Reason != c.want {
 			t.Errorf("rehearsed: expected %s, got %s", c.want, d.Reason)
 		}
@@ -62,7 +69,7 @@ func TestARehearsalUsesUpNoProof(t *testing.T) {
 		}
 	}
 	raw.Headers = raw.Headers[:1]
-	if d, _ := e.Rehearse(t.Context(), raw); d.Reason != authz.ProofRequired {
+	if d, _ := rehearse(t, e, raw); d.Reason != authz.ProofRequired {
 		t.Errorf("a proof is needed all the same: got %s", d.Reason)
 	}
 }
@@ -116,7 +123,7 @@ stringData: {client-id: agentauth, client-secret: secret-of-agentauth-as-a-clien
 	}
 	e.Swap(snapshot)
 	raw := authz.Raw{Method: "GET", Scheme: "https", Host: "api.example.com", Path: "/", TLS: true, Time: Now}
-	d, _ := e.Rehearse(t.Context(), raw)
+	d, _ := rehearse(t, e, raw)
 	if d.Outcome != authz.Allow || asked.Load() != 0 || d.Token != "authorization" {
 		t.Errorf("expected an allowance and no question, got %+v and %d", d, asked.Load())
 	}
