@@ -127,6 +127,12 @@ func Unauthenticated() []Reason {
 	}
 }
 
+// OfMCP says whether a request was refused for what its message, or a header, says of a
+// call of MCP.
+func (r Reason) OfMCP() bool {
+	return r == MCPRequestInvalid || r == MCPHeaderMismatch || r == MCPBodyMissing
+}
+
 // Reasons lists every Reason in the order of the documentation.
 func Reasons() []Reason {
 	return []Reason{

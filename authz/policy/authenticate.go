@@ -117,11 +117,11 @@ type result struct {
 func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 	c := &x.credentials
 	c.results = inline(x.arrays.results[:], len(a.methods))
+	c.found = inline(x.arrays.found[:], len(a.places))
+	c.occupied = inline(x.arrays.occupied[:], len(a.places))
 	if x.recorded() != nil {
 		return a.replay(x)
 	}
-	c.found = inline(x.arrays.found[:], len(a.places))
-	c.occupied = inline(x.arrays.occupied[:], len(a.places))
 	room := &x.arrays.credential
 	for i, place := range a.places {
 		var err error

@@ -137,7 +137,7 @@ const perByte, perBody = 100 * time.Nanosecond, 20 * time.Microsecond
 const perName = 10 * time.Nanosecond
 
 func (s *calls) run(ctx context.Context, x *exchange) bool {
-	if x.recorded().Lacks("request.body") && x.request.Method == mcp.Post {
+	if rec := x.recorded(); rec.Lacks("request.body") && (x.request.Method == mcp.Post || rec.Reason.OfMCP()) {
 		return x.unknown("the call of MCP, which is in the body")
 	}
 	var d authz.Decision

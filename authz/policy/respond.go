@@ -62,7 +62,9 @@ func (s *respond) run(ctx context.Context, x *exchange) bool {
 			d.Metadata[m.Name] = v
 		}
 	}
-	if rec == nil && s.token.run(ctx, x) { // last: nobody who is refused makes agentauth ask
+	if rec != nil && s.token != nil {
+		rec.Values++
+	} else if s.token.run(ctx, x) { // last: nobody who is refused makes agentauth ask
 		return true
 	}
 	x.removal.all(&x.host)
