@@ -48,6 +48,15 @@ func stage(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
+	for _, name := range []string{"before", "after"} {
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS("../../config/samples")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record := `{"schema":"agentauth.dev/audit/v1","@timestamp":"2027-01-01T00:00:00Z","event":{"action":"decision","reason":"Allowed"},"http":{"request":{"method":"GET"}},"url":{"domain":"api.example.com","path":"/public"},"agentauth":{"decision":"allow","policy":"shop/public"}}`
+	if err := os.WriteFile(filepath.Join(dir, "audit.jsonl"), []byte(record+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "secret.txt"), []byte("a-secret-of-more-than-32-bytes-for-tests\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +65,7 @@ func stage(t *testing.T) string {
 
 func TestEveryExampleOfTheHelpWorksAsWritten(t *testing.T) {
 	dir := stage(t)
-	for _, command := range []string{"check", "validate", "token", "hash", "version", "completion"} {
+	for _, command := range []string{"check", "diff", "validate", "token", "hash", "version", "completion"} {
 		for _, line := range exampleLines(t, command) {
 			t.Run(strings.TrimSpace(line), func(t *testing.T) {
 				cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
