@@ -49,6 +49,8 @@ const (
 	KeysUnreachable Lint = "KeysUnreachable"
 	// EgressRefused: a URL of the policy that the operator's flags do not admit.
 	EgressRefused Lint = "EgressRefused"
+	// RevokesNothing: a revocation under which no credential of the policies can fall.
+	RevokesNothing Lint = "RevokesNothing"
 	// NoCluster: no API server is asked here, and the policy needs one.
 	NoCluster Lint = "NoCluster"
 )
@@ -57,6 +59,6 @@ const (
 func Lints() []Lint {
 	return []Lint{
 		RulesLeaveMethodsOpen, PrefixWithoutSlash, NeverDecides, NeverTrue, SubstringOfClaim, UnknownMethodName, ImpliesNoFurther, LiteralWildcard,
-		MetadataUnreachable, UnknownAuthorizationServer, HidesWildcard, ShadowedAlone, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused, NoCluster,
+		MetadataUnreachable, UnknownAuthorizationServer, HidesWildcard, ShadowedAlone, SelectsNothing, NotAKey, OddAnnotation, KeyEnded, KeysUnreachable, EgressRefused, RevokesNothing, NoCluster,
 	}
 }

@@ -33,6 +33,8 @@ const (
 	UnknownCredential Reason = "UnknownCredential"
 	// CredentialExpired: an API key after its end.
 	CredentialExpired Reason = "CredentialExpired"
+	// CredentialRevoked: a revocation names the credential, or whose it is.
+	CredentialRevoked Reason = "CredentialRevoked"
 	// PasswordMismatch: the user name or the password is wrong.
 	PasswordMismatch Reason = "PasswordMismatch"
 	// PlaintextRefused: a Basic credential over plaintext (403).
@@ -137,7 +139,7 @@ func (r Reason) OfMCP() bool {
 func Reasons() []Reason {
 	return []Reason{
 		Allowed, Unmatched, Shadowed, NoPolicy, BadRequest, MetadataServed, OriginRefused,
-		NoCredential, CredentialMalformed, UnknownCredential, CredentialExpired,
+		NoCredential, CredentialMalformed, UnknownCredential, CredentialExpired, CredentialRevoked,
 		PasswordMismatch, PlaintextRefused, TokenExpired, TokenNotYetValid,
 		SignatureInvalid, KeyUnknown, IssuerMismatch, AudienceMismatch,
 		TokenTypeRefused, ClaimsRefused, TokenReviewRefused, ProofRequired, ProofInvalid, ProofReplayed,

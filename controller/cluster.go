@@ -24,10 +24,11 @@ import (
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/revoke"
 )
 
 // Config is a cluster and what to do with its policies. All of it is needed,
-// but for Namespaces, GatewayClassesNamed, Again, Schema, Behind and Leads.
+// but for Namespaces, GatewayClassesNamed, Revoke, Again, Schema, Behind and Leads.
 type Config struct {
 	REST *rest.Config
 	// Namespaces are those to watch; none is all.
@@ -44,6 +45,9 @@ type Config struct {
 	// after every change. It is called by one goroutine. Its reports become the
 	// status of the policies, if the Input is in force.
 	Load func(context.Context, engine.Input) (reports []engine.Report, inForce bool)
+	// Revoke, if not nil, puts revocations in force, by another goroutine than Load: first
+	// when everything there is was read, then after every change of one.
+	Revoke func([]revoke.ConfigMap)
 	// Again, if not nil, is signalled when Load is to be called without a change.
 	Again <-chan struct{}
 	// Schema is called with how the CRD of policies differs from the one that this
@@ -118,6 +122,10 @@ func (c *Cluster) Run(ctx context.Context) error {
 	}
 	if toolscache.WaitForCacheSync(ctx.Done(), func() bool { return hasSynced(c.kinds.inForce()) }) {
 		running.Go(func() { c.lease.run(ctx, c.config.Log, c.lead) })
+		if c.config.Revoke != nil {
+			c.config.Revoke(c.kinds.revocations())
+		}
+		running.Go(func() { c.revoke(ctx) })
 		c.follow(ctx)
 	}
 	return nil

@@ -111,6 +111,13 @@ func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
 		if len(in.HostnameGrants) != 1 || string(in.HostnameGrants[0].Data["shop"]) != "*.shop.test" {
 			t.Errorf("got grants %v", in.HostnameGrants)
 		}
+		everywhere := map[string]bool{}
+		for _, r := range in.Revocations { // the server looks at no labels
+			everywhere[r.Namespace+"/"+r.Name] = r.Everywhere
+		}
+		if !reflect.DeepEqual(everywhere, map[string]bool{"agentauth-system/grants": true, "shop/c": false}) {
+			t.Errorf("expected the revocations of agentauth's own namespace to hold everywhere, and no others, got %v", everywhere)
+		}
 	case <-ctx.Done():
 		t.Fatalf("nothing was loaded; asked for: %q", asked())
 	}
@@ -120,7 +127,9 @@ func TestAClusterIsWatchedAndOfItsSecretsThoseThatAreLabelled(t *testing.T) {
 	want := []string{
 		"/api/v1/namespaces labels= initial=true",
 		"/api/v1/namespaces/agentauth-system/configmaps labels=agentauth.dev/use=hostname-grants initial=true",
+		"/api/v1/namespaces/agentauth-system/configmaps labels=agentauth.dev/use=revocations initial=true",
 		"/api/v1/namespaces/shop/configmaps labels=agentauth.dev/use in (ca,jwks) initial=true",
+		"/api/v1/namespaces/shop/configmaps labels=agentauth.dev/use=revocations initial=true",
 		"/api/v1/namespaces/shop/secrets labels=agentauth.dev/use in (api-key,basic,ca,client,hmac,jwks,provider,signing) initial=true",
 		"/apis/agentauth.dev/v1alpha1/namespaces/shop/agentauthpolicies labels= initial=true",
 		"/apis/apiextensions.k8s.io/v1/customresourcedefinitions labels= initial=true",

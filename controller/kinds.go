@@ -33,7 +33,10 @@ var required = map[string]version{
 	"secrets":    {"v1", &corev1.Secret{}},
 	"configmaps": {"v1", &corev1.ConfigMap{}},
 	allCRDs:      {"v1", &crdv1.CustomResourceDefinition{}},
-	hostGrants:   {"v1", grantsMap{&corev1.ConfigMap{}}},
+	hostGrants:   {"v1", usedMap{&corev1.ConfigMap{}, v1alpha1.UseHostnameGrants}},
+
+	ownRevocations: {"v1", usedMap{&corev1.ConfigMap{}, v1alpha1.UseRevocations}},
+	revocations:    {"v1", usedMap{&corev1.ConfigMap{}, v1alpha1.UseRevocations}},
 }
 
 const (
@@ -41,6 +44,10 @@ const (
 	allNamespaces = "namespaces"
 	// hostGrants are the ConfigMaps of hostname grants, of agentauth's own namespace.
 	hostGrants = "configmaps.hostname-grants"
+	// ownRevocations are the ConfigMaps of revocations of agentauth's own namespace, and
+	// revocations those of tenants: these take no room from those.
+	ownRevocations = "configmaps.own-revocations"
+	revocations    = "configmaps.revocations"
 
 	gateways       = "gateways.gateway.networking.k8s.io"
 	gatewayClasses = "gatewayclasses.gateway.networking.k8s.io"
@@ -48,8 +55,11 @@ const (
 	referenceGrants = "referencegrants.gateway.networking.k8s.io"
 )
 
-// grantsMap is a ConfigMap of hostname grants: a reader asks for no others.
-type grantsMap struct{ *corev1.ConfigMap }
+// usedMap is a ConfigMap of one use: a reader asks for no others.
+type usedMap struct {
+	*corev1.ConfigMap
+	use string
+}
 
 // optional are the kinds that need not be installed, by the names of their
 // CRDs, in the versions that are read, the best first. A watch on what is not
@@ -67,8 +77,8 @@ var optional = map[string][]version{
 // versions are all versions of all kinds that are read.
 func versions() []version {
 	var out []version
-	for name, v := range required {
-		if name != hostGrants { // a ConfigMap as others
+	for _, v := range required {
+		if _, used := v.object.(usedMap); !used { // a ConfigMap as others
 			out = append(out, v)
 		}
 	}
@@ -101,8 +111,9 @@ type kinds struct {
 
 	// changed: compile again. policyUpdated: a policy or its status changed.
 	// installed: a CRD changed.
-	changed, policyUpdated, installed chan struct{}
-	pending                           pending
+	// revoked: a revocation changed.
+	changed, policyUpdated, installed, revoked chan struct{}
+	pending                                    pending
 
 	mu       sync.Mutex
 	followed map[string]*followed // by resource and group
@@ -130,7 +141,7 @@ func newKinds(config Config, read reader) (*kinds, error) {
 	schemas, err := newSchemas(config.Schema)
 	return &kinds{
 		read: read, namespaces: slices.Compact(slices.Sorted(slices.Values(config.Namespaces))), own: config.LeaseNamespace, classesNamed: config.GatewayClassesNamed, schemas: schemas, log: config.Log, begun: time.Now(),
-		changed: make(chan struct{}, 1), policyUpdated: make(chan struct{}, 1), installed: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), policyUpdated: make(chan struct{}, 1), installed: make(chan struct{}, 1), revoked: make(chan struct{}, 1),
 		followed: map[string]*followed{},
 	}, err
 }
@@ -243,16 +254,18 @@ func (k *kinds) follow(name string, v version) error {
 		updated = k.policyUpdated
 	case allCRDs:
 		changed, arrives = k.installed, nil
+	case revocations, ownRevocations:
+		changed = k.revoked
 	}
 	if len(namespaces) == 0 || name == allCRDs || name == allNamespaces || name == gatewayClasses {
 		namespaces = []string{""}
 	}
-	if name == hostGrants {
+	if name == hostGrants || name == ownRevocations {
 		namespaces = []string{k.own}
 	}
 	received := v.object
-	if grants, ok := v.object.(grantsMap); ok {
-		received = grants.ConfigMap
+	if used, ok := v.object.(usedMap); ok {
+		received = used.ConfigMap
 	}
 	resource, _, _ := strings.Cut(name, ".")
 	for _, namespace := range namespaces {
@@ -332,9 +345,12 @@ func (k *kinds) input() (in engine.Input) {
 			for _, o := range c.items.List() {
 				i := o.(*item)
 				in.Unreadable = in.Unreadable || i.unreadable != "" && guards(name)
-				if name == hostGrants {
-					in.HostnameGrants = append(in.HostnameGrants, i.hostnameGrants())
-				} else {
+				switch name {
+				case hostGrants:
+					in.HostnameGrants = append(in.HostnameGrants, i.configMap())
+				case revocations, ownRevocations:
+					in.Revocations = appendRevocations(in.Revocations, name, i, k.own)
+				default:
 					i.addTo(&in)
 				}
 			}

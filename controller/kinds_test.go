@@ -120,8 +120,8 @@ func (a apiServers) read(resource string, kind client.Object, _ string) (*toolsc
 	if _, beta := kind.(*gatewayv1beta1.ReferenceGrant); beta {
 		name += "/v1beta1"
 	}
-	if grants, ok := kind.(grantsMap); ok {
-		name, kind = hostGrants, grants.ConfigMap
+	if used, ok := kind.(usedMap); ok {
+		name, kind = "configmaps."+used.use, used.ConfigMap
 	}
 	if a[name] == nil {
 		a[name] = &apiServer{streams: true, kind: kind}

@@ -154,9 +154,9 @@ func (i *item) isGone() bool {
 	return false
 }
 
-// hostnameGrants is a ConfigMap of hostname grants. One that cannot be read is there
-// all the same: nobody knows what it grants.
-func (i *item) hostnameGrants() *engine.Object {
+// configMap is a ConfigMap of hostname grants or revocations. One that cannot be read is
+// there all the same: nobody knows what it says.
+func (i *item) configMap() *engine.Object {
 	if o, ok := i.value.(configMapObject); ok {
 		return o.Object
 	}

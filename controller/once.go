@@ -22,9 +22,10 @@ import (
 )
 
 // Once reads a cluster once, for a command that serves nobody: what a replica would
-// compile, without hostname grants. classesNamed is Config.GatewayClassesNamed. The
-// problems are objects that cannot be read and are left out.
-func Once(ctx context.Context, config *rest.Config, classesNamed bool) (in engine.Input, problems []authz.Problem, err error) {
+// compile, without hostname grants. own is agentauth's namespace, classesNamed is
+// Config.GatewayClassesNamed. The problems are objects that cannot be read and are left
+// out.
+func Once(ctx context.Context, config *rest.Config, own string, classesNamed bool) (in engine.Input, problems []authz.Problem, err error) {
 	connections, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return in, nil, err
@@ -33,8 +34,8 @@ func Once(ctx context.Context, config *rest.Config, classesNamed bool) (in engin
 	if err != nil {
 		return in, nil, err
 	}
-	o := once{ctx, read, &in, nil}
-	for _, name := range []string{policiesCRD, "secrets", "configmaps"} {
+	o := once{ctx, read, &in, own, nil}
+	for _, name := range []string{policiesCRD, "secrets", "configmaps", revocations} {
 		if err := o.list(name, required[name]); err != nil {
 			return in, nil, failed(name, err)
 		}
@@ -58,6 +59,7 @@ type once struct {
 	ctx      context.Context
 	read     reader
 	in       *engine.Input
+	own      string
 	problems []authz.Problem
 }
 
@@ -96,6 +98,9 @@ func (o *once) list(name string, v version) error {
 }
 
 func (o *once) add(name string, kind client.Object, obj runtime.Object) error {
+	if used, ok := kind.(usedMap); ok {
+		kind = used.ConfigMap
+	}
 	made, err := newItem(kind, obj)
 	if err != nil {
 		return err
@@ -105,6 +110,8 @@ func (o *once) add(name string, kind client.Object, obj runtime.Object) error {
 	case !ok:
 		return fmt.Errorf("expected an object, got %T", made)
 	case i.isGone():
+	case name == revocations:
+		o.in.Revocations = appendRevocations(o.in.Revocations, whoseRevocations(i, o.own), i, o.own)
 	case i.unreadable != "":
 		o.in.Unreadable = o.in.Unreadable || guards(name)
 		o.problems = append(o.problems, authz.Problem{Severity: authz.Unresolved, Object: resourceOf(name) + " " + nameOf(i).String(), Message: "it cannot be read and is left out: " + i.unreadable})

@@ -37,9 +37,9 @@ func newReader(rc *rest.Config, connections *http.Client) (reader, error) {
 	}
 	codecs := serializer.NewCodecFactory(sent)
 	return func(resource string, kind client.Object, namespace string) (*toolscache.ListWatch, error) {
-		grants, ofGrants := kind.(grantsMap)
-		if ofGrants {
-			kind = grants.ConfigMap
+		used, ofUse := kind.(usedMap)
+		if ofUse {
+			kind = used.ConfigMap
 		}
 		gvk, err := apiutil.GVKForObject(kind, types)
 		if err != nil {
@@ -50,8 +50,8 @@ func newReader(rc *rest.Config, connections *http.Client) (reader, error) {
 			return nil, err
 		}
 		return toolscache.NewFilteredListWatchFromClient(from, resource, namespace, func(o *metav1.ListOptions) {
-			if o.LabelSelector = labelled(kind); ofGrants {
-				o.LabelSelector = v1alpha1.LabelUse + "=" + v1alpha1.UseHostnameGrants
+			if o.LabelSelector = labelled(kind); ofUse {
+				o.LabelSelector = v1alpha1.LabelUse + "=" + used.use
 			}
 		}), nil
 	}, nil

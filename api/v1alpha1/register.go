@@ -36,6 +36,8 @@ const (
 	UseSigning = "signing"
 	// UseHostnameGrants is of ConfigMaps of the operator: package hostgrant reads them.
 	UseHostnameGrants = "hostname-grants"
+	// UseRevocations is of ConfigMaps of revocations: package revoke reads them.
+	UseRevocations = "revocations"
 )
 
 // Annotations of the Secrets that hold API keys.

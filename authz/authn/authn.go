@@ -10,6 +10,7 @@ package authn
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -67,6 +68,10 @@ type Verified struct {
 	from time.Time
 	// bound is what the credential is bound to; nil: it holds by itself.
 	bound *confirmation
+	// keyID is the `kid` of the key that verified a token, and certificate the thumbprint of
+	// a client certificate: what revocations name.
+	keyID       string
+	certificate *[sha256.Size]byte
 	// until is when the credential may be used no more without being verified
 	// again; zero: Check knows.
 	until time.Time

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -164,6 +165,9 @@ func (i *Introspection) accept(answer *Answer, p *Presented) (*Verified, error) 
 		iss = i.Issuer
 	}
 	v := &Verified{bound: boundBy(claims, p), Identity: authz.Identity{Method: i.Method, Issuer: iss, Claims: claims}, until: answer.Asked.Add(i.CacheTTL)}
+	if t, err := p.Token(); err == nil { // the server vouches for what the token says
+		v.keyID = strings.Clone(t.KeyID)
+	}
 	v.Identity.Audiences = stringOrList(claims["aud"])
 	if exp, ends := numericDate(claims["exp"]); ends {
 		v.Identity.ExpiresAt = exp

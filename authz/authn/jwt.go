@@ -113,10 +113,11 @@ func (j *JWT) accept(ctx context.Context, p *Presented) (*Verified, error) {
 	if !slices.Contains(j.Algorithms, jwks.Algorithm(t.Algorithm)) {
 		return nil, reject(authz.SignatureInvalid, "its algorithm is not one the policy accepts: "+strings.Join(j.Algorithms, ", "))
 	}
-	if err := j.verify(ctx, t); err != nil {
+	kid, err := j.verify(ctx, t)
+	if err != nil {
 		return nil, err
 	}
-	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, token: true, bound: readConfirmation(t.Claims)}
+	v := &Verified{Identity: authz.Identity{Method: j.Method, Issuer: t.Issuer, Claims: t.Claims}, token: true, bound: readConfirmation(t.Claims), keyID: kid}
 	v.completeBy(j.Map)
 	v.Identity.ExpiresAt, _ = numericDate(t.Claims["exp"]) // Check refuses what is no date
 	v.Identity.Audiences = stringOrList(t.Claims["aud"])
@@ -251,6 +252,9 @@ func complete(ctx context.Context, m Mapper, id *authz.Identity) error {
 				id.Actor, err = m.Actor(ctx, id.Claims)
 			}
 		}
+	}
+	if err == nil { // whoever else the policy takes for the actor
+		_, err = ActorOf(id.Claims["act"])
 	}
 	switch {
 	case errors.Is(err, work.ErrOverloaded):

@@ -111,7 +111,13 @@ func (v *Verified) WhenComplete(keep func()) {
 }
 
 // SizeBeside is how many bytes v takes beside itself and its Identity, at most.
-func (v *Verified) SizeBeside() int { return v.bound.size() }
+func (v *Verified) SizeBeside() int {
+	n := v.bound.size() + len(v.keyID)
+	if v.certificate != nil {
+		n += sha256.Size
+	}
+	return n
+}
 
 // Digest is the SHA-256 of the credential. It is made once, for all methods that
 // ask.

@@ -145,7 +145,7 @@ func (k *KubernetesToken) accept(answer *Answer, t *Token) (*Verified, error) {
 			}
 		}
 	}
-	v := &Verified{Identity: authz.Identity{Method: k.Method, Issuer: strings.Clone(t.Issuer), Subject: username, Claims: claims}, token: true}
+	v := &Verified{Identity: authz.Identity{Method: k.Method, Issuer: strings.Clone(t.Issuer), Subject: username, Claims: claims}, token: true, keyID: strings.Clone(t.KeyID)}
 	id := &v.Identity
 	id.Audiences, id.Groups = stringOrList(claims["aud"]), stringOrList(answer.Claims["groups"])
 	id.CredentialID, _ = claims["jti"].(string)

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -23,62 +24,56 @@ type attempt struct {
 	ok  bool
 }
 
-// verify checks the signature with the policy's keys. The claims are those of
+// verify checks the signature with the policy's keys, and returns the `kid` of the one
+// that verifies it: a token need not name its key. The claims are those of
 // ParseToken, of the same bytes. Only the token's algorithm is admitted, and the
 // policy accepts that one.
-func (j *JWT) verify(ctx context.Context, t *Token) error {
+func (j *JWT) verify(ctx context.Context, t *Token) (kid string, err error) {
 	signature, readable := readSignature(t)
 	if j.Secret != nil {
 		if !readable {
-			return errSignature
+			return "", errSignature
 		}
-		if ok, err := j.tryAll(ctx, t, signature, []any{j.Secret}); ok || err != nil {
-			return err
+		if ok, err := j.try(ctx, t, signature, j.Secret); ok || err != nil {
+			return t.KeyID, err
 		}
-		return errSignature
+		return "", errSignature
 	}
 	keys, err := j.Keys.Lookup(ctx, t.KeyID, t.Algorithm)
 	if err != nil {
-		return noKeys(err)
+		return "", noKeys(err)
 	}
 	if !readable { // no key verifies it, newer ones neither
-		return errSignature
+		return "", errSignature
 	}
-	if ok, err := j.tryAll(ctx, t, signature, publicKeys(keys)); ok || err != nil {
-		return err
+	if kid, ok, err := j.tryAll(ctx, t, signature, keys); ok || err != nil {
+		return kid, err
 	}
 	// The issuer may have other keys by now, under the same kid too.
 	switch keys, err = j.Keys.Renewed(ctx, t.KeyID, t.Algorithm, keys); {
 	case errors.Is(err, jwks.ErrUnknownKey):
-		return errSignature
+		return "", errSignature
 	case err != nil:
-		return noKeys(err)
+		return "", noKeys(err)
 	}
-	if ok, err := j.tryAll(ctx, t, signature, publicKeys(keys)); ok || err != nil {
-		return err
+	if kid, ok, err := j.tryAll(ctx, t, signature, keys); ok || err != nil {
+		return kid, err
 	}
-	return errSignature
+	return "", errSignature
 }
 
-// tryAll says whether one of the keys verifies the signature.
-func (j *JWT) tryAll(ctx context.Context, t *Token, signature *signature, keys []any) (ok bool, err error) {
+// tryAll says whether one of the keys verifies the signature, and what its kid is, or
+// else that of the token.
+func (j *JWT) tryAll(ctx context.Context, t *Token, signature *signature, keys []jwks.Key) (kid string, ok bool, err error) {
 	for _, key := range keys {
-		if ok, err = j.try(ctx, t, signature, key); ok || err != nil {
-			return ok, err
+		if ok, err = j.try(ctx, t, signature, key.Public); ok || err != nil {
+			return cmp.Or(key.ID, t.KeyID), ok, err
 		}
 	}
-	return false, nil
+	return "", false, nil
 }
 
 var errSignature = reject(authz.SignatureInvalid, "no key of the issuer verifies the signature")
-
-func publicKeys(keys []jwks.Key) []any {
-	out := make([]any, len(keys))
-	for i, k := range keys {
-		out[i] = k.Public
-	}
-	return out
-}
 
 // noKeys is the error of a token that there is no key for.
 func noKeys(err error) error {

@@ -120,7 +120,7 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 
 // stages compiles what decides.
 func (b *building) stages(spec *v1alpha1.PolicySpec) {
-	c := policy.Config{Name: b.Name.String(), Version: b.version, Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization)}
+	c := policy.Config{Name: b.Name.String(), Version: b.version, Owner: b.owner(), Methods: b.methods(spec.Authentication), Rules: b.rules(spec.Authorization), Revoked: &b.engine.revoked}
 	b.Resource = b.Resource.GuardedBy(c.Methods)
 	c.Resource = b.Resource
 	c.DenyOtherwise = spec.Authorization != nil && spec.Authorization.Otherwise != v1alpha1.OtherwiseAllow

@@ -30,6 +30,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/policy"
 	"github.com/agentauth-dev/agentauth/authz/pool"
 	"github.com/agentauth-dev/agentauth/authz/reviews"
+	"github.com/agentauth-dev/agentauth/authz/revoke"
 	"github.com/agentauth-dev/agentauth/authz/store"
 	"github.com/agentauth-dev/agentauth/authz/trial"
 	"github.com/agentauth-dev/agentauth/authz/upstream"
@@ -97,6 +98,7 @@ type Engine struct {
 	apart   *apart
 	objects objects.Store
 	current atomic.Pointer[Snapshot]
+	revoked revoke.InForce
 }
 
 // New makes an engine with nothing in force.
@@ -120,6 +122,12 @@ func (e *Engine) Swap(s *Snapshot) {
 	e.pool.Retain(s.used, s.tenants)
 	e.exprs.Sweep()
 }
+
+// Revoke puts revocations in force at once, beside whichever snapshot is.
+func (e *Engine) Revoke(l *revoke.List) { e.revoked.Put(l) }
+
+// Revocations are those in force.
+func (e *Engine) Revocations() *revoke.List { return e.revoked.List() }
 
 // Wait returns once each key set of the snapshot in force was tried, at most
 // after 5 seconds: a broken provider blocks nothing.

@@ -8,6 +8,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/attach"
 	"github.com/agentauth-dev/agentauth/authz/find"
 	"github.com/agentauth-dev/agentauth/authz/objects"
+	"github.com/agentauth-dev/agentauth/authz/revoke"
 )
 
 // Input is everything that a snapshot is made of, as plain values. A source makes
@@ -24,6 +25,10 @@ type Input struct {
 	// namespace alone: nobody else grants anything. Once there is one, grants are in
 	// force, whatever it holds.
 	HostnameGrants []*Object
+
+	// Revocations are the ConfigMaps of revocations. No compile reads them: whoever keeps
+	// the engine calls Revoke before.
+	Revocations []revoke.ConfigMap
 
 	// GatewayClasses say whose Gateways count. NoGatewayClasses says that there are
 	// Gateways and no kind of GatewayClasses, so that nothing is known of any class.

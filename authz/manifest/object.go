@@ -14,6 +14,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/objects"
+	"github.com/agentauth-dev/agentauth/authz/revoke"
 )
 
 // say reports a problem of the current object.
@@ -42,12 +43,26 @@ func (r *reader) add(path string, doc *yaml.Node, kind string, o metav1.Object, 
 		in.Secrets = append(in.Secrets, s)
 	case *corev1.ConfigMap:
 		checkConfigMap(o, doc, say)
-		in.ConfigMaps = append(in.ConfigMaps, ConfigMap(o))
+		c := ConfigMap(o)
+		in.ConfigMaps = append(in.ConfigMaps, c)
+		if c.Use() == v1alpha1.UseRevocations {
+			in.Revocations = append(in.Revocations, revoke.ConfigMap{Namespace: c.Namespace, Name: c.Name, Everywhere: !namesNamespace(doc), Data: c.Data})
+		}
 	case *corev1.Namespace:
 		in.Namespaces = append(in.Namespaces, engine.Namespace{Name: o.Name, Labels: o.Labels})
 	default:
 		in.AddGateway(o)
 	}
+}
+
+// namesNamespace says whether the namespace of an object is written.
+func namesNamespace(doc *yaml.Node) bool {
+	_, metadata := lookup(doc, "metadata")
+	if metadata == nil {
+		return false
+	}
+	_, namespace := lookup(metadata, "namespace")
+	return namespace != nil && follow(namespace).Value != "" && follow(namespace).ShortTag() == "!!str"
 }
 
 // Secret is a Secret for an engine.Input. stringData replaces data, as in the

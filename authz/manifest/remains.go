@@ -7,6 +7,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/objects"
+	"github.com/agentauth-dev/agentauth/authz/revoke"
 )
 
 // Remains are the Secrets and ConfigMaps of files that have a fatal problem. No
@@ -16,6 +17,7 @@ import (
 type Remains struct {
 	objects  map[objects.Key]*engine.Object
 	policies map[objects.Key]v1alpha1.Mode
+	revoked  []revoke.ConfigMap
 	unread   map[string]bool
 	dubious  map[objects.Key]bool
 }
@@ -44,7 +46,7 @@ func (t *Tree) Remains() *Remains {
 }
 
 func (t *Tree) remains() *Remains {
-	left := &Remains{objects: t.Input.ByKey(), policies: map[objects.Key]v1alpha1.Mode{}}
+	left := &Remains{objects: t.Input.ByKey(), policies: map[objects.Key]v1alpha1.Mode{}, revoked: t.Input.Revocations}
 	for _, p := range t.Input.Policies {
 		left.policies[keyOf(p)] = p.Spec.Mode
 	}
@@ -59,6 +61,9 @@ func (r *reader) remains() *Remains {
 	left.unread, left.dubious = r.unread, r.dubious
 	return left
 }
+
+// Revocations are the ConfigMaps of revocations that could be read.
+func (r *Remains) Revocations() []revoke.ConfigMap { return r.revoked }
 
 // Find returns what remains of an object of an older tree: nil if it is gone, the
 // object itself where nobody knows, since its file or its document cannot be read.

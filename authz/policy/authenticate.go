@@ -42,14 +42,15 @@ type method struct {
 	asks   bool
 	places []int
 	// prover is the authenticator, if its credentials may be bound; else nil.
-	prover authn.Prover
+	prover  authn.Prover
+	revoked revoked
 }
 
 func newAuthenticate(c Config) *authenticate {
 	a := &authenticate{none: sendCredential.of(c.Unauthenticated), another: sendAnother.of(c.Unauthenticated), plaintext: useHTTPS.of(c.Unauthorized), resource: c.Resource}
 	for _, m := range c.Methods {
 		reads := m.Authenticator.Reads()
-		out := method{Method: m, tokens: reads.Tokens, asks: reads.Asks, prover: authn.ProverOf(m.Authenticator)}
+		out := method{Method: m, tokens: reads.Tokens, asks: reads.Asks, prover: authn.ProverOf(m.Authenticator), revoked: revoked{c.Revoked, c.Owner.Namespace}}
 		for _, place := range reads.Places {
 			i := slices.Index(a.places, place)
 			if i < 0 {
@@ -198,6 +199,9 @@ func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presen
 		if err == nil {
 			err = verified.Complete(ctx)
 			work.BudgetOf(ctx).Done() // the next method may wait for a turn
+		}
+		if err == nil {
+			err = m.revoked.check(r, verified)
 		}
 	}
 	switch {

@@ -21,6 +21,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/authn"
 	"github.com/agentauth-dev/agentauth/authz/expr"
+	"github.com/agentauth-dev/agentauth/authz/revoke"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -33,6 +34,8 @@ type Config struct {
 	Owner   work.Owner
 	Methods []Method
 	Rules   []Rule
+	// Revoked are the revocations in force, whenever they change; nil: there are none.
+	Revoked *revoke.InForce
 	// MCP says that the routes are an MCP server; nil: they are none.
 	MCP *MCP
 	// DenyOtherwise refuses a request for which none of the Rules applies.

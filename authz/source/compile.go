@@ -10,12 +10,29 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
+	revocation "github.com/agentauth-dev/agentauth/authz/revoke"
 )
 
 // Compile compiles a tree of manifests and adds the problems of its policies to
 // those of reading it. ok is false if a problem is fatal or there is no tree:
-// then the snapshot must not be put in force.
+// then the snapshot must not be put in force. Its revocations are, at once.
 func Compile(e *engine.Engine, tree *manifest.Tree, problems []authz.Problem) (s *engine.Snapshot, all []authz.Problem, ok bool) {
+	if tree != nil {
+		wrong := revocationProblems(tree, Revoke(e, tree.Input.Revocations), e.Revocations())
+		problems = append(slices.Clip(problems), wrong...)
+	}
+	return compile(e, tree, problems)
+}
+
+// Revoke puts revocations in force for a command, in the place of those that are. Its
+// problems are fatal for those of files.
+func Revoke(e *engine.Engine, list []revocation.ConfigMap) []authz.Problem {
+	var all revocations
+	return all.take(e, list)
+}
+
+// compile is Compile without the revocations.
+func compile(e *engine.Engine, tree *manifest.Tree, problems []authz.Problem) (s *engine.Snapshot, all []authz.Problem, ok bool) {
 	if tree == nil || anyFatal(problems) {
 		return nil, problems, false
 	}

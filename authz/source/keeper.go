@@ -26,10 +26,11 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
 	"github.com/agentauth-dev/agentauth/authz/objects"
+	revocation "github.com/agentauth-dev/agentauth/authz/revoke"
 )
 
 // Keeper keeps an engine at what one source says. Every field is required. The
-// methods are called one after the other, never at once.
+// methods are called one after the other, never at once, but for Revoke.
 type Keeper struct {
 	Engine *engine.Engine
 	Log    *slog.Logger
@@ -45,6 +46,7 @@ type Keeper struct {
 	tree  *manifest.Tree
 	// changes compares the loads that came in force.
 	changes changes
+	revoked revocations
 
 	mu sync.Mutex
 	// behind is since when a change is not in force; zero: everything is.
@@ -94,8 +96,11 @@ func (k *Keeper) Directory(ctx context.Context, tree *manifest.Tree, remains *ma
 		problems = append(slices.Clip(problems), authz.Problem{Severity: authz.Invalid,
 			Message: fmt.Sprintf("expected policies and there are none, and %d are in force: is a volume not mounted? Restart agentauth to serve without policies", len(k.input.Policies))})
 	}
+	problems = append(slices.Clip(problems), k.takeRevocations(tree, func() []authz.Problem {
+		return k.revoked.take(k.Engine, k.revoked.ofFiles(tree, remains))
+	})...)
 	load := k.load(func() (*engine.Snapshot, Load) {
-		snapshot, problems, ok := Compile(k.Engine, tree, problems)
+		snapshot, problems, ok := compile(k.Engine, tree, problems)
 		if !ok {
 			return nil, Load{Problems: problems}
 		}
@@ -132,10 +137,11 @@ func (k *Keeper) Cluster(ctx context.Context, in engine.Input) (reports []engine
 		wait = firstPatience + time.Duration(len(in.Policies))*eachPatience
 	}
 	began := time.Now()
+	wrong := k.takeRevocations(nil, func() []authz.Problem { return warned(k.revoked.told(k.Engine, in.Revocations)) })
 	load := k.load(func() (snapshot *engine.Snapshot, l Load) {
 		snapshot, reports = k.Engine.CompileApart(in, wait)
 		k.input = in
-		return snapshot, k.loadOf(in, reports, append(slices.Clip(snapshot.Problems()), problemsOf(reports, nil)...))
+		return snapshot, k.loadOf(in, reports, append(append(wrong, snapshot.Problems()...), problemsOf(reports, nil)...))
 	})
 	if !load.InForce {
 		now, policies := in.ByKey(), policiesOf(in)
@@ -186,6 +192,26 @@ func (k *Keeper) revoke(has func(*v1alpha1.AgentAuthPolicy) bool, now func(kind 
 	})
 }
 
+// Revoke puts revocations of a cluster in force at once, whatever is compiled, beside
+// those that are. Those that are gone end with the next load that is in force. It may be
+// called beside the other methods; once it was, the Revocations of an Input are not read.
+func (k *Keeper) Revoke(list []revocation.ConfigMap) {
+	k.survives("reading revocations panicked; those in force stay in force", func() {
+		k.revoked.mu.Lock()
+		k.revoked.apart = true
+		k.revoked.mu.Unlock()
+		k.revoked.take(k.Engine, list)
+	})
+}
+
+// takeRevocations puts revocations in force, and says what is wrong with them.
+func (k *Keeper) takeRevocations(tree *manifest.Tree, take func() []authz.Problem) (problems []authz.Problem) {
+	if !k.survives("reading revocations panicked; those in force stay in force", func() { problems = revocationProblems(tree, take(), k.revoked.list()) }) {
+		problems = []authz.Problem{{Severity: authz.Warning, Message: "revocations could not be read, a defect of agentauth: the log has the stack. Those in force stay in force"}}
+	}
+	return problems
+}
+
 // filesOf are the files that fatal problems are in: nobody knows which policies
 // they are to have.
 func filesOf(problems []authz.Problem) map[string]bool {
@@ -218,6 +244,7 @@ func (k *Keeper) load(compile func() (*engine.Snapshot, Load)) (load Load) {
 		snapshot, l := compile()
 		if snapshot != nil {
 			k.Engine.Swap(snapshot)
+			k.revoked.loaded(k.Engine)
 			l.InForce, l.First = true, !k.begun
 			k.begun = true
 		}

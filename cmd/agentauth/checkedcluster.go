@@ -12,11 +12,12 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/source"
 	"github.com/agentauth-dev/agentauth/controller"
 )
 
 // checkedCluster is a cluster that check and validate read once.
-type checkedCluster struct{ kubeconfig, context string }
+type checkedCluster struct{ kubeconfig, context, own string }
 
 // clusterPatience is how long reading a cluster and compiling may take.
 const clusterPatience = time.Minute
@@ -24,6 +25,7 @@ const clusterPatience = time.Minute
 func (f *checkedCluster) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "take the policies, and what they name, from the cluster of this kubeconfig file")
 	cmd.Flags().StringVar(&f.context, "context", "", "with --kubeconfig: its context (default: the current one)")
+	cmd.Flags().StringVar(&f.own, "agentauth-namespace", "agentauth-system", "with --kubeconfig: the namespace of agentauth, whose revocations hold for all policies")
 }
 
 func (f *checkedCluster) given() bool { return f.kubeconfig != "" }
@@ -51,9 +53,10 @@ func (f *checkedCluster) compile(ctx context.Context, kernel *engine.Engine, cla
 	config.QPS, config.UserAgent = -1, "agentauth/"+versionString()
 	ctx, cancel := context.WithTimeout(ctx, clusterPatience)
 	defer cancel()
-	if in, problems, err = controller.Once(ctx, config, classesNamed); err != nil {
+	if in, problems, err = controller.Once(ctx, config, f.own, classesNamed); err != nil {
 		return nil, in, nil, usage("%s: %v", from, err)
 	}
+	problems = append(problems, source.Revoke(kernel, in.Revocations)...)
 	s, reports := kernel.CompileApart(in, clusterPatience)
 	for _, r := range reports {
 		for _, p := range r.Problems {

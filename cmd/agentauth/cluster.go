@@ -127,7 +127,7 @@ func (s *service) cluster(d door) (follow func(context.Context) error, err error
 	again := make(chan struct{}, 1) // policies were compiled late, or the state of keys changed
 	cluster, err := controller.New(controller.Config{
 		REST: f.rest, Namespaces: f.namespaces, Log: s.log, Schema: s.schema,
-		Load: keeper.Cluster, Again: again, Behind: keeper.Behind, Leads: s.metrics.Leads,
+		Load: keeper.Cluster, Revoke: keeper.Revoke, Again: again, Behind: keeper.Behind, Leads: s.metrics.Leads,
 		GatewayClassesNamed: len(s.options.GatewayClasses) > 0,
 		LeaseNamespace:      f.namespace, Identity: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "agentauth"), os.Getpid(), time.Now().Format("150405.000")),
 	})

@@ -112,6 +112,16 @@ func ClientPEM(authority, members string) (string, error) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})), nil
 }
 
+// issued are the certificates of this run: whoever names one twice means the same.
+var issued sync.Map
+
+func issuedOnce(of string) (string, error) {
+	authority, members, _ := strings.Cut(of, " ")
+	text, err := ClientPEM(authority, members)
+	once, _ := issued.LoadOrStore(of, percentEncoded(text))
+	return once.(string), err
+}
+
 // percentEncoded is a text as Envoy encodes a certificate.
 func percentEncoded(s string) string {
 	return strings.NewReplacer("\n", "%0A", " ", "%20", "+", "%2B", "/", "%2F", "=", "%3D").Replace(s)

@@ -106,9 +106,7 @@ func expandOne(s string) (string, error) {
 	case "ca":
 		return authorityPEM(rest)
 	case "cert":
-		authority, members, _ := strings.Cut(rest, " ")
-		text, err := ClientPEM(authority, members)
-		return percentEncoded(text), err
+		return issuedOnce(rest)
 	case "thumbprint":
 		return thumbprintOf(rest)
 	case "base64":

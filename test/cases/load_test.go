@@ -11,6 +11,7 @@ import (
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/revoke"
 )
 
 // manifest is what Secrets and ConfigMaps have in common.
@@ -101,6 +102,9 @@ func loadOne(in *engine.Input, doc []byte) error {
 			o.Data[k] = fmt.Append(nil, v)
 		}
 		in.ConfigMaps = append(in.ConfigMaps, o)
+		if o.Use() == v1alpha1.UseRevocations {
+			in.Revocations = append(in.Revocations, revoke.ConfigMap{Namespace: o.Namespace, Name: o.Name, Everywhere: m.Metadata.Namespace == "", Data: o.Data})
+		}
 	case "Namespace":
 		in.Namespaces = append(in.Namespaces, engine.Namespace{Name: o.Name, Labels: o.Labels})
 	default:

@@ -10,6 +10,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/password"
 	"github.com/agentauth-dev/agentauth/authz/reviews"
+	"github.com/agentauth-dev/agentauth/authz/revoke"
 	"github.com/agentauth-dev/agentauth/authz/store"
 	"github.com/agentauth-dev/agentauth/authz/verified"
 	"github.com/agentauth-dev/agentauth/authz/work"
@@ -91,6 +92,11 @@ func provingEngine(t testing.TB, f File, in engine.Input, cache *verified.Cache,
 	}, engine.Options{AllowUnmatched: f.AllowUnmatched, OneTenant: true, TrustPrincipal: f.TrustPrincipal, TrustXFCC: f.TrustXFCC})
 	snapshot, reports := e.Compile(in)
 	e.Swap(snapshot)
+	revocations, problems := revoke.Read(in.Revocations, nil, Now)
+	e.Revoke(revocations)
+	for _, p := range problems {
+		t.Logf("%s: %s", p.Object, p)
+	}
 	t.Cleanup(e.Close)
 	for _, r := range reports {
 		for _, p := range r.Problems {

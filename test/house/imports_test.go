@@ -29,7 +29,7 @@ var rank = []struct {
 	{"authz/verified", 22}, {"authz/introspect", 22},
 	{"authz/expr/lint", 18},
 	{"authz/authn", 20}, {"authz/expr", 20}, {"authz/listen", 20},
-	{"authz/mcp", 15}, {"authz/hostgrant", 15}, {"authz/pool", 10}, {"authz/objects", 15},
+	{"authz/revoke", 10}, {"authz/mcp", 15}, {"authz/hostgrant", 15}, {"authz/pool", 10}, {"authz/objects", 15},
 	{"authz/apikey", 10}, {"authz/jwks", 10}, {"authz/egress", 10}, {"authz/password", 10}, {"authz/match", 10},
 	{"authz/store/redis", 10}, {"authz/store", 5},
 	{"authz/work", 5}, {"authz/keyed", 5}, {"authz/signing", 5}, {"authz/certs", 5}, {"api/", 5}, {"config/crd", 5},
@@ -90,7 +90,7 @@ func TestImportsPointDown(t *testing.T) {
 func TestTheKernelDoesNotReachForTheWorld(t *testing.T) {
 	for pkg, list := range imports(t) {
 		switch pkg {
-		case "authz", "authz/manifest", "authz/engine", "authz/trial", "authz/find", "authz/report", "authz/objects", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/expr/lint", "authz/match", "authz/jwks", "authz/password", "authz/keyed", "authz/verified", "authz/introspect", "authz/pool", "authz/mcp", "authz/reviews", "authz/upstream", "authz/store", "authz/signing":
+		case "authz", "authz/manifest", "authz/engine", "authz/trial", "authz/find", "authz/report", "authz/objects", "authz/validate", "authz/attach", "authz/policy", "authz/apikey", "authz/authn", "authz/expr", "authz/expr/lint", "authz/match", "authz/jwks", "authz/password", "authz/keyed", "authz/verified", "authz/introspect", "authz/pool", "authz/mcp", "authz/reviews", "authz/upstream", "authz/store", "authz/signing", "authz/revoke":
 		default:
 			continue
 		}
