@@ -30,7 +30,7 @@ var clientClaims = [...]string{"azp", "client_id", "cid", "appid"}
 // names are what a credential is called by. A policy may call subject and actor
 // otherwise than the issuer does; both count.
 type names struct {
-	c           *Credential
+	c           Credential
 	subjects    [2]string
 	subjectN    int
 	actors      [1 + maxActors]authz.Actor
@@ -42,7 +42,7 @@ type names struct {
 }
 
 func (n *names) of(c *Credential) {
-	n.c = c
+	n.c = *c
 	id := c.Identity
 	n.subjects[0], n.subjectN = id.Subject, 1
 	if sub := text(id.Claims["sub"]); sub != "" && sub != id.Subject {

@@ -1,0 +1,197 @@
+package revoke
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+var now = time.Date(2027, 1, 15, 8, 0, 0, 0, time.UTC)
+
+func entry(subject string) []byte {
+	return []byte("{issuer: idp, subject: '" + subject + "', until: 2027-02-01T00:00:00Z}")
+}
+
+func configMap(namespace string, entries ...string) ConfigMap {
+	c := ConfigMap{Namespace: namespace, Name: "revoked", Everywhere: namespace == "agentauth", Data: map[string][]byte{}}
+	for _, e := range entries {
+		c.Data[e] = entry(e)
+	}
+	return c
+}
+
+func hits(l *List, namespace, subject string) bool {
+	var f InForce
+	f.Put(l)
+	return f.Hit(namespace, &Credential{Identity: &authz.Identity{Issuer: "idp", Subject: subject}}, now) != nil
+}
+
+func TestAnEditThatBreaksAnEntryDoesNotTakeTheRevocationBack(t *testing.T) {
+	before, _ := Read([]ConfigMap{configMap("shop", "alice", "bob")}, nil, now)
+	broken := configMap("shop", "alice", "bob")
+	broken.Data["alice"] = []byte("{issuer: idp, subjct: alice, until: 2027-02-01T00:00:00Z}")
+	after, problems := Read([]ConfigMap{broken}, before, now)
+	if !hits(after, "shop", "alice") || !hits(after, "shop", "bob") {
+		t.Error("expected both revocations to hold on")
+	}
+	if len(problems) != 1 || problems[0].Severity != authz.Invalid || problems[0].Field != "data[alice].subjct" || !strings.Contains(problems[0].Message, "holds on until 2027-02-01") {
+		t.Errorf("expected the field and what holds on, got %+v", problems)
+	}
+	broken.Data = map[string][]byte{"alice": []byte("{"), "bob": entry("bob"), "carol": entry("carol")}
+	again, _ := Read([]ConfigMap{broken}, after, now)
+	if !hits(again, "shop", "alice") || !hits(again, "shop", "carol") {
+		t.Error("expected the revocation to hold on after a second edit, and the one beside it to be in force")
+	}
+	removed, problems := Read([]ConfigMap{configMap("shop", "bob")}, again, now)
+	if hits(removed, "shop", "alice") || len(problems) != 0 {
+		t.Errorf("expected an entry that is removed to be gone, got %+v", problems)
+	}
+}
+
+func TestAConfigMapWhoseContentIsNotHeldKeepsWhatItSaid(t *testing.T) {
+	before, _ := Read([]ConfigMap{configMap("shop", "alice")}, nil, now)
+	after, problems := Read([]ConfigMap{{Namespace: "shop", Name: "revoked", Unread: "there is too much"}}, before, now)
+	if !hits(after, "shop", "alice") || len(problems) != 1 {
+		t.Errorf("expected it to hold on and to be told, got %+v", problems)
+	}
+	if n := after.Counts(now); n.Unreadable != 1 || n.InForce != 1 {
+		t.Errorf("got %+v", n)
+	}
+}
+
+func TestANewEntryThatCannotBeReadRevokesNothingAndIsTold(t *testing.T) {
+	c := configMap("shop", "bob")
+	c.Data["alice"] = []byte("{subject: }")
+	l, problems := Read([]ConfigMap{c}, nil, now)
+	if hits(l, "shop", "alice") || !hits(l, "shop", "bob") || len(problems) != 1 || l.Counts(now) != (Counts{InForce: 1, Unreadable: 1}) {
+		t.Errorf("got %+v, %+v", problems, l.Counts(now))
+	}
+}
+
+func TestATenantAtItsBoundIsToldAndOthersAreNotAffected(t *testing.T) {
+	full := configMap("shop")
+	for i := range maxOfNamespace + 5 {
+		name := fmt.Sprintf("s%05d", i)
+		full.Data[name] = entry(name)
+	}
+	l, problems := Read([]ConfigMap{full, configMap("bank", "alice"), configMap("agentauth", "mallory")}, nil, now)
+	if !hits(l, "shop", "s00999") || hits(l, "shop", "s01000") || !hits(l, "bank", "alice") || !hits(l, "shop", "mallory") || !hits(l, "bank", "mallory") {
+		t.Error("expected the first thousand of shop, and all of the others")
+	}
+	if n := l.Counts(now); n.Left != 5 || n.InForce != maxOfNamespace+2 {
+		t.Errorf("got %+v", n)
+	}
+	if len(problems) != 1 || problems[0].Object != "ConfigMap shop/revoked" || problems[0].Field != "data[s01000]" || !strings.Contains(problems[0].Message, "5 revocations are not in force") {
+		t.Errorf("expected what is not in force to be told, got %+v", problems)
+	}
+}
+
+func TestEntriesThatEndedGiveWayFirst(t *testing.T) {
+	full := configMap("shop")
+	for i := range maxOfNamespace {
+		full.Data[fmt.Sprintf("a%05d", i)] = []byte(fmt.Sprintf("{issuer: idp, subject: a%d, until: 2027-01-01T00:00:00Z}", i))
+	}
+	full.Data["z"] = entry("z")
+	if l, _ := Read([]ConfigMap{full}, nil, now); !hits(l, "shop", "z") {
+		t.Error("expected what has not ended to be in force")
+	}
+}
+
+func TestManyCombinationsOfFieldsAreBounded(t *testing.T) {
+	c := ConfigMap{Namespace: "shop", Name: "revoked", Data: map[string][]byte{}}
+	optional := []string{"subject: a", "client: a", "jti: a", "kid: a", "secret: a", "actor: {subject: a}"}
+	for set := 1; set < 1<<len(optional); set++ {
+		text := "{issuer: idp, until: 2027-02-01T00:00:00Z"
+		for i, f := range optional {
+			if set&(1<<i) != 0 {
+				text += ", " + f
+			}
+		}
+		c.Data[fmt.Sprintf("s%02d", set)] = []byte(text + "}")
+	}
+	l, problems := Read([]ConfigMap{c}, nil, now)
+	if n := l.Counts(now); n.InForce != maxShapes || n.Left != len(c.Data)-maxShapes || len(problems) != 1 {
+		t.Errorf("expected %d combinations to be in force and the others told, got %+v, %+v", maxShapes, n, problems)
+	}
+}
+
+func TestOfTwoEntriesThatNameTheSameTheLaterEndCounts(t *testing.T) {
+	c := ConfigMap{Namespace: "shop", Name: "revoked", Data: map[string][]byte{
+		"a": []byte("{issuer: idp, subject: alice, until: 2027-02-01T00:00:00Z}"), "b": []byte("{issuer: idp, subject: alice, until: 2027-01-10T00:00:00Z}"),
+	}}
+	if l, _ := Read([]ConfigMap{c}, nil, now); !hits(l, "shop", "alice") {
+		t.Error("expected the later end to count")
+	}
+}
+
+func TestWhatDidNotChangeIsNotReadAgain(t *testing.T) {
+	first, _ := Read([]ConfigMap{configMap("shop", "alice"), configMap("bank", "bob")}, nil, now)
+	second, _ := Read([]ConfigMap{configMap("bank", "bob"), configMap("shop", "alice", "carol")}, first, now)
+	if first.parts["bank"] != second.parts["bank"] || first.parts["shop"] == second.parts["shop"] {
+		t.Error("expected the part of bank to be taken over, and that of shop to be new")
+	}
+	third, _ := Read([]ConfigMap{configMap("bank", "bob"), configMap("shop", "alice", "carol")}, second, now)
+	if third.With(second) != third {
+		t.Error("expected equal lists to need no union")
+	}
+}
+
+func TestAUnionHasWhatEitherHas(t *testing.T) {
+	old, _ := Read([]ConfigMap{configMap("shop", "alice")}, nil, now)
+	next, _ := Read([]ConfigMap{configMap("bank", "bob")}, old, now)
+	both := next.With(old)
+	if !hits(both, "shop", "alice") || !hits(both, "bank", "bob") || hits(next, "shop", "alice") || both.Counts(now).InForce != 2 {
+		t.Error("expected both in the union alone")
+	}
+	if kept := old.Keeping([]ConfigMap{configMap("bank", "bob")}); len(kept) != 2 {
+		t.Errorf("expected what is not in the list to be kept, got %+v", kept)
+	}
+}
+
+func TestLongAndEndedRevocationsAreWarnedOf(t *testing.T) {
+	c := ConfigMap{Namespace: "shop", Name: "revoked", Data: map[string][]byte{
+		"long": []byte("{issuer: idp, subject: a, until: 2029-01-01T00:00:00Z}"), "ended": []byte("{issuer: idp, subject: b, until: 2027-01-01T00:00:00Z}"),
+	}}
+	_, problems := Read([]ConfigMap{c}, nil, now)
+	if len(problems) != 2 || problems[0].Severity != authz.Warning || problems[1].Severity != authz.Warning {
+		t.Errorf("got %+v", problems)
+	}
+}
+
+func TestACheckAllocatesNothing(t *testing.T) {
+	c := configMap("shop", "alice")
+	c.Data["actor"] = []byte("{actor: {issuer: idp, subject: bot}, until: 2027-02-01T00:00:00Z}")
+	c.Data["client"] = []byte("{issuer: idp, client: tool, until: 2027-02-01T00:00:00Z}")
+	c.Data["print"] = []byte("{thumbprint: " + strings.Repeat("0", 64) + ", until: 2027-02-01T00:00:00Z}")
+	l, _ := Read([]ConfigMap{c, configMap("agentauth", "mallory")}, nil, now)
+	var f InForce
+	f.Put(l)
+	id := &authz.Identity{Issuer: "idp", Subject: "carol", Claims: map[string]any{"sub": "carol", "azp": "other", "act": map[string]any{"sub": "other"}}, Actor: &authz.Actor{Subject: "other"}}
+	print := &[32]byte{1}
+	if n := testing.AllocsPerRun(100, func() {
+		if f.Hit("shop", &Credential{Identity: id, KeyID: "k", Thumbprints: [3]*[32]byte{print}}, now) != nil {
+			t.Error("nobody is revoked")
+		}
+	}); n != 0 {
+		t.Errorf("expected no allocation, got %v", n)
+	}
+}
+
+func BenchmarkHit(b *testing.B) {
+	c := configMap("shop")
+	for i := range maxOfNamespace {
+		name := fmt.Sprint("s", i)
+		c.Data[name] = entry(name)
+	}
+	l, _ := Read([]ConfigMap{c}, nil, now)
+	var f InForce
+	f.Put(l)
+	id := &authz.Identity{Issuer: "idp", Subject: "carol", Claims: map[string]any{"sub": "carol"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		f.Hit("shop", &Credential{Identity: id}, now)
+	}
+}
