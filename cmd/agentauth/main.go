@@ -48,7 +48,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(serveCommand(), checkCommand(), diffCommand(), validateCommand(), tokenCommand(), keyCommand(), hashCommand(), auditCommand(), versionCommand(), completionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), diffCommand(), validateCommand(), tokenCommand(), keyCommand(), revokeCommand(), hashCommand(), auditCommand(), versionCommand(), completionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", flagError(err)) })
 
 	err := root.ExecuteContext(context.Background())

@@ -126,10 +126,12 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	metrics.RegisterKeys(kernel.KeyTables)
 	built := thisBuild()
 	metrics.Built(built.Version, built.Revision, built.Go)
-	return &service{
+	s := &service{
 		reviewer: asks.close, flags: f, options: options, log: log, client: client, kernel: kernel, tokens: got,
 		metrics: metrics, readiness: readiness, decisions: decisions, audit: recorded, endReplay: endReplay, failed: make(chan error, 3),
-	}, nil
+	}
+	metrics.RegisterRevocations(s.revocationCounts)
+	return s, nil
 }
 
 func (s *service) close() {
@@ -143,6 +145,7 @@ func (s *service) close() {
 // start follows the source; followed is closed when that has ended.
 func (s *service) start(ctx context.Context, follow func(context.Context) error) (followed <-chan struct{}) {
 	done := make(chan struct{})
+	go s.followRevocations(ctx)
 	go func() {
 		defer close(done)
 		s.failed <- follow(ctx)
