@@ -181,11 +181,8 @@ func parse(scope string, c *ConfigMap, old *parsed, most int, now time.Time) *pa
 		}
 		e.ConfigMap, e.Name, e.Namespace = strings.TrimPrefix(c.name(), "/"), name, scope
 		m.entries[name] = e
-		switch {
-		case e.Ended(now):
+		if e.Ended(now) {
 			say(authz.Warning, "data["+name+"].until", "it ended at "+rfc3339(e.Until)+" and revokes nothing; remove the entry")
-		case e.Until.Sub(now) > longEnd:
-			say(authz.Warning, "data["+name+"].until", "it is more than a year ahead; a revocation is needed as long as the credential may be used. What is never to come back is better taken out where it is issued")
 		}
 	}
 	if unread > 0 {

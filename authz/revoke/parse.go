@@ -19,8 +19,6 @@ const (
 	// maxEntry is the longest text of an entry in bytes, maxText that of a field.
 	maxEntry = 4 << 10
 	maxText  = 1024
-	// longEnd is how far ahead an end may be without a warning.
-	longEnd = 366 * 24 * time.Hour
 )
 
 // wrong is what is wrong with a field of an entry; field is "" for the whole.

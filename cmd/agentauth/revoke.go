@@ -176,6 +176,9 @@ func (f *revokeFlags) configMap(cmd *cobra.Command, now time.Time) (*revocationM
 		return nil, err
 	}
 	f.text.Until = rfc3339(ends)
+	if ends.Sub(now) > 366*24*time.Hour {
+		fmt.Fprintln(cmd.ErrOrStderr(), "the end is more than a year ahead: a credential that is never to come back is better taken away where it is issued")
+	}
 	entry, err := yaml.Marshal(&f.text)
 	if err != nil {
 		return nil, usage("cannot write: %v", err)
