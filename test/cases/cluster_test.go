@@ -196,7 +196,7 @@ func follow(t testing.TB, c *cluster, e *engine.Engine, loaded func(engine.Input
 	first := make(chan struct{})
 	keeper := &source.Keeper{Engine: e, Log: slog.New(slog.DiscardHandler), Loaded: func(source.Load) {}, Ready: func() {}}
 	follower, err := controller.New(controller.Config{
-		REST: c.rest, LeaseNamespace: "default", Identity: fmt.Sprintf("%s-%p", t.Name(), e), Log: slog.New(slog.DiscardHandler),
+		REST: c.rest, LeaseNamespace: "default", Identity: fmt.Sprintf("%s-%p", t.Name(), e), Log: slog.New(slog.DiscardHandler), Revoke: keeper.Revoke,
 		Load: func(ctx context.Context, in engine.Input) ([]engine.Report, bool) {
 			reports, inForce := keeper.Cluster(ctx, in)
 			if first != nil {
