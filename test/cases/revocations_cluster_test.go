@@ -60,7 +60,7 @@ func TestARevokedAgentIsRefusedOnEveryReplicaWithinTwoSeconds(t *testing.T) {
 			}
 		}
 	}
-	become(authz.Allowed) // and it is kept
+	become(authz.Allowed)                                   // and it is kept
 	for _, namespace := range []string{"default", "shop"} { // agentauth's own, and the policy's
 		c.kubectl(t, "create", "configmap", "revoked", "-n", namespace, "--from-literal=support-bot="+revokedEntry)
 		become(authz.Allowed) // it has no label
