@@ -116,6 +116,14 @@ func (s *Server) Introspect(ctx context.Context, q authn.Question) (*authn.Answe
 		return nil, err
 	}
 	defer s.leave(q.Digest, c, tenant)
+	since := time.Now()
+	answer, err := s.wait(ctx, c)
+	s.config.Shared.Waited.Tell(ctx, s.what(), s.config.Endpoint, since, err)
+	return answer, err
+}
+
+// wait waits for the answer of a call, as long as the check has time.
+func (s *Server) wait(ctx context.Context, c *call) (*authn.Answer, error) {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
@@ -127,6 +135,14 @@ func (s *Server) Introspect(ctx context.Context, q authn.Question) (*authn.Answe
 		}
 	}
 	return c.answer, c.err
+}
+
+// what is what is asked for, in one word.
+func (s *Server) what() string {
+	if s.config.Ask != nil {
+		return s.config.Endpoint
+	}
+	return "introspection"
 }
 
 // remembered is an answer that was given lately; nil if there is none.

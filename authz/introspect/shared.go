@@ -50,6 +50,9 @@ func (c *counts) add(o Outcome) { c.by[o].Add(1) }
 
 // Shared is what the servers of a process share.
 type Shared struct {
+	// Waited, if not nil, learns of checks that waited for an answer. It is set before
+	// the first of them.
+	Waited work.Waited
 	// waiters are places for checks that wait.
 	waiters *work.Quota
 

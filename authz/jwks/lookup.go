@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,10 @@ func (r *Remote) lookupMissing(ctx context.Context, find func(*held) []Key) ([]K
 	patience := time.NewTimer(maxWait)
 	defer patience.Stop()
 	for ; due != nil; due = r.want() {
-		if err := r.wait(ctx, due, patience.C); err != nil {
+		since := time.Now()
+		err := r.wait(ctx, due, patience.C)
+		r.config.Shared.Waited.Tell(ctx, "keys", cmp.Or(r.config.Issuer, r.config.URL), since, err)
+		if err != nil {
 			r.giveUp(due)
 			return nil, err
 		}

@@ -17,6 +17,9 @@ const (
 
 // Shared is what the sets of a process share.
 type Shared struct {
+	// Waited, if not nil, learns of lookups that waited for keys. It is set before the
+	// first of them.
+	Waited work.Waited
 	// waiters are places for lookups that wait for keys. A proxy has a bound for
 	// the requests of all tenants (Envoy: 1,024), which they must not reach.
 	waiters *work.Quota

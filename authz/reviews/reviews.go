@@ -75,6 +75,14 @@ func New(r Reviewer, panicked func(any, []byte)) *Cluster {
 	}
 }
 
+// OnWait has checks that waited for the API server told of. It is called before the
+// first of them.
+func (c *Cluster) OnWait(w work.Waited) {
+	if c != nil {
+		c.shared.Waited = w
+	}
+}
+
 // NoCluster says that there is no API server, and what that means.
 const NoCluster = "no API server is asked here, so what needs one is answered 503: policies with kubernetesToken or authorization.kubernetes are for agentauth serve without --policies"
 

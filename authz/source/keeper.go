@@ -48,6 +48,8 @@ type Keeper struct {
 	changes changes
 	revoked revocations
 
+	busy busy
+
 	mu sync.Mutex
 	// behind is since when a change is not in force; zero: everything is.
 	behind time.Time
@@ -259,6 +261,8 @@ func (k *Keeper) load(compile func() (*engine.Snapshot, Load)) (load Load) {
 
 // survives logs a panic of f, by its type: the value may hold anything.
 func (k *Keeper) survives(message string, f func()) (ok bool) {
+	k.busy.begin()
+	defer k.busy.end()
 	defer func() {
 		if v := recover(); v != nil {
 			k.Log.Error(message, "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))

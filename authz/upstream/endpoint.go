@@ -89,8 +89,10 @@ type call struct {
 }
 
 // wait returns what a call got, if that comes in the time of the check.
-func (e *endpoint) wait(ctx context.Context, c *call, givenUp func()) (string, error) {
+func (e *endpoint) wait(ctx context.Context, c *call, givenUp func()) (token string, err error) {
 	work.BudgetOf(ctx).Done() // the check waits, and keeps nobody from a turn
+	since := time.Now()
+	defer func() { e.config.Shared.Waited.Tell(ctx, "token", e.config.Endpoint, since, err) }()
 	select {
 	case <-c.done:
 	case <-ctx.Done():

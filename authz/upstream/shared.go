@@ -40,6 +40,9 @@ func Outcomes() []Outcome {
 
 // Shared is what all sources of a process share.
 type Shared struct {
+	// Waited, if not nil, learns of checks that waited for a token. It is set before the
+	// first of them.
+	Waited work.Waited
 	// waiters are places for checks that wait.
 	waiters *work.Quota
 	held    held

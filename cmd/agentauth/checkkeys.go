@@ -21,7 +21,7 @@ func (f *checkFlags) remote() (r engine.Remote, done func(), err error) {
 		if err != nil {
 			return r, nil, err
 		}
-		r = remote(client, introspect.NewShared(), upstream.NewShared(), nil)
+		r = remote(client, jwks.NewShared(), introspect.NewShared(), upstream.NewShared(), nil)
 		r.CheckURL = nil
 		return r, client.Close, nil
 	case f.jwks != "":

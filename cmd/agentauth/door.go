@@ -31,7 +31,7 @@ func (s *service) openDoor() (door, error) {
 			OnLoad:       s.certificatesLoaded,
 		},
 		Explain:   s.explain(),
-		Decider:   s.decisions.Observe(s.kernel),
+		Decider:   s.tracing.Observe(s.decisions.Observe(s.kernel)),
 		OnPanic:   s.decisions.Panicked,
 		OnRefused: (&telemetry.Refusals{Log: s.log, Metrics: s.metrics}).Refused,
 		OnError:   func(err error) { s.log.Error("ext_authz door", "error", err.Error()) },
@@ -104,7 +104,7 @@ func (s *service) openProbes() (probes, error) {
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.Handle("GET /readyz", s.readiness)
 	mux.Handle("GET /jwks/{namespace}/{secret}", &telemetry.PublishedKeys{Of: s.kernel.Published, Serving: s.readiness.Serving})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.Handle("GET /healthz", s.liveness)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	return probes{server, listener}, nil
 }

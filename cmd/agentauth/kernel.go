@@ -55,13 +55,12 @@ func (f *egressFlags) client() (*egress.Client, error) {
 
 // remote makes what is fetched and asked through client. panicked, if not nil, is
 // told of panics over answers.
-func remote(client *egress.Client, asked *introspect.Shared, got *upstream.Shared, panicked func(any, []byte)) engine.Remote {
-	keys := remoteKeys(client, panicked)
+func remote(client *egress.Client, shared *jwks.Shared, asked *introspect.Shared, got *upstream.Shared, panicked func(any, []byte)) engine.Remote {
+	keys := remoteKeys(client, shared, panicked)
 	return engine.Remote{Keys: keys, Introspector: introspectors(client, keys, asked, panicked), Tokens: tokens(client, got, panicked), CheckURL: client.Check}
 }
 
-func remoteKeys(client *egress.Client, panicked func(any, []byte)) func(engine.RemoteSource) engine.RemoteKeys {
-	shared := jwks.NewShared()
+func remoteKeys(client *egress.Client, shared *jwks.Shared, panicked func(any, []byte)) func(engine.RemoteSource) engine.RemoteKeys {
 	return func(src engine.RemoteSource) engine.RemoteKeys {
 		return jwks.NewRemote(jwks.Config{
 			Issuer: src.Issuer, URL: src.URL, Tenant: src.Tenant, Shared: shared, Panicked: panicked,

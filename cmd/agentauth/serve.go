@@ -24,6 +24,8 @@ type serveFlags struct {
 	egress                                egressFlags
 	replay                                replayFlags
 	audit                                 auditFlags
+	tracing                               tracingFlags
+	pprofAddress                          string
 	logFormat, logLevel                   string
 	drain                                 time.Duration
 	cluster                               clusterFlags
@@ -83,6 +85,8 @@ certificates (--client-ca with --client-name), a loopback address, or
 	f.egress.register(cmd)
 	f.replay.register(cmd)
 	f.audit.register(cmd)
+	f.tracing.register(cmd)
+	flags.StringVar(&f.pprofAddress, "pprof-address", "", "loopback address of Go profiles (/debug/pprof/); none is served by default")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
 	flags.StringVar(&f.logLevel, "log-level", "info", "error, warn, info (adds refusals) or debug (adds allowances)")
 	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long checks under way may take after SIGTERM")

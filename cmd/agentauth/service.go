@@ -13,8 +13,10 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/egress"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/introspect"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/upstream"
 	"github.com/agentauth-dev/agentauth/authz/verified"
+	"github.com/agentauth-dev/agentauth/authz/work"
 	"github.com/agentauth-dev/agentauth/telemetry"
 	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
@@ -29,8 +31,13 @@ type service struct {
 	tokens    *upstream.Shared
 	metrics   *telemetry.Metrics
 	readiness *telemetry.Readiness
+	liveness  *telemetry.Liveness
+	scheduler *work.Scheduler
+	// loading is for how long a load has been under way; nil before there is a source.
+	loading   func() time.Duration
 	decisions *telemetry.DecisionLog
 	audit     *audit.Stream
+	tracing   *telemetry.Tracing // nil: none
 	// endReplay ends the connections to the store of proofs.
 	endReplay func()
 	// failed has room for all that may end by itself: source, door and probes.
@@ -50,6 +57,11 @@ func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(parent, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
+	endPprof, err := f.openPprof()
+	if err != nil {
+		return err
+	}
+	defer endPprof()
 	probes, err := s.openProbes()
 	if err != nil {
 		return err
@@ -63,6 +75,7 @@ func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	s.watchLiveness(ctx)
 	probes.start(s)
 	hook, err := s.openWebhook(ctx)
 	if err != nil {
@@ -97,6 +110,10 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	tracing, err := f.tracing.open(log)
+	if err != nil {
+		return nil, err
+	}
 	collectSeldom(betweenCollections(memoryLimit()))
 	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
 	metrics := telemetry.NewMetrics(readiness.Age)
@@ -106,13 +123,18 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	}
 	metrics.RegisterAudit(recorded.Stats)
 	decisions := &telemetry.DecisionLog{Log: log, Metrics: metrics, Audit: recorded}
-	asked, got := introspect.NewShared(), upstream.NewShared()
-	deps := dependencies(remote(client, asked, got, answerPanicked(log)), decisions.Panicked)
+	asked, got, keys := introspect.NewShared(), upstream.NewShared(), jwks.NewShared()
+	asked.Waited, got.Waited, keys.Waited = onWait(tracing), onWait(tracing), onWait(tracing)
+	deps := dependencies(remote(client, keys, asked, got, answerPanicked(log)), decisions.Panicked)
 	deps.Stale, deps.Replay = readiness.Stale, replay
 	deps.Verified = verified.New(verified.Options{Bytes: verifiedMemory()})
 	asks, err := f.cluster.reviewer(log, decisions.Panicked)
 	if err != nil {
 		return nil, err
+	}
+	asks.cluster.OnWait(onWait(tracing))
+	if tracing != nil && f.replay.url != "" {
+		deps.Replay = tracedReplay{replay, f.replay.url, tracing}
 	}
 	deps.Remote.Cluster, deps.Remote.NoCluster = asks.cluster, asks.cluster == nil
 	kernel := engine.New(deps, options)
@@ -128,7 +150,7 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	metrics.Built(built.Version, built.Revision, built.Go)
 	s := &service{
 		reviewer: asks.close, flags: f, options: options, log: log, client: client, kernel: kernel, tokens: got,
-		metrics: metrics, readiness: readiness, decisions: decisions, audit: recorded, endReplay: endReplay, failed: make(chan error, 3),
+		metrics: metrics, readiness: readiness, liveness: &telemetry.Liveness{}, scheduler: deps.Scheduler, decisions: decisions, audit: recorded, tracing: tracing, endReplay: endReplay, failed: make(chan error, 3),
 	}
 	metrics.RegisterRevocations(s.revocationCounts)
 	return s, nil
@@ -140,6 +162,7 @@ func (s *service) close() {
 	s.client.Close()
 	s.reviewer()
 	s.endReplay()
+	endTracing(s.tracing)
 }
 
 // start follows the source; followed is closed when that has ended.

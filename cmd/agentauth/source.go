@@ -28,7 +28,7 @@ func (s *service) source(d door) (follow func(context.Context) error, err error)
 // came of it.
 func (s *service) keeper(d door, loads telemetry.LoadLog) *source.Keeper {
 	loads.Log, loads.Metrics, loads.Readiness, loads.Audit = s.log, s.metrics, s.readiness, s.audit
-	return &source.Keeper{
+	keeper := &source.Keeper{
 		Engine: s.kernel, Log: s.log,
 		Loaded: func(l source.Load) { loads.Loaded(telemetry.Load(l)) },
 		Ready: func() {
@@ -36,6 +36,8 @@ func (s *service) keeper(d door, loads telemetry.LoadLog) *source.Keeper {
 			d.setReady(true)
 		},
 	}
+	s.loading = keeper.Busy
+	return keeper
 }
 
 var errFirstLoad = errors.New("the policies are not valid; see the log above. Nothing was loaded before, so nothing can be served")

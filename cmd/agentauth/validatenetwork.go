@@ -12,6 +12,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/introspect"
+	"github.com/agentauth-dev/agentauth/authz/jwks"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
 	"github.com/agentauth-dev/agentauth/authz/source"
 	"github.com/agentauth-dev/agentauth/authz/upstream"
@@ -37,7 +38,7 @@ func (f *networkFlags) kernel(options engine.Options) (kernel *engine.Engine, do
 	}
 	from := offline(noKeys{})
 	if from.CheckURL = client.Check; f.fetch {
-		from = remote(client, introspect.NewShared(), upstream.NewShared(), nil)
+		from = remote(client, jwks.NewShared(), introspect.NewShared(), upstream.NewShared(), nil)
 	}
 	kernel = engine.New(dependencies(from, nil), options)
 	return kernel, func() { kernel.Close(); client.Close() }, nil

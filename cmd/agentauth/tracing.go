@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/agentauth-dev/agentauth/authz/extauthz"
+	"github.com/agentauth-dev/agentauth/authz/store"
+	"github.com/agentauth-dev/agentauth/authz/work"
+	"github.com/agentauth-dev/agentauth/telemetry"
+)
+
+// tracingFlags say where spans go, and of which checks.
+type tracingFlags struct {
+	endpoint  string
+	insecure  bool
+	ratio     float64
+	perSecond float64
+
+	given func() []string
+}
+
+func (f *tracingFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.endpoint, "tracing-otlp-endpoint", "", "HOST:PORT or URL that takes spans by OTLP over gRPC, with TLS; none is no tracing")
+	flags.BoolVar(&f.insecure, "tracing-insecure", false, "send spans without TLS, as http:// does")
+	flags.Float64Var(&f.ratio, "tracing-sample-ratio", 0.01, "of the checks that are part of no trace, the share that gets spans; where the proxy began a trace, the proxy decides")
+	flags.Float64Var(&f.perSecond, "tracing-max-per-second", 100, "how many checks a second get spans at most, whatever proxies and callers say")
+	f.given = func() (out []string) {
+		for _, name := range []string{"tracing-insecure", "tracing-sample-ratio", "tracing-max-per-second"} {
+			if flags.Changed(name) {
+				out = append(out, "--"+name)
+			}
+		}
+		return out
+	}
+}
+
+// open makes the tracing; nil where there is none. The collector is not waited for.
+func (f *tracingFlags) open(log *slog.Logger) (*telemetry.Tracing, error) {
+	if f.endpoint == "" {
+		if given := f.given(); len(given) > 0 {
+			return nil, usage("%s is for --tracing-otlp-endpoint, which is not given", given[0])
+		}
+		return nil, nil
+	}
+	host, plain, err := f.collector()
+	if err != nil {
+		return nil, err
+	}
+	if !(f.ratio >= 0 && f.ratio <= 1) {
+		return nil, usage("--tracing-sample-ratio %v: expected 0 to 1", f.ratio)
+	}
+	if !(f.perSecond > 0 && f.perSecond <= 10_000) {
+		return nil, usage("--tracing-max-per-second %v: expected more than 0 and at most 10000", f.perSecond)
+	}
+	// Said here, so that no variable of the environment says otherwise.
+	secured := otlptracegrpc.WithTLSCredentials(credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}))
+	if plain {
+		secured = otlptracegrpc.WithTLSCredentials(insecure.NewCredentials())
+	}
+	options := []otlptracegrpc.Option{
+		otlptracegrpc.WithEndpoint(host), secured, otlptracegrpc.WithTimeout(5 * time.Second),
+		otlptracegrpc.WithDialOption(grpc.WithNoProxy()),
+	}
+	quiet(log)
+	exporter, err := otlptrace.New(context.Background(), otlptracegrpc.NewClient(options...))
+	if err != nil {
+		return nil, usage("--tracing-otlp-endpoint: %v", err)
+	}
+	t := telemetry.NewTracing(telemetry.TracingOptions{Exporter: exporter, Version: versionString(), Ratio: f.ratio, PerSecond: f.perSecond})
+	t.Parent = extauthz.TraceParent
+	return t, nil
+}
+
+// collector reads the endpoint: HOST:PORT, http://HOST:PORT or https://HOST:PORT. No
+// error repeats what may be a password.
+func (f *tracingFlags) collector() (host string, plain bool, err error) {
+	host, plain = f.endpoint, f.insecure
+	if strings.Contains(host, "://") {
+		u, err := url.Parse(host)
+		switch {
+		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+			return "", false, usage("--tracing-otlp-endpoint: expected HOST:PORT, or a URL as in https://collector.example.com:4317 with nothing behind the port and no user")
+		case u.Scheme == "https" && f.insecure:
+			return "", false, usage("--tracing-otlp-endpoint is https and --tracing-insecure says without TLS: leave one of them out")
+		}
+		if host, plain = u.Host, u.Scheme == "http"; u.Port() == "" {
+			host = net.JoinHostPort(u.Hostname(), "4317")
+		}
+	}
+	if name, port, err := net.SplitHostPort(host); err != nil || name == "" || port == "" || strings.ContainsAny(host, "@/ ") {
+		return "", false, usage("--tracing-otlp-endpoint: expected HOST:PORT as in collector.example.com:4317, or a URL")
+	}
+	return host, plain, nil
+}
+
+// quiet has the library's errors logged at most once a minute: a collector that is away
+// is an error each few seconds, and no reason to fill the log.
+func quiet(log *slog.Logger) {
+	var last atomic.Int64
+	otel.SetLogger(logr.Discard())
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		now, before := time.Now().Unix(), last.Load()
+		if now-before >= 60 && last.CompareAndSwap(before, now) {
+			log.Warn("spans are lost: the collector of --tracing-otlp-endpoint does not take them; checks are not affected", "error", fmt.Sprint(err))
+		}
+	}))
+}
+
+// onWait is what waits are told to; nil without tracing.
+func onWait(t *telemetry.Tracing) work.Waited {
+	if t == nil {
+		return nil
+	}
+	return t.Waited
+}
+
+// endTracing sends the spans that are left.
+func endTracing(t *telemetry.Tracing) {
+	if t == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
+	defer cancel()
+	_ = t.Shutdown(ctx) // the library's errors are logged already
+}
+
+// flushPatience is how long spans may take that are sent at the end.
+const flushPatience = 2 * time.Second
+
+// tracedReplay is a store of proofs that is asked over the network.
+type tracedReplay struct {
+	store.Replay
+	url string
+	to  *telemetry.Tracing
+}
+
+// Seen implements [store.Replay].
+func (r tracedReplay) Seen(ctx context.Context, tenant string, key [32]byte, keep time.Duration) (bool, error) {
+	since := time.Now()
+	seen, err := r.Replay.Seen(ctx, tenant, key, keep)
+	r.to.Waited(ctx, "replay store", r.url, since, err)
+	return seen, err
+}
