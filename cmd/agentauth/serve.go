@@ -27,7 +27,7 @@ type serveFlags struct {
 	tracing                               tracingFlags
 	pprofAddress                          string
 	logFormat, logLevel                   string
-	drain                                 time.Duration
+	drain, drainDelay                     time.Duration
 	cluster                               clusterFlags
 	webhook                               webhookFlags
 }
@@ -90,6 +90,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
 	flags.StringVar(&f.logLevel, "log-level", "info", "error, warn, info (adds refusals) or debug (adds allowances)")
 	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long checks under way may take after SIGTERM")
+	flags.DurationVar(&f.drainDelay, "drain-delay", 0, "how long after SIGTERM the door still takes new checks, not ready already, until proxies that ask its health know")
 	oneOf(cmd, "unmatched", "deny", "allow-unauthenticated")
 	oneOf(cmd, "log-format", "json", "text")
 	oneOf(cmd, "log-level", "error", "warn", "info", "debug")
@@ -114,6 +115,9 @@ func (f *serveFlags) logger(cmd *cobra.Command) (*slog.Logger, error) {
 	}
 	return nil, usage("--log-format %q: expected json or text", f.logFormat)
 }
+
+// maxDrainDelay is above what a proxy takes to see that a replica is not ready.
+const maxDrainDelay = 5 * time.Minute
 
 func trustForwardedFlag(cmd *cobra.Command, value *bool) {
 	cmd.Flags().BoolVar(value, "trust-forwarded-headers", false,
@@ -144,6 +148,9 @@ func (f *serveFlags) options() (engine.Options, error) {
 	var err error
 	if options.ExactCase, err = exactCase(f.pathCase); err != nil {
 		return engine.Options{}, err
+	}
+	if f.drainDelay < 0 || f.drainDelay > maxDrainDelay {
+		return engine.Options{}, usage("--drain-delay %s: expected 0s to %s", f.drainDelay, maxDrainDelay)
 	}
 	if err := gatewayClassNames(f.gatewayClasses); err != nil {
 		return engine.Options{}, err

@@ -187,6 +187,8 @@ func endedByItself(err error) error {
 func (s *service) stop(door door, hook hook, followed <-chan struct{}) error {
 	s.log.Info("stopping: not ready any more, finishing what is under way", "drain", s.flags.drain.String())
 	s.readiness.Stopping()
+	door.setReady(false)
+	time.Sleep(s.flags.drainDelay) // a second signal ends it too
 	var closing sync.WaitGroup
 	closing.Go(hook.close) // no review keeps the door open
 	err := door.close(s.flags.drain)
