@@ -58,6 +58,10 @@ properties: ## The random worlds, loads and expressions of the unit tests at ful
 e2e: parts cluster-parts $(PARTS)/bin/cyclonedx-gomod $(PARTS)/bin/promtool ## With the real Envoy, OpenID provider, clients, API server, Helm, Envoy Gateway, Istio, promtool
 	go test $(RACE) -tags e2e -count 1 -p 1 -timeout 30m ./test/...
 
+.PHONY: soak
+soak: parts ## Two replicas behind a real Envoy, policies that come and go, a restart: make soak DURATION=10m
+	SOAK_DURATION=$${DURATION:-10m} go test -tags e2e -count 1 -v -timeout 3h -run TestASoakOf ./test/e2e
+
 .PHONY: e2e-quick
 e2e-quick: parts ## The gate of a change: the real Envoy and OpenID provider, no cluster, in two minutes
 	RELOAD_SECONDS=$${RELOAD_SECONDS:-15} go test $(RACE) -tags e2e,quick -count 1 -timeout 10m ./test/e2e

@@ -44,7 +44,10 @@ kubernetesReviews: true
 maxConfigAge: 1h30m
 egress: {allowHTTP: true, allowCIDRs: [10.0.0.0/8, "fd00::/8"], proxy: "http://proxy.example.com:3128"}
 replayStore: {url: "rediss://agentauth@redis.example.com:6380/1", secretName: redis, ca: true}
+tracing: {endpoint: "http://collector.example.com:4317", insecure: true, sampleRatio: 0.5, maxPerSecond: 20}
 log: {level: debug, format: text}
+drainDelaySeconds: 3
+pprofPort: 6060
 drainSeconds: 20
 preStopSeconds: 7
 image: {repository: registry.example.com/agentauth, tag: v9, pullPolicy: Always}
@@ -215,6 +218,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{trusting, "Deployment", "", pod + "securityContext", "{runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}"},
 		{trusting, "Deployment", "", container + "securityContext", "{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}"},
 		{trusting, "Deployment", "", container + "args", "[serve, '--grpc-address=:9001', '--metrics-address=:8080', --trust-network, --unmatched=deny, --path-case=fold, --max-config-age=0s, --log-level=info, --log-format=json, --drain=10s]"},
+		{trusting + "drainDelaySeconds: 3", "Deployment", "", pod + "terminationGracePeriodSeconds", "23"},
 		{trusting, "Deployment", "", container + "image", "registry.example.com/agentauth:0.1.0"},
 		{trusting, "Deployment", "", pod + "topologySpreadConstraints.0.topologyKey", "kubernetes.io/hostname"},
 		{trusting, "Deployment", "", pod + "volumes", ""},
