@@ -326,7 +326,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{trusting, "ConfigMap", "", "kind", ""},
 		{everything, "ConfigMap", "agentauth-hostnames", "data", "{news: 'news.example.com *.news.example.com'}"},
 		{everything, "Deployment", "", "spec.replicas", ""},
-		{everything, "Deployment", "", pod + "terminationGracePeriodSeconds", "32"},
+		{everything, "Deployment", "", pod + "terminationGracePeriodSeconds", "35"},
 		{everything, "Deployment", "", container + "lifecycle.preStop.sleep.seconds", "7"},
 		{everything, "Deployment", "", container + "image", "registry.example.com/agentauth:v9"},
 		{everything, "Deployment", "", container + "imagePullPolicy", "Always"},
