@@ -56,3 +56,7 @@ func roleOfVariant(name string) role {
 	var space [longestRole]byte
 	return roleOf(string(appendAlias(space[:0], name)))
 }
+
+// Misleads says whether a header says of the host, target or method of a request, so that
+// some servers take what it says.
+func Misleads(name string) bool { return misleading.has(roleOf(Alias(name))) }

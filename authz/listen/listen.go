@@ -57,6 +57,8 @@ type Config struct {
 	Clock func() time.Time
 	// Flags is what the names of the door's flags begin with, in messages: "webhook-".
 	Flags string
+	// AddressFlag is the flag of Address, in messages; default --grpc-address.
+	AddressFlag string
 	// OnError learns of changed certificate files that cannot be used. A panic
 	// of it is swallowed.
 	OnError func(error)
@@ -162,6 +164,10 @@ func (c *Config) admit(bound net.Addr) error {
 	if tcp, ok := bound.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
 		return nil
 	}
+	flag := c.AddressFlag
+	if flag == "" {
+		flag = "--grpc-address"
+	}
 	return usage("anyone could ask at %s: require client certificates (--client-ca with --client-name), "+
-		"use a loopback --grpc-address, or say --trust-network if only proxies reach the port: a NetworkPolicy, a mesh or a private Docker network guards it", bound)
+		"use a loopback %s, or say --trust-network if only proxies reach the port: a NetworkPolicy, a mesh or a private Docker network guards it", bound, flag)
 }

@@ -30,6 +30,7 @@ type serveFlags struct {
 	drain, drainDelay                     time.Duration
 	cluster                               clusterFlags
 	webhook                               webhookFlags
+	forward                               forwardFlags
 }
 
 func serveCommand() *cobra.Command {
@@ -70,6 +71,7 @@ certificates (--client-ca with --client-name), a loopback address, or
 	f.cluster.register(cmd)
 	f.webhook.register(cmd)
 	flags.StringVar(&f.grpcAddress, "grpc-address", "127.0.0.1:9001", `address of the ext_authz door; "" turns it off`)
+	f.forward.register(cmd)
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "the door's certificate chain in PEM, reloaded when it changes")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "the door's private key in PEM, reloaded when it changes")
 	flags.StringVar(&f.clientCA, "client-ca", "", "certificates in PEM that client certificates must verify to; needs --client-name")
@@ -156,6 +158,9 @@ func (f *serveFlags) options() (engine.Options, error) {
 		return engine.Options{}, err
 	}
 	if err := f.webhook.check(f.policies == ""); err != nil {
+		return engine.Options{}, err
+	}
+	if err := f.forward.check(); err != nil {
 		return engine.Options{}, err
 	}
 	if f.policies == "" {

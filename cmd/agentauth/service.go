@@ -40,7 +40,7 @@ type service struct {
 	tracing   *telemetry.Tracing // nil: none
 	// endReplay ends the connections to the store of proofs.
 	endReplay func()
-	// failed has room for all that may end by itself: source, door and probes.
+	// failed has room for all that may end by itself: source, doors and probes.
 	failed chan error
 	// reviewer ends what asks the API server.
 	reviewer func()
@@ -71,6 +71,10 @@ func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	httpDoor, err := s.openHTTPDoor()
+	if err != nil {
+		return err
+	}
 	follow, err := s.source(door)
 	if err != nil {
 		return err
@@ -83,6 +87,7 @@ func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
 	}
 	followed := s.start(ctx, follow)
 	door.start(s)
+	httpDoor.start(s)
 
 	select {
 	case err := <-s.failed:
@@ -92,7 +97,7 @@ func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
 	case <-ctx.Done():
 	}
 	stop() // a second signal ends the process at once
-	return s.stop(door, hook, followed)
+	return s.stop(door, httpDoor, hook, followed)
 }
 
 // service checks the flags and makes what is shared.
@@ -150,7 +155,7 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	metrics.Built(built.Version, built.Revision, built.Go)
 	s := &service{
 		reviewer: asks.close, flags: f, options: options, log: log, client: client, kernel: kernel, tokens: got,
-		metrics: metrics, readiness: readiness, liveness: &telemetry.Liveness{}, scheduler: deps.Scheduler, decisions: decisions, audit: recorded, tracing: tracing, endReplay: endReplay, failed: make(chan error, 3),
+		metrics: metrics, readiness: readiness, liveness: &telemetry.Liveness{}, scheduler: deps.Scheduler, decisions: decisions, audit: recorded, tracing: tracing, endReplay: endReplay, failed: make(chan error, 4),
 	}
 	metrics.RegisterRevocations(s.revocationCounts)
 	return s, nil
@@ -184,15 +189,20 @@ func endedByItself(err error) error {
 }
 
 // stop finishes what is under way.
-func (s *service) stop(door door, hook hook, followed <-chan struct{}) error {
+func (s *service) stop(door door, httpDoor httpDoor, hook hook, followed <-chan struct{}) error {
 	s.log.Info("stopping: not ready any more, finishing what is under way", "drain", s.flags.drain.String())
 	s.readiness.Stopping()
 	door.setReady(false)
 	time.Sleep(s.flags.drainDelay) // a second signal ends it too
 	var closing sync.WaitGroup
 	closing.Go(hook.close) // no review keeps the door open
+	var cut error
+	closing.Go(func() { cut = httpDoor.close(s.flags.drain) })
 	err := door.close(s.flags.drain)
 	closing.Wait()
+	if err == nil {
+		err = cut
+	}
 	select {
 	case <-followed:
 	case <-time.After(2 * time.Second): // for the lease, which others wait for otherwise

@@ -17,7 +17,7 @@ var rank = []struct {
 }{
 	{"cmd/", 50},
 	{"telemetry/audit", 38},
-	{"authz/extauthz", 40}, {"authz/policydir", 40}, {"authz/source", 40}, {"controller", 40}, {"telemetry", 40},
+	{"authz/extauthz", 40}, {"authz/forward", 40}, {"authz/policydir", 40}, {"authz/source", 40}, {"controller", 40}, {"telemetry", 40},
 	{"authz/manifest", 35},
 	{"authz/engine", 30},
 	{"authz/trial", 29},
@@ -116,7 +116,7 @@ func TestOnlyTheDoorKnowsEnvoysTypes(t *testing.T) {
 
 func TestDoorsKnowDecisionsAndNoPolicies(t *testing.T) {
 	all := imports(t)
-	for _, door := range []string{"authz/extauthz"} {
+	for _, door := range []string{"authz/extauthz", "authz/forward"} {
 		if len(all[door]) == 0 {
 			t.Errorf("there is no %s", door)
 		}

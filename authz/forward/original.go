@@ -1,0 +1,150 @@
+package forward
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// maxBody is what is read of the body of a subrequest, in bytes.
+const maxBody = 4 << 20
+
+// original is the request that a subrequest is about. An error says what the proxy has
+// to be told; it holds nothing of the request.
+func (s *Server) original(r *http.Request) (authz.Raw, error) {
+	d, h := s.dialect, read{r.Header, nil}
+	raw := authz.Raw{
+		ID: r.Header.Get("x-request-id"), Method: h.said(d.method, r.Method), Scheme: h.one(d.proto),
+		Host: h.said(d.host, r.Host), Path: h.said(d.target, r.RequestURI), Joined: d.joined, Time: s.clock(),
+	}
+	raw.Source.Address = h.address(d.source)
+	switch {
+	case h.bad != nil:
+		return raw, h.bad
+	case !strings.HasPrefix(raw.Path, "/") || strings.Contains(raw.Path, "#"):
+		return raw, fmt.Errorf("the target of a request is no path with or without a query: expected one in %s", or(d.target, "the request line"))
+	}
+	if raw.Scheme, h.bad = scheme(d.proto, raw.Scheme); h.bad != nil {
+		return raw, h.bad
+	}
+	raw.TLS = raw.Scheme == "https"
+	raw.Headers = s.headers(r)
+	return raw, s.readBody(r, &raw)
+}
+
+// read reads headers of which the proxy is the author. bad is the first problem.
+type read struct {
+	header http.Header
+	bad    error
+}
+
+// said is the value of a header, or what the subrequest says itself where the dialect has
+// no header for it.
+func (h *read) said(name, own string) string {
+	if name == "" {
+		return own
+	}
+	return h.one(name)
+}
+
+// one is the value of a header that comes once.
+func (h *read) one(name string) string {
+	values := h.header[http.CanonicalHeaderKey(name)]
+	if len(values) == 1 && values[0] != "" {
+		return values[0]
+	}
+	if h.bad == nil {
+		h.bad = fmt.Errorf("expected one header %s, got %d: let the proxy set it, over what the caller sent", name, len(values))
+	}
+	return ""
+}
+
+// address is that of the peer of the proxy. In a list it is the last one: each proxy adds
+// who it got the request from.
+func (h *read) address(name string) string {
+	values := h.header[http.CanonicalHeaderKey(name)]
+	if len(values) == 0 {
+		return "" // nothing is known of the peer
+	}
+	list := h.one(name)
+	if name == "x-forwarded-for" {
+		list = strings.Trim(list[strings.LastIndexByte(list, ',')+1:], " \t")
+	}
+	ip, err := netip.ParseAddr(list)
+	if err != nil && h.bad == nil {
+		h.bad = fmt.Errorf("expected an IP address in the header %s", name)
+	}
+	if !ip.IsValid() {
+		return ""
+	}
+	return ip.Unmap().WithZone("").String()
+}
+
+// scheme is that of HTTP, also for what becomes a WebSocket.
+func scheme(name, said string) (string, error) {
+	switch said {
+	case "http", "ws":
+		return "http", nil
+	case "https", "wss":
+		return "https", nil
+	}
+	return "", fmt.Errorf("expected http or https in the header %s", name)
+}
+
+// headers are those of the original request, in the order of their names: net/http keeps
+// that of one name alone.
+func (s *Server) headers(r *http.Request) []authz.Header {
+	out := make([]authz.Header, 0, len(r.Header))
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		lower := strings.ToLower(name)
+		if !s.trustForwarded && slices.Contains(s.dialect.written, lower) || lower == "connection" && !s.dialect.removes {
+			continue
+		}
+		for _, value := range r.Header[name] {
+			out = append(out, authz.Header{Name: lower, Value: value})
+		}
+	}
+	return out
+}
+
+// partialBody is what Envoy adds where it was told to pass on bodies.
+const partialBody = "x-envoy-auth-partial-body"
+
+var errBody = errors.New("the body of a subrequest cannot be read, or is too large")
+
+// readBody reads the body where a proxy can pass on the whole of it. One that is empty
+// is not known: it may have been left out.
+func (s *Server) readBody(r *http.Request, raw *authz.Raw) error {
+	switch s.dialect.name {
+	case "envoy":
+		if marks := r.Header.Values(partialBody); len(marks) != 1 || marks[0] != "false" {
+			return nil
+		}
+	case "traefik": // forwardBody passes on the whole body, or refuses the request
+	default:
+		return nil
+	}
+	if r.ContentLength == 0 {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil || len(body) > maxBody {
+		return errBody
+	}
+	raw.Body, raw.BodyKnown = body, len(body) > 0
+	return nil
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,107 @@
+package forward
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agentauth-dev/agentauth/authz"
+)
+
+// Decider decides a request. It refuses what authz.NewRequest refuses, and answers
+// within the deadline of ctx.
+type Decider interface {
+	Decide(context.Context, authz.Raw) authz.Decision
+}
+
+// Within decides as next does, and refuses what the proxies of a dialect cannot do:
+// removing a parameter of the query, and setting or removing a header that they do not
+// take over. names are the headers that they do; without any it is taken for granted of
+// all that a policy can name, and refused of those that only a caller can choose.
+func Within(next Decider, d Dialect, names []string) Decider {
+	return &within{next, d.of(), names}
+}
+
+type within struct {
+	next    Decider
+	dialect *dialect
+	names   []string
+}
+
+// Decide implements [Decider].
+func (w *within) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
+	d := w.next.Decide(ctx, raw)
+	if d.Outcome != authz.Allow {
+		return d
+	}
+	if len(d.RemoveQuery) > 0 {
+		return refused(&d, "the proxy cannot remove the credential from the query",
+			"A credential came in the query. Send it in a header: it cannot be removed from the query here.")
+	}
+	for _, h := range d.Set {
+		if !w.takesOver(h.Name) {
+			return unanswerable(&d, fmt.Sprintf("the policy sets the header %s: name it in --http-headers, and in the proxy's list of headers that it takes from the answer", h.Name))
+		}
+	}
+	if w.dialect.removes {
+		return d
+	}
+	for _, name := range d.Remove {
+		switch {
+		case !came(&raw, name) || w.names == nil && !chosen(name) && w.takesOver(name) || w.names != nil && w.takesOver(name):
+		case chosen(name):
+			return refused(&d, fmt.Sprintf("the proxy cannot remove the header %q, which some servers take for another one", name),
+				"A header came that some servers take for another one, or for the host, path or method of the request. Leave it out.")
+		default:
+			return unanswerable(&d, fmt.Sprintf("the policy removes the header %s: name it in --http-headers, and in the proxy's list of headers that it takes from the answer", name))
+		}
+	}
+	return d
+}
+
+// takesOver says whether the proxy sets and removes a header as it is told.
+func (w *within) takesOver(name string) bool {
+	return !Reserved(name) && (w.names == nil || slices.Contains(w.names, name))
+}
+
+// chosen says whether only a caller chooses a name: an alias of another one, or one that
+// says of the request what others say too.
+func chosen(name string) bool { return authz.Alias(name) != name || authz.Misleads(name) }
+
+func came(raw *authz.Raw, name string) bool {
+	return slices.ContainsFunc(raw.Headers, func(h authz.Header) bool { return authz.EqualFold(h.Name, name) })
+}
+
+// Reserved says whether a header means something to who gets an answer of HTTP: no
+// proxy takes it over for the request.
+func Reserved(name string) bool {
+	switch name {
+	case "connection", "content-encoding", "content-length", "date", "expect", "host", "keep-alive", "location", "set-cookie",
+		"te", "trailer", "transfer-encoding", "upgrade", "www-authenticate":
+		return true
+	}
+	return strings.HasPrefix(name, "x-accel-") || strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "x-agentauth-")
+}
+
+const problemJSON = "application/problem+json"
+
+// refused is 400: the caller can send the request in another way.
+func refused(d *authz.Decision, detail, told string) authz.Decision {
+	return authz.Decision{
+		Outcome: authz.Deny, Reason: authz.BadRequest, Detail: detail, Status: 400,
+		Policy: d.Policy, Version: d.Version, Method: d.Method, Identity: d.Identity, Metadata: d.Metadata,
+		Headers: []authz.Header{{Name: "content-type", Value: problemJSON}},
+		Body:    `{"type":"about:blank","title":"Bad Request","status":400,"detail":"` + told + `"}`,
+	}
+}
+
+// unanswerable is 503: asking again does not help, so the caller is not told to.
+func unanswerable(d *authz.Decision, detail string) authz.Decision {
+	return authz.Decision{
+		Outcome: authz.Error, Reason: authz.PolicyInvalid, Detail: detail, Status: 503,
+		Policy: d.Policy, Version: d.Version, Method: d.Method, Identity: d.Identity, Metadata: d.Metadata,
+		Headers: []authz.Header{{Name: "content-type", Value: problemJSON}},
+		Body:    `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The request cannot be answered. Sending it again does not help."}`,
+	}
+}
