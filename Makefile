@@ -9,6 +9,8 @@ ENVOY_VERSION := 1.40.0
 PARTS         := .parts
 ENVOY         := $(PARTS)/venv/envoy-$(ENVOY_VERSION)
 REDIS         := $(PARTS)/redis/redis-server
+NGINX         := $(PARTS)/nginx/nginx
+PROXIES       := $(addprefix $(PARTS)/bin/,caddy)
 CLIENTS       := test/clients/node_modules/.installed
 CLUSTER       := $(addprefix $(PARTS)/bin/,etcd kube-apiserver kubectl helm envoy-gateway pilot-discovery pilot-agent)
 GATEWAY_CRDS  := $(PARTS)/gateway-crds/.installed
@@ -112,7 +114,7 @@ bench-scale: build ## Memory and time of 100,000 policies and 1,000,000 API keys
 	go run ./test/bench/scale -agentauth bin/agentauth $(ARGS)
 
 .PHONY: parts
-parts: $(ENVOY) $(CLIENTS) $(REDIS) ## Install Envoy, the OpenID provider, the client programs, Redis
+parts: $(ENVOY) $(CLIENTS) $(REDIS) $(NGINX) $(PROXIES) ## Install Envoy, the OpenID provider, the client programs, Redis, nginx; build Caddy
 
 .PHONY: cluster-parts
 cluster-parts: $(CLUSTER) $(GATEWAY_CRDS) $(ISTIO_FILES) ## Build etcd, kube-apiserver, kubectl, Helm, Envoy Gateway, Istio (at first twenty minutes)
@@ -144,6 +146,13 @@ $(CLIENTS): test/clients/package.json test/clients/package-lock.json | prerequis
 $(REDIS): test/redis.sh | prerequisites
 	test/redis.sh $(@D)
 	touch $@
+
+$(NGINX): test/nginx.sh | prerequisites
+	test/nginx.sh $(@D)
+	touch $@
+
+$(PARTS)/bin/caddy: test/tools/caddy/go.mod
+	CGO_ENABLED=0 go build -C test/tools/caddy -trimpath -ldflags "-s -w" -o ../../../$@ github.com/caddyserver/caddy/v2/cmd/caddy
 
 $(PARTS)/bin/etcd: PACKAGE := go.etcd.io/etcd/server/v3
 $(PARTS)/bin/kube-apiserver: PACKAGE := k8s.io/kubernetes/cmd/kube-apiserver
