@@ -29,6 +29,7 @@ explain: {clientNames: ["spiffe://mesh.example/operator"]}
 	// everything sets whatever can be set beside withCerts.
 	everything = withCerts + `
 networkPolicy: {gatewayNamespaces: [gateways, ingress], metricsNamespaces: [monitoring], apiServerCIDRs: [10.0.0.0/28, "fd00::/64"]}
+httpDoor: {enabled: true, dialect: traefik, headers: [authorization, x-agent-id], port: 9012}
 webhook: {enabled: true, failurePolicy: Fail, port: 9444, certManager: {issuerRef: {name: inner, kind: ClusterIssuer}}}
 watchNamespaces: [shop, bank]
 hostnames: {shop: ["*.shop.example.com", shop.example.com], bank: ["*"]}
@@ -135,6 +136,11 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "webhook: {enabled: true, secretName: a}":                                                      "webhook: expected secretName and caBundle",
 		trusting + "webhook: {enabled: true, caBundle: YQ==}":                                                     "webhook: expected secretName and caBundle",
 		trusting + "webhook: {enabled: true, secretName: a, caBundle: YQ==, certManager: {issuerRef: {name: b}}}": "webhook: expected one of",
+		trusting + "httpDoor: {enabled: true, headers: [a]}":                                                      "httpDoor.dialect: expected",
+		trusting + "httpDoor: {enabled: true, dialect: nginx}":                                                    "httpDoor.headers: expected",
+		trusting + "httpDoor: {enabled: true, dialect: nginx, headers: [a], port: 9001}":                          "httpDoor.port: expected",
+		trusting + "httpDoor: {enabled: true, dialect: haproxy, headers: [a]}":                                    "dialect",
+		trusting + "extraArgs: [--http-address=:9002]":                                                            "extraArgs: expected no --http-address",
 		trusting + "kubernetesReviews: 'yes'":                                                                     "kubernetesReviews",
 	} {
 		if out, err := render(t, values); err == nil || !strings.Contains(err.Error(), want) {

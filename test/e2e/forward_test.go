@@ -73,13 +73,14 @@ func (f *forwarded) configuration(t *testing.T, language string) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/forward-auth.md")
 	must(t, err)
-	_, block, found := strings.Cut(string(page), "```"+language+"\n")
+	_, chapter, _ := strings.Cut(string(page), "\n## "+map[string]string{"envoy": "Envoy", "nginx": "nginx", "traefik": "Traefik", "caddy": "Caddy"}[f.dialect]+"\n")
+	_, block, found := strings.Cut(chapter, "```"+language+"\n")
 	block, _, ended := strings.Cut(block, "```")
 	if !found || !ended {
 		t.Fatalf("docs/forward-auth.md has no block %s", language)
 	}
 	return strings.NewReplacer(
-		"127.0.0.1:8000", f.address, "http://:8000", "http://:"+port(f.address), "127.0.0.1:8080", f.upstream.Address, "127.0.0.1:9002", f.door,
+		"127.0.0.1:8000", f.address, ":8000 {", ":"+port(f.address)+" {", "127.0.0.1:8080", f.upstream.Address, "127.0.0.1:9002", f.door,
 		"port_value: 8000", "port_value: 0", "port_value: 8080", "port_value: "+port(f.upstream.Address), "port_value: 9002", "port_value: "+port(f.door),
 	).Replace(block)
 }
@@ -267,5 +268,10 @@ func (f *forwarded) refuses(t *testing.T, r wire, want ...int) {
 
 func TestCaddyAsks(t *testing.T) {
 	f := startForwarded(t, "caddy", "caddyfile", "--http-headers", forwardHeaders)
+	f.decides(t)
+}
+
+func TestTraefikAsks(t *testing.T) {
+	f := startForwarded(t, "traefik", "yaml", "--http-headers", forwardHeaders)
 	f.decides(t)
 }

@@ -49,17 +49,18 @@ func StartCaddy(ctx context.Context, dir, address, configuration string) (*Forwa
 	return startForward(ctx, "caddy", dir, address, binary, "run", "--config", file, "--adapter", "caddyfile")
 }
 
-// StartTraefik runs the program of test/tools/traefik with a dynamic configuration.
+// StartTraefik runs Traefik with a whole dynamic configuration, whose entry point is web.
 func StartTraefik(ctx context.Context, dir, address, configuration string) (*ForwardProxy, error) {
-	binary, err := installed(".parts", "bin", "traefik-http")
+	binary, err := installed(".parts", "bin", "traefik")
 	if err != nil {
 		return nil, err
 	}
-	file, err := writeConfiguration(dir, "traefik.yaml", configuration)
+	file, err := writeConfiguration(dir, "dynamic.yaml", configuration)
 	if err != nil {
 		return nil, err
 	}
-	return startForward(ctx, "traefik", dir, address, binary, "-address", address, "-config", file)
+	return startForward(ctx, "traefik", dir, address, binary, "--providers.file.filename="+file, "--entryPoints.web.address="+address,
+		"--entryPoints.web.http.underscoreHeadersStrategy=delete", "--global.checkNewVersion=false", "--global.sendAnonymousUsage=false")
 }
 
 func writeConfiguration(dir, name, text string) (string, error) {

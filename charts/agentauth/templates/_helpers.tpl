@@ -128,6 +128,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- fail "webhook.port: expected another port than door.port" }}
 {{- end }}
 {{- end }}
+{{- with .Values.httpDoor }}
+{{- if .enabled }}
+{{- if not .dialect }}
+{{- fail "httpDoor.dialect: expected how your proxy asks: envoy, nginx, traefik or caddy" }}
+{{- end }}
+{{- if not .headers }}
+{{- fail "httpDoor.headers: expected the headers that your proxy takes from the answers, all that policies set and strip, as in {authorization,x-agent-id}" }}
+{{- end }}
+{{- if has (int .port) (list (int $.Values.door.port) (int $.Values.webhook.port)) }}
+{{- fail "httpDoor.port: expected another port than door.port and webhook.port" }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $namespace, $patterns := .Values.hostnameGrants }}
 {{- if has $namespace (keys $.Values.hostnames) }}
 {{- fail (printf "hostnameGrants.%s: expected a namespace that hostnames does not have, or whoever takes a grant away may miss the other" $namespace) }}
@@ -150,7 +163,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 {{- range .Values.extraArgs }}
-{{- if regexMatch "^--(grpc-address|metrics-address|tls-cert|tls-key|client-ca|client-name|explain-client-name|trust-network|hostnames|watch-namespaces|webhook-[a-z-]+|drain|policies|kubeconfig)(=|$)" . }}
+{{- if regexMatch "^--(grpc-address|http-[a-z]+|metrics-address|tls-cert|tls-key|client-ca|client-name|explain-client-name|trust-network|hostnames|watch-namespaces|webhook-[a-z-]+|drain|policies|kubeconfig)(=|$)" . }}
 {{- fail (printf "extraArgs: expected no %s, the chart has a value for it: see values.yaml" (regexFind "^--[a-z-]+" .)) }}
 {{- end }}
 {{- end }}
