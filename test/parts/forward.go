@@ -3,7 +3,7 @@ package parts
 import (
 	"context"
 	"errors"
-	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 )
@@ -51,7 +51,7 @@ func StartCaddy(ctx context.Context, dir, address, configuration string) (*Forwa
 
 // StartTraefik runs Traefik with a whole dynamic configuration, whose entry point is web.
 func StartTraefik(ctx context.Context, dir, address, configuration string) (*ForwardProxy, error) {
-	binary, err := installed(".parts", "bin", "traefik")
+	binary, err := installed(".parts", "traefik", "bin", "traefik")
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func StartTraefik(ctx context.Context, dir, address, configuration string) (*For
 		return nil, err
 	}
 	return startForward(ctx, "traefik", dir, address, binary, "--providers.file.filename="+file, "--entryPoints.web.address="+address,
-		"--entryPoints.web.http.underscoreHeadersStrategy=delete", "--global.checkNewVersion=false", "--global.sendAnonymousUsage=false")
+		"--entryPoints.web.http.aliasHeadersStrategy=delete", "--global.checkNewVersion=false", "--global.sendAnonymousUsage=false")
 }
 
 func writeConfiguration(dir, name, text string) (string, error) {
@@ -84,10 +84,18 @@ func startForward(ctx context.Context, name, dir, address, binary string, args .
 	}
 	p := &ForwardProxy{process, address}
 	return p, p.ready(ctx, func(ctx context.Context) error {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/", nil)
 		if err != nil {
 			return err
 		}
-		return errors.Join(conn.Close())
+		resp, err := probeClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode == http.StatusNotFound {
+			return errors.New("it has no configuration yet")
+		}
+		return nil
 	})
 }
