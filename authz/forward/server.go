@@ -105,7 +105,7 @@ func Listen(c Config) (*Server, error) {
 	}
 	s.http = &http.Server{
 		DisableGeneralOptionsHandler: true, // it answers 200 to OPTIONS *, which would be an allowance
-		Handler:                      s, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler:                      s, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: log.New(io.Discard, "", 0), // it would hold what a client sent
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, began{}, time.Now())

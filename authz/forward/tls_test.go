@@ -82,7 +82,9 @@ func TestOverTLSOnlyANamedClientIsAnsweredAndTheOthersAreTold(t *testing.T) {
 func TestTLSAtAPlaintextDoorIsTold(t *testing.T) {
 	told := make(chan listen.Refusal, 10)
 	s := open(t, forward.Config{Dialect: forward.Caddy, Decider: &decider{}, OnRefused: func(r listen.Refusal) { told <- r }})
-	refusal(t, s, told, listen.CauseTLS, func(c net.Conn) { _ = tls.Client(c, &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "x.example.com"}).Handshake() })
+	refusal(t, s, told, listen.CauseTLS, func(c net.Conn) {
+		_ = tls.Client(c, &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "x.example.com"}).Handshake()
+	})
 }
 
 func drain(c net.Conn) {

@@ -88,20 +88,23 @@ const problemJSON = "application/problem+json"
 
 // refused is 400: the caller can send the request in another way.
 func refused(d *authz.Decision, detail, told string) authz.Decision {
-	return authz.Decision{
-		Outcome: authz.Deny, Reason: authz.BadRequest, Detail: detail, Status: 400,
-		Policy: d.Policy, Version: d.Version, Method: d.Method, Identity: d.Identity, Metadata: d.Metadata,
-		Headers: []authz.Header{{Name: "content-type", Value: problemJSON}},
-		Body:    `{"type":"about:blank","title":"Bad Request","status":400,"detail":"` + told + `"}`,
-	}
+	out := instead(d, authz.Deny, authz.BadRequest, 400, detail)
+	out.Body = `{"type":"about:blank","title":"Bad Request","status":400,"detail":"` + told + `"}`
+	return out
 }
 
 // unanswerable is 503: asking again does not help, so the caller is not told to.
 func unanswerable(d *authz.Decision, detail string) authz.Decision {
-	return authz.Decision{
-		Outcome: authz.Error, Reason: authz.PolicyInvalid, Detail: detail, Status: 503,
-		Policy: d.Policy, Version: d.Version, Method: d.Method, Identity: d.Identity, Metadata: d.Metadata,
-		Headers: []authz.Header{{Name: "content-type", Value: problemJSON}},
-		Body:    `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The request cannot be answered. Sending it again does not help."}`,
-	}
+	out := instead(d, authz.Error, authz.PolicyInvalid, 503, detail)
+	out.Body = `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The request cannot be answered. Sending it again does not help."}`
+	return out
+}
+
+// instead is a refusal in the place of an allowance: whose request it is stays known.
+func instead(d *authz.Decision, outcome authz.Outcome, reason authz.Reason, status int, detail string) authz.Decision {
+	out := *d
+	out.Outcome, out.Reason, out.Status, out.Detail = outcome, reason, status, detail
+	out.Set, out.Remove, out.RemoveQuery, out.Token = nil, nil, nil, ""
+	out.Headers = []authz.Header{{Name: "content-type", Value: problemJSON}}
+	return out
 }
