@@ -105,8 +105,8 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		"door: {tls: {secretName: a, clientNames: [b], clientCA: {secretName: c, configMapName: d}}}":             "expected one of secretName and configMapName",
 		"door: {tls: {secretName: a, clientNames: ['one,two']}}":                                                  "clientNames",
 		trusting + "explain: {clientNames: [a]}":                                                                  "explain.clientNames: expected door.tls",
-		withTLS + "explain: {clientNames: ['*']}":                                                                  "clientNames",
-		withTLS + "extraArgs: [--explain-client-name=a]":                                                           "extraArgs: expected no --explain-client-name",
+		withTLS + "explain: {clientNames: ['*']}":                                                                 "clientNames",
+		withTLS + "extraArgs: [--explain-client-name=a]":                                                          "extraArgs: expected no --explain-client-name",
 		trusting + "serviceMonitor: {enabled: true}":                                                              "networkPolicy.metricsNamespaces: expected",
 		trusting + "serviceAccount: {create: false}":                                                              "serviceAccount.name: expected",
 		trusting + "unmatched: allow":                                                                             "unmatched",
@@ -309,7 +309,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "Deployment", "", pod + "volumes.1.secret.secretName", "agentauth-webhook-tls"},
 		{everything, "Role", "agentauth-webhook", "kind", ""},
 
-		{everything, "Deployment", "", container + "args", `[serve, '--grpc-address=:9001', '--metrics-address=:8080', --tls-cert=/etc/agentauth/door/tls.crt,
+		{everything, "Deployment", "", container + "args", `[serve, '--grpc-address=:9001', '--metrics-address=:8080', '--http-address=:9012', --http-dialect=traefik, --http-headers=authorization, --http-headers=x-agent-id, --tls-cert=/etc/agentauth/door/tls.crt,
 			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com, '--explain-client-name=spiffe://mesh.example/operator',
 			--unmatched=allow-unauthenticated, --path-case=exact, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
 			--hostnames=shop=shop.example.com, --gateway-classes=envoy, --gateway-classes=gateways.example.com, --trust-context-policy, --trust-forwarded-headers, --trust-principal, --trust-xfcc, --trust-mcp-metadata, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
@@ -318,6 +318,8 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "Deployment", "", "spec.template.metadata.labels.cost", "'42'"},
 		{everything, "Deployment", "", "spec.selector", "{matchLabels: {app.kubernetes.io/name: agentauth, app.kubernetes.io/instance: agentauth}}"},
 		{everything, "Service", "", "metadata.labels.cost", "'42'"},
+		{everything, "Service", "", "spec.ports.1", "{name: http, port: 9012, targetPort: http, appProtocol: https}"},
+		{everything, "Deployment", "", container + "ports.2", "{name: http, containerPort: 9012}"},
 		{everything, "Deployment", "", "metadata.annotations", "{owner: platform}"},
 		{everything, "Deployment", "", pod + "securityContext", "{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}"},
 		{everything, "Deployment", "", container + "securityContext", "{allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}"},
@@ -362,6 +364,7 @@ func TestWhatAValueRenders(t *testing.T) {
 		{everything, "ConfigMap", "agentauth-dashboard", "metadata.labels.grafana_dashboard", "shown"},
 		{everything, "ConfigMap", "agentauth-dashboard", "metadata.annotations", "{grafana_folder: agents}"},
 		{everything, "NetworkPolicy", "agentauth", "spec.ingress", `[{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [gateways, ingress]}]}}], ports: [{port: grpc}]},
+			{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [gateways, ingress]}]}}], ports: [{port: http}]},
 			{from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [monitoring]}]}}], ports: [{port: metrics}]}]`},
 		{everything, "NetworkPolicy", "agentauth-webhook", "spec.ingress", "[{from: [{ipBlock: {cidr: 10.0.0.0/28}}, {ipBlock: {cidr: 'fd00::/64'}}], ports: [{port: webhook}]}]"},
 		// Narrowed to namespaces there is only what they do not have. Where classes are named, none is read.
@@ -439,7 +442,9 @@ func TestEveryFlagOfServeCanBeSet(t *testing.T) {
 		return slices.Compact(out)
 	}
 	// A pod has neither a directory of policies nor a kubeconfig, and its door is on no loopback address.
-	want := slices.DeleteFunc(names(`(?m)^ +(?:-\w, )?(--[a-z-]+)`, list), func(f string) bool { return slices.Contains([]string{"--help", "--kubeconfig", "--policies", "--explain-on-loopback"}, f) })
+	want := slices.DeleteFunc(names(`(?m)^ +(?:-\w, )?(--[a-z-]+)`, list), func(f string) bool {
+		return slices.Contains([]string{"--help", "--kubeconfig", "--policies", "--explain-on-loopback"}, f)
+	})
 	var args string
 	for _, values := range []string{trusting, withWebhook, everything} {
 		out, err := render(t, values)
