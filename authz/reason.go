@@ -19,9 +19,6 @@ const (
 	BadRequest Reason = "BadRequest"
 	// MetadataServed: agentauth answered with the metadata of a protected resource.
 	MetadataServed Reason = "MetadataServed"
-	// AuditUnavailable: the record of the decision could not be written, and the
-	// operator wants no decision without one (503).
-	AuditUnavailable Reason = "AuditUnavailable"
 	// OriginRefused: a page of an origin that is not allowed calls (403).
 	OriginRefused Reason = "OriginRefused"
 
@@ -113,6 +110,9 @@ const (
 	AmbiguousMatch Reason = "AmbiguousMatch"
 	// SelectorRefused: a policy was named by who may not name one (503).
 	SelectorRefused Reason = "SelectorRefused"
+	// AuditUnavailable: the record of the decision could not be written, and the
+	// operator wants no decision without one (503).
+	AuditUnavailable Reason = "AuditUnavailable"
 	// Internal: a defect of agentauth; the request is refused (503).
 	Internal Reason = "Internal"
 )
@@ -147,6 +147,6 @@ func Reasons() []Reason {
 		MCPRequestInvalid, MCPHeaderMismatch, MCPBodyMissing, MCPNotAllowed,
 		InsufficientScope, RuleDenied, NoRuleApplies, AccessDenied, UpstreamTokenRefused, ExpressionFailed,
 		Unavailable, UpstreamTokenUnavailable, Overloaded, PolicyInvalid, HostDisputed, RouteUnknown, AmbiguousMatch,
-		SelectorRefused, Internal,
+		SelectorRefused, AuditUnavailable, Internal,
 	}
 }

@@ -74,10 +74,14 @@ func (l *LoadLog) Loaded(load Load) {
 	}
 }
 
+// maxLogged is how many changes of one load are logged one by one.
+const maxLogged = 20
+
 // logChanges says which policies are in force now that were not, and which are not
 // any more.
 func (l *LoadLog) logChanges(load Load) {
-	for _, c := range load.Changes {
+	logged := load.Changes[:min(len(load.Changes), maxLogged)]
+	for _, c := range logged {
 		message := "policy in force"
 		switch {
 		case c.Kind == authz.PolicyRemoved:
@@ -98,7 +102,7 @@ func (l *LoadLog) logChanges(load Load) {
 		}
 		l.Log.Info(message, about...)
 	}
-	if more := load.Changed - len(load.Changes); more > 0 {
+	if more := load.Changed - len(logged); more > 0 {
 		l.Log.Info("more policies changed than are logged one by one", "policies", load.Changed, "notLogged", more)
 	}
 }

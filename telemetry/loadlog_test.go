@@ -1,12 +1,15 @@
 package telemetry_test
 
 import (
+	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/telemetry"
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 func loadLog(level slog.Level, often bool) (said func() string, l *telemetry.LoadLog) {
@@ -93,6 +96,25 @@ func TestEachPolicyThatChangesIsALine(t *testing.T) {
 			`level=INFO msg="policy no longer in force" policy=shop/d change=removed generation=7`,
 			`level=INFO msg="more policies changed than are logged one by one" policies=30 notLogged=26`)
 	}
+}
+
+func TestOfManyPoliciesThatChangeTheFirstAreLoggedAndAllAreRecorded(t *testing.T) {
+	said, l := loadLog(slog.LevelInfo, false)
+	var lines bytes.Buffer
+	stream := auditing(t, audit.Writer("stdout", &lines), false)
+	l.Audit = stream
+	changes := make([]authz.PolicyChange, 50)
+	for i := range changes {
+		changes[i] = authz.PolicyChange{Policy: fmt.Sprintf("shop/p%02d", i), Kind: authz.PolicyAdded, Ready: "Ready"}
+	}
+	l.Loaded(telemetry.Load{InForce: true, Changes: changes, Changed: len(changes)})
+	text := said()
+	expect(t, text, "policy=shop/p19", "policies=50 notLogged=30")
+	expectNot(t, text, "policy=shop/p20")
+	if err := stream.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, lines.String(), `"policy":"shop/p00"`, `"policy":"shop/p49"`)
 }
 
 func TestThatKeysCannotBeFetchedIsNotAProblemOfALoad(t *testing.T) {

@@ -15,8 +15,9 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
-// maxChanges is how many changed policies of one load are told one by one.
-const maxChanges = 20
+// maxChanges is how many changed policies of one load are told one by one: all that a
+// directory may have.
+const maxChanges = 20_000
 
 // changes compares loads: which policies each put in force, changed or took away.
 type changes struct {

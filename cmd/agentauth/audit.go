@@ -21,6 +21,7 @@ type auditFlags struct {
 	backups  int
 	path     string
 	allows   string
+	claims   []string
 	required bool
 }
 
@@ -33,6 +34,7 @@ func (f *auditFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.backups, "audit-file-max-backups", 0, "how many old audit files are kept; 0 is all")
 	flags.StringVar(&f.path, "audit-path", string(audit.PathFull), "paths in the audit stream: full, template ({} for what looks like an identifier), hash (keyed, by process) or none; never the query")
 	flags.StringVar(&f.allows, "audit-allows", "all", "which allowances are recorded: all, none, or the part of requests as in 0.1; refusals and errors always are")
+	flags.StringSliceVar(&f.claims, "audit-claims", nil, "names of claims of verified identities that are recorded; else none is (repeatable)")
 	flags.BoolVar(&f.required, "audit-required", false, "answer 503 in place of each decision that was not written to every sink")
 	oneOf(cmd, "audit-path", "full", "template", "hash", "none")
 }
@@ -49,7 +51,7 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 	if err != nil {
 		return nil, usage("--audit-path: %v", err)
 	}
-	c := audit.Config{Path: mode, Required: f.required, Process: audit.Process{Version: versionString(), PID: os.Getpid()}}
+	c := audit.Config{Path: mode, Claims: f.claims, Required: f.required, Process: audit.Process{Version: versionString(), PID: os.Getpid()}}
 	if c.Allows, err = ratio(f.allows); err != nil {
 		return nil, err
 	}
@@ -90,9 +92,12 @@ func ratio(text string) (float64, error) {
 	return part, nil
 }
 
-// closeAudit writes what waits, within the time that a drain may take.
+// lastWrites is the least time that the end of the audit stream may take.
+const lastWrites = 2 * time.Second
+
+// closeAudit writes what waits, in what is left of the drain, or in lastWrites.
 func (s *service) closeAudit() {
-	ctx, cancel := context.WithTimeout(context.Background(), max(s.flags.drain, time.Second))
+	ctx, cancel := context.WithTimeout(context.Background(), max(s.flags.drain-time.Since(s.stopping), lastWrites))
 	defer cancel()
 	if err := s.audit.Close(ctx); err != nil {
 		s.log.Error("the audit stream did not end in order", "cause", err.Error())

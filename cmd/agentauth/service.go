@@ -40,6 +40,9 @@ type service struct {
 	tracing   *telemetry.Tracing // nil: none
 	// endReplay ends the connections to the store of proofs.
 	endReplay func()
+	// stopping is when the drain began.
+	stopping time.Time
+	// failed has room for all that may end by itself: source, door and probes.
 	// failed has room for all that may end by itself: source, doors and probes.
 	failed chan error
 	// reviewer ends what asks the API server.
@@ -191,6 +194,7 @@ func endedByItself(err error) error {
 // stop finishes what is under way.
 func (s *service) stop(door door, httpDoor httpDoor, hook hook, followed <-chan struct{}) error {
 	s.log.Info("stopping: not ready any more, finishing what is under way", "drain", s.flags.drain.String())
+	s.stopping = time.Now()
 	s.readiness.Stopping()
 	door.setReady(false)
 	time.Sleep(s.flags.drainDelay) // a second signal ends it too

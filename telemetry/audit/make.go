@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -38,7 +39,7 @@ func (s *Stream) decision(raw *authz.Raw, d *authz.Decision, at time.Time, took 
 	if d.Version != nil {
 		a.Generation, a.Digest = d.Version.Generation, d.Version.Digest
 	}
-	a.Identity, a.Refused = identityOf(d.Identity), identityOf(d.Refused)
+	a.Identity, a.Refused = s.identity(d.Identity), s.identity(d.Refused)
 	if c := d.Claimed; c != nil && *c != (authz.Claim{}) {
 		a.Claimed = &Claim{Method: c.Method, Issuer: brief(c.Issuer), Subject: brief(c.Subject), CredentialID: brief(c.CredentialID)}
 	}
@@ -73,7 +74,7 @@ func outcome(o authz.Outcome) string {
 	}
 }
 
-func identityOf(id *authz.Identity) *Identity {
+func (s *Stream) identity(id *authz.Identity) *Identity {
 	if id == nil {
 		return nil
 	}
@@ -87,10 +88,31 @@ func identityOf(id *authz.Identity) *Identity {
 	}{{&out.Audiences, id.Audiences}, {&out.Scopes, id.Scopes}, {&out.Groups, id.Groups}} {
 		*l.to, out.Cut = briefList(l.from, out.Cut)
 	}
+	for _, name := range s.claims {
+		if value, ok := id.Claims[name]; ok {
+			if out.Claims == nil {
+				out.Claims = make(map[string]string, len(s.claims))
+			}
+			text := claim(value)
+			out.Claims[name], out.Cut = brief(text), out.Cut || len(text) > maxText
+		}
+	}
 	if a := id.Actor; a != nil {
 		out.Actor = &Actor{Issuer: brief(a.Issuer), Subject: brief(a.Subject), Unreadable: a.Unreadable}
 	}
 	return out
+}
+
+// claim is the value of a claim as a text.
+func claim(value any) string {
+	if text, ok := value.(string); ok {
+		return text
+	}
+	data, err := json.Marshal(value, json.Deterministic(true))
+	if err != nil {
+		return ""
+	}
+	return string(data)
 }
 
 func shadowOf(d *authz.Decision) *Shadow {

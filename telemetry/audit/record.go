@@ -136,7 +136,9 @@ type Identity struct {
 	Scopes       []string  `json:"scopes,omitempty"`
 	Groups       []string  `json:"groups,omitempty"`
 	ExpiresAt    time.Time `json:"expiresAt,omitzero"`
-	// Cut says that a list had more entries than are here.
+	// Claims are those of [Config.Claims]. What is no text is as JSON has it.
+	Claims map[string]string `json:"claims,omitempty"`
+	// Cut says that a list or a claim has more than is here.
 	Cut bool `json:"cut,omitzero"`
 }
 

@@ -25,6 +25,8 @@ type Config struct {
 	// Allows is the part of allowances that is recorded, from 0 to 1. Everything else
 	// is recorded always.
 	Allows float64
+	// Claims are the names of the claims of verified identities that are recorded.
+	Claims []string
 	// Required says that no decision is given that was not written to every sink.
 	Required bool
 	// Process is who writes.
@@ -51,6 +53,7 @@ type Sink struct {
 // Stream records decisions. A nil Stream records nothing.
 type Stream struct {
 	paths    paths
+	claims   []string
 	allows   uint64 // a hash below it is recorded
 	required bool
 	queues   []*queue
@@ -62,7 +65,7 @@ func New(c Config) (*Stream, error) {
 	if len(c.Sinks) == 0 {
 		return nil, errors.New("an audit stream needs a sink")
 	}
-	s := &Stream{paths: paths{mode: c.Path}, required: c.Required, now: c.Now}
+	s := &Stream{paths: paths{mode: c.Path}, claims: c.Claims, required: c.Required, now: c.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -141,6 +141,20 @@ func TestADecisionIsALineThatSaysWhoAndWhyAndHoldsNoCredential(t *testing.T) {
 	}
 }
 
+func TestOfClaimsThoseThatTheOperatorNamesAreRecorded(t *testing.T) {
+	to := &sink{}
+	s := begin(t, to, func(c *audit.Config) { c.Claims = []string{"department", "roles", "level", "none", "long"} })
+	d := allowed()
+	d.Identity.Claims = map[string]any{"department": "sales\n", "roles": []any{"a", "b"}, "level": 3.0, "email": "someone@example.com", "long": strings.Repeat("x", 9000)}
+	raw := request()
+	s.Decision(t.Context(), &raw, d, at, 0)
+	end(t, s)
+	got := records(t, to.text.String())[1].Agentauth.Identity
+	if c := got.Claims; len(c) != 4 || c["department"] != "sales�" || c["roles"] != `["a","b"]` || c["level"] != "3" || len(c["long"]) > 520 || !got.Cut {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // What a door reads of a request is used again for the next one.
 func TestARecordHoldsNothingOfTheRequestThatItIsMadeOf(t *testing.T) {
 	to := &sink{}
