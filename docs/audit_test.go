@@ -20,6 +20,7 @@ func TestEveryFieldOfTheAuditStreamIsDescribed(t *testing.T) {
 		}
 	}
 	var known []string
+	described := map[reflect.Type]bool{} // with the names of their fields
 	var walk func(of reflect.Type, name, row string)
 	walk = func(of reflect.Type, name, row string) {
 		if of.Kind() == reflect.Pointer {
@@ -27,6 +28,10 @@ func TestEveryFieldOfTheAuditStreamIsDescribed(t *testing.T) {
 		}
 		if line, ok := rows[name]; ok && name != "" {
 			known, row = append(known, name), line
+			if described[of] && strings.Contains(row, "The same fields") {
+				return
+			}
+			described[of] = of.Kind() == reflect.Struct
 		}
 		if of.Kind() != reflect.Struct || of == reflect.TypeFor[time.Time]() {
 			if last := name[strings.LastIndexByte(name, '.')+1:]; row == "" || !strings.Contains(row, last+"`") {
