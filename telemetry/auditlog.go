@@ -61,6 +61,11 @@ func (l *AuditLog) Look(stats []audit.Stats, now time.Time) {
 		return
 	}
 	l.anchor = now
+	l.Where(stats)
+}
+
+// Where says where the chain of each sink is.
+func (l *AuditLog) Where(stats []audit.Stats) {
 	for _, s := range stats {
 		l.Log.Info("audit chain", "sink", s.Sink, "seq", s.Seq, "hash", s.Hash)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/agentauth-dev/agentauth/telemetry"
 	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
@@ -102,4 +103,5 @@ func (s *service) closeAudit() {
 	if err := s.audit.Close(ctx); err != nil {
 		s.log.Error("the audit stream did not end in order", "cause", err.Error())
 	}
+	(&telemetry.AuditLog{Log: s.log}).Where(s.audit.Stats())
 }
