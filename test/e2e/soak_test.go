@@ -36,7 +36,9 @@ func TestASoakOfPoliciesThatComeAndGoDecidesEveryRequestRightly(t *testing.T) {
 	parts.Within(t, 20*time.Second, func() error { return bothHealthy(t, envoy, 2) })
 	load, ends := startRolledLoad(envoy.HTTP()+"/orders", 100), time.Now().Add(lasts)
 	table := "requests  resident memory of the replicas\n"
-	note := func() { table += fmt.Sprintf("%8d  %s  %s\n", load.sent.Load(), resident(t, replicas[0]), resident(t, replicas[1])) }
+	note := func() {
+		table += fmt.Sprintf("%8d  %s  %s\n", load.sent.Load(), resident(t, replicas[0]), resident(t, replicas[1]))
+	}
 	note()
 	restart := time.Now().Add(lasts / 2)
 	for n := 0; time.Now().Before(ends); n++ {
