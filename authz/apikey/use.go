@@ -25,7 +25,7 @@ func (h Holder) Used(at time.Time) {
 	if h.secret == nil {
 		return
 	}
-	used, now := &h.secret.keys[h.at].used, uint32(max(0, at.Unix())) //nolint:gosec // until 2106
+	used, now := &h.secret.keys[h.at].used, uint32(max(0, at.Unix())) // until 2106
 	if used.Load() < now {
 		used.Store(now)
 	}

@@ -155,7 +155,7 @@ func TestWhatCanBeReadInTwoWaysIsRefused(t *testing.T) {
 				t.Run(fmt.Sprintf("%s %s %s", dialect, name, what), func(t *testing.T) {
 					var problems []string
 					d := &decider{d: allowed}
-					s := open(t, forward.Config{Dialect: dialect, Decider: real{d}, OnError: func(err error) { problems = append(problems, err.Error()) }})
+					s := open(t, forward.Config{Dialect: dialect, Decider: behind{d}, OnError: func(err error) { problems = append(problems, err.Error()) }})
 					got := ask(t, s, append(append(append([]string(nil), lines[:at]...), field...), lines[at+1:]...)...)
 					if got.StatusCode != 400 && (dialect != forward.Nginx || got.StatusCode != 403) {
 						t.Errorf("expected 400, got %d", got.StatusCode)
@@ -170,9 +170,9 @@ func TestWhatCanBeReadInTwoWaysIsRefused(t *testing.T) {
 }
 
 // real refuses what the kernel refuses.
-type real struct{ next forward.Decider }
+type behind struct{ next forward.Decider }
 
-func (r real) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
+func (r behind) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 	if _, err := authz.NewRequest(raw); err != nil {
 		return authz.Decision{Outcome: authz.Deny, Reason: authz.BadRequest, Status: 400}
 	}
@@ -182,7 +182,7 @@ func (r real) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 func TestATargetThatIsNoPathIsRefused(t *testing.T) {
 	for _, target := range []string{"http://api.example.com/a", "//", "a", "*", "/a#b", "/a?b#c", "/a b"} {
 		d := &decider{d: allowed}
-		s := open(t, forward.Config{Dialect: forward.Caddy, Decider: real{d}})
+		s := open(t, forward.Config{Dialect: forward.Caddy, Decider: behind{d}})
 		lines := append([]string(nil), asks[forward.Caddy]...)
 		lines[3] = "x-forwarded-uri: " + target
 		if got := ask(t, s, lines...); got.StatusCode != 400 && target != "//" {
@@ -194,7 +194,7 @@ func TestATargetThatIsNoPathIsRefused(t *testing.T) {
 // net/http answers OPTIONS * by itself with 200, unless it is told not to.
 func TestOptionsOfTheServerIsNoAllowance(t *testing.T) {
 	for dialect := range asks {
-		s := open(t, forward.Config{Dialect: dialect, Decider: real{&decider{d: allowed}}})
+		s := open(t, forward.Config{Dialect: dialect, Decider: behind{&decider{d: allowed}}})
 		if got := ask(t, s, "OPTIONS * HTTP/1.1", "host: api.example.com", "x-forwarded-proto: https"); got.StatusCode < 400 {
 			t.Errorf("%s: got %d", dialect, got.StatusCode)
 		}

@@ -137,7 +137,7 @@ func (s *Server) Serve() error {
 // Shutdown takes no new connections and waits for the checks under way; when ctx ends it
 // cuts them off and returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
-	defer s.listener.Close() // for a door that never served
+	defer func() { _ = s.listener.Close() }() // for a door that never served
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		_ = s.http.Close()

@@ -155,7 +155,7 @@ func TestWhenCertificatesEndIsToldWheneverTheyCameInUse(t *testing.T) {
 	write(t, f.cert, longer.Cert)
 	write(t, f.key, longer.Key)
 	eventually(t, "the new certificate's end is told", func() bool { _, now := last(); return time.Until(now.certificate) > 47*time.Hour })
-	if got := firstEnd(join(ca.PEM, short.PEM)); got.IsZero() || firstEnd(nil) != (time.Time{}) {
+	if got := firstEnd(join(ca.PEM, short.PEM)); got.IsZero() || !firstEnd(nil).IsZero() {
 		t.Errorf("got %v", got)
 	}
 }

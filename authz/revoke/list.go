@@ -3,6 +3,7 @@ package revoke
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -166,7 +167,7 @@ func parse(scope string, c *ConfigMap, old *parsed, most int, now time.Time) *pa
 		if err != nil {
 			m.unreadable++
 			at, message := "data["+name+"]", err.Error()
-			if w, ok := err.(*wrong); ok {
+			if w := (*wrong)(nil); errors.As(err, &w) {
 				at, message = strings.TrimSuffix(at+"."+w.field, "."), w.message
 			}
 			if before := old.entry(name); before != nil {

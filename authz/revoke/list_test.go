@@ -170,9 +170,9 @@ func TestACheckAllocatesNothing(t *testing.T) {
 	var f InForce
 	f.Put(l)
 	id := &authz.Identity{Issuer: "idp", Subject: "carol", Claims: map[string]any{"sub": "carol", "azp": "other", "act": map[string]any{"sub": "other"}}, Actor: &authz.Actor{Subject: "other"}}
-	print := &[32]byte{1}
+	thumbprint := &[32]byte{1}
 	if n := testing.AllocsPerRun(100, func() {
-		if f.Hit("shop", &Credential{Identity: id, KeyID: "k", Thumbprints: [3]*[32]byte{print}}, now) != nil {
+		if f.Hit("shop", &Credential{Identity: id, KeyID: "k", Thumbprints: [3]*[32]byte{thumbprint}}, now) != nil {
 			t.Error("nobody is revoked")
 		}
 	}); n != 0 {

@@ -53,23 +53,37 @@ func (p *printed) decision() (authz.Decision, []authz.Step) {
 	if d.Outcome == authz.Allow {
 		d.Status = 0 // as in a decision
 	}
-	if id := p.Identity; id != nil {
-		d.Identity = &authz.Identity{
-			Method: id.Method, Issuer: id.Issuer, Subject: id.Subject, Audiences: id.Audiences,
-			Scopes: id.Scopes, Groups: id.Groups, Claims: id.Claims, CredentialID: id.CredentialID,
-		}
-		if a := id.Actor; a != nil {
-			d.Identity.Actor = &authz.Actor{Issuer: a.Issuer, Subject: a.Subject, Unreadable: a.Unreadable}
-		}
-		if id.ExpiresAt != nil {
-			d.Identity.ExpiresAt = *id.ExpiresAt
-		}
+	d.Identity, d.Refused, d.Claimed = p.Identity.identity(), p.Refused.identity(), (*authz.Claim)(p.Claimed)
+	if p.Digest != "" {
+		d.Version = &authz.PolicyVersion{Generation: p.Generation, Digest: p.Digest}
+	}
+	if p.Shadow != nil {
+		shadow, _ := p.Shadow.decision()
+		d.Shadow = &shadow
 	}
 	steps := make([]authz.Step, len(p.Steps))
 	for i, s := range p.Steps {
 		steps[i] = s.Step
 	}
 	return d, steps
+}
+
+// identity is what was printed; nil if nothing was.
+func (id *printedIdentity) identity() *authz.Identity {
+	if id == nil {
+		return nil
+	}
+	out := &authz.Identity{
+		Method: id.Method, Issuer: id.Issuer, Subject: id.Subject, Audiences: id.Audiences,
+		Scopes: id.Scopes, Groups: id.Groups, Claims: id.Claims, CredentialID: id.CredentialID,
+	}
+	if a := id.Actor; a != nil {
+		out.Actor = &authz.Actor{Issuer: a.Issuer, Subject: a.Subject, Unreadable: a.Unreadable}
+	}
+	if id.ExpiresAt != nil {
+		out.ExpiresAt = *id.ExpiresAt
+	}
+	return out
 }
 
 // outcomeOf is the outcome of a word; what is none denies.

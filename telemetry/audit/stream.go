@@ -69,10 +69,10 @@ func New(c Config) (*Stream, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	switch {
-	case c.Path == "":
+	if s.paths.mode == "" {
 		s.paths.mode = PathFull
-	case c.Path == PathHash:
+	}
+	if s.paths.mode == PathHash {
 		s.paths.key = make([]byte, 32)
 		_, _ = rand.Read(s.paths.key) // it never fails
 	}

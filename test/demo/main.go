@@ -62,7 +62,7 @@ func run(ctx context.Context, out io.Writer, d demo, binary string, keep bool) (
 	if err != nil {
 		return err
 	}
-	s := &stage{Run: r, out: out}
+	s := &stage{Run: r, out: out, binary: binary}
 	defer func() {
 		if failed := s.End(err == nil); err == nil {
 			err = failed

@@ -94,6 +94,8 @@ func (s *stage) once(ctx context.Context, want scene) (status, why string, err e
 		return status, why, fmt.Errorf("expected the reason %q", want.reason)
 	case want.policy != "" && decision.text("policy") != want.policy:
 		return status, why, fmt.Errorf("expected the policy %s", want.policy)
+	case want.shadow != decision.shadow("decision"):
+		return status, why, fmt.Errorf("expected a policy on trial to decide %q", want.shadow)
 	case reached != (want.status < 300 && !want.answered):
 		return status, why, fmt.Errorf("reached the upstream: %t", reached)
 	case !reached:
@@ -136,6 +138,12 @@ func (d decision) text(field string) string {
 	return text
 }
 
+// shadow is a field of what a policy on trial would have decided.
+func (d decision) shadow(field string) string {
+	group, _ := d["shadow"].(map[string]any)
+	return decision(group).text(field)
+}
+
 func (d decision) String() string {
 	if d == nil {
 		return "Envoy does not ask"
@@ -145,6 +153,9 @@ func (d decision) String() string {
 		if value := d.text(field); value != "" {
 			why += fmt.Sprintf(" %s=%s", field, value)
 		}
+	}
+	if would := d.shadow("decision"); would != "" {
+		why += fmt.Sprintf(" (on trial: %s %s policy=%s)", would, d.shadow("reason"), d.shadow("policy"))
 	}
 	return why
 }
@@ -171,7 +182,8 @@ Everything stays up until Ctrl-C. Try:
 
 The policies are read again when they change: %[8]s
 What agentauth says of each request:           %[9]s
+What an auditor gets:                          %[11]s
 Its metrics:                                   curl http://%[10]s/metrics
-`, curl, alicesPassword, s.https, robotsKey, s.http, s.provider.TokenURL(), clientSecret, s.Dir+"/policies", s.agentauth.Log, s.agentauth.MetricsAddress)
+`, curl, alicesPassword, s.https, robotsKey, s.http, s.provider.TokenURL(), clientSecret, s.Dir+"/policies", s.agentauth.Log, s.agentauth.MetricsAddress, s.auditFile())
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ type scene struct {
 	status          int
 	reason          string            // "" where nobody asks agentauth
 	policy          string            // default: any
+	shadow          string            // what a policy on trial would decide
 	upstream        map[string]string // headers the upstream must see; "" is none
 	answered        bool              // by agentauth itself, where it allows
 	within          time.Duration     // how long it may take to come true; default: it is true at once
@@ -45,7 +47,7 @@ type answer struct {
 }
 
 func scenes(s *stage) []scene {
-	return append(append(sampleScenes(s), toolsScenes(s)...),
+	return append(slices.Concat(sampleScenes(s), toolsScenes(s), operateScenes(s)),
 		scene{who: "warehouse robot", with: "its API key", asks: "GET https /public%2f..%2finventory", status: 400, reason: "BadRequest",
 			call: s.get("/public%2f..%2finventory", "x-api-key", robotsKey)},
 		scene{who: "alice", with: "her password", asks: "GET https /nowhere", status: 403, reason: "NoPolicy",

@@ -22,6 +22,7 @@ const sampleIssuer = "https://idp.example.com"
 type stage struct {
 	*parts.Run
 	out         io.Writer
+	binary      string // of agentauth
 	upstream    *parts.Upstream
 	provider    *parts.OIDC
 	cluster     *parts.Cluster // of the demo in a cluster
@@ -75,7 +76,7 @@ func (s *stage) openProxy(ctx context.Context, binary string) error {
 	}
 	if s.agentauth, err = parts.StartAgentauth(ctx, parts.AgentauthConfig{
 		Dir: s.Dir, Binary: binary,
-		Args: []string{"--policies", policies, "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", "--log-format", "json", "--log-level", "debug"},
+		Args: []string{"--policies", policies, "--audit-file", s.auditFile(), "--explain-on-loopback", "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", "--log-format", "json", "--log-level", "debug"},
 	}); err != nil {
 		return err
 	}

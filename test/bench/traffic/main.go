@@ -89,7 +89,7 @@ func run(ctx context.Context, agentauth, scrapes string, lasts time.Duration) er
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	tree := filepath.Join(dir, "policies")
 	end := func(days int) string {
 		return time.Now().Add(time.Duration(days) * 24 * time.Hour).UTC().Format(time.RFC3339)
@@ -112,7 +112,7 @@ func run(ctx context.Context, agentauth, scrapes string, lasts time.Duration) er
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	return ask(ctx, a, authv3.NewAuthorizationClient(conn), scrapes, lasts)
 }
 
