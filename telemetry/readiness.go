@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -93,16 +94,25 @@ func (s *Readiness) Serving() bool {
 // ServeHTTP answers /readyz: 200 when requests may be sent here. ?verbose adds
 // what is wrong, with file and line but never contents.
 func (s *Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var text bytes.Buffer
+	status := s.write(&text, r.URL.Query().Has("verbose"))
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = text.WriteTo(w) // who asked hung up
+}
+
+// write writes the answer to a buffer: whoever reads it slowly must not hold the lock,
+// which loads take.
+func (s *Readiness) write(w *bytes.Buffer, verbose bool) (status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status, word := s.word()
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(status)
 	fmt.Fprintln(w, word)
-	if r.URL.Query().Has("verbose") {
+	if verbose {
 		s.writeProblems(w)
 		s.writeKeySets(w)
 	}
+	return status
 }
 
 func (s *Readiness) word() (status int, word string) {

@@ -91,6 +91,10 @@ type probes struct {
 	listener net.Listener
 }
 
+// probesWriteTimeout bounds how long whoever reads an answer slowly holds one of the few
+// scrapes that are answered at once.
+const probesWriteTimeout = 30 * time.Second
+
 // openProbes binds the address. Requests wait for start.
 func (s *service) openProbes() (probes, error) {
 	if s.flags.metricsAddress == "" {
@@ -105,7 +109,8 @@ func (s *service) openProbes() (probes, error) {
 	mux.Handle("GET /readyz", s.readiness)
 	mux.Handle("GET /jwks/{namespace}/{secret}", &telemetry.PublishedKeys{Of: s.kernel.Published, Serving: s.readiness.Serving})
 	mux.Handle("GET /healthz", s.liveness)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: probesWriteTimeout, IdleTimeout: time.Minute}
 	return probes{server, listener}, nil
 }
 
