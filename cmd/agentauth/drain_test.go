@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,5 +37,29 @@ func TestAReplicaThatEndsIsNotReadyAndStillTakesNewChecksForTheDelay(t *testing.
 	}
 	if err := <-ended; err != nil || time.Since(began) < 3*time.Second {
 		t.Errorf("expected an end without an error after the delay, got %v after %v", err, time.Since(began))
+	}
+}
+
+// What takes a right away comes in force also on a replica that ends and still takes checks.
+func TestAPolicyThatIsTakenAwayDuringTheDelayLetsNobodyThrough(t *testing.T) {
+	s := serveHere(t, openPolicy, "--drain-delay", "8s")
+	ended := make(chan error, 1)
+	go func() { ended <- s.end() }()
+	within(t, func() bool {
+		status, _ := ask("http://" + s.probes + "/readyz")
+		return status == http.StatusServiceUnavailable
+	}, s.log.String)
+	if err := os.WriteFile(s.file, []byte(strings.Replace(openPolicy, "api.example.com", "other.example.com", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	within(t, func() bool {
+		d, err := extauthz.Ask(t.Context(), s.door, authz.Raw{Method: "GET", Scheme: "https", Host: "api.example.com", Path: "/"})
+		if err != nil {
+			t.Fatalf("what was taken away was let through until the door closed: %v", err)
+		}
+		return d.Outcome == authz.Deny
+	}, s.log.String)
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -42,7 +42,6 @@ type service struct {
 	endReplay func()
 	// stopping is when the drain began.
 	stopping time.Time
-	// failed has room for all that may end by itself: source, door and probes.
 	// failed has room for all that may end by itself: source, doors and probes.
 	failed chan error
 	// reviewer ends what asks the API server.
@@ -82,13 +81,16 @@ func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	s.watchLiveness(ctx)
+	// While the doors take checks, what takes a right away comes in force as ever.
+	following, unfollow := context.WithCancel(context.WithoutCancel(parent))
+	defer unfollow()
+	s.watchLiveness(following)
 	probes.start(s)
-	hook, err := s.openWebhook(ctx)
+	hook, err := s.openWebhook(following)
 	if err != nil {
 		return err
 	}
-	followed := s.start(ctx, follow)
+	followed := s.start(following, follow)
 	door.start(s)
 	httpDoor.start(s)
 
@@ -100,7 +102,7 @@ func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
 	case <-ctx.Done():
 	}
 	stop() // a second signal ends the process at once
-	return s.stop(door, httpDoor, hook, followed)
+	return s.stop(door, httpDoor, hook, unfollow, followed)
 }
 
 // service checks the flags and makes what is shared.
@@ -191,13 +193,14 @@ func endedByItself(err error) error {
 	return err
 }
 
-// stop finishes what is under way.
-func (s *service) stop(door door, httpDoor httpDoor, hook hook, followed <-chan struct{}) error {
+// stop finishes what is under way. The source is followed until no new check is taken.
+func (s *service) stop(door door, httpDoor httpDoor, hook hook, unfollow context.CancelFunc, followed <-chan struct{}) error {
 	s.log.Info("stopping: not ready any more, finishing what is under way", "drain", s.flags.drain.String())
 	s.stopping = time.Now()
 	s.readiness.Stopping()
 	door.setReady(false)
 	time.Sleep(s.flags.drainDelay) // a second signal ends it too
+	unfollow()
 	var closing sync.WaitGroup
 	closing.Go(hook.close) // no review keeps the door open
 	var cut error

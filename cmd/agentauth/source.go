@@ -33,7 +33,7 @@ func (s *service) keeper(d door, loads telemetry.LoadLog) *source.Keeper {
 		Loaded: func(l source.Load) { loads.Loaded(telemetry.Load(l)) },
 		Ready: func() {
 			s.readiness.Ready()
-			d.setReady(true)
+			d.setReady(s.readiness.Serving()) // it may be ending already
 		},
 	}
 	s.loading = keeper.Busy

@@ -74,6 +74,7 @@ func startCollector(t *testing.T) (c *spanCollector, address string) {
 // served is `agentauth serve` in this process.
 type served struct {
 	door, probes string
+	file         string // of the policy
 	log          *lockedBuffer
 	// end tells it to stop, and returns what it returned.
 	end func() error
@@ -101,10 +102,10 @@ func (l *lockedBuffer) String() string {
 func serveHere(t *testing.T, policy string, args ...string) served {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "policy.yaml"), []byte(policy), 0o600); err != nil {
+	s := served{file: filepath.Join(dir, "policy.yaml"), door: freePort(t), probes: freePort(t), log: &lockedBuffer{}}
+	if err := os.WriteFile(s.file, []byte(policy), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := served{door: freePort(t), probes: freePort(t), log: &lockedBuffer{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cmd := serveCommand()
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
