@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -66,6 +67,9 @@ func parseAnchors(list []string) (map[uint64]string, error) {
 		if err != nil || len(hash) != 64 || strings.Trim(hash, "0123456789abcdef") != "" {
 			return nil, usage("--anchor %q: expected the number of a line and its SHA-256 in 64 hexadecimal digits, as in 4711:9f86…", text)
 		}
+		if other, ok := out[seq]; ok && other != hash {
+			return nil, usage("--anchor: expected one hash for line %d, got two", seq)
+		}
 		out[seq] = hash
 	}
 	return out, nil
@@ -84,12 +88,18 @@ func verifyFiles(cmd *cobra.Command, files []string, anchors map[uint64]string) 
 			return exit{exitDenied, fmt.Errorf("%s: %w", name, err)}
 		}
 	}
+	if err := v.End(); err != nil {
+		return exit{exitDenied, fmt.Errorf("%s: %w", files[len(files)-1], err)}
+	}
+	if v.Lines == 0 {
+		return exit{exitDenied, errors.New("expected audit records, and there is no line at all")}
+	}
 	if missing := v.NotSeen(); len(missing) > 0 {
 		return exit{exitDenied, fmt.Errorf("expected the lines %v of --anchor, and the last one here is %d: lines are missing at the end or the beginning", missing, v.Seq)}
 	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "%d lines are as they were written: %d to %d\n", v.Lines, v.First, v.Seq)
-	if v.First != 1 {
+	if !v.Begun {
 		fmt.Fprintf(out, "the lines before %d are in files that are not here\n", v.First)
 	}
 	if v.Missing > 0 {

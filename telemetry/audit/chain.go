@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
-
-	"github.com/go-json-experiment/json"
 )
 
 // chain is the place of the next line: its number, and the digest of the line before.
@@ -42,21 +41,28 @@ func digest(line []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// continued is the chain behind the last line of what was written before. A line that was
-// cut, as in a crash, is a part of the chain too: it has the number behind the last one
-// that can be read, which nobody knows, so that the chain goes on with number 0.
+// continued is the chain behind what was written before: its last whole line, and the
+// lines behind it that were cut, as in a crash. These have no number, and are a part of
+// the chain all the same: the digest is one of all of it.
 func continued(last []byte) (chain, error) {
 	if len(last) == 0 {
 		return chain{}, nil
 	}
-	if len(last) > maxLine {
-		return chain{}, fmt.Errorf("the last line has more than %d bytes: it is no audit record; write to another file", maxLine)
+	whole, _, _ := bytes.Cut(last, []byte("\n"))
+	c := chain{prev: digest(last)}
+	if r, err := parse(whole); err == nil {
+		c.seq = r.Seq
+	} else if !cutLine(whole) {
+		return chain{}, errors.New("it holds what is no audit record; write to another file")
 	}
-	var r Record
-	if err := json.Unmarshal(last, &r); err != nil {
-		return chain{seq: 0, prev: digest(last)}, nil //nolint:nilerr // a torn line
-	}
-	return chain{seq: r.Seq, prev: digest(last)}, nil
+	return c, nil
+}
+
+// cutLine says whether a line may be what a crash left of one.
+func cutLine(line []byte) bool {
+	const begin = `{"seq":`
+	n := min(len(line), len(begin))
+	return string(line[:n]) == begin[:n] || len(bytes.Trim(line, "\x00")) == 0
 }
 
 // maxLine bounds a line in bytes: all texts and lists of a record at their bounds, with

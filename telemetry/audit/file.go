@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 )
@@ -24,7 +28,7 @@ type FileOptions struct {
 // it is large: the old one gets the time in its name. The chain goes on over files and
 // processes.
 func File(path string, o FileOptions) (Sink, error) {
-	last, err := lastLine(path)
+	last, err := lastLines(path)
 	if err != nil {
 		return Sink{}, err
 	}
@@ -58,38 +62,92 @@ func (f *file) Write(line []byte) (int, error) {
 	return 0, err
 }
 
-// lastLine is the last line of a file, without its line break; nil if there is none. A
-// last line without a line break gets one.
-func lastLine(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+// lastLines are the last whole line that was written to a file, or to the newest of those
+// that it replaced, and what stands behind it, without the line break at the end; nil if
+// there is nothing. A last line without a line break gets one.
+func lastLines(path string) ([]byte, error) {
+	last, whole, err := tailOf(path, os.O_RDWR|os.O_APPEND)
+	if err != nil || whole {
+		return last, err
+	}
+	before, found, err := tailOf(newestBackup(path), os.O_RDONLY)
+	switch {
+	case err != nil || !found:
+		return last, err
+	case len(last) == 0:
+		return before, nil
+	default:
+		return slices.Concat(before, []byte("\n"), last), nil
+	}
+}
+
+// tailOf is the end of one file, from its last whole line on; all of the file where it
+// has none.
+func tailOf(path string, flag int) (tail []byte, whole bool, _ error) {
+	f, err := os.OpenFile(path, flag, 0) // #nosec G304 -- the operator names it
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the audit file: %w", err)
+		return nil, false, fmt.Errorf("the audit file: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("the audit file %s: expected a regular file, which can be replaced; write to stdout instead", path)
+		return nil, false, fmt.Errorf("the audit file %s: expected a regular file, which can be replaced; write to stdout instead", path)
 	}
-	from := max(0, info.Size()-maxLine-2)
-	tail, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
+	from := max(0, info.Size()-2*(maxLine+2))
+	tail, err = io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
 	if err != nil || len(tail) == 0 {
-		return nil, err
+		return nil, false, err
 	}
-	if tail[len(tail)-1] != '\n' {
-		if _, err := f.Write([]byte("\n")); err != nil {
-			return nil, err
-		}
-		tail = append(tail, '\n')
+	ended := tail[len(tail)-1] == '\n'
+	tail = bytes.TrimSuffix(tail, []byte("\n"))
+	if at := lastWhole(tail); at >= 0 {
+		tail, whole = tail[at:], true
+	} else if from > 0 || !cutLine(tail) {
+		return nil, false, fmt.Errorf("the audit file %s holds what is no audit record; write to another file", path)
 	}
-	tail = tail[:len(tail)-1]
-	return tail[bytes.LastIndexByte(tail, '\n')+1:], nil
+	if !ended && flag != os.O_RDONLY { // only where it is one of ours
+		_, err = f.WriteString("\n")
+	}
+	return tail, whole, err
 }
+
+// lastWhole is where the last line begins that is a record; -1 if there is none.
+func lastWhole(text []byte) int {
+	for end := len(text); end >= 0; {
+		at := bytes.LastIndexByte(text[:end], '\n') + 1
+		if _, err := parse(text[at:end]); err == nil {
+			return at
+		}
+		end = at - 1
+	}
+	return -1
+}
+
+// newestBackup is the last file that a file replaced; "" if there is none.
+func newestBackup(path string) (newest string) {
+	ext := filepath.Ext(path)
+	prefix := strings.TrimSuffix(filepath.Base(path), ext) + "-"
+	list, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	for _, one := range list { // by name, and so by time
+		when, isOne := strings.CutPrefix(one.Name(), prefix)
+		if _, err := time.Parse(backupTime, strings.TrimSuffix(when, ext)); isOne && err == nil && strings.HasSuffix(when, ext) {
+			newest = filepath.Join(filepath.Dir(path), one.Name())
+		}
+	}
+	return newest
+}
+
+// backupTime is how lumberjack writes the time in the name of a file that was replaced.
+const backupTime = "2006-01-02T15-04-05.000"
 
 // Writer is a sink that writes to w, which is not closed.
 func Writer(name string, w io.Writer) Sink { return Sink{Name: name, Line: w} }

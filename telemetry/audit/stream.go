@@ -43,8 +43,8 @@ type Sink struct {
 	Name string
 	// Line writes one line, line break included. It may block.
 	Line io.Writer
-	// Last is the last line that was written before, without its line break; nil if
-	// there is none.
+	// Last is the last whole line that was written before and what stands behind it,
+	// without the line break at the end; nil if there is none.
 	Last []byte
 	// Close ends it; nil: nothing is to be done.
 	Close func() error

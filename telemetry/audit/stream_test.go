@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -386,7 +387,7 @@ func TestALineThatACrashCutIsPartOfTheChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	var cut audit.Verifier
-	if err := cut.File(bytes.NewReader(data[:len(data)-100])); err == nil {
+	if err := cmp.Or(cut.File(bytes.NewReader(data[:len(data)-100])), cut.End()); err == nil {
 		t.Error("expected a cut line at the end to be told")
 	}
 	write()
@@ -394,6 +395,77 @@ func TestALineThatACrashCutIsPartOfTheChain(t *testing.T) {
 	var v audit.Verifier
 	if err := v.File(bytes.NewReader(data)); err != nil || v.Torn != 1 {
 		t.Errorf("got %v, %+v", err, v)
+	}
+}
+
+// The record before a line that was cut is a part of the chain, and so are its number and
+// the files that were replaced.
+func TestWhatIsBeforeALineThatACrashCutCannotBeChanged(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "audit.log")
+	raw := request()
+	write := func() {
+		t.Helper()
+		f, err := audit.File(path, audit.FileOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := begin(t, nil, func(c *audit.Config) { c.Sinks = []audit.Sink{f} })
+		s.Decision(t.Context(), &raw, allowed(), at, 0)
+		end(t, s)
+	}
+	cut := func(n int) {
+		data, _ := os.ReadFile(path)
+		if err := os.WriteFile(path, data[:len(data)-n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verify := func(texts ...string) (v audit.Verifier, err error) {
+		for _, text := range texts {
+			if err = v.File(strings.NewReader(text)); err != nil {
+				return v, err
+			}
+		}
+		return v, v.End()
+	}
+	write() // 1 to 3
+	cut(100)
+	write() // 3 to 5, behind the line that is no third one
+	cut(30)
+	old := filepath.Join(dir, "audit-2027-01-15T08-00-00.000.log")
+	if err := os.Rename(path, old); err != nil { // replaced, and nothing was written to the next
+		t.Fatal(err)
+	}
+	write()
+	first, _ := os.ReadFile(old)
+	second, _ := os.ReadFile(path)
+	v, err := verify(string(first), string(second))
+	if err != nil || v.Torn != 2 || v.Seq != 7 || v.First != 1 || !v.Begun {
+		t.Fatalf("got %v, %+v", err, v)
+	}
+	list := strings.SplitAfter(string(first), "\n")
+	changed := strings.Replace(string(first), `"allow"`, `"deny"`, 1)
+	for what, text := range map[string]string{
+		"the record before":         changed,
+		"the record before is gone": list[0] + strings.Join(list[2:], ""),
+		"all before are gone":       strings.Join(list[2:], ""),
+	} {
+		if v, err := verify(text, string(second)); err == nil && v.Begun {
+			t.Errorf("%s: expected it to be found", what)
+		}
+	}
+}
+
+func TestAFileOfSomethingElseIsNotWrittenTo(t *testing.T) {
+	for _, text := range []string{"root:x:0:0::/root:/bin/sh\n", "{\"level\":\"info\"}\n", strings.Repeat("x", 3<<20)} {
+		path := filepath.Join(t.TempDir(), "other")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := audit.File(path, audit.FileOptions{})
+		if data, _ := os.ReadFile(path); err == nil || string(data) != text {
+			t.Errorf("%.20q: expected it to be left alone, got %v", text, err)
+		}
 	}
 }
 
@@ -413,7 +485,7 @@ func TestWhatIsChangedRemovedAddedOrMovedIsFound(t *testing.T) {
 	broken := func(what string, data []byte) {
 		t.Helper()
 		var now audit.Verifier
-		if err := now.File(bytes.NewReader(data)); err == nil && now.Hash == v.Hash && now.Seq == v.Seq && now.First == v.First && now.Lines == v.Lines {
+		if err := cmp.Or(now.File(bytes.NewReader(data)), now.End()); err == nil && now.Hash == v.Hash && now.Seq == v.Seq && now.First == v.First && now.Lines == v.Lines {
 			t.Errorf("%s: expected it to be found", what)
 		}
 	}

@@ -1,7 +1,10 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 )
@@ -12,9 +15,11 @@ type Verifier struct {
 	// Seq and Hash are those of the last line.
 	Seq  uint64
 	Hash string
-	// First is the number of the first line, Lines how many there are.
+	// First is the number of the first line, Lines how many there are. Begun says that
+	// the stream began with it: that no line was before.
 	First uint64
 	Lines int
+	Begun bool
 	// Missing is how many records the stream itself says are missing, Torn how many
 	// lines were cut when a process ended, and are followed by the start of the next.
 	Missing uint64
@@ -23,8 +28,11 @@ type Verifier struct {
 	// Anchors are the hashes of lines that must be there, by their numbers.
 	Anchors map[uint64]string
 
-	seen map[uint64]bool
-	torn bool // the last line
+	seen  map[uint64]bool
+	text  hash.Hash // of the last whole line, and of what stands behind it
+	torn  int       // lines behind the last whole one
+	known bool      // there was a record
+	last  int       // the number of the last line in its file
 }
 
 // NotSeen are the numbers of the Anchors that no line had, in order.
@@ -51,17 +59,22 @@ func (e *BrokenError) Error() string {
 // File verifies the lines of one file, which stand behind those of the file before. The
 // error is a *[BrokenError], or one of reading.
 func (v *Verifier) File(r io.Reader) error {
-	number := 0
 	for n, line := range lines(r) {
-		if number = n; line.err != nil {
+		if line.err != nil {
 			return fmt.Errorf("line %d: %w", n, line.err)
 		}
 		if err := v.line(n, line.text); err != nil {
 			return err
 		}
+		v.last = n
 	}
-	if v.torn {
-		return &BrokenError{number, "an audit record", "a line that is none, and no start of a process behind it"}
+	return nil
+}
+
+// End says whether the last file may end as it does: not with a line that is none.
+func (v *Verifier) End() error {
+	if v.torn > 0 {
+		return &BrokenError{v.last, "an audit record", "a line that is none, and no start of a process behind it"}
 	}
 	return nil
 }
@@ -69,42 +82,65 @@ func (v *Verifier) File(r io.Reader) error {
 func (v *Verifier) line(n int, text []byte) error {
 	record, err := parse(text)
 	if err != nil {
-		if v.torn || v.Lines == 0 {
-			return &BrokenError{n, "an audit record", "a line that is none: " + err.Error()}
-		}
-		v.torn, v.Hash = true, digest(text)
-		v.Lines++
-		return nil
+		return v.cut(n, text, err)
 	}
-	begins := record.Event.Action == ActionStart
 	switch {
-	case v.Lines == 0:
-		v.First = record.Seq
+	case v.Lines == 0: // whatever was before
 	case record.Prev != v.Hash:
 		return &BrokenError{n, "prev " + short(v.Hash) + ", the digest of the line before", short(record.Prev) + ": a line was changed, removed, added or moved"}
-	case v.torn && !begins:
+	case v.torn > 0 && record.Event.Action != ActionStart:
 		return &BrokenError{n - 1, "an audit record", "a line that is none, and no start of a process behind it"}
-	case !v.torn && record.Seq != v.Seq+1:
+	case v.known && record.Seq != v.Seq+1:
 		return &BrokenError{n, fmt.Sprintf("seq %d", v.Seq+1), fmt.Sprint(record.Seq)}
 	}
-	if v.torn {
-		v.torn = false
-		v.Torn++
+	if !v.known {
+		v.known, v.First = true, record.Seq
+		v.Begun = record.Seq == 1 && (record.Prev == "" || v.torn > 0)
 	}
+	v.Torn, v.torn = v.Torn+v.torn, 0
 	if record.Event.Action == ActionDropped {
 		v.Missing += record.Agentauth.Missing
 	}
-	v.Seq, v.Hash = record.Seq, digest(text)
-	v.Lines++
-	if wanted, ok := v.Anchors[v.Seq]; ok {
-		if v.Hash != wanted {
-			return &BrokenError{n, "the line of the anchor, " + short(wanted), short(v.Hash)}
-		}
-		if v.seen == nil {
-			v.seen = map[uint64]bool{}
-		}
-		v.seen[v.Seq] = true
+	v.text = sha256.New()
+	v.Seq = record.Seq
+	v.took(text)
+	return v.anchored(n)
+}
+
+// cut takes a line that is none, as a crash leaves one: the start of the next process has
+// the digest of it and of the record before.
+func (v *Verifier) cut(n int, text []byte, err error) error {
+	if !v.known && !cutLine(text) {
+		return &BrokenError{n, "an audit record", "a line that is none: " + err.Error()}
 	}
+	v.torn++
+	if v.text == nil {
+		v.text = sha256.New()
+	} else {
+		v.text.Write([]byte("\n"))
+	}
+	v.took(text)
+	return nil
+}
+
+func (v *Verifier) took(text []byte) {
+	v.text.Write(text)
+	v.Hash = hex.EncodeToString(v.text.Sum(nil))
+	v.Lines++
+}
+
+// anchored compares the last line with its anchor.
+func (v *Verifier) anchored(n int) error {
+	wanted, ok := v.Anchors[v.Seq]
+	switch {
+	case !ok:
+		return nil
+	case v.Hash != wanted:
+		return &BrokenError{n, "the line of the anchor, " + short(wanted), short(v.Hash)}
+	case v.seen == nil:
+		v.seen = map[uint64]bool{}
+	}
+	v.seen[v.Seq] = true
 	return nil
 }
 
