@@ -16,6 +16,7 @@
 package listen
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -116,12 +117,12 @@ func (c *Config) listen(ctx context.Context) (*Listener, error) {
 		l.TLS = certs.config()
 	}
 	if _, _, err := net.SplitHostPort(c.Address); err != nil {
-		return nil, fmt.Errorf("address %q: expected HOST:PORT as in 127.0.0.1:9001, or :9001 for every address", c.Address)
+		return nil, fmt.Errorf("%s %q: expected HOST:PORT as in 127.0.0.1:9001, or :9001 for every address", c.flag(), c.Address)
 	}
 	var lc net.ListenConfig
 	var err error
 	if l.Listener, err = lc.Listen(ctx, "tcp", c.Address); err != nil {
-		return nil, fmt.Errorf("cannot listen on %q: %w", c.Address, err)
+		return nil, fmt.Errorf("%s: cannot listen on %q: %w", c.flag(), c.Address, err)
 	}
 	if err := c.admit(l.Addr()); err != nil {
 		_ = l.Listener.Close()
@@ -164,10 +165,8 @@ func (c *Config) admit(bound net.Addr) error {
 	if tcp, ok := bound.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
 		return nil
 	}
-	flag := c.AddressFlag
-	if flag == "" {
-		flag = "--grpc-address"
-	}
 	return usage("anyone could ask at %s: require client certificates (--client-ca with --client-name), "+
-		"use a loopback %s, or say --trust-network if only proxies reach the port: a NetworkPolicy, a mesh or a private Docker network guards it", bound, flag)
+		"use a loopback %s, or say --trust-network if only proxies reach the port: a NetworkPolicy, a mesh or a private Docker network guards it", bound, c.flag())
 }
+
+func (c *Config) flag() string { return cmp.Or(c.AddressFlag, "--grpc-address") }

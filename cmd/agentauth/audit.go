@@ -24,6 +24,8 @@ type auditFlags struct {
 	allows   string
 	claims   []string
 	required bool
+
+	given func() []string
 }
 
 func (f *auditFlags) register(cmd *cobra.Command) {
@@ -38,6 +40,14 @@ func (f *auditFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.claims, "audit-claims", nil, "names of claims of verified identities that are recorded; else none is (repeatable)")
 	flags.BoolVar(&f.required, "audit-required", false, "answer 503 in place of each decision that was not written to every sink")
 	oneOf(cmd, "audit-path", "full", "template", "hash", "none")
+	f.given = func() (out []string) {
+		for _, name := range []string{"audit-file-max-size", "audit-file-max-age", "audit-file-max-backups", "audit-path", "audit-allows", "audit-claims"} {
+			if flags.Changed(name) {
+				out = append(out, "--"+name)
+			}
+		}
+		return out
+	}
 }
 
 // open begins the stream; nil where nothing is recorded.
@@ -45,6 +55,9 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 	if !f.stdout && f.file == "" {
 		if f.required {
 			return nil, usage("--audit-required: expected where to record, --audit-stdout or --audit-file PATH, and neither is given")
+		}
+		if given := f.given(); len(given) > 0 {
+			return nil, usage("%s is of the audit stream, and nothing is recorded: give --audit-stdout or --audit-file PATH too", given[0])
 		}
 		return nil, nil //nolint:nilnil // a nil stream records nothing
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -84,6 +85,9 @@ func verifyFiles(cmd *cobra.Command, files []string, anchors map[uint64]string) 
 		}
 		err = v.File(f)
 		_ = f.Close() // it was only read
+		if unreadable := (*fs.PathError)(nil); errors.As(err, &unreadable) {
+			return usage("%v", unreadable)
+		}
 		if err != nil {
 			return exit{exitDenied, fmt.Errorf("%s: %w", name, err)}
 		}
@@ -96,6 +100,9 @@ func verifyFiles(cmd *cobra.Command, files []string, anchors map[uint64]string) 
 	}
 	if missing := v.NotSeen(); len(missing) > 0 {
 		return exit{exitDenied, fmt.Errorf("expected the lines %v of --anchor, and the last one here is %d: lines are missing at the end or the beginning", missing, v.Seq)}
+	}
+	if v.Lines == 0 {
+		return exit{exitDenied, fmt.Errorf("expected audit records in %s, and there are none: agentauth writes one when it starts, so the lines are gone", strings.Join(files, ", "))}
 	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "%d lines are as they were written: %d to %d\n", v.Lines, v.First, v.Seq)

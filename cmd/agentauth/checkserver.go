@@ -151,6 +151,9 @@ func (f *serverFlags) explain(err error) string {
 		return "the server refused the client certificate (" + cause(text) + "): is it of its --client-ca, with one of its --client-name, and not ended? The server's log says why"
 	case !f.overTLS() && (has("server preface") || has("connection reset") || has("broken pipe") || has("EOF")):
 		return "the server closed the connection without an answer; does it speak TLS? Give --ca (and --tls-cert, --tls-key if it requires client certificates), and --server-name if its certificate has another name"
+	case has("connect: "):
+		_, after, _ := strings.Cut(text, "connect: ")
+		return strings.Trim(after, `"`) + "; does agentauth serve run there, with this --grpc-address?"
 	}
 	return text
 }

@@ -75,7 +75,7 @@ func (c *comparison) judge(ctx context.Context, q *recordedRequest) (before, aft
 	case was.Unknown != "" || is.Unknown != "":
 		return before, after, cmp.Or(was.Unknown, is.Unknown)
 	case before.Decision != q.was.Decision || before.Reason != q.was.Reason || before.Rule != q.was.Rule:
-		return before, after, fmt.Sprintf("with %s it is decided otherwise than was recorded (%s %s; it was %s %s): other policies were in force, or it depended on what is not in the record",
+		return before, after, fmt.Sprintf("with %s it is decided otherwise than was recorded (%s %s; it was %s %s): other policies were in force (are the two directories the other way round?), or it depended on what is not in the record",
 			c.before.path, before.Decision, before.Reason, q.was.Decision, q.was.Reason)
 	default:
 		return before, after, otherGround(p, n, &e, q.identity)

@@ -32,11 +32,12 @@ func (f *keyStoreFlags) register(cmd *cobra.Command, all string) {
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster")
 	flags.StringVar(&f.context, "context", "", "context of the kubeconfig (default: its current one)")
 	flags.StringVarP(&f.namespace, "namespace", "n", "", "namespace of the Secret"+all)
-	cmd.MarkFlagsMutuallyExclusive("policies", "kubeconfig")
 }
 
 func (f *keyStoreFlags) open(cmd *cobra.Command) (keyStore, error) {
 	switch {
+	case f.policies != "" && f.kubeconfig != "":
+		return nil, usage("--policies and --kubeconfig both say where the Secrets are: give one of them")
 	case f.policies != "" && f.context != "":
 		return nil, usage("--context: only with --kubeconfig")
 	case f.policies != "":

@@ -87,7 +87,6 @@ it holds for all policies; in another namespace for the policies of that namespa
 	flags.StringVar(&f.name, "name", "", "name of the revocation, and of its ConfigMap (default: made of what it names)")
 	flags.StringVar(&f.undo, "undo", "", "remove the revocation of this name instead")
 	oneOf(cmd, "what", "token", "subject", "client", "actor", "kid")
-	cmd.MarkFlagsMutuallyExclusive("for", "until")
 	cmd.AddCommand(revokeListCommand())
 	return cmd
 }
@@ -109,6 +108,9 @@ func (f *revokeFlags) run(cmd *cobra.Command, now time.Time) error {
 			fmt.Fprintf(cmd.OutOrStdout(), "removed revocation %s from %s\n", f.undo, from)
 		}
 		return err
+	}
+	if f.span != "" && f.until != "" {
+		return usage("--for and --until both say when the revocation ends: give one of them")
 	}
 	m, err := f.configMap(cmd, now)
 	if err != nil {

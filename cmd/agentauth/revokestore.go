@@ -39,7 +39,6 @@ func (f *revocationStoreFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster")
 	flags.StringVar(&f.context, "context", "", "context of the kubeconfig (default: its current one)")
 	flags.StringVarP(&f.namespace, "namespace", "n", "", "namespace of the ConfigMap: agentauth's own (all policies), or a tenant's")
-	cmd.MarkFlagsMutuallyExclusive("policies", "kubeconfig")
 }
 
 // open opens the store; nil: none is named.
@@ -50,6 +49,8 @@ func (f *revocationStoreFlags) open() (revocationStore, error) {
 		}
 	}
 	switch {
+	case f.policies != "" && f.kubeconfig != "":
+		return nil, usage("--policies and --kubeconfig both say where revocations are: give one of them")
 	case f.kubeconfig == "" && f.context != "":
 		return nil, usage("--context: only with --kubeconfig")
 	case f.policies != "":

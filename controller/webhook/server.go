@@ -42,7 +42,7 @@ type Server struct {
 // Listen binds the address; [Server.Serve] then answers.
 func Listen(c Config) (*Server, error) {
 	// API servers seldom show a client certificate.
-	listener, err := listen.Listen(listen.Config{Address: c.Address, Certificate: c.Certificate, AnyClient: true})
+	listener, err := listen.Listen(listen.Config{Address: c.Address, AddressFlag: "--webhook-address", Certificate: c.Certificate, AnyClient: true})
 	if err != nil {
 		return nil, err
 	}
