@@ -35,7 +35,7 @@ type scenario struct {
 	once        bool     // each request is sent once in the life of a server, which is started anew for each round
 	touch       bool     // a policy changes each second
 	slow        bool     // only in the set of all, which may take longer
-	args        []string // of agentauth
+	args        []string // of agentauth; $DIR is a directory of the run
 }
 
 var allowed = worker.Verdict{Status: 200, Headers: 3}
@@ -107,6 +107,10 @@ func scenarios(of scale) []scenario {
 			documents: certified, requests: func(int) []request { return withCertificate() }, want: known},
 		{name: "dpop", about: "main with a token that is bound to a key: each request has a proof (ES256) of its own", policies: 1001, once: true, slow: true,
 			documents: bound, requests: proven, count: fresh, want: allowed},
+		{name: "audit", about: "main with an audit file", policies: 1001, slow: true, args: []string{"--audit-file", "$DIR/audit.log"},
+			requests: hot, want: allowed},
+		{name: "audit-required", about: "the same, and no answer before its record is written", policies: 1001, slow: true,
+			args: []string{"--audit-file", "$DIR/audit-required.log", "--audit-required"}, requests: hot, want: allowed},
 		{name: "policies-100001", about: "main with 100,001 policies", policies: 100_001, requests: hot, want: allowed, slow: true},
 		{name: "reload", about: "main while a policy changes each second", policies: 1001, touch: true, requests: hot, want: allowed},
 	}

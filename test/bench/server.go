@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -73,6 +74,10 @@ func startEmpty(ctx context.Context, binary string) (*server, error) {
 
 // startProduct runs `agentauth serve` as users do, and returns when it is ready.
 func startProduct(ctx context.Context, binary, dir, policies string, args ...string) (*server, error) {
+	args = slices.Clone(args)
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "$DIR", dir)
+	}
 	a, err := parts.LaunchAgentauth(parts.AgentauthConfig{Dir: dir, Binary: binary, Args: append([]string{"--policies", policies}, args...)})
 	if err != nil {
 		return nil, err
