@@ -77,7 +77,7 @@ func (u *update) program() {
 		if p.Invalid {
 			continue
 		}
-		if !(p.Shadow && u.enforced != nil) && n < len(u.prev.programmed) && u.prev.placed[n] == u.placed[n] && !u.affects(n, u.prev.programmed[n]) {
+		if n < len(u.prev.programmed) && u.prev.placed[n] == u.placed[n] && !u.affects(n, u.prev.programmed[n]) {
 			u.programmed[n] = u.prev.programmed[n]
 			continue
 		}
@@ -96,6 +96,9 @@ func (u *update) program() {
 
 // affects says whether a change may have made an answer false.
 func (u *update) affects(n int, before *Programmed) bool {
+	if u.beside != nil && u.policies[n].Shadow {
+		return u.mayTouch(n, u.policies[n]) || u.beside.mayTouch(n, u.policies[n]) // it is asked who decides without it too
+	}
 	if !u.tenancy.same(u.prev.tenancy) {
 		return true
 	}
@@ -103,7 +106,7 @@ func (u *update) affects(n int, before *Programmed) bool {
 	targets := len(p.TargetRefs) > 0
 	touches := targets || slices.ContainsFunc(p.Hostnames, u.attached.Touches)
 	switch {
-	case u.attached != u.prev.attached && (before.touches || touches) && u.reattach(n):
+	case u.attached != u.prev.attached && (before.touches || touches) && u.reattach(n, p):
 		return true
 	case targets:
 		return u.changes.touch
@@ -114,7 +117,7 @@ func (u *update) affects(n int, before *Programmed) bool {
 }
 
 // reattach says whether routes changed on a host of a policy.
-func (u *update) reattach(n int) bool {
+func (u *update) reattach(n int, p *Policy) bool {
 	if !u.routesAlone || !u.attached.Status(n).Same(u.prev.attached.Status(n)) {
 		return true
 	}
@@ -126,7 +129,7 @@ func (u *update) reattach(n int) bool {
 		}
 		return false
 	}
-	some := len(u.policies[n].Hostnames) > 0
+	some := len(p.Hostnames) > 0
 	for _, attached := range []*attached{u.prev.attached, u.attached} {
 		for use := range attached.Hosts(n) {
 			if some = true; on(use.Pattern) {
@@ -134,7 +137,19 @@ func (u *update) reattach(n int) bool {
 			}
 		}
 	}
-	return !some || slices.ContainsFunc(u.policies[n].Hostnames, on)
+	return !some || slices.ContainsFunc(p.Hostnames, on)
+}
+
+// mayTouch says whether a change may concern some request of a policy, which may be in
+// force elsewhere only.
+func (u *update) mayTouch(n int, p *Policy) bool {
+	switch {
+	case !u.tenancy.same(u.prev.tenancy), u.closed != u.prev.closed, u.attached != u.prev.attached && u.reattach(n, p):
+		return true
+	case len(p.TargetRefs) > 0 && u.changes.touch:
+		return true
+	}
+	return slices.ContainsFunc(p.Hostnames, u.changes.overlap)
 }
 
 // changes are the candidates that came to the indexes and that went, by hostname.

@@ -35,7 +35,7 @@ func (u *update) withTrial(in *Input, policies []Listed) (*Snapshot, []int) {
 	t.number(candidates)
 	u.adopt(t, policies)
 	u.make(in)
-	u.trial, t.enforced = t.Snapshot, u.Snapshot
+	u.trial, t.enforced, t.beside = t.Snapshot, u.Snapshot, u
 	t.make(in)
 	return u.Snapshot, t.places
 }

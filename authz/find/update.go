@@ -25,8 +25,9 @@ type update struct {
 	reattached  map[string]bool
 	routesAlone bool
 	// enforced is set in the update of a trial: the Snapshot without its shadowed
-	// policies.
+	// policies, and beside the update that made it.
 	enforced *Snapshot
+	beside   *update
 }
 
 // Update makes a Snapshot of policies and of the Snapshot before, which it does not
