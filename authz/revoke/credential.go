@@ -58,7 +58,7 @@ func (n *names) of(c *Credential) {
 		act, _ = act["act"].(map[string]any)
 	}
 	for _, claim := range clientClaims {
-		if client, _ := id.Claims[claim].(string); client != "" {
+		if client := text(id.Claims[claim]); client != "" {
 			n.clients[n.clientN] = client
 			n.clientN++
 		}
