@@ -44,6 +44,9 @@ func (t *Trial) Decide(ctx context.Context, r *authz.Request, d authz.Decision, 
 		d = t.letThrough(r, &shadow)
 	}
 	d.Shadow = &shadow
+	if _, own := d.Metadata[ShadowMetadata]; own && !t.LetsThrough {
+		return d // what the policy that decides says stays
+	}
 	if d.Metadata = maps.Clone(d.Metadata); d.Metadata == nil {
 		d.Metadata = make(map[string]any, 1)
 	}
