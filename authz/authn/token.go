@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
@@ -24,6 +25,10 @@ type Token struct {
 	// attempts are the keys that the signature was checked with.
 	attempts []attempt
 }
+
+// Ends is when the token ends by its own word, which may be a fraction of a second; false:
+// it has no end that is a date.
+func (t *Token) Ends() (time.Time, bool) { return numericDate(t.Claims["exp"]) }
 
 // ParseToken parses the compact form and nothing else: strict base64url, JSON
 // without duplicate names or a byte order mark, header parameters of the

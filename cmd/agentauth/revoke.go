@@ -258,8 +258,8 @@ func (f *revokeFlags) ofToken(t *authn.Token, now time.Time) (ends time.Time, er
 		if f.text.Token = claim("jti"); f.text.Token == "" {
 			missing = "jti"
 		}
-		if exp, ok := t.Claims["exp"].(int64); ok && exp < 1<<40 {
-			ends = time.Unix(exp, 0).Add(5 * time.Minute) // clockSkew
+		if exp, ok := t.Ends(); ok {
+			ends = exp.Add(5 * time.Minute) // clockSkew
 		}
 		if !ends.After(now) {
 			return ends, usage("--token: the token ended at %s and is refused already", rfc3339(ends))
