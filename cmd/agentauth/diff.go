@@ -168,11 +168,14 @@ func (f *diffFlags) side(cmd *cobra.Command, path string) (*side, error) {
 	for _, o := range tree.Input.ConfigMaps {
 		s.objects["ConfigMap "+o.Namespace+"/"+o.Name] = o
 	}
+	for _, o := range tree.Input.ReferenceGrants {
+		s.objects["ReferenceGrant "+o.Namespace+"/"+o.Name] = o
+	}
 	return s, nil
 }
 
-// noteObjects says of Secrets and ConfigMaps that differ: what becomes of a credential is
-// not in a record.
+// noteObjects says of Secrets, ConfigMaps and grants that differ: what becomes of a
+// credential is not in a record.
 func (c *comparison) noteObjects() {
 	differ := 0
 	for name, o := range c.before.objects {
@@ -186,6 +189,6 @@ func (c *comparison) noteObjects() {
 		}
 	}
 	if differ > 0 {
-		c.note("%d Secrets and ConfigMaps differ; whether a recorded credential would still be accepted is not told", differ)
+		c.note("%d Secrets, ConfigMaps and ReferenceGrants differ; whether a recorded credential would still be accepted is not told", differ)
 	}
 }

@@ -18,10 +18,13 @@ func otherGround(before, after *v1alpha1.AgentAuthPolicy, d *authz.Decision, rec
 	if a, b := after.Spec.MCP, before.Spec.MCP; a != nil && (b == nil || !slices.Equal(a.AllowedOrigins, b.AllowedOrigins) || a.Resource != b.Resource) {
 		return "mcp.resource or mcp.allowedOrigins of policy " + d.Policy + " is another than it was: neither the origin of the request nor the audiences of its token are in the record"
 	}
+	had, has := methodsOf(before), methodsOf(after)
 	if d.Identity == nil {
+		if slices.Contains(authz.Unauthenticated(), d.Reason) && mayTakeMore(had, has) {
+			return "the methods of policy " + d.Policy + " are others than they were: whether they take what was refused is not in the record"
+		}
 		return "" // nobody was asked
 	}
-	had, has := methodsOf(before), methodsOf(after)
 	i := slices.IndexFunc(has, func(m method) bool { return m.name == d.Identity.Method })
 	if i < 0 || !slices.ContainsFunc(has, func(m method) bool { return m.kind != anonymous }) {
 		return "" // it takes every request, whatever credential came
@@ -48,6 +51,15 @@ const anonymous = "anonymous"
 
 // asking are the kinds that ask others about a token that no other method knows.
 var asking = []string{"oauth2Introspection", "kubernetesToken"}
+
+// mayTakeMore says whether methods may take a request that others refused: one is new or
+// another, or one that had to succeed is gone.
+func mayTakeMore(had, has []method) bool {
+	sufficient := func(m method) bool { return !m.required }
+	return slices.ContainsFunc(has, func(m method) bool { return m.kind != anonymous && !slices.Contains(had, m) }) ||
+		slices.ContainsFunc(had, func(m method) bool { return m.required && !slices.Contains(has, m) }) ||
+		slices.ContainsFunc(had, sufficient) && !slices.ContainsFunc(has, sufficient)
+}
 
 // matters says whether a method that the record knows nothing of may take the request
 // from the method that took it, or refuse it.

@@ -58,9 +58,15 @@ func TestARecordedIdentityCountsOnlyWhereItsMethodIsTheSame(t *testing.T) {
 		"anonymous as it was":                      {public + all + keys, public + all + keys, "", "public", &authz.Identity{Method: "public"}, true},
 		"anonymous as it was, and another new one": {public + all + keys, public + all + keys + all + idp, "", "public", &authz.Identity{Method: "public"}, false},
 		"a server of MCP now":                      {idp, idp, "mcp: {resource: https://a.example.com/mcp}", "idp", alice, false},
+		"nobody, and the same methods":             {idp, scoped, "", "", nil, true},
+		"nobody, and another audience":             {idp, strings.Replace(idp, "[a]", "[a, b]", 1), "", "", nil, false},
+		"nobody, and one more method":              {idp, idp + all + keys, "", "", nil, false},
+		"nobody, and one method less":              {idp + all + keys, idp, "", "", nil, true},
+		"nobody, and a Required method less":       {idp + all + cert, idp, "", "", nil, false},
+		"nobody, and only Required methods left":   {idp + all + cert, cert, "", "", nil, false},
 		"a server of MCP now, and nobody":          {idp, idp, "mcp: {resource: https://a.example.com/mcp}", "", nil, false},
 	} {
-		d := &authz.Decision{Policy: "shop/api"}
+		d := &authz.Decision{Policy: "shop/api", Reason: authz.NoCredential}
 		if c.by != "" {
 			d.Identity = &authz.Identity{Method: c.by}
 		}

@@ -66,8 +66,8 @@ func (c *comparison) judge(ctx context.Context, q *recordedRequest) (before, aft
 		}
 	}
 	switch p, n := c.before.policies[d.Policy], c.after.policies[e.Policy]; {
-	case d.Policy == e.Policy && p != nil && n != nil && reflect.DeepEqual(p.Spec, n.Spec):
-		return before, before, "" // the same policy decides, and nothing of it changed
+	case d.Policy == e.Policy && p != nil && n != nil && reflect.DeepEqual(p.Spec, n.Spec) && (before == after || was.Unknown != "" && is.Unknown != ""):
+		return before, before, "" // the same policy decides, and nothing of it changed: its target may be gone all the same
 	case d.Policy == "" && before == after:
 		return before, after, ""
 	case d.Policy != q.was.Policy:
