@@ -109,7 +109,9 @@ func (s *Server) refuse(w http.ResponseWriter, d *authz.Decision) {
 	}
 	h := w.Header()
 	for _, one := range d.Headers {
-		h.Add(one.Name, one.Value)
+		if !strings.HasPrefix(authz.Lower(one.Name), "x-accel-") { // it tells nginx what to do, as to answer with a file
+			h.Add(one.Name, one.Value)
+		}
 	}
 	status := d.Status
 	if status < 400 || status > 599 {

@@ -386,3 +386,50 @@ func TestAConnectionServesMany(t *testing.T) {
 		}
 	}
 }
+
+// nginx, Traefik and Caddy pass on what a caller says of its certificate.
+func TestACertificateThatACallerWroteIsRefusedWherePoliciesBelieveIt(t *testing.T) {
+	for dialect, lines := range asks {
+		for _, trusted := range []bool{false, true} {
+			d := &decider{d: allowed}
+			s := open(t, forward.Config{Dialect: dialect, Decider: d, TrustXFCC: trusted})
+			got := ask(t, s, append(append([]string(nil), lines...), "X-Forwarded-Client-Cert: Cert=a")...)
+			if refused := got.StatusCode != 200; refused != (trusted && dialect != forward.Envoy) {
+				t.Errorf("%s, trusted %v: got %d", dialect, trusted, got.StatusCode)
+			}
+		}
+	}
+}
+
+// Envoy says content-length: 0 of a body that it keeps to itself.
+func TestTheLengthOfASubrequestIsNotThatOfTheRequest(t *testing.T) {
+	for _, c := range []struct {
+		lines []string
+		want  string
+	}{
+		{[]string{"content-length: 0"}, ""},
+		{[]string{"content-length: 4", "x-envoy-auth-partial-body: true", "", "body"}, ""},
+		{[]string{"content-length: 4", "x-envoy-auth-partial-body: false", "", "body"}, "4"},
+	} {
+		d := &decider{d: allowed}
+		ask(t, open(t, forward.Config{Dialect: forward.Envoy, Decider: d}), append(append([]string(nil), asks[forward.Envoy]...), c.lines...)...)
+		got := ""
+		for _, h := range d.last(t).Headers {
+			if h.Name == "content-length" {
+				got = h.Value
+			}
+		}
+		if got != c.want {
+			t.Errorf("%v: expected a policy to see %q, got %q", c.lines, c.want, got)
+		}
+	}
+}
+
+// nginx answers a subrequest with a file, 200, where it is told so.
+func TestARefusalTellsNginxNothingToDo(t *testing.T) {
+	d := authz.Decision{Outcome: authz.Deny, Status: 403, Headers: []authz.Header{{Name: "X-Accel-Redirect", Value: "/public"}, {Name: "x-note", Value: "a"}}}
+	got := ask(t, open(t, forward.Config{Dialect: forward.Nginx, Decider: &decider{d: d}}), asks[forward.Nginx]...)
+	if got.Header.Get("x-accel-redirect") != "" || got.Header.Get("x-note") != "a" {
+		t.Errorf("got %v", got.Header)
+	}
+}

@@ -34,10 +34,17 @@ func (s *Server) original(r *http.Request) (authz.Raw, error) {
 	if raw.Scheme, h.bad = scheme(d.proto, raw.Scheme); h.bad != nil {
 		return raw, h.bad
 	}
+	if s.refuseXFCC && len(r.Header[http.CanonicalHeaderKey(clientCertificate)]) > 0 {
+		return raw, fmt.Errorf("the header %s came, which policies believe (--trust-xfcc) and this proxy does not write: let it remove a caller's own", clientCertificate)
+	}
 	raw.TLS = raw.Scheme == "https"
-	raw.Headers = s.headers(r)
-	return raw, s.readBody(r, &raw)
+	err := s.readBody(r, &raw)
+	raw.Headers = s.headers(r, raw.BodyKnown)
+	return raw, err
 }
+
+// clientCertificate is the header in which Envoy names the certificate of a client.
+const clientCertificate = "x-forwarded-client-cert"
 
 // read reads headers of which the proxy is the author. bad is the first problem.
 type read struct {
@@ -99,12 +106,14 @@ func scheme(name, said string) (string, error) {
 }
 
 // headers are those of the original request, in the order of their names: net/http keeps
-// that of one name alone.
-func (s *Server) headers(r *http.Request) []authz.Header {
+// that of one name alone. The length of a body that is not passed on is that of the
+// subrequest.
+func (s *Server) headers(r *http.Request, bodyKnown bool) []authz.Header {
 	out := make([]authz.Header, 0, len(r.Header))
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		lower := strings.ToLower(name)
-		if !s.trustForwarded && slices.Contains(s.dialect.written, lower) || lower == "connection" && !s.dialect.removes {
+		if !s.trustForwarded && slices.Contains(s.dialect.written, lower) || lower == "connection" && !s.dialect.removes ||
+			lower == "content-length" && !bodyKnown {
 			continue
 		}
 		for _, value := range r.Header[name] {

@@ -44,6 +44,9 @@ type Config struct {
 	// TrustForwarded leaves the headers of which the proxy is the author among those of
 	// the request.
 	TrustForwarded bool
+	// TrustXFCC says that policies believe x-forwarded-client-cert. Envoy alone writes it
+	// over a caller's own: a subrequest of any other proxy that has it is refused then.
+	TrustXFCC bool
 	// Decider decides, within [Within]; required.
 	Decider Decider
 	// Clock is the time of a request and of certificates; default time.Now.
@@ -63,6 +66,7 @@ type Server struct {
 	dialect        *dialect
 	names          []string
 	trustForwarded bool
+	refuseXFCC     bool
 	decider        Decider
 	clock          func() time.Time
 	onPanic        func(any, []byte)
@@ -91,9 +95,10 @@ func Listen(c Config) (*Server, error) {
 	}
 	s := &Server{
 		dialect: c.Dialect.of(), names: c.Names, trustForwarded: c.TrustForwarded, decider: c.Decider, clock: c.Clock,
-		onPanic: func(v any, stack []byte) { safely(func() { c.OnPanic(v, stack) }) },
-		onError: func(err error) { safely(func() { c.OnError(err) }) },
-		refused: func(r listen.Refusal) { safely(func() { c.OnRefused(r) }) },
+		refuseXFCC: c.TrustXFCC && c.Dialect != Envoy,
+		onPanic:    func(v any, stack []byte) { safely(func() { c.OnPanic(v, stack) }) },
+		onError:    func(err error) { safely(func() { c.OnError(err) }) },
+		refused:    func(r listen.Refusal) { safely(func() { c.OnRefused(r) }) },
 	}
 	if s.names == nil {
 		s.names = usual
