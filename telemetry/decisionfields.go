@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 // attributes name a request and its decision. The query is left out, and with
 // it every place of a request that may hold a credential.
 func attributes(raw *authz.Raw, d *authz.Decision, took time.Duration) []slog.Attr {
-	path, _, _ := strings.Cut(raw.Path, "?")
 	f := fields{
 		slog.String("decision", d.Outcome.String()),
 		slog.String("reason", string(d.Reason)),
@@ -33,9 +33,9 @@ func attributes(raw *authz.Raw, d *authz.Decision, took time.Duration) []slog.At
 	f.add("source", raw.Source.Address)
 	f.add("peerPrincipal", raw.Source.Principal)
 	f = append(f,
-		slog.String("host", brief(raw.Host)),
+		slog.String("host", brief(audit.WithoutUser(raw.Host))),
 		slog.String("httpMethod", brief(raw.Method)),
-		slog.String("path", brief(path)),
+		slog.String("path", brief(audit.PathOf(raw.Path))),
 		slog.Float64("tookMs", float64(took.Microseconds())/1000),
 	)
 	if d.Detail != "" {

@@ -28,7 +28,7 @@ func (s *Stream) decision(raw *authz.Raw, d *authz.Decision, at time.Time, took 
 	if d.Outcome != authz.Allow {
 		r.HTTP.Response.StatusCode = d.Status
 	}
-	r.URL.Domain, r.URL.Path = brief(raw.Host), s.paths.of(raw.Path)
+	r.URL.Domain, r.URL.Path = brief(WithoutUser(raw.Host)), s.paths.of(raw.Path)
 	r.Source.IP = brief(raw.Source.Address)
 	a := &r.Agentauth
 	if a.PathMode = s.paths.mode; a.PathMode == PathFull {
@@ -78,10 +78,7 @@ func (s *Stream) identity(id *authz.Identity) *Identity {
 	if id == nil {
 		return nil
 	}
-	out := &Identity{Method: id.Method, Issuer: brief(id.Issuer), Subject: brief(id.Subject), CredentialID: brief(id.CredentialID), ExpiresAt: id.ExpiresAt.UTC()}
-	if id.ExpiresAt.IsZero() {
-		out.ExpiresAt = time.Time{}
-	}
+	out := &Identity{Method: id.Method, Issuer: brief(id.Issuer), Subject: brief(id.Subject), CredentialID: brief(id.CredentialID), ExpiresAt: date(id.ExpiresAt)}
 	for _, l := range []struct {
 		to   *[]string
 		from []string
@@ -101,6 +98,39 @@ func (s *Stream) identity(id *authz.Identity) *Identity {
 		out.Actor = &Actor{Issuer: brief(a.Issuer), Subject: brief(a.Subject), Unreadable: a.Unreadable}
 	}
 	return out
+}
+
+// date is a time in UTC, and the first or the last one that JSON can write for a time
+// that is beyond it there; the zero time for that.
+func date(t time.Time) time.Time {
+	first, last := time.Time{}.Add(time.Second), time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC)
+	switch {
+	case t.IsZero():
+		return time.Time{}
+	case t.Before(first):
+		return first
+	case t.After(last):
+		return last
+	}
+	return t.UTC()
+}
+
+// WithoutUser is a host, or a URL, without the user and the password before the host.
+func WithoutUser(text string) string {
+	scheme, rest := "", text
+	if before, behind, isURL := strings.Cut(text, "://"); isURL && !strings.HasPrefix(text, "/") {
+		scheme, rest = before+"://", behind
+	} else if strings.HasPrefix(text, "/") {
+		return text // a path
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	if at := strings.LastIndexByte(rest[:end], '@'); at >= 0 {
+		return scheme + rest[at+1:]
+	}
+	return text
 }
 
 // claim is the value of a claim as a text.
@@ -162,4 +192,4 @@ func brief(text string) string {
 }
 
 // unprintable characters write lines that nobody wrote, or turn text around.
-func unprintable(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Cf, c) }
+func unprintable(c rune) bool { return !unicode.IsGraphic(c) }

@@ -38,6 +38,14 @@ func ParsePathMode(name string) (PathMode, error) {
 	return "", fmt.Errorf("expected full, template, hash or none, got %q", name)
 }
 
+// PathOf is the path of a target of a request: without query, fragment, and the user of a
+// URL.
+func PathOf(target string) string {
+	target, _, _ = strings.Cut(target, "?")
+	target, _, _ = strings.Cut(target, "#")
+	return WithoutUser(target)
+}
+
 // paths writes paths in one mode.
 type paths struct {
 	mode PathMode
@@ -45,8 +53,7 @@ type paths struct {
 }
 
 func (p *paths) of(path string) string {
-	path, _, _ = strings.Cut(path, "?")
-	path, _, _ = strings.Cut(path, "#")
+	path = PathOf(path)
 	switch p.mode {
 	case PathNone:
 		return ""

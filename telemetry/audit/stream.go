@@ -8,10 +8,12 @@ import (
 	"hash/maphash"
 	"io"
 	"math"
+	mathrand "math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/agentauth-dev/agentauth/authz"
 )
@@ -104,8 +106,18 @@ func (s *Stream) Decision(ctx context.Context, raw *authz.Raw, d *authz.Decision
 var seed = maphash.MakeSeed()
 
 // sampled chooses by the id of the request, so that all records on it are there or none.
+// Requests without one are not one request.
 func (s *Stream) sampled(id string) bool {
-	return s.allows == math.MaxUint64 || s.allows > 0 && maphash.String(seed, id) < s.allows
+	switch s.allows {
+	case math.MaxUint64:
+		return true
+	case 0:
+		return false
+	}
+	if id == "" {
+		return mathrand.Uint64() < s.allows // #nosec G404 -- a sample
+	}
+	return maphash.String(seed, id) < s.allows
 }
 
 // Policies records changes of policies; changed is how many there are, the first of which
@@ -171,7 +183,7 @@ func patience(ctx context.Context) time.Duration {
 
 // encode is a record without its place in a chain, which each queue gives it.
 func encode(r *Record) ([]byte, error) {
-	data, err := json.Marshal(r)
+	data, err := json.Marshal(r, jsontext.AllowInvalidUTF8(true)) // it writes � for it
 	if err != nil {
 		return nil, err
 	}

@@ -176,17 +176,60 @@ func TestWhatACallerWritesIsBoundedAndWritesNoLineOfItsOwn(t *testing.T) {
 	to := &sink{}
 	s := begin(t, to, nil)
 	raw := request()
-	raw.ID, raw.Host, raw.Path = strings.Repeat("é", 4000), "a\n{\"schema\":1}\x1b[31m", "/\xff\u202e/x"
+	raw.ID, raw.Host, raw.Path = strings.Repeat("é", 4000), "a\n{\"schema\":1}\x1b[31m", "/\xff\u202e\u2028/x"
 	d := allowed()
 	d.Identity.Scopes = slices.Repeat([]string{strings.Repeat("s", 4000)}, 4000)
 	s.Decision(t.Context(), &raw, d, at, 0)
 	end(t, s)
 	got := records(t, to.text.String())
-	if len(got) != 3 || len(got[1].HTTP.Request.ID) > 520 || strings.ContainsAny(got[1].URL.Domain, "\n\x1b") || strings.Contains(got[1].URL.Path, "\u202e") {
+	if len(got) != 3 || len(got[1].HTTP.Request.ID) > 520 || strings.ContainsAny(got[1].URL.Domain, "\n\x1b") || strings.ContainsAny(got[1].URL.Path, "\u202e\u2028") {
 		t.Errorf("got %+v", got)
 	}
 	if id := got[1].Agentauth.Identity; len(id.Scopes) != 64 || !id.Cut || len(id.Scopes[0]) > 520 {
 		t.Errorf("got %d scopes, cut %t", len(id.Scopes), id.Cut)
+	}
+}
+
+// A time in the year 9999 is one in the year 10000 elsewhere, which JSON cannot write.
+func TestACredentialWithAnOddEndIsRecorded(t *testing.T) {
+	for _, end := range []string{"9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00", "0000-01-01T00:00:00Z"} {
+		to := &sink{}
+		s := begin(t, to, nil)
+		raw, d := request(), allowed()
+		d.Identity.ExpiresAt, _ = time.Parse(time.RFC3339, end)
+		s.Decision(t.Context(), &raw, d, at, 0)
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := records(t, to.text.String()); len(got) != 3 || got[1].Agentauth.Identity.ExpiresAt.IsZero() {
+			t.Errorf("%s: got %+v", end, got)
+		}
+	}
+}
+
+func TestAUserAndAPasswordBeforeAHostAreNotRecorded(t *testing.T) {
+	to := &sink{}
+	s := begin(t, to, nil)
+	for _, raw := range []authz.Raw{
+		{Host: "alice:pa@ss@shop.example.com", Path: "/x@y"}, {Host: "shop.example.com", Path: "https://alice:pass@shop.example.com/x@y#pass"},
+	} {
+		s.Decision(t.Context(), &raw, &authz.Decision{Reason: authz.BadRequest, Status: 400}, at, 0)
+	}
+	end(t, s)
+	if got := records(t, to.text.String()); strings.Contains(to.text.String(), "pass") || got[1].URL.Domain != "shop.example.com" || got[1].URL.Path != "/x@y" || got[2].URL.Path != "https://shop.example.com/x@y" {
+		t.Errorf("got\n%s", to.text.String())
+	}
+}
+
+func TestOfRequestsWithoutAnIDThePartIsRecordedToo(t *testing.T) {
+	to := &sink{}
+	s := begin(t, to, func(c *audit.Config) { c.Allows = 0.5 })
+	for range 1000 {
+		s.Decision(t.Context(), &authz.Raw{}, allowed(), at, 0)
+	}
+	end(t, s)
+	if n := strings.Count(to.text.String(), `"allow"`); n < 350 || n > 650 {
+		t.Errorf("expected about 500, got %d", n)
 	}
 }
 
