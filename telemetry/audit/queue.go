@@ -30,8 +30,9 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []item
-	bytes   int
-	closed  bool
+	// held and bytes are of the records that wait, and of those that are being written.
+	held, bytes int
+	closed      bool
 	missing uint64 // dropped since the last line
 	counts  Stats
 }
@@ -46,11 +47,12 @@ func newQueue(sink Sink, c chain, most int, now func() time.Time) *queue {
 // put hands a record over. Where too many wait it is dropped, and counted.
 func (q *queue) put(record []byte, written chan<- bool) {
 	q.mu.Lock()
-	full := q.closed || len(q.waiting) >= q.most || q.bytes+len(record) > maxWaitingBytes
+	full := q.closed || q.held >= q.most || q.bytes+len(record) > maxWaitingBytes
 	if full {
 		q.lost(1)
 	} else {
 		q.waiting = append(q.waiting, item{record, written})
+		q.held++
 		q.bytes += len(record)
 	}
 	q.mu.Unlock()
@@ -92,11 +94,13 @@ func (q *queue) run() {
 		if missing > 0 && len(list) > 0 {
 			q.tell(missing)
 		}
-		for _, one := range list {
+		for i, one := range list {
 			err := q.write(one.record)
 			if one.written != nil {
 				one.written <- err == nil
 			}
+			list[i] = item{} // nothing holds it any more
+			q.release(len(one.record))
 		}
 		if closed && len(list) == 0 {
 			return
@@ -111,9 +115,17 @@ func (q *queue) run() {
 func (q *queue) take() (list []item, missing uint64, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	list, q.waiting, q.bytes = q.waiting, nil, 0
+	list, q.waiting = q.waiting, nil
 	missing, closed = q.missing, q.closed
 	return list, missing, closed
+}
+
+// release makes room for what was written, or could not be.
+func (q *queue) release(size int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held--
+	q.bytes -= size
 }
 
 // tell says in the stream that records are missing.
@@ -161,12 +173,19 @@ func (q *queue) close(ctx context.Context) error {
 	select {
 	case <-q.done:
 	case <-ctx.Done():
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		return fmt.Errorf("audit sink %s: %d records were not written in time", q.sink.Name, len(q.waiting))
+		if left := q.left(); left > 0 { // another sink may have taken all of the time
+			return fmt.Errorf("audit sink %s: %d records were not written in time", q.sink.Name, left)
+		}
 	}
 	if q.sink.Close == nil {
 		return nil
 	}
 	return q.sink.Close()
+}
+
+// left is how many records are not written yet.
+func (q *queue) left() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.held
 }

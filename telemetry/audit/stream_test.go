@@ -321,6 +321,28 @@ func TestASinkThatBlocksHoldsUpNoDecisionAndTheStreamSaysWhatIsMissing(t *testin
 	}
 }
 
+// What is being written waits too.
+func TestNoMoreRecordsWaitThanMay(t *testing.T) {
+	to := &sink{}
+	s := begin(t, to, func(c *audit.Config) { c.MaxWaiting = 100 })
+	waitFor(t, func() bool { return s.Stats()[0].Written == 1 })
+	raw := request()
+	to.holds.Lock()
+	for range 1000 {
+		s.Decision(t.Context(), &raw, allowed(), at, 0)
+		time.Sleep(20 * time.Microsecond)
+	}
+	if lost := s.Stats()[0].Dropped; lost != 900 {
+		t.Errorf("expected 100 of 1000 records to wait, and %d were lost", lost)
+	}
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Close(ended); err == nil || !strings.Contains(err.Error(), "100 records were not written") {
+		t.Errorf("got %v", err)
+	}
+	to.holds.Unlock()
+}
+
 func TestWhereRecordsAreRequiredNoDecisionIsGivenWithoutItsLine(t *testing.T) {
 	to := &sink{}
 	s := begin(t, to, func(c *audit.Config) { c.Required = true })
