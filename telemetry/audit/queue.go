@@ -14,27 +14,31 @@ const (
 )
 
 // item is an encoded record that waits, and who is told whether it was written; nil: nobody.
+// missing is how many records were dropped between it and the one before.
 type item struct {
 	record  []byte
 	written chan<- bool
+	missing uint64
 }
 
 // queue writes records to one sink, one after the other.
 type queue struct {
 	sink  Sink
-	chain chain // of the goroutine that writes
-	most  int
-	now   func() time.Time
-	wake  chan struct{}
-	done  chan struct{}
+	chain chain // of the goroutine that writes, as is untold
+	// untold is how many records are missing before the next line.
+	untold uint64
+	most   int
+	now    func() time.Time
+	wake   chan struct{}
+	done   chan struct{}
 
 	mu      sync.Mutex
 	waiting []item
 	// held and bytes are of the records that wait, and of those that are being written.
 	held, bytes int
 	closed      bool
-	missing uint64 // dropped since the last line
-	counts  Stats
+	missing     uint64 // dropped behind the last one that waits
+	counts      Stats
 }
 
 func newQueue(sink Sink, c chain, most int, now func() time.Time) *queue {
@@ -51,7 +55,8 @@ func (q *queue) put(record []byte, written chan<- bool) {
 	if full {
 		q.lost(1)
 	} else {
-		q.waiting = append(q.waiting, item{record, written})
+		q.waiting = append(q.waiting, item{record, written, q.missing})
+		q.missing = 0
 		q.held++
 		q.bytes += len(record)
 	}
@@ -90,59 +95,66 @@ func (q *queue) stats() Stats {
 func (q *queue) run() {
 	defer close(q.done)
 	for {
-		list, missing, closed := q.take()
-		if missing > 0 && len(list) > 0 {
-			q.tell(missing)
-		}
+		list, closed := q.take()
 		for i, one := range list {
+			q.untold += one.missing
+			q.tell()
 			err := q.write(one.record)
+			if err != nil {
+				q.untold++
+			}
 			if one.written != nil {
 				one.written <- err == nil
 			}
 			list[i] = item{} // nothing holds it any more
-			q.release(len(one.record))
+			q.release(len(one.record), err)
 		}
-		if closed && len(list) == 0 {
+		if len(list) > 0 {
+			continue
+		}
+		if q.tell(); closed {
 			return
 		}
-		if len(list) == 0 {
-			<-q.wake
-		}
+		<-q.wake
 	}
 }
 
-// take is all that waits, and how many records are missing before it.
-func (q *queue) take() (list []item, missing uint64, closed bool) {
+// take is all that waits. Where nothing does, what was dropped is to be told.
+func (q *queue) take() (list []item, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	list, q.waiting = q.waiting, nil
-	missing, closed = q.missing, q.closed
-	return list, missing, closed
+	if len(list) == 0 {
+		q.untold += q.missing
+		q.missing = 0
+	}
+	return list, q.closed
 }
 
-// release makes room for what was written, or could not be.
-func (q *queue) release(size int) {
+// release makes room for what was written, or could not be, and is counted then.
+func (q *queue) release(size int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.held--
 	q.bytes -= size
+	if err != nil {
+		q.counts.Dropped++
+	}
 }
 
 // tell says in the stream that records are missing.
-func (q *queue) tell(missing uint64) {
-	r := newRecord(ActionDropped, q.now())
-	r.Agentauth.Missing = missing
-	line, err := encode(r)
-	if err != nil || q.write(line) != nil {
+func (q *queue) tell() {
+	if q.untold == 0 {
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.missing -= missing
+	r := newRecord(ActionDropped, q.now())
+	r.Agentauth.Missing = q.untold
+	if line, err := encode(r); err == nil && q.write(line) == nil {
+		q.untold = 0
+	}
 }
 
-// write writes a record in its place. What could not be written is counted, and has no
-// place.
+// write writes a record in its place. What could not be written has no place.
 func (q *queue) write(record []byte) error {
 	line, err := q.chain.line(record)
 	if err == nil {
@@ -151,7 +163,6 @@ func (q *queue) write(record []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err != nil {
-		q.lost(1)
 		q.counts.Error = err.Error()
 		return err
 	}

@@ -343,6 +343,48 @@ func TestNoMoreRecordsWaitThanMay(t *testing.T) {
 	to.holds.Unlock()
 }
 
+// What is said to be missing is as much as is, however often that could not be written,
+// and stands where it is missing.
+func TestTheStreamSaysWhereRecordsAreMissingAndHowMany(t *testing.T) {
+	to := &sink{}
+	s := begin(t, to, func(c *audit.Config) { c.MaxWaiting = 10 })
+	decide := func(ids ...int) {
+		for _, id := range ids {
+			s.Decision(t.Context(), &authz.Raw{ID: fmt.Sprint(id)}, allowed(), at, 0)
+		}
+	}
+	done := func(n uint64) {
+		waitFor(t, func() bool { st := s.Stats()[0]; return st.Written+st.Dropped == n })
+		time.Sleep(10 * time.Millisecond)
+	}
+	done(1)
+	to.fail(true)
+	for i := range 5 {
+		decide(i)
+		done(uint64(2 + i))
+	}
+	to.fail(false)
+	decide(5)
+	done(8) // a record dropped is among the written
+	to.holds.Lock()
+	decide(6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17) // the last two are lost
+	to.holds.Unlock()
+	done(21)
+	end(t, s)
+	var got []string
+	for _, r := range records(t, to.text.String()) {
+		if r.Agentauth.Missing > 0 {
+			got = append(got, fmt.Sprintf("missing %d", r.Agentauth.Missing))
+		} else {
+			got = append(got, cmp.Or(r.HTTP.Request.ID, string(r.Event.Action)))
+		}
+	}
+	want := "start,missing 5,5,6,7,8,9,10,11,12,13,14,15,missing 2,stop"
+	if strings.Join(got, ",") != want || s.Stats()[0].Dropped != 7 {
+		t.Errorf("expected %s\ngot %v, %+v", want, got, s.Stats())
+	}
+}
+
 func TestWhereRecordsAreRequiredNoDecisionIsGivenWithoutItsLine(t *testing.T) {
 	to := &sink{}
 	s := begin(t, to, func(c *audit.Config) { c.Required = true })
