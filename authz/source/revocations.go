@@ -116,15 +116,18 @@ func holdsForNone(policies []*v1alpha1.AgentAuthPolicy, e *revocation.Entry) str
 	switch {
 	case !inNamespace && !unknown:
 		return "no policy is in namespace " + e.Namespace + ", for whose policies it holds; leave metadata.namespace out to revoke for the policies of all namespaces"
-	case unknown || e.Issuer() == "" || slices.Contains(issuers, e.Issuer()):
+	case e.Issuer() == "" || slices.Contains(issuers, e.Issuer()):
 		return ""
 	}
 	slices.Sort(issuers)
 	issuers = slices.Compact(issuers)
 	for _, issuer := range issuers {
 		if strings.TrimSuffix(issuer, "/") == strings.TrimSuffix(e.Issuer(), "/") {
-			return fmt.Sprintf("no policy takes tokens of issuer %q, and one takes those of %q (a final slash differs): issuers are compared byte for byte", e.Issuer(), issuer)
+			return fmt.Sprintf("no policy names issuer %q, and one takes tokens of %q (a final slash differs): issuers are compared byte for byte", e.Issuer(), issuer)
 		}
+	}
+	if unknown {
+		return ""
 	}
 	return fmt.Sprintf("no policy takes tokens of issuer %q, so the entry revokes nothing; the issuers are: %s", e.Issuer(), authz.Cut(strings.Join(issuers, ", "), 512))
 }

@@ -113,6 +113,19 @@ spec:
 	if len(told) != 2 || !strings.Contains(told[0]+told[1], "a final slash differs") || !strings.Contains(told[0]+told[1], "no policy is in namespace bank") {
 		t.Errorf("expected a warning of the slash and of the namespace, got %q", told)
 	}
+
+	// A policy that takes tokens of any issuer beside it leaves the slash a mistake.
+	anybody := strings.NewReplacer("name: tokens,", "name: any,", "tokens.example.com", "any.example.com", `issuer: "https://idp.example.com"`, "anyIssuer: true").Replace(jwtPolicy)
+	k.files(t, map[string]string{"policy.yaml": jwtPolicy, "any.yaml": anybody, "r.yaml": revocationOf("{issuer: https://idp.example.com/, subject: a, until: " + untilLater + "}")})
+	told = nil
+	for _, p := range k.loads[len(k.loads)-1].Problems {
+		if p.Lint == authz.RevokesNothing && strings.Contains(p.Message, "a final slash differs") {
+			told = append(told, p.Message)
+		}
+	}
+	if len(told) != 1 {
+		t.Errorf("expected a warning of the slash, got %q", told)
+	}
 }
 
 func TestARevocationOfAClusterWaitsForNoLoad(t *testing.T) {

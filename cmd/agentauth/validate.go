@@ -6,11 +6,13 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/apikey"
 	"github.com/agentauth-dev/agentauth/authz/engine"
 	"github.com/agentauth-dev/agentauth/authz/hostgrant"
 	"github.com/agentauth-dev/agentauth/authz/manifest"
@@ -117,6 +119,7 @@ func (f *validateFlags) files(cmd *cobra.Command, kernel *engine.Engine, paths [
 		return f.report(cmd, problems, 0, read{})
 	}
 	problems = append(problems, grantProblems(tree)...)
+	problems = append(problems, idleConfigMaps(tree)...)
 	absent := 0
 	if f.allowUnresolved {
 		problems, absent = allowAbsent(tree, problems)
@@ -169,6 +172,26 @@ func (f *validateFlags) print(cmd *cobra.Command, problems []authz.Problem) erro
 		}
 	}
 	return nil
+}
+
+// idleConfigMaps are ConfigMaps with a label of agentauth's under which nothing reads
+// them: revocations that revoke nothing, as a rule.
+func idleConfigMaps(tree *manifest.Tree) (out []authz.Problem) {
+	uses := []string{v1alpha1.UseRevocations, v1alpha1.UseHostnameGrants, v1alpha1.UseJWKS, v1alpha1.UseCA}
+	for _, o := range tree.Input.ConfigMaps {
+		odd := apikey.UnknownNames(o.Labels, nil)
+		switch use, ok := o.Labels[v1alpha1.LabelUse]; {
+		case slices.Contains(uses, use):
+			continue
+		case ok:
+			odd = append(odd, fmt.Sprintf("label %s is %q: nothing reads a ConfigMap of this use; expected one of %s", v1alpha1.LabelUse, authz.Cut(use, 63), strings.Join(uses, ", ")))
+		}
+		for _, message := range odd {
+			out = append(out, authz.Problem{Severity: authz.Warning, Lint: authz.OddAnnotation, Object: "ConfigMap " + o.Namespace + "/" + o.Name, Field: "metadata.labels",
+				Position: tree.Locate("ConfigMap", o.Namespace, o.Name, "metadata.labels"), Message: message})
+		}
+	}
+	return out
 }
 
 // grantProblems are those of ConfigMaps of hostname grants, which a cluster's
