@@ -131,7 +131,10 @@ func (f *revokeFlags) run(cmd *cobra.Command, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "revocation %s in %s: in force within two seconds, until %s (agentauth revoke --undo %s takes it back)\n", m.name(), at, f.text.Until, m.name())
+	fmt.Fprintf(cmd.OutOrStdout(), "revocation %s in %s: in force within two seconds, until %s (agentauth revoke%s --undo %s takes it back)\n", m.name(), at, f.text.Until, f.where.text(), m.name())
+	if f.where.policies != "" && f.where.namespace != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "it holds for the policies of namespace %s only; from files, leave -n out to revoke for all policies\n", f.where.namespace)
+	}
 	return nil
 }
 

@@ -41,6 +41,16 @@ func (f *revocationStoreFlags) register(cmd *cobra.Command) {
 	flags.StringVarP(&f.namespace, "namespace", "n", "", "namespace of the ConfigMap: agentauth's own (all policies), or a tenant's")
 }
 
+// text is the flags as they are typed.
+func (f *revocationStoreFlags) text() (out string) {
+	for _, flag := range [][2]string{{"--policies", f.policies}, {"--kubeconfig", f.kubeconfig}, {"--context", f.context}, {"-n", f.namespace}} {
+		if flag[1] != "" {
+			out += " " + flag[0] + " " + flag[1]
+		}
+	}
+	return out
+}
+
 // open opens the store; nil: none is named.
 func (f *revocationStoreFlags) open() (revocationStore, error) {
 	if f.namespace != "" {
