@@ -49,7 +49,8 @@ func TestServeSaysThatAProviderCannotBeReachedAndThatItCanAgain(t *testing.T) {
 	defer provider.Close()
 	log := &logged{}
 	f := &serveFlags{policies: t.TempDir(), unmatched: "deny", pathCase: "fold", egress: egressFlags{allowHTTP: true, cidrs: []string{"127.0.0.0/8"}}}
-	f.cluster.given = func() []string { return nil }
+	nothing := func() []string { return nil }
+	f.cluster.given, f.tracing.given, f.audit.given = nothing, nothing, nothing
 	s, err := f.service(slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)

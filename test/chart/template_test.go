@@ -144,7 +144,7 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "httpDoor: {enabled: true, dialect: nginx}":                                                    "httpDoor.headers: expected",
 		trusting + "httpDoor: {enabled: true, dialect: nginx, headers: [a], port: 9001}":                          "httpDoor.port: expected",
 		trusting + "httpDoor: {enabled: true, dialect: haproxy, headers: [a]}":                                    "dialect",
-		trusting + "extraArgs: [--http-address=:9002]":                                                            "extraArgs: expected no --http-address, because neither the Service",
+		trusting + "extraArgs: [--http-address=:9002]":                                                            "extraArgs: expected no --http-address",
 		trusting + "kubernetesReviews: 'yes'":                                                                     "kubernetesReviews",
 	} {
 		if out, err := render(t, values); err == nil || !strings.Contains(err.Error(), want) {

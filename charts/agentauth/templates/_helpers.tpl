@@ -166,10 +166,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 {{- range .Values.extraArgs }}
-{{- if regexMatch "^--http-[a-z]+(=|$)" . }}
-{{- fail (printf "extraArgs: expected no %s, because neither the Service nor the NetworkPolicy of the chart has a port of the HTTP door: see docs/forward-auth.md" (regexFind "^--[a-z-]+" .)) }}
-{{- end }}
-{{- if regexMatch "^--(grpc-address|metrics-address|tls-cert|tls-key|client-ca|client-name|explain-client-name|trust-network|hostnames|watch-namespaces|webhook-[a-z-]+|drain|policies|kubeconfig)(=|$)" . }}
+{{- if regexMatch "^--(grpc-address|http-[a-z]+|metrics-address|tls-cert|tls-key|client-ca|client-name|explain-client-name|trust-network|hostnames|watch-namespaces|webhook-[a-z-]+|drain|policies|kubeconfig)(=|$)" . }}
 {{- fail (printf "extraArgs: expected no %s, the chart has a value for it: see values.yaml" (regexFind "^--[a-z-]+" .)) }}
 {{- end }}
 {{- end }}
