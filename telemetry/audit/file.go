@@ -26,8 +26,27 @@ type FileOptions struct {
 
 // File is a sink that appends to a file (mode 0600 if it is made), and replaces it when
 // it is large: the old one gets the time in its name. The chain goes on over files and
-// processes.
-func File(path string, o FileOptions) (Sink, error) {
+// processes. Two that write one file would overwrite each other's lines, so a file beside
+// it is locked, which stays.
+func File(path string, o FileOptions) (_ Sink, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return Sink{}, fmt.Errorf("the audit file %s: expected a regular file, which can be replaced; write to stdout instead", path)
+	}
+	dir, name := filepath.Split(path)
+	if dir != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return Sink{}, fmt.Errorf("the audit file: %w", err)
+		}
+	}
+	mine, err := lock(filepath.Join(dir, "."+name+".lock"))
+	if err != nil {
+		return Sink{}, fmt.Errorf("the audit file %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = mine.Close()
+		}
+	}()
 	last, err := lastLines(path)
 	if err != nil {
 		return Sink{}, err
@@ -36,7 +55,7 @@ func File(path string, o FileOptions) (Sink, error) {
 	if _, err := f.to.Write(nil); err != nil { // an error at the start, not with the first record
 		return Sink{}, fmt.Errorf("the audit file cannot be written: %w", err)
 	}
-	return Sink{Name: "file", Line: f, Last: last, Close: f.to.Close}, nil
+	return Sink{Name: "file", Line: f, Last: last, Close: func() error { return errors.Join(f.to.Close(), mine.Close()) }}, nil
 }
 
 type file struct {

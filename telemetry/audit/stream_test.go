@@ -476,6 +476,24 @@ func TestAFileGoesOnWhereTheLastProcessEndedAndIsReplacedWhenItIsLarge(t *testin
 	}
 }
 
+func TestNoTwoWriteOneFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit", "audit.log")
+	f, err := audit.File(path, audit.FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := audit.File(path, audit.FileOptions{}); err == nil || !strings.Contains(err.Error(), "another process writes it") {
+		t.Errorf("expected the second to be refused, got %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = audit.File(path, audit.FileOptions{}); err != nil {
+		t.Fatalf("expected a file that was closed to be free, got %v", err)
+	}
+	_ = f.Close()
+}
+
 func TestALineThatACrashCutIsPartOfTheChain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.log")
 	raw := request()
