@@ -41,9 +41,14 @@ nowhere else.`,
 // noArguments refuses what is no flag.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usage("%s: expected flags only, and %q is none", cmd.CommandPath(), args[0])
+		return usage("%s: expected flags only, and %q is none", commandWords(cmd), args[0])
 	}
 	return nil
+}
+
+// commandWords is a command as it is typed behind agentauth, which every message begins with.
+func commandWords(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
 // newKey is a key and what a Secret holds of it. A key is hex digits, which no

@@ -43,7 +43,7 @@ func (f *keyStoreFlags) open(cmd *cobra.Command) (keyStore, error) {
 	case f.policies != "":
 		return &keyFiles{path: f.policies}, nil
 	case f.kubeconfig == "":
-		return nil, usage("%s: expected --policies DIR, or --kubeconfig FILE", cmd.CommandPath())
+		return nil, usage("%s: expected --policies DIR, or --kubeconfig FILE", commandWords(cmd))
 	}
 	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
 		&clientcmd.ClientConfigLoadingRules{ExplicitPath: f.kubeconfig}, &clientcmd.ConfigOverrides{CurrentContext: f.context})

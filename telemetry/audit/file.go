@@ -34,7 +34,7 @@ func File(path string, o FileOptions) (_ Sink, err error) {
 	}
 	dir, name := filepath.Split(path)
 	if dir != "" {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
 			return Sink{}, fmt.Errorf("the audit file: %w", err)
 		}
 	}
