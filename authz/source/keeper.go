@@ -148,7 +148,10 @@ func (k *Keeper) Cluster(ctx context.Context, in engine.Input) (reports []engine
 	if !load.InForce {
 		now, policies := in.ByKey(), policiesOf(in)
 		k.revoke(
-			func(p *v1alpha1.AgentAuthPolicy) bool { return policies[nameOf(p)] },
+			func(p *v1alpha1.AgentAuthPolicy) bool {
+				mode, there := policies[nameOf(p)]
+				return there && (p.Spec.Mode != v1alpha1.ModeShadow || mode == p.Spec.Mode)
+			},
 			func(kind string, o *engine.Object) *engine.Object { return now[objects.KeyOf(kind, o)] })
 	}
 	k.setBehind(load.InForce, began)
@@ -226,11 +229,12 @@ func filesOf(problems []authz.Problem) map[string]bool {
 	return out
 }
 
-func policiesOf(in engine.Input) map[types.NamespacedName]bool {
-	out := make(map[types.NamespacedName]bool, len(in.Policies))
+// policiesOf are the modes of policies.
+func policiesOf(in engine.Input) map[types.NamespacedName]v1alpha1.Mode {
+	out := make(map[types.NamespacedName]v1alpha1.Mode, len(in.Policies))
 	for _, p := range in.Policies {
 		if p != nil {
-			out[nameOf(p)] = true
+			out[nameOf(p)] = p.Spec.Mode
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,5 +51,25 @@ func TestAPolicyThatBecomesShadowedTakesNothingAwayWhileAnotherFileIsBroken(t *t
 	k.decides(t, "a.example.com", authz.Allow)
 	if d := k.Engine.Decide(t.Context(), authz.Raw{Host: "a.example.com", Method: "GET", Path: "/", Scheme: "https"}); d.Shadow != nil {
 		t.Errorf("got %+v", d)
+	}
+}
+
+// A pass that panics is not in force; whom a shadowed policy let through is refused.
+func TestAShadowedPolicyThatIsEnforcedAgainLetsNobodyThroughAlthoughAPassPanics(t *testing.T) {
+	for name, next := range map[string]string{"it is gone": "", "it is enforced": strings.Replace(trial, "Shadow", "Enforce", 1)} {
+		t.Run(name, func(t *testing.T) {
+			k := keep(t)
+			before, _ := tree(t, policy(open, "a")+"---\n"+trial)
+			after, _ := tree(t, policy(open, "a")+"---\n"+next)
+			k.Cluster(t.Context(), before.Input)
+			k.decides(t, "trial.example.com", authz.Allow)
+			bad := after.Input
+			bad.Policies = append(slices.Clone(bad.Policies), nil)
+			if _, inForce := k.Cluster(t.Context(), bad); inForce {
+				t.Fatal("expected a pass that panics")
+			}
+			k.decides(t, "trial.example.com", authz.Deny)
+			k.decides(t, "a.example.com", authz.Allow)
+		})
 	}
 }
