@@ -258,6 +258,22 @@ func TestAShadowedPolicyHasNoHostOfAnotherTenant(t *testing.T) {
 	}
 }
 
+// A tenant that has not the host takes no header from requests that nobody decides there.
+func TestAShadowedPolicyRemovesNothingOnAHostThatIsAnotherTenants(t *testing.T) {
+	for _, host := range []string{"a.example.com", "*.example.com", "b.example.com"} {
+		e, _ := tenants(t, Options{AllowUnmatched: true}, under(of("shop", onHost("mine", "a.example.com", anonymous())), "/v1"),
+			shadowed(setting(under(of("trying", onHost("trial", host, anonymous())), "/v1"), "x-user", "'trying'")))
+		d := e.Decide(t.Context(), get("a.example.com", "/other", header("x-user", "bob")))
+		if d.Reason != authz.Unmatched || slices.Contains(d.Remove, "x-user") {
+			t.Errorf("%s: got %s %s, removed %q", host, d.Outcome, d.Reason, d.Remove)
+		}
+		d = e.Decide(t.Context(), get("b.example.com", "/other", header("x-user", "bob")))
+		if d.Reason != authz.Unmatched || slices.Contains(d.Remove, "x-user") != (host == "b.example.com") {
+			t.Errorf("%s: got %s %s on its own host, removed %q", host, d.Outcome, d.Reason, d.Remove)
+		}
+	}
+}
+
 // The set of a key that is waited for is asked by a trial that has less time than the
 // decision, and its panic is its own.
 func TestATrialThatPanicsOrWaitsChangesNothing(t *testing.T) {

@@ -20,6 +20,10 @@ type reserved struct {
 	// all has the rest too. It counts for requests of which the proxy names the
 	// policy or the route: they are that namespace's, granted or not.
 	all map[string][]*policy.Reserved
+	// nobodys is what is permitted without the hosts that shadowed policies would not
+	// have, since another namespace has them. It counts for requests that no policy
+	// decides.
+	nobodys map[string][]*policy.Reserved
 }
 
 // host is what the hosts of a request know beside its policy: the reserved
@@ -73,7 +77,7 @@ func (s *Snapshot) reservedForNamed(r *authz.Request, p *Policy, n int) []*polic
 // unmatched are the reserved headers of a request that no policy decides. Those of
 // the namespaces whose routes the proxy names count on every host.
 func (v reserved) unmatched(r *authz.Request, routes []string) []*policy.Reserved {
-	out := reservedAt(v.permitted, r.Host)
+	out := reservedAt(v.nobodys, r.Host)
 	if r.Route == nil {
 		return out
 	}
@@ -93,18 +97,18 @@ func reservedAt(of map[string][]*policy.Reserved, host string) []*policy.Reserve
 
 // reserve collects what policies reserve, unless that is what it was before.
 func (u *update) reserve() {
-	same := u.prev.attached != nil && u.tenancy.grants == u.prev.tenancy.grants
+	same := u.prev.attached != nil && u.tenancy.grants == u.prev.tenancy.grants && (u.judged || u.enforced == nil)
 	for n := range u.numbers() {
 		before, now, changed := u.changed(n)
 		if !same || !changed && u.attached == u.prev.attached {
 			continue
 		}
-		same = slices.Equal(u.prev.uses(n, before), u.uses(n, now)) && (before == nil || now == nil || slices.Equal(before.Names, now.Names))
+		same = slices.Equal(u.prev.uses(n, before), u.uses(n, now)) && (before == nil || now == nil || before.Shadow == now.Shadow && slices.Equal(before.Names, now.Names))
 	}
 	if u.reserved = u.prev.reserved; same {
 		return
 	}
-	granted, rest := policy.Reservations{}, policy.Reservations{}
+	granted, rest, nobodys := policy.Reservations{}, policy.Reservations{}, policy.Reservations{}
 	for _, n := range u.order {
 		p := u.policies[n]
 		if len(p.Names) == 0 {
@@ -112,6 +116,7 @@ func (u *update) reserve() {
 		}
 		for use := range u.attached.Hosts(n) {
 			granted.Add(use.Pattern, use.Namespace, p.Names) // what is not permitted is left out below
+			nobodys.Add(use.Pattern, use.Namespace, p.Names)
 		}
 		for _, h := range p.Hostnames {
 			to := granted
@@ -119,11 +124,17 @@ func (u *update) reserve() {
 				to = rest
 			}
 			to.Add(h, p.Name.Namespace, p.Names)
+			if !p.Shadow || u.options.OneTenant || u.verdicts[tenantHost{p.Name.Namespace, h}] == inForce {
+				nobodys.Add(h, p.Name.Namespace, p.Names)
+			}
 		}
 	}
 	u.reserved = reserved{all: granted.And(rest).Covering(nil)}
 	if u.reserved.permitted = u.reserved.all; u.tenancy.grants != nil || len(rest) > 0 {
 		u.reserved.permitted = granted.Covering(u.tenancy.grants)
+	}
+	if u.reserved.nobodys = u.reserved.permitted; u.enforced != nil {
+		u.reserved.nobodys = nobodys.Covering(u.tenancy.grants)
 	}
 }
 
