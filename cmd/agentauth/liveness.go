@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/find"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -35,8 +36,17 @@ func (s *service) watchLiveness(ctx context.Context) {
 // request takes, and nothing else. Whatever the decision is, it is one. Neither log nor
 // metrics learn of it.
 func (s *service) probeCheck(ctx context.Context) error {
-	s.kernel.Decide(ctx, authz.Raw{Method: "GET", Scheme: "https", Host: "liveness.agentauth.invalid", Path: "/", Time: time.Now()})
+	s.kernel.Decide(ctx, probeRequest())
 	return nil
+}
+
+// probeRequest names a policy that none can be: a policy may take every host, and ask
+// others about each request.
+func probeRequest() authz.Raw {
+	return authz.Raw{
+		Method: "GET", Scheme: "https", Host: "liveness.agentauth.invalid", Path: "/", Time: time.Now(),
+		ContextExtensions: map[string]string{find.ContextPolicy: "-/-"},
+	}
 }
 
 // probeTurn takes a turn and gives it back. The scheduler keeps a slot for a short task

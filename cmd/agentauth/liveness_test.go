@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/engine"
+	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/authz/store"
 	"github.com/agentauth-dev/agentauth/authz/work"
 	"github.com/agentauth-dev/agentauth/telemetry"
@@ -110,5 +111,13 @@ func TestAnOutageElsewhereLeavesTheProcessAlive(t *testing.T) {
 		if status, body := ask("http://" + s.probes + "/healthz"); status != http.StatusOK || body != "ok\n" {
 			t.Errorf("expected ok, got %d %s", status, body)
 		}
+	}
+}
+
+func TestTheProbeIsForNoPolicyOfEveryHost(t *testing.T) {
+	s := serveHere(t, strings.Replace(openPolicy, "api.example.com", `"*"`, 1), "--explain-on-loopback")
+	text, err := extauthz.AskExplained(t.Context(), s.door, nil, probeRequest())
+	if err != nil || !strings.Contains(text, `"decision": "deny"`) || strings.Contains(text, "shop/open") {
+		t.Errorf("expected that no policy decides, got %v %s", err, text)
 	}
 }
