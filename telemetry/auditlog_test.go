@@ -33,8 +33,8 @@ func TestNoDecisionIsGivenThatCannotBeRecordedWhereRecordsAreRequired(t *testing
 	out, logger := logTo(slog.LevelInfo)
 	for _, outcome := range []authz.Outcome{authz.Allow, authz.Deny, authz.Respond} {
 		l := &telemetry.DecisionLog{Log: logger, Metrics: m, Audit: auditing(t, audit.Writer("stdout", full{}), true)}
-		d := l.Observe(decides{Policy: "shop/a", Outcome: outcome, Reason: authz.Allowed, Set: []authz.Header{{Name: "x-agent", Value: "a"}}}).Decide(t.Context(), authz.Raw{})
-		if d.Outcome != authz.Error || d.Reason != authz.AuditUnavailable || d.Status != 503 || d.Set != nil || d.Policy != "shop/a" {
+		d := l.Observe(decides{Policy: "shop/a", Outcome: outcome, Reason: authz.Allowed, Set: []authz.Header{{Name: "x-agent", Value: "a"}}}).Decide(t.Context(), authz.Raw{ID: "req-1"})
+		if d.Outcome != authz.Error || !strings.Contains(d.Body, `"requestId":"req-1"`) || d.Reason != authz.AuditUnavailable || d.Status != 503 || d.Set != nil || d.Policy != "shop/a" {
 			t.Errorf("%v: got %+v", outcome, d)
 		}
 	}

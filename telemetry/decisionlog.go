@@ -46,6 +46,7 @@ func (o *observed) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 	took := time.Since(start)
 	if !o.to.Audit.Decision(ctx, &raw, &d, start, took) {
 		d = unrecorded(&d)
+		policy.TellRequestID(&d, raw.ID)
 	}
 	o.to.Metrics.decided(&d, &raw, took, start.Add(took))
 	if level := levelOf(&d); o.to.Log.Enabled(ctx, level) {

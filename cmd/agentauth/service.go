@@ -51,6 +51,7 @@ type service struct {
 // serve wires the two paths: the source to the engine, the engine to the door.
 // It returns when it is told to stop, or when something ended by itself.
 func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
+	signal.Ignore(syscall.SIGPIPE) // who reads the log or the audit stream may go, and decisions go on
 	s, err := f.service(log)
 	if err != nil {
 		return err
