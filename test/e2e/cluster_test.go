@@ -31,7 +31,7 @@ func TestAPolicyOfAClusterDecidesAndItsStatusTells(t *testing.T) {
 		t.Errorf("kubectl get aap: got %q", line)
 	}
 	wide := strings.Fields(strings.Split(k.kubectl(t, "", "get", "aap", "-n", ns, "-o", "wide"), "\n")[0])
-	if want := []string{"NAME", "READY", "ACCEPTED", "RESOLVED", "PROGRAMMED", "REASON", "HOSTS", "TARGETS", "MESSAGE", "AGE"}; !slices.Equal(wide, want) {
+	if want := []string{"NAME", "READY", "ACCEPTED", "RESOLVED", "PROGRAMMED", "REASON", "MODE", "HOSTS", "TARGETS", "MESSAGE", "AGE"}; !slices.Equal(wide, want) {
 		t.Errorf("kubectl get aap -o wide: expected %q, got %q", want, wide)
 	}
 	for field, word := range map[string]string{

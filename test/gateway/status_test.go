@@ -76,8 +76,8 @@ func TestKubectlTellsHowAPolicyStands(t *testing.T) {
 		header string
 		row    []string // its beginning
 	}{
-		{[]string{"get", "aap", "refunds", "-n", "shop"}, "NAME READY REASON HOSTS TARGETS MESSAGE AGE", []string{"refunds", "True", "Ready", "catalog", "in", "force"}},
-		{[]string{"get", "aap", "refunds", "-n", "shop", "-o", "wide"}, "NAME READY ACCEPTED RESOLVED PROGRAMMED REASON HOSTS TARGETS MESSAGE AGE", []string{"refunds", "True", "True", "True", "True", "Ready", "catalog", "in", "force"}},
+		{[]string{"get", "aap", "refunds", "-n", "shop"}, "NAME READY REASON MODE HOSTS TARGETS MESSAGE AGE", []string{"refunds", "True", "Ready", "catalog", "in", "force"}},
+		{[]string{"get", "aap", "refunds", "-n", "shop", "-o", "wide"}, "NAME READY ACCEPTED RESOLVED PROGRAMMED REASON MODE HOSTS TARGETS MESSAGE AGE", []string{"refunds", "True", "True", "True", "True", "Ready", "catalog", "in", "force"}},
 	} {
 		lines := strings.Split(s.kubectl(t, "", c.args...), "\n")
 		if got := strings.Join(strings.Fields(lines[0]), " "); got != c.header {
