@@ -93,7 +93,7 @@ func TestTheLogIsJSONAndNamesReasonAndPolicyOfEachRequest(t *testing.T) {
 	must(t, err)
 	for _, r := range records {
 		if r["path"] == "/keys/in-the-log" {
-			if r["decision"] != "deny" || r["reason"] != "UnknownCredential" || r["policy"] != "e2e/keys" || r["requestId"] == "" || r["method"] != "GET" {
+			if r["decision"] != "deny" || r["reason"] != "UnknownCredential" || r["policy"] != "e2e/keys" || r["requestId"] == "" || r["httpMethod"] != "GET" {
 				t.Errorf("the record is %v", r)
 			}
 			return
