@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 // Tracing makes a span of each check that is sampled, and child spans of what the
@@ -133,25 +133,12 @@ func (t *Tracing) parent(ctx context.Context, raw *authz.Raw) context.Context {
 		came = t.Parent(ctx)
 	}
 	if came == "" {
-		came = traceparent(raw)
+		came = audit.TraceParent(raw.Headers)
 	}
 	if came == "" {
 		return ctx
 	}
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": came})
-}
-
-// traceparent is the header of a request; "" if there is none, or more than one.
-func traceparent(raw *authz.Raw) (value string) {
-	for i := range raw.Headers {
-		if h := &raw.Headers[i]; strings.EqualFold(h.Name, "traceparent") {
-			if value != "" {
-				return ""
-			}
-			value = h.Value
-		}
-	}
-	return value
 }
 
 // sampler decides which checks get a span.

@@ -46,7 +46,8 @@ func (c *changes) of(before []*known, at int, name types.NamespacedName) *known 
 type known struct {
 	name       types.NamespacedName
 	source     *v1alpha1.AgentAuthPolicy
-	generation int64 // before this pass
+	generation int64  // before this pass
+	digest     string // of the spec
 	hash       uint64
 	ready      string
 	pass       int              // the last one that had it
@@ -117,7 +118,8 @@ func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.
 
 // rehash has the sum count a policy as it is now.
 func (c *changes) rehash(k *known, p *v1alpha1.AgentAuthPolicy) {
-	sum := sha256.Sum256([]byte(k.name.String() + " " + policy.VersionOf(p).Digest))
+	k.digest = policy.VersionOf(p).Digest
+	sum := sha256.Sum256([]byte(k.name.String() + " " + k.digest))
 	c.sum -= k.hash
 	k.hash = binary.BigEndian.Uint64(sum[:])
 	c.sum += k.hash
@@ -126,8 +128,7 @@ func (c *changes) rehash(k *known, p *v1alpha1.AgentAuthPolicy) {
 func (k *known) change() authz.PolicyChange {
 	out := authz.PolicyChange{Policy: k.name.String(), Kind: k.kind, From: k.generation}
 	if k.kind != authz.PolicyRemoved {
-		now := policy.VersionOf(k.source)
-		out.To, out.Digest, out.Ready = now.Generation, now.Digest, k.ready
+		out.To, out.Digest, out.Ready = k.source.Generation, k.digest, k.ready
 	}
 	return out
 }

@@ -30,7 +30,7 @@ type FileOptions struct {
 // it is locked, which stays.
 func File(path string, o FileOptions) (_ Sink, err error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return Sink{}, fmt.Errorf("the audit file %s: expected a regular file, which can be replaced; write to stdout instead", path)
+		return Sink{}, irregular(path)
 	}
 	dir, name := filepath.Split(path)
 	if dir != "" {
@@ -56,6 +56,10 @@ func File(path string, o FileOptions) (_ Sink, err error) {
 		return Sink{}, fmt.Errorf("the audit file cannot be written: %w", err)
 	}
 	return Sink{Name: "file", Line: f, Last: last, Close: func() error { return errors.Join(f.to.Close(), mine.Close()) }}, nil
+}
+
+func irregular(path string) error {
+	return fmt.Errorf("the audit file %s: expected a regular file, which can be replaced; write to stdout instead", path)
 }
 
 type file struct {
@@ -116,7 +120,7 @@ func tailOf(path string, flag int) (tail []byte, whole bool, _ error) {
 		return nil, false, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, false, fmt.Errorf("the audit file %s: expected a regular file, which can be replaced; write to stdout instead", path)
+		return nil, false, irregular(path)
 	}
 	from := max(0, info.Size()-2*(maxLine+2))
 	tail, err = io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -223,19 +224,32 @@ func serve(t *testing.T, e *engine.Engine) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serving(t, s)
+}
+
+// door is a server of any protocol.
+type door interface {
+	Serve() error
+	Shutdown(context.Context) error
+	Addr() net.Addr
+}
+
+// serving serves at a door until the test ends, and returns its address.
+func serving(t *testing.T, d door) string {
+	t.Helper()
 	done := make(chan error, 1)
-	go func() { done <- s.Serve() }()
+	go func() { done <- d.Serve() }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
+		if err := d.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
-	return s.Addr().String()
+	return d.Addr().String()
 }
 
 // open opens a door and returns what asks there, over one connection.

@@ -3,7 +3,6 @@ package cases
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -99,19 +98,7 @@ func serveHTTP(t *testing.T, e *engine.Engine, dialect forward.Dialect) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve() }()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return s.Addr().String()
+	return serving(t, s)
 }
 
 // askHTTP asks as a proxy of a dialect does, byte by byte: an HTTP client would refuse
