@@ -1,10 +1,11 @@
 package main
 
 import (
+	"context"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 )
 
 const (
@@ -18,22 +19,25 @@ const (
 // allocated since its last run, though little is in use: a few megabytes of policies
 // would have it run a hundred times a second under load. Where more than that is in use
 // it runs as it does by itself, and near the memory limit more often. GOGC in the
-// environment has the last word.
-func collectSeldom(between int64) {
+// environment has the last word. It follows what is in use until ctx ends: a process
+// that has just started uses a tenth of what it will.
+func collectSeldom(ctx context.Context, between int64) {
 	if _, set := os.LookupEnv("GOGC"); set {
 		return
 	}
-	var percent int
-	var afterEach func()
-	afterEach = func() {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for percent := 0; ; {
 		if next := collectPercent(inUse(), between); next != percent {
 			percent = next
 			debug.SetGCPercent(percent)
 		}
-		// The object is garbage at once: its cleanup runs after the next collection.
-		runtime.AddCleanup(new([16]byte), func(again func()) { again() }, afterEach)
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
 	}
-	afterEach()
 }
 
 // betweenCollections is a quarter of the memory limit, and 256 MiB at most.

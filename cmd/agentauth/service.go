@@ -85,6 +85,7 @@ func (f *serveFlags) serve(parent context.Context, log *slog.Logger) error {
 	// While the doors take checks, what takes a right away comes in force as ever.
 	following, unfollow := context.WithCancel(context.WithoutCancel(parent))
 	defer unfollow()
+	go collectSeldom(following, betweenCollections(memoryLimit()))
 	s.watchLiveness(following)
 	probes.start(s)
 	hook, err := s.openWebhook(following)
@@ -125,7 +126,6 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	collectSeldom(betweenCollections(memoryLimit()))
 	readiness := &telemetry.Readiness{MaxAge: f.cluster.maxConfigAge}
 	metrics := telemetry.NewMetrics(readiness.Age)
 	recorded, err := f.audit.open(log)
