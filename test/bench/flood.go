@@ -72,12 +72,18 @@ func huge() []request {
 	return r
 }
 
-// A floodRow is what good traffic saw without and with a flood, and what the server held.
+// A floodRow is what good traffic saw without and with a flood at agentauth, and, at the same load, at the empty server:
+// what is left then is the machine's and the client's.
 type floodRow struct {
-	flood              flood
-	quiet, under       []sample
+	flood          flood
+	product, empty side
+	fetches        int64 // of the key set
+}
+
+// A side is what one server did.
+type side struct {
+	quiet, under       []sample  // of good traffic
 	answers            []float64 // to the flood, a second
-	fetches            int64     // of the key set
 	rss, most          float64   // MiB: quiet, and the most
 	routines, routMost float64
 }
@@ -113,6 +119,11 @@ func (b *bench) flood(ctx context.Context, f flood) (out floodRow, err error) {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, end(s)) }()
+	e, err := startEmpty(ctx, b.empty)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, end(e)) }()
 	c := contender{name: "agentauth", messages: encode(bearers(tokensOfGood), headers, false), want: allowed}
 	if f.opaque {
 		if err := prime(ctx, s, c); err != nil {
@@ -123,19 +134,32 @@ func (b *bench) flood(ctx context.Context, f flood) (out floodRow, err error) {
 	if f.requests != nil {
 		bad = encode(f.requests(), headers, false)
 	}
+	control := contender{name: "empty", messages: c.messages, want: known}
 	for range min(floodRounds, b.rounds) {
-		if err := out.round(ctx, s, c, bad, 2*b.duration); err != nil {
+		if err := out.product.round(ctx, f, s, c, bad, 2*b.duration); err != nil {
 			return out, err
 		}
-		q, u := out.quiet[len(out.quiet)-1], out.under[len(out.under)-1]
-		fmt.Fprintf(b.progress, "%-20s good traffic p99 %s quiet, %s under the flood; %0.f goroutines, %.0f MiB, others %.2f cores\n",
-			f.name, q.p99.Round(time.Microsecond), u.p99.Round(time.Microsecond), out.routMost, out.most, q.others)
+		fmt.Fprintf(b.progress, "%-20s agentauth: %s\n", f.name, &out.product)
+		if f.load.rate == 0 && bad != nil {
+			continue // as many as there is time for: the empty server would answer another number
+		}
+		if err := out.empty.round(ctx, f, e, control, bad, 2*b.duration); err != nil {
+			return out, err
+		}
+		fmt.Fprintf(b.progress, "%-20s empty: %s\n", f.name, &out.empty)
 	}
 	return out, nil
 }
 
+// String says what the last round found.
+func (r *side) String() string {
+	q, u := r.quiet[len(r.quiet)-1], r.under[len(r.under)-1]
+	return fmt.Sprintf("good traffic p99 %s quiet, %s under the flood; %0.f goroutines, %.0f MiB, others %.2f cores",
+		q.p99.Round(time.Microsecond), u.p99.Round(time.Microsecond), r.routMost, r.most, q.others)
+}
+
 // round measures good traffic without and with the flood.
-func (r *floodRow) round(ctx context.Context, s *server, c contender, bad *messages, d time.Duration) error {
+func (r *side) round(ctx context.Context, f flood, s *server, c contender, bad *messages, d time.Duration) error {
 	quiet, err := ask(ctx, s, c, good, d)
 	if err != nil {
 		return err
@@ -144,7 +168,7 @@ func (r *floodRow) round(ctx context.Context, s *server, c contender, bad *messa
 	if r.rss == 0 {
 		r.rss, r.routines = quiet.rss, s.metrics(ctx)["go_goroutines"]
 	}
-	stop, err := r.flood.begin(ctx, s, bad)
+	stop, err := f.begin(ctx, s, c, bad)
 	if err != nil {
 		return err
 	}
@@ -174,7 +198,7 @@ func (r *floodRow) round(ctx context.Context, s *server, c contender, bad *messa
 }
 
 // begin starts the flood; what it returns ends it, and says how many answers it got.
-func (f flood) begin(ctx context.Context, s *server, bad *messages) (stop func() int, err error) {
+func (f flood) begin(ctx context.Context, s *server, c contender, bad *messages) (stop func() int, err error) {
 	var opened []func()
 	stop = func() int {
 		for _, c := range opened {
@@ -202,7 +226,11 @@ func (f flood) begin(ctx context.Context, s *server, bad *messages) (stop func()
 	if f.idle > 0 || f.deaf > 0 {
 		return stop, nil
 	}
-	w, err := worker.Dial(ctx, worker.Config{Address: s.checks, Next: bad.next, Timeout: f.timeout, Check: isRefused})
+	check := isRefused
+	if c.name == "empty" {
+		check = worker.Want(known) // it decides nothing
+	}
+	w, err := worker.Dial(ctx, worker.Config{Address: s.checks, Next: bad.next, Timeout: f.timeout, Check: check})
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +252,7 @@ func isRefused(answer []byte) error {
 	return err
 }
 
-func (r floodRow) line() string {
+func (f floodRow) line() string {
 	of := func(list []sample, f func(sample) time.Duration) float64 {
 		out := make([]float64, len(list))
 		for i, s := range list {
@@ -234,14 +262,19 @@ func (r floodRow) line() string {
 		return median(out)
 	}
 	p50 := func(s sample) time.Duration { return s.p50 }
+	r, e := &f.product, &f.empty
 	p99 := func(s sample) time.Duration { return s.p99 }
-	about := r.flood.about
-	if r.flood.fetched {
-		about += fmt.Sprintf(" (%d fetches in all)", r.fetches)
+	about := f.flood.about
+	if f.flood.fetched {
+		about += fmt.Sprintf(" (%d fetches in all)", f.fetches)
 	}
-	return fmt.Sprintf("| %s | %s | %.0f, %.0f | %.0f, %.0f | %.1f | %.1f, %.1f | %.0f, %.0f | %.0f, %.0f |\n", about,
+	control := ""
+	if len(e.under) > 0 {
+		control = fmt.Sprintf("%.0f, %.0f: %.1f", of(e.quiet, p99), of(e.under, p99), of(e.under, p99)/of(e.quiet, p99))
+	}
+	return fmt.Sprintf("| %s | %s | %.0f, %.0f | %.0f, %.0f | %.1f | %s | %.1f, %.1f | %.0f, %.0f | %.0f, %.0f |\n", about,
 		thousands(int(median(slices.Sorted(slices.Values(r.answers))))), of(r.quiet, p50), of(r.under, p50), of(r.quiet, p99), of(r.under, p99),
-		of(r.under, p99)/of(r.quiet, p99), late(r.quiet), late(r.under), r.rss, r.most, r.routines, r.routMost)
+		of(r.under, p99)/of(r.quiet, p99), control, late(r.quiet), late(r.under), r.rss, r.most, r.routines, r.routMost)
 }
 
 // late is how many of a thousand checks were late.

@@ -19,7 +19,7 @@ func TestTheReportHasARowForEachServerAndABarForEachScenario(t *testing.T) {
 		{scenario: s, load: closed64, name: "agentauth", samples: []sample{one, one}, ratios: []float64{.5, .25}},
 		{scenario: s, load: closed64, name: "agentauth, header_map", samples: []sample{one}, ratios: []float64{.75}},
 		{scenario: s, load: closed8, name: "agentauth", samples: []sample{one}, ratios: []float64{9}},
-	}, floods: []floodRow{{flood: floods()[0], quiet: []sample{one}, under: []sample{one}}}}
+	}, floods: []floodRow{{flood: floods()[0], product: side{quiet: []sample{one}, under: []sample{one}}, empty: side{quiet: []sample{one}, under: []sample{one}}}}}
 	text := r.markdown()
 	for _, want := range []string{
 		"**main**", "| 64 in flight | agentauth | 50.0 (50.0 to 50.0) | 0.38 (0.25 to 0.50) | 60 |", "12,345", "| 8 in flight | agentauth |", "garbage tokens, 4,000/s",
