@@ -172,17 +172,24 @@ func (b *bench) roundsOf(s scenario) int {
 // fewer is how many rounds the other scenarios have.
 func fewer(rounds int) int { return (rounds + 1) / 2 }
 
-// enter starts the empty server, where the scenario is the main one its copy, and has agentauth in each form beside
+// doorAlone is agentauth's transport, decoder and encoder: nothing is decided behind it.
+const doorAlone = "door alone"
+
+// enter starts the empty server, where the scenario is the main one its copy and the door alone, and has agentauth in each form beside
 // them. That has no server here: it may be another one in each round.
 func (c *contest) enter(ctx context.Context, requests []request) error {
 	s := c.scenario
 	copies := []string{"empty"}
 	if s.name == "main" {
-		copies = append(copies, "empty again")
+		copies = append(copies, "empty again", doorAlone)
 	}
 	plain := encode(requests, headers, s.once)
 	for _, name := range copies {
-		e, err := startEmpty(ctx, c.empty)
+		var args []string
+		if name == doorAlone {
+			args = []string{"-door"}
+		}
+		e, err := startEmpty(ctx, c.empty, args...)
 		if err != nil {
 			return err
 		}

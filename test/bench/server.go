@@ -47,8 +47,8 @@ func (s *server) clocks(r *reading) (err error) {
 }
 
 // startEmpty runs the unit of all ratios.
-func startEmpty(ctx context.Context, binary string) (*server, error) {
-	cmd := exec.CommandContext(ctx, binary) // #nosec G204 -- built a moment ago
+func startEmpty(ctx context.Context, binary string, args ...string) (*server, error) {
+	cmd := exec.CommandContext(ctx, binary, args...) // #nosec G204 -- built a moment ago
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = parts.OwnGroup()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -2,25 +2,32 @@ package main
 
 import (
 	"net"
+	"runtime/debug"
 	"testing"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/agentauth-dev/agentauth/test/bench/worker"
 )
 
-func TestTheWorkerCountsTheAnswersOfTheEmptyServer(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+func TestTheWorkerCountsTheAnswersOfTheEmptyServers(t *testing.T) {
+	for name, open := range map[string]func(string) (net.Addr, func() error, error){"stock": stock, "the door alone": doorAlone} {
+		t.Run(name, func(t *testing.T) {
+			percent := debug.SetGCPercent(100)
+			defer debug.SetGCPercent(percent)
+			address, serve, err := open("127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = serve() }()
+			countAnswers(t, address.String())
+		})
 	}
-	server := grpc.NewServer()
-	authv3.RegisterAuthorizationServer(server, empty{})
-	go func() { _ = server.Serve(listener) }()
-	defer server.Stop()
+}
+
+func countAnswers(t *testing.T, address string) {
 	check, err := proto.Marshal(&authv3.CheckRequest{Attributes: &authv3.AttributeContext{ContextExtensions: map[string]string{"a": "b"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +35,7 @@ func TestTheWorkerCountsTheAnswersOfTheEmptyServer(t *testing.T) {
 	const checks = 100
 	sent := 0
 	w, err := worker.Dial(t.Context(), worker.Config{
-		Address: listener.Addr().String(),
+		Address: address,
 		Next:    func() ([]byte, bool) { sent++; return worker.Frame(check), sent <= checks },
 		Check:   worker.Want(worker.Verdict{Status: 200, Headers: 1}),
 		Timeout: time.Minute,
