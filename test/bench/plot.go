@@ -29,6 +29,9 @@ func (r *report) plot() string {
 			continue
 		}
 		label := row.scenario.name
+		if row.name == doorAlone {
+			label = doorAlone
+		}
 		if _, form, found := strings.Cut(row.name, ", "); found {
 			label += ", " + form
 		}
