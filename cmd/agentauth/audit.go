@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +20,7 @@ type auditFlags struct {
 	age      int
 	backups  int
 	path     string
-	allows   string
+	allows   []string
 	claims   []string
 	required bool
 
@@ -36,7 +35,7 @@ func (f *auditFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.age, "audit-file-max-age", 0, "days for which old audit files are kept; 0 is for ever")
 	flags.IntVar(&f.backups, "audit-file-max-backups", 0, "how many old audit files are kept; 0 is all")
 	flags.StringVar(&f.path, "audit-path", string(audit.PathFull), "paths in the audit stream: full, template ({} for what looks like an identifier), hash (keyed, by process) or none; never the query")
-	flags.StringVar(&f.allows, "audit-allows", "all", "which allowances are recorded: all, none, or the part of requests as in 0.1; refusals and errors always are")
+	flags.StringSliceVar(&f.allows, "audit-allows", []string{"all"}, "which allowances are recorded: all, none, or the part of requests as in 0.1; NAMESPACE/NAME=0.1 of one policy, NAMESPACE/*=0.1 of those of a namespace; refusals and errors always are (repeatable)")
 	flags.StringSliceVar(&f.claims, "audit-claims", nil, "names of claims of verified identities that are recorded; else none is (repeatable)")
 	flags.BoolVar(&f.required, "audit-required", false, "answer 503 in place of each decision that was not written to every sink")
 	oneOf(cmd, "audit-path", "full", "template", "hash", "none")
@@ -66,8 +65,8 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 		return nil, usage("--audit-path: %v", err)
 	}
 	c := audit.Config{Path: mode, Claims: f.claims, Required: f.required, Process: audit.Process{Version: versionString(), PID: os.Getpid()}}
-	if c.Allows, err = ratio(f.allows); err != nil {
-		return nil, err
+	if c.Allows, c.AllowsOf, err = audit.ParseAllows(f.allows); err != nil {
+		return nil, usage("--audit-allows %v", err)
 	}
 	if c.Process.Host, err = os.Hostname(); err != nil {
 		log.Warn("the name of this host is not known; audit records do not say it", "cause", err.Error())
@@ -90,20 +89,6 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 		return nil, usage("--audit-file: %v", err)
 	}
 	return stream, nil
-}
-
-func ratio(text string) (float64, error) {
-	switch text {
-	case "all":
-		return 1, nil
-	case "none":
-		return 0, nil
-	}
-	part, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(part >= 0 && part <= 1) { // NaN is neither
-		return 0, usage("--audit-allows %q: expected all, none, or a number from 0 to 1", text)
-	}
-	return part, nil
 }
 
 // lastWrites is the least time that the end of the audit stream may take.

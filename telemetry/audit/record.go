@@ -109,6 +109,9 @@ type Details struct {
 	Claimed  *Claim    `json:"claimed,omitzero"`
 	// Shadow is what a policy in mode Shadow would have decided.
 	Shadow *Shadow `json:"shadow,omitzero"`
+	// Sampled is the part of the allowances of the policy that is recorded, of which this
+	// is one; left out where all are.
+	Sampled float64 `json:"sampled,omitzero"`
 	// PathMode is the form of url.path, if it is not full.
 	PathMode PathMode `json:"pathMode,omitzero"`
 
@@ -118,8 +121,10 @@ type Details struct {
 	PreviousGeneration int64  `json:"previousGeneration,omitzero"`
 	Ready              string `json:"ready,omitzero"`
 
-	// Process is the process that writes, in a record of action start.
+	// Process is the process that writes, and Allows which allowances it records where
+	// it does not record all, in a record of action start.
 	Process *Process `json:"process,omitzero"`
+	Allows  []string `json:"allows,omitempty"`
 	// Missing is how many records are missing before this one.
 	Missing uint64 `json:"missing,omitzero"`
 }

@@ -5,10 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"hash/maphash"
 	"io"
-	"math"
-	mathrand "math/rand/v2"
 	"slices"
 	"time"
 
@@ -25,8 +22,10 @@ type Config struct {
 	// Path is the form of paths; "" is full.
 	Path PathMode
 	// Allows is the part of allowances that is recorded, from 0 to 1. Everything else
-	// is recorded always.
-	Allows float64
+	// is recorded always. AllowsOf is that of a policy ("namespace/name"), or of those of
+	// a namespace ("namespace/*"); the most specific one counts.
+	Allows   float64
+	AllowsOf map[string]float64
 	// Claims are the names of the claims of verified identities that are recorded.
 	Claims []string
 	// Required says that no decision is given that was not written to every sink.
@@ -56,7 +55,7 @@ type Sink struct {
 type Stream struct {
 	paths    paths
 	claims   []string
-	allows   uint64 // a hash below it is recorded
+	samples  samples
 	required bool
 	queues   []*queue
 	now      func() time.Time
@@ -67,7 +66,7 @@ func New(c Config) (*Stream, error) {
 	if len(c.Sinks) == 0 {
 		return nil, errors.New("an audit stream needs a sink")
 	}
-	s := &Stream{paths: paths{mode: c.Path}, claims: c.Claims, required: c.Required, now: c.Now}
+	s := &Stream{paths: paths{mode: c.Path}, claims: c.Claims, samples: newSamples(c.Allows, c.AllowsOf), required: c.Required, now: c.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -78,11 +77,8 @@ func New(c Config) (*Stream, error) {
 		s.paths.key = make([]byte, 32)
 		_, _ = rand.Read(s.paths.key) // it never fails
 	}
-	if s.allows = math.MaxUint64; c.Allows < 1 {
-		s.allows = uint64(c.Allows * (1 << 53) * (1 << 11))
-	}
 	start := newRecord(ActionStart, s.now())
-	start.Agentauth.Process = &c.Process
+	start.Agentauth.Process, start.Agentauth.Allows = &c.Process, s.samples.list()
 	for _, sink := range c.Sinks {
 		chain, err := continued(sink.Last)
 		if err != nil {
@@ -97,27 +93,20 @@ func New(c Config) (*Stream, error) {
 // Decision records a decision. False says that it must not be given: that records are
 // required, and this one was not written in time.
 func (s *Stream) Decision(ctx context.Context, raw *authz.Raw, d *authz.Decision, at time.Time, took time.Duration) bool {
-	if s == nil || d.Outcome == authz.Allow && !s.sampled(raw.ID) {
+	if s == nil {
 		return true
 	}
-	return s.put(ctx, s.decision(raw, d, at, took))
-}
-
-var seed = maphash.MakeSeed()
-
-// sampled chooses by the id of the request, so that all records on it are there or none.
-// Requests without one are not one request.
-func (s *Stream) sampled(id string) bool {
-	switch s.allows {
-	case math.MaxUint64:
-		return true
-	case 0:
-		return false
+	var fraction float64
+	if d.Outcome == authz.Allow {
+		sample := s.samples.of(d.Policy)
+		if !sample.has(raw.ID) {
+			return true
+		}
+		fraction = sample.fraction()
 	}
-	if id == "" {
-		return mathrand.Uint64() < s.allows // #nosec G404 -- a sample
-	}
-	return maphash.String(seed, id) < s.allows
+	r := s.decision(raw, d, at, took)
+	r.Agentauth.Sampled = fraction
+	return s.put(ctx, r)
 }
 
 // Policies records changes of policies; changed is how many there are, the first of which
