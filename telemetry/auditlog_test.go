@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
+	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	"github.com/agentauth-dev/agentauth/telemetry"
 	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
@@ -73,4 +75,26 @@ func TestLostAuditRecordsAreCountedAndSaidOnceAMinute(t *testing.T) {
 	m.RegisterAudit(func() []audit.Stats { return []audit.Stats{{Sink: "file", Written: 5, Dropped: 2}} })
 	_, metrics := get(m.Handler(), "/metrics")
 	expect(t, metrics, `agentauth_audit_records_total{sink="file"} 5`, `agentauth_audit_dropped_total{sink="file"} 2`)
+}
+
+func TestADecisionThatEnvoyCannotBeToldIsRecordedAsThe503ThatItIsAnswered(t *testing.T) {
+	m := telemetry.NewMetrics(never)
+	out, logger := logTo(slog.LevelInfo)
+	var file bytes.Buffer
+	stream, err := audit.New(audit.Config{Sinks: []audit.Sink{audit.Writer("stdout", &file)}, Allows: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &telemetry.DecisionLog{Log: logger, Metrics: m, Audit: stream}
+	l.Observe(extauthz.Writable(decides{Policy: "shop/a", Outcome: authz.Allow, Reason: authz.Allowed, Set: []authz.Header{{Name: "x-agent", Value: "s3cret\r\n"}}})).Decide(t.Context(), authz.Raw{ID: "req-1"})
+	if err := stream.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, metrics := get(m.Handler(), "/metrics")
+	expect(t, metrics, `agentauth_decisions_total{decision="error",policy="shop/a",reason="Internal"} 1`)
+	expect(t, out.String(), "reason=Internal", "status=503", "header x-agent has a value that is no field value")
+	expect(t, file.String(), `"outcome":"unknown","reason":"Internal"`, `"status_code":503`, `"decision":"error","policy":"shop/a"`)
+	if strings.Contains(out.String()+file.String(), "s3cret") || strings.Contains(file.String(), `"allow"`) {
+		t.Errorf("got\n%s\n%s", out, file.String())
+	}
 }

@@ -213,9 +213,12 @@ func appendDenied(b []byte, status int, headers []authz.Header, body string) []b
 }
 
 // unavailable is the answer where there is no decision that could be written.
-var unavailable = newResponse(appendDenied(nil, 503,
-	[]authz.Header{{Name: "content-type", Value: "application/problem+json"}},
-	`{"title":"Service Unavailable","status":503,"detail":"The request could not be decided. Try again later."}`))
+var unavailable = newResponse(appendDenied(nil, 503, []authz.Header{{Name: "content-type", Value: problemJSON}}, cannotDecide))
+
+const (
+	problemJSON  = "application/problem+json"
+	cannotDecide = `{"title":"Service Unavailable","status":503,"detail":"The request could not be decided. Try again later."}`
+)
 
 // httpStatus is the decision's if it is one of its outcome's; Envoy would turn
 // 0 into 403, also where nothing could be decided.

@@ -1,6 +1,8 @@
 package extauthz
 
 import (
+	"context"
+	"strings"
 	"testing"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -152,5 +154,17 @@ func TestWhatCannotBeWrittenAsItIsIsNotWritten(t *testing.T) {
 		if got, err := encoded(d); err == nil {
 			t.Errorf("%s: got %v, want an error", name, got)
 		}
+		instead := Writable(decide(func(context.Context, authz.Raw) authz.Decision { return d })).Decide(t.Context(), authz.Raw{})
+		if instead.Outcome != authz.Error || instead.Reason != authz.Internal || instead.Status != 503 || instead.Set != nil || instead.Metadata != nil || strings.Contains(instead.Detail, "\xff") {
+			t.Errorf("%s: got %+v", name, instead)
+		}
+		same(t, mustRead(unavailable), mustRead(must(encode(&instead))))
 	}
+}
+
+func must(r *response, err error) *response {
+	if err != nil {
+		panic(err)
+	}
+	return r
 }

@@ -31,7 +31,7 @@ func (s *service) openDoor() (door, error) {
 			OnLoad:       s.certificatesLoaded,
 		},
 		Explain:   s.explain(),
-		Decider:   s.tracing.Observe(s.decisions.Observe(s.kernel)),
+		Decider:   s.tracing.Observe(s.decisions.Observe(extauthz.Writable(s.kernel))),
 		OnPanic:   s.decisions.Panicked,
 		OnRefused: (&telemetry.Refusals{Log: s.log, Metrics: s.metrics}).Refused,
 		OnError:   func(err error) { s.log.Error("ext_authz door", "error", err.Error()) },
