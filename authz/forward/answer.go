@@ -105,7 +105,8 @@ func keep(h http.Header, raw *authz.Raw, name string) {
 // refuse writes what the caller is answered.
 func (s *Server) refuse(w http.ResponseWriter, d *authz.Decision) {
 	if d.Outcome == authz.Respond { // 2xx is an allowance
-		d = &notServed
+		other := notServed(d)
+		d = &other
 	}
 	h := w.Header()
 	for _, one := range d.Headers {
@@ -113,18 +114,23 @@ func (s *Server) refuse(w http.ResponseWriter, d *authz.Decision) {
 			h.Add(one.Name, one.Value)
 		}
 	}
-	status := d.Status
-	if status < 400 || status > 599 {
-		status = http.StatusForbidden
-		if d.Outcome == authz.Error {
-			status = http.StatusServiceUnavailable
-		}
-	}
+	code := status(d)
 	if s.dialect == Nginx.of() {
-		status = forNginx(h, status)
+		code = forNginx(h, code)
 	}
-	w.WriteHeader(status)
+	w.WriteHeader(code)
 	_, _ = w.Write([]byte(d.Body)) // #nosec G705 -- the body is never HTML; a proxy that hung up is its own business
+}
+
+// status is that of a refusal: the decision's, if it is one of its outcome's.
+func status(d *authz.Decision) int {
+	switch {
+	case d.Status >= 400 && d.Status <= 599:
+		return d.Status
+	case d.Outcome == authz.Error:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusForbidden
 }
 
 // forNginx is 401 or 403, which nginx passes on, where the caller is at fault: anything
@@ -138,12 +144,6 @@ func forNginx(h http.Header, status int) int {
 		return http.StatusForbidden
 	}
 	return status
-}
-
-// notServed is the answer in the place of one of agentauth's own.
-var notServed = authz.Decision{
-	Status: 404, Headers: []authz.Header{{Name: "content-type", Value: problemJSON}},
-	Body: `{"type":"about:blank","title":"Not Found","status":404,"detail":"This is not served here."}`,
 }
 
 // unavailable is the answer where there is no decision that could be written.

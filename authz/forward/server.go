@@ -173,9 +173,19 @@ func (s *Server) decide(r *http.Request) (raw authz.Raw, d authz.Decision) {
 	raw, err := s.original(r)
 	if err != nil {
 		s.onError(fmt.Errorf("a subrequest cannot be read and is refused: %w", err))
-		raw = authz.Raw{Time: raw.Time} // which is refused
+		raw = unreadable(r, &raw)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), deadline)
 	defer cancel()
 	return raw, s.decider.Decide(ctx, raw)
+}
+
+// unreadable is what is known of a request whose subrequest cannot be read: who asked, for
+// which host, and by which ids. It has no method, so that it is refused.
+func unreadable(r *http.Request, raw *authz.Raw) authz.Raw {
+	out := authz.Raw{ID: raw.ID, Host: raw.Host, Source: raw.Source, Time: raw.Time}
+	for _, value := range r.Header[http.CanonicalHeaderKey("traceparent")] {
+		out.Headers = append(out.Headers, authz.Header{Name: "traceparent", Value: value})
+	}
+	return out
 }

@@ -16,8 +16,8 @@ type Decider interface {
 }
 
 // Within decides as next does, and refuses what the proxies of a dialect cannot do:
-// removing a parameter of the query, and setting or removing a header that they do not
-// take over. names are the headers that they do; without any it is taken for granted of
+// removing a parameter of the query, setting or removing a header that they do not
+// take over, and answering with a document of agentauth's own. names are the headers that they do; without any it is taken for granted of
 // all that a policy can name, and refused of those that only a caller can choose.
 func Within(next Decider, d Dialect, names []string) Decider {
 	return &within{next, d.of(), names}
@@ -29,12 +29,27 @@ type within struct {
 	names   []string
 }
 
-// Decide implements [Decider].
+// Decide implements [Decider]. What it returns can be written as it is, so that whoever
+// records it has what is answered.
 func (w *within) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 	d := w.next.Decide(ctx, raw)
-	if d.Outcome != authz.Allow {
-		return d
+	if d.Outcome == authz.Respond {
+		return notServed(&d)
 	}
+	if d.Outcome == authz.Allow {
+		d = w.allow(&raw, d)
+	}
+	if err := check(&d); err != nil {
+		return unwritable(&d, err)
+	}
+	if d.Outcome != authz.Allow {
+		d.Status = status(&d)
+	}
+	return d
+}
+
+// allow refuses an allowance that the proxy cannot carry out.
+func (w *within) allow(raw *authz.Raw, d authz.Decision) authz.Decision {
 	if len(d.RemoveQuery) > 0 {
 		return refused(&d, "the proxy cannot remove the credential from the query",
 			"A credential came in the query. Send it in a header: it cannot be removed from the query here.")
@@ -49,7 +64,7 @@ func (w *within) Decide(ctx context.Context, raw authz.Raw) authz.Decision {
 	}
 	for _, name := range d.Remove {
 		switch {
-		case !came(&raw, name) || w.names == nil && !chosen(name) && w.takesOver(name) || w.names != nil && w.takesOver(name):
+		case !came(raw, name) || w.names == nil && !chosen(name) && w.takesOver(name) || w.names != nil && w.takesOver(name):
 		case chosen(name):
 			return refused(&d, fmt.Sprintf("the proxy cannot remove the header %q, which some servers take for another one", name),
 				"A header came that some servers take for another one, or for the host, path or method of the request. Leave it out.")
@@ -100,11 +115,25 @@ func unanswerable(d *authz.Decision, detail string) authz.Decision {
 	return out
 }
 
-// instead is a refusal in the place of an allowance: whose request it is stays known.
+// notServed is 404 in the place of an answer of agentauth's own, since 2xx is an allowance.
+func notServed(d *authz.Decision) authz.Decision {
+	out := instead(d, authz.Deny, authz.NoPolicy, 404, "agentauth answers this itself, and an answer of 2xx would be an allowance to the proxy: let the proxy serve it")
+	out.Body = `{"type":"about:blank","title":"Not Found","status":404,"detail":"This is not served here."}`
+	return out
+}
+
+// unwritable is 503 in the place of what HTTP has no form for.
+func unwritable(d *authz.Decision, cause error) authz.Decision {
+	out := instead(d, authz.Error, authz.Internal, 503, "the decision cannot be written for the proxy: "+cause.Error())
+	out.Body = unavailable.Body
+	return out
+}
+
+// instead is a refusal in the place of what was decided: whose request it is stays known.
 func instead(d *authz.Decision, outcome authz.Outcome, reason authz.Reason, status int, detail string) authz.Decision {
 	out := *d
 	out.Outcome, out.Reason, out.Status, out.Detail = outcome, reason, status, detail
-	out.Set, out.Remove, out.RemoveQuery, out.Token = nil, nil, nil, ""
+	out.Set, out.Remove, out.RemoveQuery, out.Token, out.Problem = nil, nil, nil, "", false
 	out.Headers = []authz.Header{{Name: "content-type", Value: problemJSON}}
 	return out
 }

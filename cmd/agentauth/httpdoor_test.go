@@ -2,6 +2,9 @@ package main
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 )
 
@@ -12,7 +15,7 @@ func subrequest(t *testing.T, door string, header ...string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header = append(header, "X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/", "X-Forwarded-Host", "api.example.com", "X-Forwarded-Proto", "https")
+	header = append([]string{"X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/", "X-Forwarded-Host", "api.example.com", "X-Forwarded-Proto", "https"}, header...)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -44,5 +47,41 @@ func TestTheHTTPDoorRefusesACertificateThatItsProxyPassesOn(t *testing.T) {
 	serveHere(t, openPolicy, "--http-address", door, "--http-dialect", "caddy", "--trust-xfcc")
 	if got := subrequest(t, door, "X-Forwarded-Client-Cert", "Cert=a"); got != http.StatusBadRequest {
 		t.Errorf("expected 400, got %d", got)
+	}
+}
+
+const servesMetadata = openPolicy + `---
+apiVersion: agentauth.dev/v1alpha1
+kind: AgentAuthPolicy
+metadata: {name: tools, namespace: shop}
+spec:
+  routes: [{hostnames: [mcp.example.com]}]
+  authentication: {methods: [{name: anybody, anonymous: {}}]}
+  mcp: {resource: "https://mcp.example.com/", authorizationServers: ["https://idp.example.com"]}
+`
+
+func TestTheAuditStreamHasWhatTheHTTPDoorAnswered(t *testing.T) {
+	door, file := freePort(t), filepath.Join(t.TempDir(), "audit.log")
+	s := serveHere(t, servesMetadata, "--http-address", door, "--http-dialect", "caddy", "--audit-file", file)
+	if got := subrequest(t, door, "X-Forwarded-Host", "mcp.example.com", "X-Forwarded-Uri", "/.well-known/oauth-protected-resource"); got != http.StatusNotFound {
+		t.Errorf("expected 404, got %d", got)
+	}
+	if got := subrequest(t, door, "X-Forwarded-Proto", "gopher", "X-Request-Id", "req-1"); got != http.StatusBadRequest {
+		t.Errorf("expected 400, got %d", got)
+	}
+	if err := s.end(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	for _, want := range []string{
+		`"outcome":"failure","reason":"NoPolicy".*"status_code":404.*"decision":"deny","policy":"shop/tools"`,
+		`"outcome":"failure","reason":"BadRequest".*"id":"req-1".*"status_code":400.*"domain":"api.example.com"`,
+	} {
+		if err != nil || !regexp.MustCompile(want).Match(text) {
+			t.Errorf("expected %s, got %v\n%s", want, err, text)
+		}
+	}
+	if log := s.log.String(); !regexp.MustCompile(`"reason":"BadRequest".*"requestId":"req-1".*"host":"api.example.com"`).MatchString(log) {
+		t.Errorf("got\n%s", log)
 	}
 }
