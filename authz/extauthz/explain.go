@@ -2,7 +2,7 @@ package extauthz
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -176,14 +176,16 @@ func (e *explainer) refused(ctx context.Context, r listen.Refusal) {
 	e.onRefused(r)
 }
 
-// clients says of client certificates what their clients may do; nil where all may
-// ask for checks and no certificate explains.
-func (c *Config) clients(checks []string) func(*x509.Certificate) client {
-	if len(c.Explain.Names) == 0 {
-		return nil
-	}
-	return func(cert *x509.Certificate) client {
-		out := client{names: listen.Names(cert), checks: listen.Named(cert, checks)}
+// clients says who clients are, and of client certificates what their clients may do
+// where not all of them may ask for checks.
+func (c *Config) clients(checks []string, proxy func(*tls.ConnectionState) string) func(*tls.ConnectionState) client {
+	return func(state *tls.ConnectionState) client {
+		out := client{proxy: proxy(state)}
+		if len(c.Explain.Names) == 0 || state == nil || len(state.PeerCertificates) == 0 {
+			return out
+		}
+		cert := state.PeerCertificates[0]
+		out.names, out.checks = listen.Names(cert), listen.Named(cert, checks)
 		for _, name := range c.Explain.Names {
 			if listen.Named(cert, []string{name}) {
 				out.explains = name

@@ -3,7 +3,6 @@ package extauthz
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"os"
@@ -21,23 +20,25 @@ type handshake struct {
 	credentials.TransportCredentials
 	overTLS bool
 	refused func(listen.Refusal)
-	// clients says what a client may do; nil: all may do the same.
-	clients func(*x509.Certificate) client
+	// clients says who a client is; its state is nil in plaintext.
+	clients func(*tls.ConnectionState) client
 }
 
 // newHandshake takes nil for plaintext.
-func newHandshake(config *tls.Config, refused func(listen.Refusal), clients func(*x509.Certificate) client) credentials.TransportCredentials {
+func newHandshake(config *tls.Config, refused func(listen.Refusal), clients func(*tls.ConnectionState) client) credentials.TransportCredentials {
 	if config == nil {
-		return handshake{insecure.NewCredentials(), false, refused, nil}
+		return handshake{insecure.NewCredentials(), false, refused, clients}
 	}
 	return handshake{credentials.NewTLS(config), true, refused, clients}
 }
 
-// client is a connection whose client certificate was verified, and what it may do. It
-// is found out once, when the connection begins.
+// client is who asks on a connection, and what it may do. It is found out once, when the
+// connection begins.
 type client struct {
-	credentials.TLSInfo
-	// names are those of its certificate, for people.
+	credentials.AuthInfo
+	// proxy is who it is, for records.
+	proxy string
+	// names are those of its certificate, for people, where the door tells clients apart.
 	names string
 	// checks: it may ask for checks. explains is the name by which it may have decisions
 	// explained; "" is that it may not.
@@ -45,7 +46,14 @@ type client struct {
 	explains string
 }
 
-// clientOf is the client of a call; ok is false where the door does not tell them apart.
+// Proxy is who asked: the name of a client certificate, or a word of package listen; "" if
+// nobody asked at a door of this package. ctx is that of a [Decider].
+func Proxy(ctx context.Context) string {
+	c, _ := clientOf(ctx)
+	return c.proxy
+}
+
+// clientOf is the client of a call; ok is false for a call that came through no door.
 func clientOf(ctx context.Context) (c client, ok bool) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -74,12 +82,13 @@ func (h handshake) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 		}
 		return nil, nil, err
 	}
-	if t, ok := info.(credentials.TLSInfo); ok && h.clients != nil && len(t.State.PeerCertificates) > 0 {
-		c := h.clients(t.State.PeerCertificates[0])
-		c.TLSInfo = t
-		info = c
+	var state *tls.ConnectionState
+	if t, ok := info.(credentials.TLSInfo); ok {
+		state = &t.State
 	}
-	return &preface{Conn: conn, overTLS: h.overTLS, tell: tell}, info, nil
+	c := h.clients(state)
+	c.AuthInfo = info
+	return &preface{Conn: conn, overTLS: h.overTLS, tell: tell}, c, nil
 }
 
 // hostOf is an address without its port.

@@ -211,7 +211,7 @@ func TestAHandshakeThatTakesTooLongIsTold(t *testing.T) {
 			_, _ = io.WriteString(theirs, c.sends)
 			_ = ours.SetDeadline(time.Now())
 		}()
-		creds := newHandshake(c.config, func(r listen.Refusal) { told <- r }, nil)
+		creds := newHandshake(c.config, func(r listen.Refusal) { told <- r }, func(*tls.ConnectionState) client { return client{} })
 		if conn, _, err := creds.ServerHandshake(ours); err == nil {
 			_, _ = io.Copy(io.Discard, conn)
 		}

@@ -77,7 +77,7 @@ func Listen(c Config) (*Server, error) {
 		// Envoy pings idle connections at whatever interval it was told.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 	}
-	options = append(options, grpc.Creds(newHandshake(listener.TLS, c.OnRefused, c.clients(checks))))
+	options = append(options, grpc.Creds(newHandshake(listener.TLS, c.OnRefused, c.clients(checks, listener.Client))))
 	s := &Server{listener: listener, grpc: grpc.NewServer(options...), health: healthServer{health.NewServer()}}
 	s.SetReady(false) // a new health.Server says SERVING
 	explainer := newExplainer(&c)

@@ -77,6 +77,9 @@ func TestACheckGoesThroughTheDoor(t *testing.T) {
 		if _, ok := ctx.Deadline(); !ok {
 			t.Error("the proxy's deadline was lost")
 		}
+		if by := Proxy(ctx); by != listen.Loopback {
+			t.Errorf("expected the word for who asked, got %q", by)
+		}
 		raws <- raw
 		return authz.Decision{Outcome: authz.Allow, Set: []authz.Header{{Name: "x-agent-id", Value: "a"}}}
 	})})
@@ -108,7 +111,14 @@ func TestOnlyWhoMayStandAtTheDoorIsAnswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, Config{Listen: listen.Config{TLSCert: cert, TLSKey: key, ClientCA: authority, ClientNames: []string{"spiffe://prod/proxy"}}})
+	var by atomic.Value
+	s := open(t, Config{
+		Listen: listen.Config{TLSCert: cert, TLSKey: key, ClientCA: authority, ClientNames: []string{"spiffe://prod/proxy"}},
+		Decider: decide(func(ctx context.Context, _ authz.Raw) authz.Decision {
+			by.Store(Proxy(ctx))
+			return authz.Decision{Outcome: authz.Allow}
+		}),
+	})
 	client := func(uri string) credentials.TransportCredentials {
 		pair, err := ca.Client(uri)
 		if err != nil {
@@ -133,6 +143,9 @@ func TestOnlyWhoMayStandAtTheDoorIsAnswered(t *testing.T) {
 		if (err == nil) != c.want {
 			t.Errorf("%s: got %v, want success to be %v", name, err, c.want)
 		}
+	}
+	if by.Load() != "spiffe://prod/proxy" {
+		t.Errorf("expected the name of the proxy that asked, got %v", by.Load())
 	}
 	if _, err := Listen(Config{Listen: listen.Config{Address: ":0"}, Decider: decide(allowAll)}); err == nil {
 		t.Error("a door opened where anyone could ask")

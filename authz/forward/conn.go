@@ -1,8 +1,11 @@
 package forward
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
+	"sync"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/listen"
 )
@@ -19,7 +22,14 @@ func (l *told) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, raw: &counted{Conn: raw}, refused: l.refused}
+	c := &conn{Conn: raw, raw: &counted{Conn: raw}, refused: l.refused, began: time.Now()}
+	c.proxy = sync.OnceValue(func() string {
+		if c.tls == nil {
+			return l.Client(nil)
+		}
+		state := c.tls.ConnectionState()
+		return l.Client(&state)
+	})
 	if l.TLS != nil {
 		c.tls = tls.Server(c.raw, l.TLS)
 		c.Conn = c.tls
@@ -35,6 +45,30 @@ type conn struct {
 	tls     *tls.Conn
 	refused func(listen.Refusal)
 	done    bool
+	began   time.Time
+	// proxy is who asks, for records; known once a request came.
+	proxy func() string
+}
+
+// connection is the key of the *conn of a request.
+type connection struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connection{}, c)
+}
+
+func connOf(ctx context.Context) (c *conn, ok bool) {
+	c, ok = ctx.Value(connection{}).(*conn)
+	return c, ok
+}
+
+// Proxy is who asked: the name of a client certificate, or a word of package listen; "" if
+// nobody asked at a door of this package. ctx is that of a [Decider].
+func Proxy(ctx context.Context) string {
+	if c, ok := connOf(ctx); ok {
+		return c.proxy()
+	}
+	return ""
 }
 
 func (c *conn) Read(b []byte) (int, error) {

@@ -124,6 +124,9 @@ func TestEachDialectSaysTheOriginalRequest(t *testing.T) {
 			if at, ok := d.ctx.Deadline(); !ok || time.Until(at) > 5*time.Second {
 				t.Error("a decision has no deadline")
 			}
+			if by := forward.Proxy(d.ctx); by != listen.Loopback {
+				t.Errorf("expected the word for who asked, got %q", by)
+			}
 		})
 	}
 }

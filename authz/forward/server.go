@@ -111,10 +111,8 @@ func Listen(c Config) (*Server, error) {
 	s.http = &http.Server{
 		DisableGeneralOptionsHandler: true, // it answers 200 to OPTIONS *, which would be an allowance
 		Handler:                      s, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: log.New(io.Discard, "", 0), // it would hold what a client sent
-		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, began{}, time.Now())
-		},
+		ErrorLog:    log.New(io.Discard, "", 0), // it would hold what a client sent
+		ConnContext: withConn,
 	}
 	return s, nil
 }
@@ -125,8 +123,6 @@ func safely(call func()) {
 	defer func() { _ = recover() }()
 	call()
 }
-
-type began struct{}
 
 // Addr is the address that was bound.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
@@ -152,7 +148,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // ServeHTTP answers a subrequest. It never panics.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if since, ok := r.Context().Value(began{}).(time.Time); ok && time.Since(since) > maxConnectionAge {
+	if c, ok := connOf(r.Context()); ok && time.Since(c.began) > maxConnectionAge {
 		w.Header().Set("connection", "close")
 	}
 	raw, d := s.decide(r)

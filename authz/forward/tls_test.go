@@ -54,6 +54,9 @@ func TestOverTLSOnlyANamedClientIsAnsweredAndTheOthersAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = answer.Body.Close()
+	if by := forward.Proxy(d.ctx); by != "proxy.example.com" {
+		t.Errorf("expected the name of the proxy that asked, got %q", by)
+	}
 	if answer.StatusCode != http.StatusOK || answer.ProtoMajor != 1 || len(told) != 0 {
 		t.Errorf("got %d by %s, and %d refusals", answer.StatusCode, answer.Proto, len(told))
 	}

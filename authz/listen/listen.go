@@ -84,7 +84,8 @@ type Listener struct {
 	// TLS is the configuration of each connection; nil is plaintext.
 	TLS *tls.Config
 
-	stop context.CancelFunc
+	stop        context.CancelFunc
+	clientNames []string
 }
 
 // Listen reads the certificates and binds the address. A door that may not be
@@ -104,7 +105,7 @@ func Listen(c Config) (*Listener, error) {
 }
 
 func (c *Config) listen(ctx context.Context) (*Listener, error) {
-	l := &Listener{}
+	l := &Listener{clientNames: c.ClientNames}
 	switch {
 	case c.Certificate != nil:
 		l.TLS = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: c.Protocols, GetCertificate: c.Certificate}

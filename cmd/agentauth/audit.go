@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/agentauth-dev/agentauth/authz/extauthz"
+	forwardauth "github.com/agentauth-dev/agentauth/authz/forward"
 	"github.com/agentauth-dev/agentauth/telemetry"
 	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
@@ -64,7 +67,7 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 	if err != nil {
 		return nil, usage("--audit-path: %v", err)
 	}
-	c := audit.Config{Path: mode, Claims: f.claims, Required: f.required, Process: audit.Process{Version: versionString(), PID: os.Getpid()}}
+	c := audit.Config{Path: mode, Claims: f.claims, Required: f.required, Process: audit.Process{Version: versionString(), PID: os.Getpid()}, Proxy: askedBy}
 	if c.Allows, c.AllowsOf, err = audit.ParseAllows(f.allows); err != nil {
 		return nil, usage("--audit-allows %v", err)
 	}
@@ -89,6 +92,11 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 		return nil, usage("--audit-file: %v", err)
 	}
 	return stream, nil
+}
+
+// askedBy is who asked for a decision, at either door.
+func askedBy(ctx context.Context) string {
+	return cmp.Or(extauthz.Proxy(ctx), forwardauth.Proxy(ctx))
 }
 
 // lastWrites is the least time that the end of the audit stream may take.

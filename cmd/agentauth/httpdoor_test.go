@@ -74,7 +74,7 @@ func TestTheAuditStreamHasWhatTheHTTPDoorAnswered(t *testing.T) {
 	}
 	text, err := os.ReadFile(file)
 	for _, want := range []string{
-		`"outcome":"failure","reason":"NoPolicy".*"status_code":404.*"decision":"deny","policy":"shop/tools"`,
+		`"outcome":"failure","reason":"NoPolicy".*"status_code":404.*"decision":"deny","policy":"shop/tools".*"proxy":"loopback"`,
 		`"outcome":"failure","reason":"BadRequest".*"id":"req-1".*"status_code":400.*"domain":"api.example.com"`,
 	} {
 		if err != nil || !regexp.MustCompile(want).Match(text) {

@@ -100,7 +100,9 @@ type Details struct {
 	Method string `json:"method,omitzero"`
 	Rule   string `json:"rule,omitzero"`
 	Detail string `json:"detail,omitzero"`
-	// Principal is the peer as the proxy authenticated it.
+	// Proxy is who asked for the decision: the name of a client certificate, or else
+	// loopback or network. Principal is its peer as the proxy authenticated it.
+	Proxy     string `json:"proxy,omitzero"`
 	Principal string `json:"principal,omitzero"`
 	// Identity was verified and accepted. Refused was verified and refused. Claimed is
 	// what somebody wrote: nobody verified it.

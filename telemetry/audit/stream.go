@@ -32,6 +32,8 @@ type Config struct {
 	Required bool
 	// Process is who writes.
 	Process Process
+	// Proxy is who asked for a decision, of its ctx; nil: nobody knows.
+	Proxy func(context.Context) string
 	// MaxWaiting is how many records wait for a sink at most; 0 is 65,536.
 	MaxWaiting int
 	// Now is the time; nil is that of the system.
@@ -57,6 +59,7 @@ type Stream struct {
 	claims   []string
 	samples  samples
 	required bool
+	proxy    func(context.Context) string
 	queues   []*queue
 	now      func() time.Time
 }
@@ -66,7 +69,7 @@ func New(c Config) (*Stream, error) {
 	if len(c.Sinks) == 0 {
 		return nil, errors.New("an audit stream needs a sink")
 	}
-	s := &Stream{paths: paths{mode: c.Path}, claims: c.Claims, samples: newSamples(c.Allows, c.AllowsOf), required: c.Required, now: c.Now}
+	s := &Stream{paths: paths{mode: c.Path}, claims: c.Claims, samples: newSamples(c.Allows, c.AllowsOf), required: c.Required, proxy: c.Proxy, now: c.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -106,6 +109,9 @@ func (s *Stream) Decision(ctx context.Context, raw *authz.Raw, d *authz.Decision
 	}
 	r := s.decision(raw, d, at, took)
 	r.Agentauth.Sampled = fraction
+	if s.proxy != nil {
+		r.Agentauth.Proxy = brief(s.proxy(ctx))
+	}
 	return s.put(ctx, r)
 }
 
