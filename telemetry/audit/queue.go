@@ -31,9 +31,12 @@ type queue struct {
 	now    func() time.Time
 	wake   chan struct{}
 	done   chan struct{}
+	ctx    context.Context // of batches; it ends when nobody waits for them any more
+	stop   context.CancelFunc
 
 	mu      sync.Mutex
 	waiting []item
+	awaited bool // somebody waits for one of them
 	// held and bytes are of the records that wait, and of those that are being written.
 	held, bytes int
 	closed      bool
@@ -43,6 +46,7 @@ type queue struct {
 
 func newQueue(sink Sink, c chain, most int, now func() time.Time) *queue {
 	q := &queue{sink: sink, chain: c, most: most, now: now, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	q.ctx, q.stop = context.WithCancel(context.Background())
 	q.counts = Stats{Sink: sink.Name, Seq: c.seq, Hash: c.prev}
 	go q.run()
 	return q
@@ -56,7 +60,7 @@ func (q *queue) put(record []byte, written chan<- bool) {
 		q.lost(1)
 	} else {
 		q.waiting = append(q.waiting, item{record, written, q.missing})
-		q.missing = 0
+		q.missing, q.awaited = 0, q.awaited || written != nil
 		q.held++
 		q.bytes += len(record)
 	}
@@ -95,27 +99,40 @@ func (q *queue) stats() Stats {
 func (q *queue) run() {
 	defer close(q.done)
 	for {
+		q.linger()
 		list, closed := q.take()
-		for i, one := range list {
-			q.untold += one.missing
-			q.tell()
-			err := q.write(one.record)
-			if err != nil {
-				q.untold++
-			}
-			if one.written != nil {
-				one.written <- err == nil
-			}
-			list[i] = item{} // nothing holds it any more
-			q.release(len(one.record), err)
+		if q.sink.Batches != nil {
+			q.batches(list)
+		} else {
+			q.lines(list)
 		}
 		if len(list) > 0 {
 			continue
 		}
-		if q.tell(); closed {
+		if closed {
 			return
 		}
 		<-q.wake
+	}
+}
+
+// lines writes a list, or says that records are missing where the list is empty.
+func (q *queue) lines(list []item) {
+	for i, one := range list {
+		q.untold += one.missing
+		q.tell()
+		err := q.write(one.record)
+		if err != nil {
+			q.untold++
+		}
+		if one.written != nil {
+			one.written <- err == nil
+		}
+		list[i] = item{} // nothing holds it any more
+		q.release(len(one.record), err)
+	}
+	if len(list) == 0 {
+		q.tell()
 	}
 }
 
@@ -123,7 +140,7 @@ func (q *queue) run() {
 func (q *queue) take() (list []item, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	list, q.waiting = q.waiting, nil
+	list, q.waiting, q.awaited = q.waiting, nil, false
 	if len(list) == 0 {
 		q.untold += q.missing
 		q.missing = 0
@@ -147,11 +164,15 @@ func (q *queue) tell() {
 	if q.untold == 0 {
 		return
 	}
-	r := newRecord(ActionDropped, q.now())
-	r.Agentauth.Missing = q.untold
-	if line, err := encode(r); err == nil && q.write(line) == nil {
+	if line, err := encode(q.dropped(q.untold)); err == nil && q.write(line) == nil {
 		q.untold = 0
 	}
+}
+
+func (q *queue) dropped(missing uint64) *Record {
+	r := newRecord(ActionDropped, q.now())
+	r.Agentauth.Missing = missing
+	return r
 }
 
 // write writes a record in its place. What could not be written has no place.
@@ -174,6 +195,7 @@ func (q *queue) write(record []byte) error {
 
 // close writes what waits, at most until ctx ends.
 func (q *queue) close(ctx context.Context) error {
+	defer q.stop()
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()

@@ -46,6 +46,8 @@ type Sink struct {
 	Name string
 	// Line writes one line, line break included. It may block.
 	Line io.Writer
+	// Batches takes many lines at once, in place of Line; nil: Line does.
+	Batches Batches
 	// Last is the last whole line that was written before and what stands behind it,
 	// without the line break at the end; nil if there is none.
 	Last []byte

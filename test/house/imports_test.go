@@ -16,7 +16,7 @@ var rank = []struct {
 	rank   int
 }{
 	{"cmd/", 50},
-	{"telemetry/audit", 38},
+	{"telemetry/audit/otlp", 39}, {"telemetry/audit", 38},
 	{"authz/extauthz", 40}, {"authz/forward", 40}, {"authz/policydir", 40}, {"authz/source", 40}, {"controller", 40}, {"telemetry", 40},
 	{"authz/manifest", 35},
 	{"authz/engine", 30},
@@ -39,6 +39,7 @@ var rank = []struct {
 // world is what the kernel may only be handed, never reach for.
 var world = []string{
 	"os", "net/http", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/envoyproxy", "google.golang.org/grpc",
+	"go.opentelemetry.io",
 }
 
 func rankOf(pkg string) (int, bool) {
