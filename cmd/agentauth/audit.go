@@ -13,12 +13,15 @@ import (
 	forwardauth "github.com/agentauth-dev/agentauth/authz/forward"
 	"github.com/agentauth-dev/agentauth/telemetry"
 	"github.com/agentauth-dev/agentauth/telemetry/audit"
+	"github.com/agentauth-dev/agentauth/telemetry/audit/otlp"
 )
 
 // auditFlags say what of decisions is recorded, and where.
 type auditFlags struct {
 	stdout   bool
 	file     string
+	otlp     string
+	plain    bool // to the collector
 	size     int
 	age      int
 	backups  int
@@ -37,13 +40,15 @@ func (f *auditFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.size, "audit-file-max-size", 100, "size in MiB at which the audit file is replaced")
 	flags.IntVar(&f.age, "audit-file-max-age", 0, "days for which old audit files are kept; 0 is for ever")
 	flags.IntVar(&f.backups, "audit-file-max-backups", 0, "how many old audit files are kept; 0 is all")
+	flags.StringVar(&f.otlp, "audit-otlp-endpoint", "", "HOST:PORT or URL of a collector that takes the audit stream as logs by OTLP over gRPC, with TLS; its credential comes from OTEL_EXPORTER_OTLP_HEADERS")
+	flags.BoolVar(&f.plain, "audit-otlp-insecure", false, "send the audit stream to the collector without TLS, as http:// does")
 	flags.StringVar(&f.path, "audit-path", string(audit.PathFull), "paths in the audit stream: full, template ({} for what looks like an identifier), hash (keyed, by process) or none; never the query")
 	flags.StringSliceVar(&f.allows, "audit-allows", []string{"all"}, "which allowances are recorded: all, none, or the part of requests as in 0.1; NAMESPACE/NAME=0.1 of one policy, NAMESPACE/*=0.1 of those of a namespace; refusals and errors always are (repeatable)")
 	flags.StringSliceVar(&f.claims, "audit-claims", nil, "names of claims of verified identities that are recorded; else none is (repeatable)")
 	flags.BoolVar(&f.required, "audit-required", false, "answer 503 in place of each decision that was not written to every sink")
 	oneOf(cmd, "audit-path", "full", "template", "hash", "none")
 	f.given = func() (out []string) {
-		for _, name := range []string{"audit-file-max-size", "audit-file-max-age", "audit-file-max-backups", "audit-path", "audit-allows", "audit-claims"} {
+		for _, name := range []string{"audit-file-max-size", "audit-file-max-age", "audit-file-max-backups", "audit-otlp-insecure", "audit-path", "audit-allows", "audit-claims"} {
 			if flags.Changed(name) {
 				out = append(out, "--"+name)
 			}
@@ -54,12 +59,12 @@ func (f *auditFlags) register(cmd *cobra.Command) {
 
 // open begins the stream; nil where nothing is recorded.
 func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
-	if !f.stdout && f.file == "" {
+	if !f.stdout && f.file == "" && f.otlp == "" {
 		if f.required {
-			return nil, usage("--audit-required: expected where to record, --audit-stdout or --audit-file PATH, and neither is given")
+			return nil, usage("--audit-required: expected where to record, --audit-stdout, --audit-file PATH or --audit-otlp-endpoint URL, and none is given")
 		}
 		if given := f.given(); len(given) > 0 {
-			return nil, usage("%s is of the audit stream, and nothing is recorded: give --audit-stdout or --audit-file PATH too", given[0])
+			return nil, usage("%s is of the audit stream, and nothing is recorded: give --audit-stdout, --audit-file PATH or --audit-otlp-endpoint URL too", given[0])
 		}
 		return nil, nil //nolint:nilnil // a nil stream records nothing
 	}
@@ -87,6 +92,16 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 		}
 		c.Sinks = append(c.Sinks, sink)
 	}
+	if f.otlp == "" && f.plain {
+		return nil, usage("--audit-otlp-insecure is for --audit-otlp-endpoint, which is not given")
+	}
+	if f.otlp != "" {
+		sink, err := f.collector(c.Process)
+		if err != nil {
+			return nil, err
+		}
+		c.Sinks = append(c.Sinks, sink)
+	}
 	stream, err := audit.New(c)
 	if err != nil {
 		return nil, usage("--audit-file: %v", err)
@@ -97,6 +112,28 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 // askedBy is who asked for a decision, at either door.
 func askedBy(ctx context.Context) string {
 	return cmp.Or(extauthz.Proxy(ctx), forwardauth.Proxy(ctx))
+}
+
+// collector is the sink of --audit-otlp-endpoint. The collector is not waited for.
+func (f *auditFlags) collector(p audit.Process) (audit.Sink, error) {
+	host, plain, err := otlpFlags{"--audit-otlp-endpoint", "--audit-otlp-insecure"}.collector(f.otlp, f.plain)
+	if err != nil {
+		return audit.Sink{}, err
+	}
+	if err := otlpHeaders(); err != nil {
+		return audit.Sink{}, err
+	}
+	o := otlp.Options{Host: host, AllowPlaintext: plain, Process: p}
+	if !plain {
+		if o.TLS, err = otlpTLS(); err != nil {
+			return audit.Sink{}, err
+		}
+	}
+	sink, err := otlp.New(o)
+	if err != nil {
+		return audit.Sink{}, usage("--audit-otlp-endpoint: %v", err)
+	}
+	return sink, nil
 }
 
 // lastWrites is the least time that the end of the audit stream may take.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -30,6 +31,7 @@ func auditCommand() *cobra.Command {
 
 func auditVerifyCommand() *cobra.Command {
 	var anchors []string
+	var unordered bool
 	cmd := &cobra.Command{
 		Use:   "verify FILE...",
 		Short: "Find lines that were changed, removed, added or moved",
@@ -38,9 +40,13 @@ each has the digest of the line before it. Several files are given the oldest fi
 
 Nobody can see in a file alone that lines at its end are gone, or that all of it was
 written anew. So agentauth says now and then in its log where the chain is; give such a
-place as --anchor, and the line must be there.`,
+place as --anchor, and the line must be there.
+
+A collector (--audit-otlp-endpoint) keeps the lines of many processes, in any order and
+some of them twice: --unordered takes them so.`,
 		Example: `  agentauth audit verify audit.log
-  agentauth audit verify audit-2026-11-28T00-00-00.000.log audit.log --anchor 4711:9f86d081884c7d65…`,
+  agentauth audit verify audit-2026-11-28T00-00-00.000.log audit.log --anchor 4711:9f86d081884c7d65…
+  agentauth audit verify --unordered exported.log`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("audit verify needs the files to verify, the oldest first")
@@ -48,6 +54,9 @@ place as --anchor, and the line must be there.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if unordered {
+				return verifyUnordered(cmd, args, anchors)
+			}
 			wanted, err := parseAnchors(anchors)
 			if err != nil {
 				return err
@@ -56,6 +65,7 @@ place as --anchor, and the line must be there.`,
 		},
 	}
 	cmd.Flags().StringArrayVar(&anchors, "anchor", nil, "SEQ:HASH of a line that must be there, as the log of agentauth says it (repeatable)")
+	cmd.Flags().BoolVar(&unordered, "unordered", false, "the lines are of several processes and in any order, as a collector keeps them; each chain is there from its first line on")
 	return cmd
 }
 
@@ -63,10 +73,9 @@ place as --anchor, and the line must be there.`,
 func parseAnchors(list []string) (map[uint64]string, error) {
 	out := map[uint64]string{}
 	for _, text := range list {
-		number, hash, _ := strings.Cut(text, ":")
-		seq, err := strconv.ParseUint(number, 10, 64)
-		if err != nil || len(hash) != 64 || strings.Trim(hash, "0123456789abcdef") != "" {
-			return nil, usage("--anchor %q: expected the number of a line and its SHA-256 in 64 hexadecimal digits, as in 4711:9f86…", text)
+		seq, hash, err := parseAnchor(text)
+		if err != nil {
+			return nil, err
 		}
 		if other, ok := out[seq]; ok && other != hash {
 			return nil, usage("--anchor: expected one hash for line %d, got two", seq)
@@ -76,14 +85,14 @@ func parseAnchors(list []string) (map[uint64]string, error) {
 	return out, nil
 }
 
-func verifyFiles(cmd *cobra.Command, files []string, anchors map[uint64]string) error {
-	v := audit.Verifier{Anchors: anchors}
+// eachFile hands files to a verification.
+func eachFile(files []string, verify func(name string, r io.Reader) error) error {
 	for _, name := range files {
 		f, err := os.Open(name)
 		if err != nil {
 			return usage("%v", err)
 		}
-		err = v.File(f)
+		err = verify(name, f)
 		_ = f.Close() // it was only read
 		if unreadable := (*fs.PathError)(nil); errors.As(err, &unreadable) {
 			return usage("%v", unreadable)
@@ -92,11 +101,32 @@ func verifyFiles(cmd *cobra.Command, files []string, anchors map[uint64]string) 
 			return exit{exitDenied, fmt.Errorf("%s: %w", name, err)}
 		}
 	}
+	return nil
+}
+
+func noLines(files []string) error {
+	return exit{exitDenied, fmt.Errorf("expected audit records in %s, and there are none: agentauth writes one when it starts, so the lines are gone", strings.Join(files, ", "))}
+}
+
+func parseAnchor(text string) (seq uint64, hash string, _ error) {
+	number, hash, _ := strings.Cut(text, ":")
+	seq, err := strconv.ParseUint(number, 10, 64)
+	if err != nil || len(hash) != 64 || strings.Trim(hash, "0123456789abcdef") != "" {
+		return 0, "", usage("--anchor %q: expected the number of a line and its SHA-256 in 64 hexadecimal digits, as in 4711:9f86…", text)
+	}
+	return seq, hash, nil
+}
+
+func verifyFiles(cmd *cobra.Command, files []string, anchors map[uint64]string) error {
+	v := audit.Verifier{Anchors: anchors}
+	if err := eachFile(files, func(_ string, r io.Reader) error { return v.File(r) }); err != nil {
+		return err
+	}
 	if err := v.End(); err != nil {
 		return exit{exitDenied, fmt.Errorf("%s: %w", files[len(files)-1], err)}
 	}
 	if v.Lines == 0 {
-		return exit{exitDenied, fmt.Errorf("expected audit records in %s, and there are none: agentauth writes one when it starts, so the lines are gone", strings.Join(files, ", "))}
+		return noLines(files)
 	}
 	if missing := v.NotSeen(); len(missing) > 0 {
 		return exit{exitDenied, fmt.Errorf("expected the lines %v of --anchor, and the last one here is %d: lines are missing at the end or the beginning", missing, v.Seq)}

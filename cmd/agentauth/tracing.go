@@ -5,9 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -89,26 +86,9 @@ func (f *tracingFlags) open(log *slog.Logger) (*telemetry.Tracing, error) {
 	return t, nil
 }
 
-// collector reads the endpoint: HOST:PORT, http://HOST:PORT or https://HOST:PORT. No
-// error repeats what may be a password.
+// collector reads the endpoint.
 func (f *tracingFlags) collector() (host string, plain bool, err error) {
-	host, plain = f.endpoint, f.insecure
-	if strings.Contains(host, "://") {
-		u, err := url.Parse(host)
-		switch {
-		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-			return "", false, usage("--tracing-otlp-endpoint: expected HOST:PORT, or a URL as in https://collector.example.com:4317 with nothing behind the port and no user")
-		case u.Scheme == "https" && f.insecure:
-			return "", false, usage("--tracing-otlp-endpoint is https and --tracing-insecure says without TLS: leave one of them out")
-		}
-		if host, plain = u.Host, u.Scheme == "http"; u.Port() == "" {
-			host = net.JoinHostPort(u.Hostname(), "4317")
-		}
-	}
-	if name, port, err := net.SplitHostPort(host); err != nil || name == "" || port == "" || strings.ContainsAny(host, "@/ ") {
-		return "", false, usage("--tracing-otlp-endpoint: expected HOST:PORT as in collector.example.com:4317, or a URL")
-	}
-	return host, plain, nil
+	return otlpFlags{"--tracing-otlp-endpoint", "--tracing-insecure"}.collector(f.endpoint, f.insecure)
 }
 
 // quiet has the library's errors logged at most once a minute: a collector that is away

@@ -46,7 +46,7 @@ maxConfigAge: 1h30m
 egress: {allowHTTP: true, allowCIDRs: [10.0.0.0/8, "fd00::/8"], proxy: "http://proxy.example.com:3128"}
 replayStore: {url: "rediss://agentauth@redis.example.com:6380/1", secretName: redis, ca: true}
 tracing: {endpoint: "http://collector.example.com:4317", insecure: true, sampleRatio: 0.5, maxPerSecond: 20}
-audit: {stdout: true, file: {volume: {emptyDir: {sizeLimit: 1Gi}}, maxSizeMiB: 50, maxAgeDays: 30, maxBackups: 3}, path: template, allows: "0.1", allowsFor: {shop/catalog: 0.01, "chat/*": 1, chat/low: none}, claims: [department], required: true}
+audit: {stdout: true, file: {volume: {emptyDir: {sizeLimit: 1Gi}}, maxSizeMiB: 50, maxAgeDays: 30, maxBackups: 3}, otlp: {endpoint: "collector.example.com:4317", insecure: true}, path: template, allows: "0.1", allowsFor: {shop/catalog: 0.01, "chat/*": 1, chat/low: none}, claims: [department], required: true}
 log: {level: debug, format: text}
 drainDelaySeconds: 3
 pprofPort: 6060
@@ -101,6 +101,7 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "replayStore: {url: \"redis://redis.example.com\", ca: true}":                                  "replayStore.secretName",
 		trusting + "audit: {required: true}":                                                                      "audit.required: expected where to record",
 		trusting + "audit: {stdout: true, path: half}":                                                            "path",
+		trusting + "audit: {otlp: {endpoint: 'https://user:hunter2@collector.example.com'}}":                      "endpoint",
 		trusting + "audit: {stdout: true, allows: \"1.5\"}":                                                       "allows",
 		trusting + "audit: {stdout: true, allows: 1.5}":                                                           "allows",
 		trusting + "audit: {stdout: true, allowsFor: {catalog: 0.1}}":                                             "catalog",
@@ -321,7 +322,7 @@ func TestWhatAValueRenders(t *testing.T) {
 			--tls-key=/etc/agentauth/door/tls.key, --client-ca=/etc/agentauth/door/client-ca.crt, '--client-name=spiffe://mesh.example/gateway', --client-name=other.example.com, '--explain-client-name=spiffe://mesh.example/operator',
 			--unmatched=allow-unauthenticated, --path-case=exact, --watch-namespaces=shop, --watch-namespaces=bank, '--hostnames=bank=*', '--hostnames=shop=*.shop.example.com',
 			--hostnames=shop=shop.example.com, --gateway-classes=envoy, --gateway-classes=gateways.example.com, --trust-context-policy, --trust-forwarded-headers, --trust-principal, --trust-xfcc, --trust-mcp-metadata, --max-config-age=1h30m, --egress-allow-http, --egress-allow-cidr=10.0.0.0/8,
-			'--egress-allow-cidr=fd00::/8', '--egress-proxy=http://proxy.example.com:3128', '--replay-store=rediss://agentauth@redis.example.com:6380/1', --replay-store-password-file=/etc/agentauth/replay/password, --replay-store-ca=/etc/agentauth/replay/ca.crt, '--tracing-otlp-endpoint=http://collector.example.com:4317', --tracing-insecure, --tracing-sample-ratio=0.5, --tracing-max-per-second=20, '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --audit-stdout, --audit-file=/var/log/agentauth/audit.log, --audit-file-max-size=50, --audit-file-max-age=30, --audit-file-max-backups=3, --audit-path=template, --audit-allows=0.1, "--audit-allows=chat/*=1", --audit-allows=chat/low=none, --audit-allows=shop/catalog=0.01, --audit-claims=department, --audit-required, --log-level=debug, --log-format=text, --drain=20s, --drain-delay=3s, '--pprof-address=127.0.0.1:6060', --egress-allow-cidr=192.0.2.0/24]`},
+			'--egress-allow-cidr=fd00::/8', '--egress-proxy=http://proxy.example.com:3128', '--replay-store=rediss://agentauth@redis.example.com:6380/1', --replay-store-password-file=/etc/agentauth/replay/password, --replay-store-ca=/etc/agentauth/replay/ca.crt, '--tracing-otlp-endpoint=http://collector.example.com:4317', --tracing-insecure, --tracing-sample-ratio=0.5, --tracing-max-per-second=20, '--webhook-address=:9444', --webhook-tls-cert=/etc/agentauth/webhook/tls.crt, --webhook-tls-key=/etc/agentauth/webhook/tls.key, --audit-stdout, --audit-file=/var/log/agentauth/audit.log, --audit-file-max-size=50, --audit-file-max-age=30, --audit-file-max-backups=3, '--audit-otlp-endpoint=collector.example.com:4317', --audit-otlp-insecure, --audit-path=template, --audit-allows=0.1, "--audit-allows=chat/*=1", --audit-allows=chat/low=none, --audit-allows=shop/catalog=0.01, --audit-claims=department, --audit-required, --log-level=debug, --log-format=text, --drain=20s, --drain-delay=3s, '--pprof-address=127.0.0.1:6060', --egress-allow-cidr=192.0.2.0/24]`},
 		{everything, "Deployment", "", "metadata.labels.cost", "'42'"},
 		{everything, "Deployment", "", "spec.template.metadata.labels.cost", "'42'"},
 		{everything, "Deployment", "", "spec.selector", "{matchLabels: {app.kubernetes.io/name: agentauth, app.kubernetes.io/instance: agentauth}}"},

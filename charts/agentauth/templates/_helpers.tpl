@@ -115,8 +115,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and .Values.explain.clientNames (not $tls) }}
 {{- fail "explain.clientNames: expected door.tls, because a name counts on a verified client certificate only" }}
 {{- end }}
-{{- if and .Values.audit.required (not .Values.audit.stdout) (not .Values.audit.file.volume) }}
-{{- fail "audit.required: expected where to record, audit.stdout or audit.file.volume" }}
+{{- if and .Values.audit.required (not .Values.audit.stdout) (not .Values.audit.file.volume) (not .Values.audit.otlp.endpoint) }}
+{{- fail "audit.required: expected where to record, audit.stdout, audit.file.volume or audit.otlp.endpoint" }}
 {{- end }}
 {{- if .Values.webhook.enabled }}
 {{- with .Values.webhook }}

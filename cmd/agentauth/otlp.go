@@ -1,0 +1,94 @@
+package main
+
+import (
+	"crypto/tls"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/agentauth-dev/agentauth/authz/certs"
+)
+
+// otlpFlags are two flags that say where a collector is: the endpoint, and that it is
+// asked without TLS.
+type otlpFlags struct {
+	endpoint, insecure string // their names
+}
+
+// collector reads the endpoint: HOST:PORT, http://HOST:PORT or https://HOST:PORT. No
+// error repeats what may be a password.
+func (f otlpFlags) collector(endpoint string, insecure bool) (host string, plain bool, err error) {
+	host, plain = endpoint, insecure
+	if strings.Contains(host, "://") {
+		u, err := url.Parse(host)
+		switch {
+		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+			return "", false, usage("%s: expected HOST:PORT, or a URL as in https://collector.example.com:4317 with nothing behind the port and no user", f.endpoint)
+		case u.Scheme == "https" && insecure:
+			return "", false, usage("%s is https and %s says without TLS: leave one of them out", f.endpoint, f.insecure)
+		}
+		if host, plain = u.Host, u.Scheme == "http"; u.Port() == "" {
+			host = net.JoinHostPort(u.Hostname(), "4317")
+		}
+	}
+	if name, port, err := net.SplitHostPort(host); err != nil || name == "" || port == "" || strings.ContainsAny(host, "@/ ") {
+		return "", false, usage("%s: expected HOST:PORT as in collector.example.com:4317, or a URL", f.endpoint)
+	}
+	return host, plain, nil
+}
+
+// otlpVariable is a variable of OpenTelemetry for logs, else the one for all signals.
+func otlpVariable(name string) (variable, value string) {
+	for _, variable = range []string{"OTEL_EXPORTER_OTLP_LOGS_" + name, "OTEL_EXPORTER_OTLP_" + name} {
+		if value = os.Getenv(variable); value != "" {
+			return variable, value
+		}
+	}
+	return variable, ""
+}
+
+// otlpHeaders says whether the exporter can read the headers of the environment. It would
+// go on without them, and write them into an error.
+func otlpHeaders() error {
+	variable, value := otlpVariable("HEADERS")
+	if value == "" {
+		return nil
+	}
+	for header := range strings.SplitSeq(value, ",") {
+		name, text, found := strings.Cut(header, "=")
+		text, err := url.PathUnescape(text)
+		if !found || err != nil || !httpguts.ValidHeaderFieldName(strings.TrimSpace(name)) || strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' }) {
+			return usage("%s: expected NAME=VALUE, several of them with a comma between, and values percent-encoded as in Bearer%%20TOKEN; its text is not repeated here", variable)
+		}
+	}
+	return nil
+}
+
+// otlpTLS is how a collector is verified: by the authorities of the environment, else by
+// the system's; and how agentauth shows who it is, if the environment says so.
+func otlpTLS() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if variable, path := otlpVariable("CERTIFICATE"); path != "" {
+		data, err := os.ReadFile(path) // #nosec G304,G703 -- the operator names it
+		if err != nil {
+			return nil, usage("%s: %v", variable, err)
+		}
+		if c.RootCAs, err = certs.Pool(data); err != nil {
+			return nil, usage("%s: %v", variable, err)
+		}
+	}
+	variable, cert := otlpVariable("CLIENT_CERTIFICATE")
+	keyVariable, key := otlpVariable("CLIENT_KEY")
+	if cert == "" && key == "" {
+		return c, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, usage("%s, %s: expected a certificate and its key, both: %v", variable, keyVariable, err)
+	}
+	c.Certificates = []tls.Certificate{pair}
+	return c, nil
+}
