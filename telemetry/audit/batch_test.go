@@ -261,3 +261,24 @@ func TestOfLinesWithoutTheirFirstOneNothingIsSaidToBeWhole(t *testing.T) {
 		t.Error("expected a line that is no record to be refused")
 	}
 }
+
+func TestAStartThatWasNotAcknowledgedAndCameIsAChainOfItsOwn(t *testing.T) {
+	for name, keeps := range map[string]func(int) bool{"all of it": all, "nothing": none} {
+		k := &keeper{keeps: func(n int) (func(int) bool, error) {
+			if n > 1 {
+				return all, nil
+			}
+			return keeps, errors.New("no answer")
+		}}
+		s := batching(t, k, nil)
+		decideTimes(t, s, 3)
+		end(t, s)
+		u, err := unordered(k.kept)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if st := s.Stats()[0]; !u.Has(st.Seq, st.Hash) || len(u.Chains) > 2 {
+			t.Errorf("%s: got %+v", name, u)
+		}
+	}
+}
