@@ -160,6 +160,14 @@ func end(t *testing.T, s *audit.Stream) {
 	}
 }
 
+// leave ends a stream whose collector is not there.
+func leave(t *testing.T, s *audit.Stream) {
+	t.Helper()
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	_ = s.Close(ended)
+}
+
 func request() authz.Raw {
 	return authz.Raw{ID: "req-1", Method: "GET", Scheme: "https", Host: "api.example.com", Path: "/v1/patients",
 		Headers: []authz.Header{{Name: "traceparent", Value: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}
@@ -346,7 +354,7 @@ func TestABatchThatFailsIsTriedAgainAsItIs(t *testing.T) {
 	}
 }
 
-func TestACollectorThatWantsToBeLeftAloneForLongIsAskedAgainAllTheSame(t *testing.T) {
+func TestABatchOfACollectorThatWantsToBeLeftAloneForLongIsLostWhenItsTimeIsOver(t *testing.T) {
 	c := &logCollector{answer: func(int) (int64, error) {
 		s, err := status.New(codes.ResourceExhausted, "hunter2").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Hour)})
 		if err != nil {
@@ -361,9 +369,7 @@ func TestACollectorThatWantsToBeLeftAloneForLongIsAskedAgainAllTheSame(t *testin
 	if st := s.Stats()[0]; !strings.Contains(st.Error, "ResourceExhausted") || strings.Contains(st.Error, "hunter2") {
 		t.Errorf("got %+v", st)
 	}
-	ended, stop := context.WithCancel(t.Context())
-	stop()
-	_ = s.Close(ended)
+	leave(t, s)
 }
 
 func TestWhatNoCollectorTookIsCountedAndSaidInTheStream(t *testing.T) {
@@ -442,7 +448,7 @@ func TestACollectorThatIsAwayIsSaidWithTheCause(t *testing.T) {
 	if st := s.Stats()[0]; !strings.Contains(st.Error, "connection refused") {
 		t.Errorf("got %+v", st)
 	}
-	_ = s.Close(t.Context())
+	leave(t, s)
 }
 
 func TestARequiredRecordIsSentAtOnceAndADecisionWaitsForTheCollector(t *testing.T) {
@@ -468,9 +474,7 @@ func TestARequiredRecordIsSentAtOnceAndADecisionWaitsForTheCollector(t *testing.
 	if dead.Decision(t.Context(), &raw, allowed(), at, 0) {
 		t.Error("expected no decision where there is no collector")
 	}
-	ended, stop := context.WithCancel(t.Context())
-	stop()
-	_ = dead.Close(ended)
+	leave(t, dead)
 }
 
 func TestACollectorIsVerifiedUnlessTheOperatorSaysOtherwise(t *testing.T) {
@@ -501,7 +505,7 @@ func TestACollectorIsVerifiedUnlessTheOperatorSaysOtherwise(t *testing.T) {
 	if st := unknown.Stats()[0]; st.Error == "" || strings.Contains(st.Error, "hunter2") {
 		t.Errorf("expected an authority that is not known to be refused, got %+v", st)
 	}
-	_ = unknown.Close(t.Context())
+	leave(t, unknown)
 	if c.requests() != 0 {
 		t.Error("expected nothing to be sent")
 	}
