@@ -44,7 +44,11 @@ type origins struct {
 	all map[string]*places
 }
 
-// places are those of one origin: a request takes a turn, then a place.
+// places are those of one origin: a request takes a turn, then a place. What
+// strangers asked for has turns of its own. Places go to turns in the order in
+// which these came, so a turn waits as long for its place as any other does: the
+// wait is part of the time that its tenant used. (A turn of the one kind that
+// waited for one of the other would make a tenant pay for the queues of others.)
 type places struct {
 	asked, turns *work.Scheduler
 	free         chan struct{}
@@ -74,10 +78,11 @@ func (o *origins) do(ctx context.Context, origin string, turn Turn, send func())
 			return ctx.Err()
 		}
 	}
+	turns := p.turns
 	if turn.Asked {
-		return run(ctx, p.asked, task, func() error { return run(ctx, p.turns, task, inTurn) })
+		turns = p.asked
 	}
-	return run(ctx, p.turns, task, inTurn)
+	return run(ctx, turns, task, inTurn)
 }
 
 // run returns the error of fn, or why fn has no turn.

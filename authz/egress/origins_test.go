@@ -104,6 +104,47 @@ func TestWhatNeverWorkedIsLastOfItsTenant(t *testing.T) {
 	})
 }
 
+// keep keeps n requests under way or waiting, each of a second.
+func keep(t *testing.T, o *origins, n int, turn Turn) {
+	for range n {
+		go func() {
+			_ = o.do(t.Context(), idp, turn, func() { sleep(t.Context(), time.Second) })
+		}()
+	}
+	synctest.Wait()
+}
+
+// A tenant that waited while many scheduled requests were under way is not behind
+// all others later.
+func TestAWaitBehindScheduledRequestsCostsNoLaterTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrigins()
+		for i := range 10 {
+			keep(t, o, 500, Turn{Tenant: fmt.Sprint("tenant-", i), Asked: true})
+		}
+		keep(t, o, 100, Turn{Tenant: "victim"})
+		waits(t, o, Turn{Tenant: "victim", Asked: true})
+		if d := waits(t, o, Turn{Tenant: "victim", Asked: true}); d > 15*time.Second {
+			t.Errorf("waited %s", d)
+		}
+	})
+}
+
+// What strangers ask of a tenant whose scheduled requests are many waits for these
+// in nobody's way.
+func TestATenantOfManyScheduledRequestsDoesNotHoldTheTurnsOfWhatStrangersAskFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrigins()
+		keep(t, o, 200, Turn{Tenant: "hostile"})
+		keep(t, o, 20, Turn{Tenant: "hostile", Asked: true, Last: true})
+		keep(t, o, 20, Turn{Tenant: "hostile-too", Asked: true, Last: true})
+		time.Sleep(5 * time.Second)
+		if d := waits(t, o, Turn{Tenant: "victim", Asked: true}); d > 6*time.Second {
+			t.Errorf("waited %s", d)
+		}
+	})
+}
+
 func TestRequestsToAllOriginsAreBoundedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, underWay := newOrigins(), atomic.Int64{}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/authz"
@@ -254,21 +255,26 @@ func TestWhatIsTheSameIsNotToldAgain(t *testing.T) {
 	}
 }
 
+// The clock stands still while a file is written, so that the watch sees changes
+// that come often, however busy the machine is.
 func TestAStormOfChangesIsReadAsOne(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, map[string]string{"a.yaml": policyNamed("a")})
-	states := watching(t, Options{Dir: dir, Interval: 200 * time.Millisecond})
-	until(t, states, "a")
-	for i := range 1000 {
-		write(t, dir, map[string]string{"a.yaml": policyNamed(fmt.Sprintf("a%d", i))})
-	}
-	told := 0
-	for s := next(t, states); names(s.tree) != "a999"; s = next(t, states) {
-		told++
-	}
-	if told > 3 {
-		t.Errorf("a thousand changes were told %d times", told+1)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"a.yaml": policyNamed("a")})
+		states := watching(t, Options{Dir: dir, Interval: 200 * time.Millisecond})
+		until(t, states, "a")
+		for i := range 1000 {
+			write(t, dir, map[string]string{"a.yaml": policyNamed(fmt.Sprintf("a%d", i))})
+			now := time.Now() // two writes in one step of the machine's clock are two times here
+			if err := os.Chtimes(filepath.Join(dir, "a.yaml"), now, now); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3 * time.Millisecond)
+		}
+		if s := next(t, states); s.tree == nil || names(s.tree) != "a999" {
+			t.Errorf("a change was read in the storm: %v\n%s", s.tree, text(s.problems))
+		}
+	})
 }
 
 func TestALinkThatALinkLeadsThroughMayBeReplaced(t *testing.T) {
