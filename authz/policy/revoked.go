@@ -27,6 +27,9 @@ func (r revoked) check(of *authz.Request, v *authn.Verified) error {
 		return nil
 	}
 	detail := "revoked until " + e.Until.UTC().Format(time.RFC3339) + " by " + e.Where() + ", which names " + e.What()
+	if e.NamesActor() && c.ActorUnnamed() {
+		detail += ", or may name (the token names an actor in a form that cannot be read)"
+	}
 	if e.Reason != "" {
 		detail += ": " + strconv.Quote(e.Reason)
 	}

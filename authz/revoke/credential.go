@@ -2,6 +2,7 @@ package revoke
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,7 +34,7 @@ type names struct {
 	c           Credential
 	subjects    [2]string
 	subjectN    int
-	actors      [1 + maxActors]authz.Actor
+	actors      [2 + maxActors]authz.Actor // the last one of a chain may hold a text
 	actorN      int
 	clients     [len(clientClaims)]string
 	clientN     int
@@ -48,15 +49,7 @@ func (n *names) of(c *Credential) {
 	if sub := text(id.Claims["sub"]); sub != "" && sub != id.Subject {
 		n.subjects[1], n.subjectN = sub, 2
 	}
-	if id.Actor != nil {
-		n.actor(id.Actor.Issuer, id.Actor.Subject)
-	}
-	act, _ := id.Claims["act"].(map[string]any)
-	for i := 0; act != nil && i < maxActors; i++ {
-		issuer, _ := act["iss"].(string)
-		n.actor(issuer, text(act["sub"]))
-		act, _ = act["act"].(map[string]any)
-	}
+	n.actorsOf(id)
 	for _, claim := range clientClaims {
 		if client := text(id.Claims[claim]); client != "" {
 			n.clients[n.clientN] = client
@@ -69,6 +62,38 @@ func (n *names) of(c *Credential) {
 			n.thumbprintN++
 		}
 	}
+}
+
+// actorsOf adds the actors of the claim `act`, and who the policy takes for the actor. A
+// text in place of an object (RFC 8693 4.1 has none) is a subject: providers that write
+// it mean that, and here a name can only refuse. Who acts now and has no name that can
+// be read is added without one, see [table.add]. Who acted before has to have a name.
+func (n *names) actorsOf(id *authz.Identity) {
+	named := false
+	act := id.Claims["act"]
+	for i := 0; act != nil && i <= maxActors; i++ {
+		object, _ := act.(map[string]any)
+		subject := text(act)
+		if object != nil {
+			subject = text(object["sub"])
+		}
+		if subject != "" {
+			issuer, _ := object["iss"].(string)
+			n.actor(issuer, subject)
+			named = named || i == 0
+		}
+		act = object["act"]
+	}
+	if a := id.Actor; a != nil && (a.Subject != "" || !named) {
+		n.actor(a.Issuer, a.Subject)
+	}
+}
+
+// ActorUnnamed says whether somebody acts by the credential whose name cannot be read.
+func (c *Credential) ActorUnnamed() bool {
+	var n names
+	n.of(c)
+	return slices.ContainsFunc(n.actors[:n.actorN], func(a authz.Actor) bool { return a.Subject == "" })
 }
 
 // actor adds an actor. One without issuer is named by that of the token.
@@ -103,6 +128,10 @@ const maxShapes = 32
 
 // add adds an entry; of two that name the same the later end counts. false: it has one
 // combination of fields too many.
+//
+// An entry that names an actor has a place without its name too, where an actor whose
+// name cannot be read finds it: the two may be the same. The issuer that the entry names
+// bounds that to tokens of this issuer.
 func (t *table) add(e *Entry) bool {
 	known := false
 	for _, s := range t.shapes {
@@ -117,10 +146,19 @@ func (t *table) add(e *Entry) bool {
 	if t.entries == nil {
 		t.entries = map[key]*Entry{}
 	}
-	if old := t.entries[e.match]; old == nil || old.Until.Before(e.Until) {
-		t.entries[e.match] = e
+	t.put(e.match, e)
+	if e.match.shape.has(ofActor) {
+		unnamed := e.match
+		unnamed.actor = ""
+		t.put(unnamed, e)
 	}
 	return true
+}
+
+func (t *table) put(k key, e *Entry) {
+	if old := t.entries[k]; old == nil || old.Until.Before(e.Until) {
+		t.entries[k] = e
+	}
 }
 
 // hit is an entry that the credential falls under and that has not ended; nil if there

@@ -92,6 +92,9 @@ func (e *Entry) What() string {
 	return strings.Join(out, ", ")
 }
 
+// NamesActor says whether the entry names an actor.
+func (e *Entry) NamesActor() bool { return e.match.shape.has(ofActor) }
+
 // Issuer is the issuer that the entry names; "" if it names none.
 func (e *Entry) Issuer() string { return e.match.issuer }
 

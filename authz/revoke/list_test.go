@@ -161,6 +161,46 @@ func TestARevocationThatHasEndedIsWarnedOf(t *testing.T) {
 	}
 }
 
+func TestAnActorWhoseNameCannotBeReadMayBeAnyOfTheIssuer(t *testing.T) {
+	c := ConfigMap{Namespace: "shop", Name: "revoked", Data: map[string][]byte{
+		"a": []byte("{issuer: idp, actor: {subject: bot}, until: 2027-02-01T00:00:00Z}"),
+		"b": []byte("{actor: {issuer: other, subject: bot}, until: 2027-02-01T00:00:00Z}"),
+	}}
+	l, _ := Read([]ConfigMap{c}, nil, now)
+	var f InForce
+	f.Put(l)
+	unreadable, client := &authz.Actor{Unreadable: true}, map[string]any{"client_id": "x"}
+	for name, c := range map[string]struct {
+		issuer       string
+		act          any
+		actor        *authz.Actor
+		hit, unnamed bool
+	}{
+		"a text that is revoked":                     {"idp", "bot", unreadable, true, false},
+		"a text that is another one":                 {"idp", "good", unreadable, false, false},
+		"a number":                                   {"idp", int64(42), unreadable, false, false},
+		"a list":                                     {"idp", []any{"good"}, unreadable, true, true},
+		"a fraction":                                 {"idp", 1.5, unreadable, true, true},
+		"no subject":                                 {"idp", client, &authz.Actor{}, true, true},
+		"no subject, named by the policy":            {"idp", client, &authz.Actor{Subject: "x"}, false, false},
+		"a list, and nobody acts by the policy":      {"idp", []any{"bot"}, nil, false, false},
+		"a text, and nobody acts by the policy":      {"idp", "bot", nil, true, false},
+		"a list of the issuer of an actor":           {"other", []any{"good"}, unreadable, true, true},
+		"a list of an issuer that no entry names":    {"third", []any{"bot"}, unreadable, false, true},
+		"no subject, of an issuer that an entry has": {"third", map[string]any{"iss": "other"}, &authz.Actor{Issuer: "other"}, true, true},
+		"a list within":                              {"idp", map[string]any{"sub": "good", "act": []any{"bot"}}, &authz.Actor{Subject: "good"}, false, false},
+		"a text within":                              {"idp", map[string]any{"sub": "good", "act": "bot"}, &authz.Actor{Subject: "good"}, true, false},
+	} {
+		credential := &Credential{Identity: &authz.Identity{Issuer: c.issuer, Subject: "alice", Actor: c.actor, Claims: map[string]any{"act": c.act}}}
+		if hit := f.Hit("shop", credential, now) != nil; hit != c.hit || credential.ActorUnnamed() != c.unnamed {
+			t.Errorf("%s: got %v, unnamed %v", name, hit, credential.ActorUnnamed())
+		}
+	}
+	if n := l.Counts(now); n.InForce != 2 {
+		t.Errorf("got %+v", n)
+	}
+}
+
 func TestACheckAllocatesNothing(t *testing.T) {
 	c := configMap("shop", "alice")
 	c.Data["actor"] = []byte("{actor: {issuer: idp, subject: bot}, until: 2027-02-01T00:00:00Z}")

@@ -282,6 +282,9 @@ func (f *revokeFlags) ofToken(t *authn.Token, now time.Time) (ends time.Time, er
 		}
 	case "actor":
 		a, err := authn.ActorOf(t.Claims["act"])
+		if err == nil && a != nil && a.Unreadable {
+			a.Subject = claim("act") // a text is taken for a subject
+		}
 		if err != nil || a == nil || a.Subject == "" {
 			missing = "act"
 			break
