@@ -77,21 +77,42 @@ func (h *read) one(name string) string {
 // who it got the request from.
 func (h *read) address(name string) string {
 	values := h.header[http.CanonicalHeaderKey(name)]
-	if len(values) == 0 {
+	if len(values) == 0 || len(values) == 1 && values[0] == "" {
 		return "" // nothing is known of the peer
 	}
-	list := h.one(name)
+	last := h.one(name)
 	if name == "x-forwarded-for" {
-		list = strings.Trim(list[strings.LastIndexByte(list, ',')+1:], " \t")
+		last = strings.Trim(last[strings.LastIndexByte(last, ',')+1:], " \t")
 	}
-	ip, err := netip.ParseAddr(list)
-	if err != nil && h.bad == nil {
+	ip, known := peer(last)
+	if !known && h.bad == nil {
 		h.bad = fmt.Errorf("expected an IP address in the header %s", name)
 	}
 	if !ip.IsValid() {
 		return ""
 	}
 	return ip.Unmap().WithZone("").String()
+}
+
+// peer reads how proxies write who they got a request from. Who came over a Unix socket
+// has no address: nginx writes "unix:", Go "@", Envoy the path of the socket, and others
+// "-" or nothing. It is not valid then. known is false for what is neither.
+func peer(said string) (ip netip.Addr, known bool) {
+	switch {
+	case said == "", said == "-", said[0] == '@', said[0] == '/', strings.HasPrefix(said, "unix:"):
+		return ip, true
+	}
+	if with, err := netip.ParseAddrPort(said); err == nil {
+		return with.Addr(), true
+	}
+	if inner, ok := strings.CutPrefix(said, "["); ok && strings.HasSuffix(inner, "]") {
+		said = strings.TrimSuffix(inner, "]")
+		if !strings.Contains(said, ":") {
+			return ip, false // brackets are for IPv6
+		}
+	}
+	ip, err := netip.ParseAddr(said)
+	return ip, err == nil
 }
 
 // scheme is that of HTTP, also for what becomes a WebSocket.
