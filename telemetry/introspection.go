@@ -39,11 +39,11 @@ var reviewsAsked = prometheus.NewDesc("agentauth_kubernetes_reviews_total",
 func (q questions) Describe(ch chan<- *prometheus.Desc) { ch <- q.desc }
 
 func (q questions) Collect(ch chan<- prometheus.Metric) {
-	counts, requests := q.counts(), map[string]uint64{}
+	counts, endpoints := q.counts(), map[string]*endpoint{}
 	for _, c := range counts {
-		requests[c.Endpoint] += c.Requests
+		add(endpoints, c.Endpoint, c.Tenants, c.Requests)
 	}
-	shown := busiest(requests)
+	shown := busiest(endpoints)
 	for _, c := range counts {
 		if !shown(c.Endpoint) {
 			continue

@@ -136,6 +136,42 @@ func TestTheProcessTellsWhatItIs(t *testing.T) {
 	expect(t, metrics, "agentauth_leader 0")
 }
 
+func TestATenantOfManyBusyEndpointsLeavesOthersTheirSeries(t *testing.T) {
+	m := telemetry.NewMetrics(never)
+	count := func(name, tenant string, requests uint64) (introspect.Count, upstream.Status) {
+		name, tenants := "https://"+name+".example", []string{tenant}
+		return introspect.Count{Endpoint: name, Tenants: tenants, Outcome: introspect.Active, Requests: requests},
+			upstream.Status{Endpoint: name, Tenants: tenants, Requests: map[upstream.Outcome]uint64{upstream.Issued: requests}}
+	}
+	var counts []introspect.Count
+	var statuses []upstream.Status
+	add := func(name, tenant string, requests uint64) {
+		c, s := count(name, tenant, requests)
+		counts, statuses = append(counts, c), append(statuses, s)
+	}
+	for i := range 2000 {
+		add(fmt.Sprintf("hostile-%04d", i), "hostile", 1_000_000+uint64(i))
+	}
+	add("quiet", "bank", 0)
+	for i := range 10 {
+		add(fmt.Sprintf("shop-%d", i), "shop", 1)
+	}
+	add("both", "bank", 1)
+	counts[len(counts)-1].Tenants, statuses[len(statuses)-1].Tenants = []string{"bank", "hostile"}, []string{"bank", "hostile"}
+	m.RegisterIntrospection(func() []introspect.Count { return counts })
+	m.RegisterUpstreamTokens(func() []upstream.Status { return statuses })
+	_, metrics := get(m.Handler(), "/metrics")
+	for _, name := range []string{"agentauth_introspection_requests_total{", "agentauth_upstream_token_requests_total{"} {
+		for _, shown := range []string{"quiet", "both", "shop-0", "shop-9", "hostile-1999"} {
+			expect(t, metrics, name+`endpoint="https://`+shown+`.example"`)
+		}
+		expectNot(t, metrics, name+`endpoint="https://hostile-0000.example"`)
+	}
+	if n := strings.Count(metrics, "\nagentauth_introspection_requests_total{"); n != 500 {
+		t.Errorf("expected 500 series, got %d", n)
+	}
+}
+
 func TestOfManyEndpointsThoseThatAreAskedMostAreShown(t *testing.T) {
 	m := telemetry.NewMetrics(never)
 	m.RegisterIntrospection(func() (out []introspect.Count) {

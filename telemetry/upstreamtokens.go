@@ -24,13 +24,15 @@ var tokensAsked = prometheus.NewDesc("agentauth_upstream_token_requests_total",
 func (r tokenRequests) Describe(ch chan<- *prometheus.Desc) { ch <- tokensAsked }
 
 func (r tokenRequests) Collect(ch chan<- prometheus.Metric) {
-	statuses, requests := r.statuses(), map[string]uint64{}
+	statuses, endpoints := r.statuses(), map[string]*endpoint{}
 	for _, s := range statuses {
+		requests := uint64(0)
 		for _, n := range s.Requests {
-			requests[s.Endpoint] += n
+			requests += n
 		}
+		add(endpoints, s.Endpoint, s.Tenants, requests)
 	}
-	shown := busiest(requests)
+	shown := busiest(endpoints)
 	for _, s := range statuses {
 		if !shown(s.Endpoint) {
 			continue

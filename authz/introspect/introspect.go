@@ -91,12 +91,16 @@ func New(c Config) *Server {
 	if c.Shared == nil {
 		c.Shared = NewShared()
 	}
-	return &Server{config: c, counted: c.Shared.enter(c.Endpoint), calls: map[[32]byte]*call{}}
+	s := &Server{config: c, calls: map[[32]byte]*call{}}
+	s.counted = c.Shared.enter(c.Endpoint, &s.config.Tenant)
+	return s
 }
 
 // Close forgets what the Shared holds of the server. Checks that began before it go
 // on.
-func (s *Server) Close() { s.closed.Do(func() { s.config.Shared.leave(s.config.Endpoint) }) }
+func (s *Server) Close() {
+	s.closed.Do(func() { s.config.Shared.leave(s.config.Endpoint, &s.config.Tenant) })
+}
 
 // Status returns the current status.
 func (s *Server) Status() Status {

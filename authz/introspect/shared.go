@@ -42,8 +42,26 @@ func Outcomes() []Outcome {
 
 // counts are the outcomes of the requests to an endpoint.
 type counts struct {
-	servers int // under the mu of the Shared
-	by      map[Outcome]*atomic.Uint64
+	owners Owners // under the mu of the Shared
+	by     map[Outcome]*atomic.Uint64
+}
+
+// Owners are those who ask an endpoint, by the place of the function that says whose
+// turns they take.
+type Owners map[*func() string]bool
+
+// Tenants are whose turns are taken, in order.
+func (o Owners) Tenants() []string {
+	tenants := make([]string, 0, len(o))
+	for of := range o {
+		if *of != nil {
+			tenants = append(tenants, (*of)())
+		} else {
+			tenants = append(tenants, "")
+		}
+	}
+	slices.Sort(tenants)
+	return slices.Compact(tenants)
 }
 
 func (c *counts) add(o Outcome) { c.by[o].Add(1) }
@@ -73,27 +91,27 @@ func NewShared() *Shared {
 	}
 }
 
-// enter returns the counts of an endpoint, which go on while it has a server.
-func (s *Shared) enter(endpoint string) *counts {
+// enter returns the counts of an endpoint, which go on while it has an owner.
+func (s *Shared) enter(endpoint string, owner *func() string) *counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.counted[endpoint]
 	if c == nil {
-		c = &counts{by: map[Outcome]*atomic.Uint64{}}
+		c = &counts{owners: Owners{}, by: map[Outcome]*atomic.Uint64{}}
 		for _, o := range Outcomes() {
 			c.by[o] = new(atomic.Uint64)
 		}
 		s.counted[endpoint] = c
 	}
-	c.servers++
+	c.owners[owner] = true
 	return c
 }
 
-func (s *Shared) leave(endpoint string) {
+func (s *Shared) leave(endpoint string, owner *func() string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.counted[endpoint]; c != nil {
-		if c.servers--; c.servers == 0 {
+		if delete(c.owners, owner); len(c.owners) == 0 {
 			delete(s.counted, endpoint)
 		}
 	}
@@ -102,6 +120,8 @@ func (s *Shared) leave(endpoint string) {
 // Count is how many requests to an endpoint ended so.
 type Count struct {
 	Endpoint string
+	// Tenants are those whose turns the requests take.
+	Tenants  []string
 	Outcome  Outcome
 	Requests uint64
 }
@@ -111,8 +131,10 @@ func (s *Shared) Counts() (out []Count) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, endpoint := range slices.Sorted(maps.Keys(s.counted)) {
+		c := s.counted[endpoint]
+		tenants := c.owners.Tenants()
 		for _, o := range Outcomes() {
-			out = append(out, Count{endpoint, o, s.counted[endpoint].by[o].Load()})
+			out = append(out, Count{endpoint, tenants, o, c.by[o].Load()})
 		}
 	}
 	return out

@@ -68,7 +68,8 @@ func New(c Config) Server {
 	if c.Shared == nil {
 		c.Shared = NewShared()
 	}
-	e := endpoint{config: c, counted: c.Shared.enter(c.Endpoint)}
+	e := endpoint{config: c, owner: &c.Tenant}
+	e.counted = c.Shared.enter(c.Endpoint, e.owner)
 	if c.Exchanged {
 		return &Exchange{endpoint: e, calls: map[[32]byte]*call{}}
 	}

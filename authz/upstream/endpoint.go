@@ -15,6 +15,7 @@ import (
 // endpoint is a token endpoint, asked as one client for one thing.
 type endpoint struct {
 	config  Config
+	owner   *func() string // as whom the Shared knows it
 	counted *counts
 }
 

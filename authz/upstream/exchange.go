@@ -201,7 +201,7 @@ func (x *Exchange) Close() {
 	x.closed = true
 	x.mu.Unlock()
 	if !before {
-		x.config.Shared.leave(x.config.Endpoint)
+		x.config.Shared.leave(x.config.Endpoint, x.owner)
 		x.config.Shared.held.drop(x)
 	}
 }

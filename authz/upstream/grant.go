@@ -153,7 +153,7 @@ func (g *Grant) Close() {
 	if g.renewal != nil {
 		g.renewal.Stop()
 	}
-	g.config.Shared.leave(g.config.Endpoint)
+	g.config.Shared.leave(g.config.Endpoint, g.owner)
 }
 
 // jittered is about d, at most d: what began at the same time does not go on so.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/agentauth-dev/agentauth/authz/introspect"
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
 
@@ -63,7 +64,7 @@ func NewShared() *Shared {
 
 // counts are the outcomes of the requests to an endpoint.
 type counts struct {
-	servers int // under the mu of the Shared
+	owners introspect.Owners // under the mu of the Shared
 
 	mu       sync.Mutex
 	by       map[Outcome]uint64
@@ -86,23 +87,23 @@ func (c *counts) failed(why string) {
 }
 
 // enter returns the counts of an endpoint, which go on while it is asked by somebody.
-func (s *Shared) enter(endpoint string) *counts {
+func (s *Shared) enter(endpoint string, owner *func() string) *counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.counted[endpoint]
 	if c == nil {
-		c = &counts{by: map[Outcome]uint64{}}
+		c = &counts{owners: introspect.Owners{}, by: map[Outcome]uint64{}}
 		s.counted[endpoint] = c
 	}
-	c.servers++
+	c.owners[owner] = true
 	return c
 }
 
-func (s *Shared) leave(endpoint string) {
+func (s *Shared) leave(endpoint string, owner *func() string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.counted[endpoint]; c != nil {
-		if c.servers--; c.servers == 0 {
+		if delete(c.owners, owner); len(c.owners) == 0 {
 			delete(s.counted, endpoint)
 		}
 	}
@@ -111,6 +112,8 @@ func (s *Shared) leave(endpoint string) {
 // Status is how an endpoint is doing, for an operator.
 type Status struct {
 	Endpoint string
+	// Tenants are those whose turns the requests take.
+	Tenants  []string
 	Requests map[Outcome]uint64
 	// Failures are requests without a sound answer. Error is why the last of them
 	// failed; it holds nothing that was received.
@@ -125,7 +128,7 @@ func (s *Shared) Statuses() (out []Status) {
 	for _, endpoint := range slices.Sorted(maps.Keys(s.counted)) {
 		c := s.counted[endpoint]
 		c.mu.Lock()
-		out = append(out, Status{Endpoint: endpoint, Requests: maps.Clone(c.by), Failures: c.failures, Error: c.err})
+		out = append(out, Status{Endpoint: endpoint, Tenants: c.owners.Tenants(), Requests: maps.Clone(c.by), Failures: c.failures, Error: c.err})
 		c.mu.Unlock()
 	}
 	return out
