@@ -57,8 +57,8 @@ type Decision struct {
 	// Refused is the identity of a credential that was verified and refused all the
 	// same: it has ended, is for another audience, was revoked, or does not suffice by
 	// itself. It has neither scopes nor groups. Claimed is what a credential said of its
-	// holder that nobody verified. One of them is nil; both where there is none, and
-	// where Identity is set.
+	// holder that nobody verified. One of them is nil; both where there is none. Where
+	// Identity is set, Refused is one that was revoked and came beside it.
 	Refused *Identity
 	Claimed *Claim
 	// Shadow is what a policy in mode Shadow would have decided in place of this; nil

@@ -78,6 +78,14 @@ func (f *fields) addHolder(d *authz.Decision) {
 			}
 			*f = append(*f, slog.GroupAttrs("actor", actor...))
 		}
+		if r := d.Refused; r != nil && r != id {
+			var refused fields
+			refused.add("method", r.Method)
+			refused.add("subject", r.Subject)
+			refused.add("issuer", r.Issuer)
+			refused.add("credentialId", r.CredentialID)
+			*f = append(*f, slog.GroupAttrs("refused", refused...))
+		}
 	case c != nil:
 		var claimed fields
 		claimed.add("subject", c.Subject)

@@ -57,6 +57,9 @@ func TestTheLogSaysWhoWasRefusedFromWhereAndByWhichVersion(t *testing.T) {
 	}{
 		"verified and refused": {authz.Decision{Outcome: authz.Deny, Reason: authz.TokenExpired, Status: 401, Policy: "shop/orders", Version: version, Method: "idp", Refused: agent, Detail: "it ended"},
 			[]map[string]any{request, who, by, {"decision": "deny", "reason": "TokenExpired", "status": 401.0, "detail": "it ended"}}},
+		"allowed beside a revoked one": {authz.Decision{Outcome: authz.Allow, Reason: authz.Allowed, Policy: "shop/orders", Version: version, Method: "idp", Identity: agent,
+			Refused: &authz.Identity{Method: "keys", Subject: "robot", CredentialID: "first"}, Detail: "another one was revoked"},
+			[]map[string]any{request, who, by, {"decision": "allow", "reason": "Allowed", "detail": "another one was revoked", "refused": map[string]any{"method": "keys", "subject": "robot", "credentialId": "first"}}}},
 		"verified and denied": {authz.Decision{Outcome: authz.Deny, Reason: authz.RuleDenied, Status: 403, Policy: "shop/orders", Version: version, Method: "idp", Rule: "never", Identity: agent},
 			[]map[string]any{request, who, by, {"decision": "deny", "reason": "RuleDenied", "status": 403.0, "rule": "never"}}},
 		"allowed": {authz.Decision{Outcome: authz.Allow, Reason: authz.Allowed, Policy: "shop/orders", Version: version, Method: "idp", Identity: agent},
@@ -80,6 +83,20 @@ func TestTheLogSaysWhoWasRefusedFromWhereAndByWhichVersion(t *testing.T) {
 				t.Errorf("got  %v\nwant %v", got, want)
 			}
 		})
+	}
+}
+
+func TestARevokedCredentialThatIsUsedIsInTheLogThoughTheRequestIsAllowed(t *testing.T) {
+	for name, c := range map[string]struct {
+		refused *authz.Identity
+		lines   int
+	}{"beside a revoked one": {&authz.Identity{Subject: "robot"}, 1}, "alone": {nil, 0}} {
+		var b bytes.Buffer
+		log := &telemetry.DecisionLog{Log: slog.New(slog.NewTextHandler(&b, nil)), Metrics: telemetry.NewMetrics(never)}
+		log.Observe(slow{authz.Decision{Outcome: authz.Allow, Identity: &authz.Identity{Subject: "agent"}, Refused: c.refused}, 0}).Decide(t.Context(), authz.Raw{})
+		if n := strings.Count(b.String(), "\n"); n != c.lines {
+			t.Errorf("%s: got %q", name, b.String())
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ func levelOf(d *authz.Decision) slog.Level {
 	switch {
 	case d.Outcome == authz.Error:
 		return slog.LevelWarn
-	case (d.Outcome == authz.Allow || d.Outcome == authz.Respond) && !differs(d):
+	case (d.Outcome == authz.Allow || d.Outcome == authz.Respond) && !differs(d) && d.Refused == nil:
 		return slog.LevelDebug
 	default:
 		return slog.LevelInfo

@@ -154,6 +154,7 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 	if !a.conclude(x) {
 		return x.decide(a.refuse(ctx, x))
 	}
+	a.noteRevoked(ctx, x)
 	return false
 }
 

@@ -20,7 +20,11 @@ type exchange struct {
 	credentials credentials
 	identity    *authz.Identity
 	identities  []*authz.Identity
-	in          expr.Input
+	// refused is whose credential was revoked and came beside those, and whyRefused tells
+	// more; nil if there is none.
+	refused    *authz.Identity
+	whyRefused string
+	in         expr.Input
 	// call is that of a server of MCP, and asked are the entries for it.
 	call    *mcp.Call
 	asked   []asked

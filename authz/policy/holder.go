@@ -39,6 +39,32 @@ func (a *authenticate) tellHolder(ctx context.Context, x *exchange, at int, d *a
 	}
 }
 
+// noteRevoked notes a credential that was revoked and came beside one that is accepted:
+// it decides nothing, and whoever revoked it wants to know that it is used.
+func (a *authenticate) noteRevoked(ctx context.Context, x *exchange) {
+	for i := range x.credentials.results {
+		r := &x.credentials.results[i]
+		if r.rejected != nil && r.rejected.Reason == authz.CredentialRevoked && r.verified != nil {
+			x.refused = r.verified.Refused(ctx)
+			x.whyRefused = "another credential came, of method " + a.methods[i].Name + ", and was refused: " + r.rejected.Detail
+			return
+		}
+	}
+}
+
+// tellRevoked says in the decision which credential was refused beside the identity.
+func (x *exchange) tellRevoked() {
+	if x.refused == nil {
+		return
+	}
+	d := &x.decision
+	d.Refused = x.refused
+	if d.Detail != "" {
+		d.Detail += "; "
+	}
+	d.Detail += x.whyRefused
+}
+
 // presented is what a place holds; nil if there is none.
 func (c *credentials) presented(place *authn.Place) *authn.Presented {
 	for _, p := range c.found {

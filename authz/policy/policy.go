@@ -172,6 +172,7 @@ func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace 
 	}
 	if x.identity != nil {
 		x.decision.Identity, x.decision.Method = x.identity, x.identity.Method
+		x.tellRevoked()
 	}
 	return x.end()
 }

@@ -142,6 +142,18 @@ func TestADecisionIsALineThatSaysWhoAndWhyAndHoldsNoCredential(t *testing.T) {
 	}
 }
 
+func TestARevokedCredentialBesideAnAcceptedOneIsRecordedAsRefused(t *testing.T) {
+	to := &sink{}
+	s := begin(t, to, nil)
+	raw, d := request(), allowed()
+	d.Refused = &authz.Identity{Method: "keys", Subject: "robot", CredentialID: "first"}
+	s.Decision(t.Context(), &raw, d, at, 0)
+	end(t, s)
+	if r := records(t, to.text.String())[1]; r.Event.Outcome != "success" || r.Agentauth.Identity.Subject != "agent-7" || r.Agentauth.Refused == nil || r.Agentauth.Refused.Subject != "robot" || r.Agentauth.Refused.CredentialID != "first" {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestOfClaimsThoseThatTheOperatorNamesAreRecorded(t *testing.T) {
 	to := &sink{}
 	s := begin(t, to, func(c *audit.Config) { c.Claims = []string{"department", "roles", "level", "none", "long"} })
