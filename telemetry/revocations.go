@@ -74,7 +74,7 @@ func (l *RevocationLog) Look(all []Revocation, now time.Time) {
 // each state.
 func (m *Metrics) RegisterRevocations(counts func() map[string]int) {
 	m.registry.MustRegister(revocationCollector{prometheus.NewDesc("agentauth_revocations",
-		"Revocations by state: in_force; ended; unreadable, which revoke what they did before; not_in_force, which are over a bound.", []string{"state"}, nil), counts})
+		"Revocations by state: in_force; ended; unreadable, which cannot be read as a whole; not_in_force, which are over a bound.", []string{"state"}, nil), counts})
 }
 
 type revocationCollector struct {

@@ -20,6 +20,7 @@ type Entry struct {
 	Reason string
 
 	match key
+	odd   error // of the end or the reason; nil: both can be read
 }
 
 // field is a part of what an entry names; a set of them is its shape.

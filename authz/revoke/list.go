@@ -65,14 +65,14 @@ type part struct {
 type parsed struct {
 	ConfigMap
 	entries map[string]*Entry
-	// unreadable counts the entries that cannot be read, kept those of which an earlier
-	// version holds on.
-	unreadable, kept int
-	problems         []authz.Problem
+	// unreadable counts the entries that cannot be read, whatever holds of them.
+	unreadable int
+	problems   []authz.Problem
 }
 
-// Read reads ConfigMaps. before is what was read before: where an entry cannot be read,
-// what it said then holds on, to its end or until the entry is removed. Its problems are
+// Read reads ConfigMaps. An entry whose end or reason cannot be read has no end. before
+// is what was read before: where another part of an entry cannot be read, what it said
+// then holds on, to its end or until the entry is removed. Its problems are
 // Invalid for what is not in force, else Warnings.
 func Read(list []ConfigMap, before *List, now time.Time) (*List, []authz.Problem) {
 	l := &List{parts: map[string]*part{}}
@@ -149,7 +149,7 @@ func parse(scope string, c *ConfigMap, old *parsed, most int, now time.Time) *pa
 	if c.Unread != "" {
 		kept := ""
 		if old != nil {
-			m.entries, m.kept = old.entries, len(old.entries)
+			m.entries = old.entries
 			kept = "; what was read of it before holds on"
 		}
 		m.unreadable++
@@ -170,15 +170,20 @@ func parse(scope string, c *ConfigMap, old *parsed, most int, now time.Time) *pa
 			if w := (*wrong)(nil); errors.As(err, &w) {
 				at, message = strings.TrimSuffix(at+"."+w.field, "."), w.message
 			}
-			if before := old.entry(name); before != nil {
+			before := old.entry(name)
+			switch {
+			case e != nil:
+				message += "; until it is corrected it revokes what it names, without an end"
+			case before != nil:
 				m.entries[name] = before
-				m.kept++
-				message += "; what it said before holds on until " + rfc3339(before.Until)
-			} else {
+				message += "; what it said before holds on here until " + rfc3339(before.Until) + ", and not in a replica that starts now"
+			default:
 				message += "; it revokes nothing until it is corrected"
 			}
 			say(authz.Invalid, at, message)
-			continue
+			if e == nil {
+				continue
+			}
 		}
 		e.ConfigMap, e.Name, e.Namespace = strings.TrimPrefix(c.name(), "/"), name, scope
 		m.entries[name] = e

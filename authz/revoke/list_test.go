@@ -37,7 +37,7 @@ func TestAnEditThatBreaksAnEntryDoesNotTakeTheRevocationBack(t *testing.T) {
 	if !hits(after, "shop", "alice") || !hits(after, "shop", "bob") {
 		t.Error("expected both revocations to hold on")
 	}
-	if len(problems) != 1 || problems[0].Severity != authz.Invalid || problems[0].Field != "data[alice].subjct" || !strings.Contains(problems[0].Message, "holds on until 2027-02-01") {
+	if len(problems) != 1 || problems[0].Severity != authz.Invalid || problems[0].Field != "data[alice].subjct" || !strings.Contains(problems[0].Message, "holds on here until 2027-02-01") {
 		t.Errorf("expected the field and what holds on, got %+v", problems)
 	}
 	broken.Data = map[string][]byte{"alice": []byte("{"), "bob": entry("bob"), "carol": entry("carol")}
@@ -48,6 +48,41 @@ func TestAnEditThatBreaksAnEntryDoesNotTakeTheRevocationBack(t *testing.T) {
 	removed, problems := Read([]ConfigMap{configMap("shop", "bob")}, again, now)
 	if hits(removed, "shop", "alice") || len(problems) != 0 {
 		t.Errorf("expected an entry that is removed to be gone, got %+v", problems)
+	}
+}
+
+func TestAnEntryWhoseEndCannotBeReadRevokesWithoutOneOnEveryReplica(t *testing.T) {
+	before, _ := Read([]ConfigMap{configMap("shop", "alice")}, nil, now)
+	for name, text := range map[string]string{
+		"no time":                 "{issuer: idp, subject: alice, until: tomorrow}",
+		"no end":                  "{issuer: idp, subject: alice}",
+		"a null":                  "{issuer: idp, subject: alice, until: }",
+		"a reason that is a list": "{issuer: idp, subject: alice, until: 2027-01-01T00:00:00Z, reason: [a]}",
+	} {
+		for replica, before := range map[string]*List{"one that knew": before, "one that starts now": nil} {
+			c := ConfigMap{Namespace: "shop", Name: "revoked", Data: map[string][]byte{"alice": []byte(text), "bob": entry("bob")}}
+			l, problems := Read([]ConfigMap{c}, before, now)
+			var f InForce
+			f.Put(l)
+			hit := f.Hit("shop", &Credential{Identity: &authz.Identity{Issuer: "idp", Subject: "alice"}}, now.AddDate(100, 0, 0))
+			if hit == nil || !hits(l, "shop", "bob") || hits(l, "shop", "carol") {
+				t.Errorf("%s, %s: expected what it names to be revoked, without an end", name, replica)
+			}
+			if len(problems) != 1 || problems[0].Severity != authz.Invalid || !strings.Contains(problems[0].Message, "without an end") || l.Counts(now) != (Counts{InForce: 2, Unreadable: 1}) {
+				t.Errorf("%s, %s: got %+v, %+v", name, replica, problems, l.Counts(now))
+			}
+		}
+	}
+}
+
+func TestWhatAnUnreadableEntryNamesIsNotGuessed(t *testing.T) {
+	for _, text := range []string{"{issuer: idp, subjct: alice}", "{issuer: idp, until: tomorrow}", "{issuer: idp, subject: alice, subject: bob}", "{subject: [alice], issuer: idp}", "{until: tomorrow}"} {
+		c := configMap("shop", "bob")
+		c.Data["x"] = []byte(text)
+		l, problems := Read([]ConfigMap{c}, nil, now)
+		if hits(l, "shop", "alice") || len(problems) != 1 || l.Counts(now) != (Counts{InForce: 1, Unreadable: 1}) {
+			t.Errorf("%s: got %+v, %+v", text, problems, l.Counts(now))
+		}
 	}
 }
 

@@ -26,8 +26,12 @@ type wrong struct{ field, message string }
 
 func (w *wrong) Error() string { return strings.TrimPrefix(w.field+": "+w.message, ": ") }
 
+// endless is the end of an entry whose own cannot be read.
+var endless = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
 // Parse reads the text of an entry, YAML or JSON, of a ConfigMap of a namespace. An
-// error repeats no value.
+// error repeats no value. Beside an error about the end or the reason alone there is an
+// Entry that has no end: what it revokes is known.
 func Parse(namespace string, text []byte) (*Entry, error) {
 	root, err := parseText(text)
 	if err != nil {
@@ -39,6 +43,13 @@ func Parse(namespace string, text []byte) (*Entry, error) {
 	}
 	if err := e.check(namespace); err != nil {
 		return nil, err
+	}
+	if e.Until.IsZero() && e.odd == nil {
+		e.odd = &wrong{"until", "it is missing: a revocation needs an end, as in 2027-01-31T00:00:00Z; for a token that is when it ends"}
+	}
+	if e.odd != nil {
+		e.Until = endless
+		return e, e.odd
 	}
 	return e, nil
 }
@@ -116,15 +127,24 @@ func (e *Entry) read(object *yaml.Node) error {
 			case "thumbprint":
 				return k.readThumbprint(value)
 			case "until":
-				return e.readUntil(value)
+				e.note(e.readUntil(value))
+				return nil
 			case "reason":
 				e.Reason, err = textOf(name, value)
-				return err
+				e.note(err)
+				return nil
 			}
 			return &wrong{authz.Cut(name, 64), "it is no field of a revocation; expected issuer, subject, actor, client, jti, secret, credentialId, kid, thumbprint, until or reason"}
 		}
 	}
 	return eachField(object, "", field(""))
+}
+
+// note keeps the first error that does not touch what is revoked.
+func (e *Entry) note(err error) {
+	if e.odd == nil {
+		e.odd = err
+	}
 }
 
 // textOf is the text of a field.
@@ -176,8 +196,6 @@ func (e *Entry) check(namespace string) error {
 	switch {
 	case k.shape == 0:
 		return &wrong{"", "it names nothing that is revoked; give issuer and subject, or one of actor, client, jti, secret, kid, thumbprint"}
-	case e.Until.IsZero():
-		return &wrong{"until", "it is missing: a revocation needs an end, as in 2027-01-31T00:00:00Z; for a token that is when it ends"}
 	case k.shape == ofIssuer:
 		return &wrong{"issuer", "it would revoke all that the issuer ever issued; name a kid, subject, client, jti or actor too. To shut an issuer out, remove its method"}
 	case has(ofActorIssuer) && !has(ofActor):
