@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 	"weak"
 
@@ -15,21 +16,18 @@ import (
 // Program is a compiled expression. It may be used by several goroutines. The
 // zero value, and nil, fail to evaluate.
 type Program struct {
-	kind     Kind
-	program  cel.Program
-	direct   direct
-	contents remains
-	// cached says that an evaluation can read the same value often.
-	cached bool
-	// query says that an evaluation may read the query.
-	query bool
-	cost  uint64
-	// mcp says that an evaluation reads the call of a server of MCP.
-	mcp bool
-	// findings are what a policy is warned of.
-	findings lint.Findings
+	direct direct
+	// full is the evaluation by CEL; nil where it is made when it is needed.
+	full atomic.Pointer[full]
+	cost uint64
 	// src is what a trace shows; see reads.go and shown.go.
 	src string
+	// findings are what a policy is warned of; nil: nothing.
+	findings *lint.Findings
+	kind     Kind
+	// query says that an evaluation may read the query, mcp that it reads the call of a
+	// server of MCP, and arguments that it may read those of the call.
+	query, mcp, arguments bool
 }
 
 // Cost is the estimated cost of the worst evaluation, on a request and claims as
@@ -60,46 +58,57 @@ const interruptEvery = 100
 // and estimated to cost at most [MaxCost]. Errors are one line and begin with
 // line:column, both from 1.
 func Compile(kind Kind, src string) (*Program, error) {
+	p, f, err := compile(kind, src)
+	if err == nil && (!p.direct.planned() || len(src) > maxMadeLater) {
+		p.full.Store(f)
+	}
+	return p, err
+}
+
+func compile(kind Kind, src string) (*Program, *full, error) {
 	switch {
 	case results[kind] == nil && kind != JSON && kind != Actor:
-		return nil, fmt.Errorf("expected a kind of expression, got %d", kind)
+		return nil, nil, fmt.Errorf("expected a kind of expression, got %d", kind)
 	case len(src) > MaxLength:
-		return nil, errorAt(1, 0, fmt.Sprintf("expected an expression of at most %d bytes, got %d", MaxLength, len(src)))
+		return nil, nil, errorAt(1, 0, fmt.Sprintf("expected an expression of at most %d bytes, got %d", MaxLength, len(src)))
 	case strings.TrimSpace(src) == "":
-		return nil, errorAt(1, 0, fmt.Sprintf("expected %s, got an empty expression", kind.expected()))
+		return nil, nil, errorAt(1, 0, fmt.Sprintf("expected %s, got an empty expression", kind.expected()))
 	case !utf8.ValidString(src):
-		return nil, errorAt(1, 0, "expected an expression in UTF-8")
+		return nil, nil, errorAt(1, 0, "expected an expression in UTF-8")
 	}
 	env, err := environment(kind)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	checked, err := check(kind, env, src)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	contents := inspect(checked.NativeRep())
 	if contents.err != nil {
-		return nil, contents.err
+		return nil, nil, contents.err
 	}
 	root := checked.NativeRep().Expr().ID()
 	if t := checked.OutputType(); !kind.yields(t) {
-		return nil, contents.at(root, fmt.Sprintf("expected %s, got %s", kind.expected(), cel.FormatCELType(t)))
+		return nil, nil, contents.at(root, fmt.Sprintf("expected %s, got %s", kind.expected(), cel.FormatCELType(t)))
 	}
 	e := estimator{contents}
 	worst, err := e.bound(env, checked)
 	if err != nil {
-		return nil, contents.at(root, err.Error())
+		return nil, nil, contents.at(root, err.Error())
 	}
 	program, err := plan(env, checked, e)
 	if err != nil {
-		return nil, contents.at(root, err.Error())
+		return nil, nil, contents.at(root, err.Error())
 	}
 	direct := contents.plan(kind, checked.NativeRep().Expr())
 	needed := contents.remains()
 	contents.lists, contents.types, contents.info, contents.names = nil, nil, nil, nil // the program's options hold contents
-	return &Program{kind: kind, program: program, direct: direct, contents: needed, cost: worst, query: needed.has("query"), mcp: contents.mcp, cached: contents.loops || contents.selects > maxUncachedSelects,
-		findings: lint.Of(checked.NativeRep()), src: src}, nil
+	p := &Program{kind: kind, direct: direct, cost: worst, query: needed.has("query"), mcp: contents.mcp, arguments: needed.has("arguments"), src: src}
+	if found := lint.Of(checked.NativeRep()); !found.None() {
+		p.findings = &found
+	}
+	return p, &full{program, needed, contents.loops || contents.selects > maxUncachedSelects}, nil
 }
 
 // check makes the tree of an expression, with the type of each node.

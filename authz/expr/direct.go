@@ -19,6 +19,9 @@ type direct struct {
 	text      textOf
 }
 
+// planned says whether an expression can be evaluated directly.
+func (d direct) planned() bool { return d.condition != nil || d.text != nil }
+
 type (
 	// condition evaluates a node that is a bool. entry is the entry of a list, in a
 	// loop. ok is false if it is undecided.

@@ -152,10 +152,10 @@ func sameAsCEL(t *testing.T, kind Kind, src string, inputs []*Input) (planned bo
 	if err != nil {
 		return false, 0
 	}
-	plain := *p
+	plain := mustCompile(t, kind, src)
 	plain.direct = direct{}
 	for i, in := range inputs {
-		got, want := outcome(t.Context(), kind, p, in), outcome(t.Context(), kind, &plain, in)
+		got, want := outcome(t.Context(), kind, p, in), outcome(t.Context(), kind, plain, in)
 		direct := false
 		switch kind {
 		case Bool:
@@ -179,7 +179,7 @@ func sameAsCEL(t *testing.T, kind Kind, src string, inputs []*Input) (planned bo
 			if reflect.DeepEqual(got, want) {
 				break
 			}
-			want = outcome(t.Context(), kind, &plain, in)
+			want = outcome(t.Context(), kind, plain, in)
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s on input %d: got %v, and %v of CEL", src, i, got, want)

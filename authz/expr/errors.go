@@ -72,7 +72,7 @@ func errorAt(line, column int, message string) error {
 
 // failed turns CEL's error into one that may be logged. CEL's errors repeat the
 // value that failed: for int(request.headers["authorization"]) a credential.
-func (p *Program) failed(ctx context.Context, err error) error {
+func (f *full) failed(ctx context.Context, err error) error {
 	// The context comes first: an expression around an interrupted loop may have
 	// replaced its error by another.
 	if ended := ctx.Err(); ended != nil {
@@ -86,12 +86,12 @@ func (p *Program) failed(ctx context.Context, err error) error {
 	default:
 		return failure(cancelled.Message) // of abort
 	}
-	message := p.safeText(err)
+	message := f.safeText(err)
 	var celErr *types.Err
 	if !errors.As(err, &celErr) || celErr.NodeID() == 0 || isShared(celErr) {
 		return errors.New(message)
 	}
-	return p.contents.at(celErr.NodeID(), message)
+	return f.contents.at(celErr.NodeID(), message)
 }
 
 // celErrors are the errors of CEL that have a safe meaning, by their beginnings.
@@ -110,14 +110,14 @@ var celErrors = []struct{ begins, means string }{
 }
 
 // safeText describes an error without the values that CEL puts in.
-func (p *Program) safeText(err error) string {
+func (f *full) safeText(err error) string {
 	var own failure
 	if errors.As(err, &own) {
 		return string(own)
 	}
 	text := err.Error()
 	if key, ok := strings.CutPrefix(text, "no such key: "); ok {
-		if p.contents.has(key) {
+		if f.contents.has(key) {
 			return text
 		}
 		return "no such key"

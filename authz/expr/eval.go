@@ -151,7 +151,7 @@ func unwrap(v ref.Val) ref.Val {
 
 // canEvaluate returns an error if there is no program of a kind, or no time.
 func (p *Program) canEvaluate(ctx context.Context, as Kind) error {
-	if p == nil || p.program == nil || p.kind != as {
+	if p == nil || p.kind != as {
 		return errors.New("there is no such expression to evaluate")
 	}
 	if err := ctx.Err(); err != nil {
@@ -168,29 +168,37 @@ func (p *Program) canRead(ctx context.Context, as Kind, in *Input) error {
 }
 
 func (p *Program) evalInput(ctx context.Context, in *Input) (ref.Val, error) {
-	if p.cached {
+	f, err := p.fully()
+	if err != nil {
+		return nil, err
+	}
+	if f.cached {
 		in = withCache(in)
 	}
-	return p.eval(ctx, (*activation)(in))
+	return f.eval(ctx, (*activation)(in))
 }
 
 func (p *Program) evalClaims(ctx context.Context, as Kind, claims map[string]any) (ref.Val, error) {
 	if err := p.canEvaluate(ctx, as); err != nil {
 		return nil, err
 	}
-	return p.eval(ctx, claimsActivation(claims))
+	f, err := p.fully()
+	if err != nil {
+		return nil, err
+	}
+	return f.eval(ctx, claimsActivation(claims))
 }
 
-func (p *Program) eval(ctx context.Context, vars cel.Activation) (ref.Val, error) {
+func (f *full) eval(ctx context.Context, vars cel.Activation) (ref.Val, error) {
 	var v ref.Val
 	var err error
-	if p.contents.loops {
-		v, _, err = p.program.ContextEval(ctx, vars)
+	if f.contents.loops {
+		v, _, err = f.program.ContextEval(ctx, vars)
 	} else {
-		v, _, err = p.program.Eval(vars)
+		v, _, err = f.program.Eval(vars)
 	}
 	if err != nil {
-		return nil, p.failed(ctx, err)
+		return nil, f.failed(ctx, err)
 	}
 	return v, nil
 }

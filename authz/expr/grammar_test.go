@@ -130,7 +130,7 @@ func endsWithinItsBounds(t testing.TB, src string, in *Input) (valid bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), endsIn)
 	defer cancel()
 	ends(t, "evaluate "+src, func() {
-		v, details, err := p.program.ContextEval(ctx, (*activation)(withCache(in)))
+		v, details, err := mustFully(t, p).program.ContextEval(ctx, (*activation)(withCache(in)))
 		if details == nil || details.ActualCost() == nil {
 			return
 		}

@@ -39,7 +39,7 @@ func (p *Program) JSON(ctx context.Context, in *Input) (value any, present bool,
 		switch cause := recover().(type) {
 		case nil:
 		case interpreter.EvalCancelledError:
-			value, present, err = nil, false, p.failed(ctx, cause)
+			value, present, err = nil, false, p.full.Load().failed(ctx, cause)
 		default:
 			panic(cause)
 		}

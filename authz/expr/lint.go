@@ -7,7 +7,7 @@ func Methods() []string { return lint.HTTPMethods() }
 
 // Warnings are what the expression probably does not mean, at most 8.
 func (p *Program) Warnings() []lint.Warning {
-	if p == nil {
+	if p == nil || p.findings == nil {
 		return nil
 	}
 	return p.findings.Warnings
@@ -15,7 +15,7 @@ func (p *Program) Warnings() []lint.Warning {
 
 // MethodNames are the names of methods in the expression, at most 8.
 func (p *Program) MethodNames() []lint.MethodName {
-	if p == nil {
+	if p == nil || p.findings == nil {
 		return nil
 	}
 	return p.findings.Names
@@ -24,11 +24,11 @@ func (p *Program) MethodNames() []lint.MethodName {
 // NeverFor says whether a condition is false for every request with the method.
 // It says no where it does not know.
 func (p *Program) NeverFor(method string) bool {
-	return p != nil && p.findings.Methods.NeverFor(method)
+	return p != nil && p.findings != nil && p.findings.Methods.NeverFor(method)
 }
 
 // NamesMethod says whether a condition compares the method of the request with
 // this one.
 func (p *Program) NamesMethod(method string) bool {
-	return p != nil && p.findings.Methods.Named(method)
+	return p != nil && p.findings != nil && p.findings.Methods.Named(method)
 }

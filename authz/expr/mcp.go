@@ -51,4 +51,4 @@ func mcpText(name string, get func(*mcp.Call) string) *types.FieldType {
 func (p *Program) ReadsMCP() bool { return p != nil && p.mcp }
 
 // ReadsArguments says whether the expression may read the arguments of the call.
-func (p *Program) ReadsArguments() bool { return p.ReadsMCP() && p.contents.has("arguments") }
+func (p *Program) ReadsArguments() bool { return p.ReadsMCP() && p.arguments }

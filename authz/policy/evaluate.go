@@ -25,7 +25,7 @@ func isBrief(ctx context.Context, p *expr.Program, in *expr.Input) bool {
 	return work.BudgetOf(ctx).Brief(ctx, time.Duration(p.DirectCost(in))*unit) // #nosec G115 -- it is small
 }
 
-func atMost(p *expr.Program) time.Duration { return time.Duration(p.Cost()) * unit }
+func atMost(p *expr.Program) time.Duration { return time.Duration(p.Cost()+p.MakingCost()) * unit }
 
 func evalBool(ctx context.Context, p *expr.Program, in *expr.Input) (holds bool, err error) {
 	if isBrief(ctx, p, in) {

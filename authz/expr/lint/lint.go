@@ -43,6 +43,11 @@ type Findings struct {
 	Methods  Methods
 }
 
+// None says whether nothing was found.
+func (f *Findings) None() bool {
+	return len(f.Warnings)+len(f.Names)+len(f.Methods.never)+len(f.Methods.named) == 0
+}
+
 // Of looks at the checked tree of an expression.
 func Of(a *ast.AST) Findings {
 	l := lint(a)
