@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,48 +87,45 @@ func (b *building) routes(routes []v1alpha1.Route) {
 	}
 	b.Patterns = patterns
 	for i, route := range routes {
-		at := fmt.Sprintf("spec.routes[%d]", i)
-		b.entries(at, route.Hostnames, b.matches(route.Matches, at))
+		b.entries(i, route.Hostnames, b.matches(i, route.Matches))
 	}
 }
 
 // wholeHosts makes one entry for each hostname, which reserves all of it.
 func (b *building) wholeHosts(routes []v1alpha1.Route) {
 	for i, route := range routes {
-		b.entries(fmt.Sprintf("spec.routes[%d]", i), route.Hostnames, []gatewayv1.HTTPRouteMatch{{}})
+		b.entries(i, route.Hostnames, []*gatewayv1.HTTPRouteMatch{find.Everything})
 	}
 }
 
-func (b *building) entries(at string, hostnames []v1alpha1.Hostname, matches []gatewayv1.HTTPRouteMatch) {
+func (b *building) entries(route int, hostnames []v1alpha1.Hostname, matches []*gatewayv1.HTTPRouteMatch) {
+	b.Entries = slices.Grow(b.Entries, len(hostnames)*len(matches))
 	for h, host := range hostnames {
 		if problems := match.Check(match.Entry{Hostname: string(host)}); problems != nil {
-			b.unmatchable(fmt.Sprintf("%s.hostnames[%d]", at, h), problems[0].Message)
+			b.unmatchable(fmt.Sprintf("spec.routes[%d].hostnames[%d]", route, h), problems[0].Message)
 			continue
 		}
 		for m := range matches {
-			b.Entries = append(b.Entries, match.Entry{Hostname: string(host), Match: matches[m]})
-			b.Fields = append(b.Fields, fmt.Sprintf("%s.matches[%d] on host %s", at, m, host))
+			b.Entries = append(b.Entries, find.Entry{Hostname: string(host), Match: matches[m], Route: int32(route), Number: int32(m)}) // #nosec G115 -- far fewer
 		}
 	}
 }
 
-func (b *building) matches(list []gatewayv1.HTTPRouteMatch, at string) []gatewayv1.HTTPRouteMatch {
-	out := make([]gatewayv1.HTTPRouteMatch, len(list))
+// matches are those of a route, as its source has them. One that is wrong is for the
+// whole hostname.
+func (b *building) matches(route int, list []gatewayv1.HTTPRouteMatch) []*gatewayv1.HTTPRouteMatch {
+	source, out := b.origin.source.Spec.Routes[route].Matches, make([]*gatewayv1.HTTPRouteMatch, len(list))
 	for i, m := range list {
-		out[i] = b.match(m, fmt.Sprintf("%s.matches[%d]", at, i))
+		at := fmt.Sprintf("spec.routes[%d].matches[%d]", route, i)
+		problems := match.Check(match.Entry{Hostname: "*", Match: m})
+		for _, p := range problems {
+			b.unmatchable(at+strings.TrimPrefix(p.Field, "match"), p.Message)
+		}
+		if out[i] = find.Everything; problems == nil && i < len(source) { // a default has no source
+			out[i] = &source[i]
+		}
 	}
 	return out
-}
-
-func (b *building) match(m gatewayv1.HTTPRouteMatch, at string) gatewayv1.HTTPRouteMatch {
-	problems := match.Check(match.Entry{Hostname: "*", Match: m})
-	for _, p := range problems {
-		b.unmatchable(at+strings.TrimPrefix(p.Field, "match"), p.Message)
-	}
-	if problems != nil {
-		return gatewayv1.HTTPRouteMatch{}
-	}
-	return m
 }
 
 func (b *building) unmatchable(path, detail string) {

@@ -3,7 +3,6 @@ package find
 import (
 	"fmt"
 
-	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
@@ -64,13 +63,13 @@ func (s *share) take(p *Policy) string {
 func (p *Policy) without(problem string) *Policy {
 	out := *p
 	out.Stages, out.Invalid, out.Over = policy.Invalid(p.Name.String(), p.Stages.Version()), true, problem
-	out.Entries, out.Fields, out.Patterns = nil, nil, 0
+	out.Entries, out.Patterns = nil, 0
 	hostnames := map[string]bool{}
-	for i, e := range p.Entries {
+	for _, e := range p.Entries {
 		if !hostnames[e.Hostname] {
 			hostnames[e.Hostname] = true
-			out.Entries = append(out.Entries, match.Entry{Hostname: e.Hostname})
-			out.Fields = append(out.Fields, p.Fields[i])
+			e.Match = Everything
+			out.Entries = append(out.Entries, e)
 		}
 	}
 	return &out

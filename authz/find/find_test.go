@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
@@ -19,7 +18,7 @@ func listed(name, hostname string, hours int) Listed {
 	full := types.NamespacedName{Namespace: "shop", Name: name}
 	return Listed{Created: clock.Add(-time.Duration(hours) * time.Hour), Policy: &Policy{
 		Name: full, Stages: policy.Invalid(full.String(), nil),
-		Hostnames: []string{hostname}, Entries: []match.Entry{{Hostname: hostname}}, Fields: []string{"spec.routes[0].matches[0]"},
+		Hostnames: []string{hostname}, Entries: []Entry{{Hostname: hostname, Match: Everything}},
 	}}
 }
 

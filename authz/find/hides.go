@@ -109,7 +109,7 @@ func (p *placed) has(entry int) bool {
 // holder is an entry in force, and its policy.
 type holder struct {
 	policy *Policy
-	entry  *match.Entry
+	entry  *Entry
 }
 
 // holding are the entries in force of some hostnames, of the policies that count,
@@ -145,8 +145,7 @@ func (s *Snapshot) hidesOf(p *Policy, has func(entry int) bool, w *wildcards) (o
 		if len(out) == maxHides {
 			return append(out, authz.Problem{Severity: authz.Warning, Lint: authz.HidesWildcard, Field: "spec.routes", Message: "and more hosts"})
 		}
-		at, _, _ := strings.Cut(p.Fields[i], ".matches[")
-		out = append(out, authz.Problem{Severity: authz.Warning, Lint: authz.HidesWildcard, Field: at + ".hostnames",
+		out = append(out, authz.Problem{Severity: authz.Warning, Lint: authz.HidesWildcard, Field: fmt.Sprintf("spec.routes[%d].hostnames", e.Route),
 			Message: fmt.Sprintf("it takes host %s from %s, for %s: once a host has a policy, no wildcard is asked, so requests on it that no match fits are refused (NoPolicy). "+
 				"Let a policy of the host match PathPrefix /, or leave the host to the wildcard", e.Hostname, s.nameFor(p, hidden), hidden.entry.Hostname)})
 	}
@@ -207,7 +206,7 @@ func (w *wildcards) hiddenBy(hostname string) *holder {
 
 // coversMatch says whether every request that fits narrow fits wide, as far as can
 // be seen without a look at regular expressions.
-func coversMatch(wide, narrow gatewayv1.HTTPRouteMatch) bool {
+func coversMatch(wide, narrow *gatewayv1.HTTPRouteMatch) bool {
 	if wide.Method != nil && (narrow.Method == nil || *narrow.Method != *wide.Method) {
 		return false
 	}

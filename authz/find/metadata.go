@@ -211,7 +211,7 @@ func (a *asking) someOf(message match.Sample, ask func(match.Sample, *authz.Rout
 func (a *asking) about(host string) iter.Seq2[gatewayv1.HTTPRouteMatch, *authz.RouteRef] {
 	return func(yield func(gatewayv1.HTTPRouteMatch, *authz.RouteRef) bool) {
 		for _, e := range a.policy.Entries {
-			if match.Within(host, e.Hostname) && !(yield(e.Match, nil) && a.aboutRoutes(host, &e, yield)) {
+			if match.Within(host, e.Hostname) && !(yield(*e.Match, nil) && a.aboutRoutes(host, &e, yield)) {
 				return
 			}
 		}
@@ -240,13 +240,13 @@ func (a *asking) about(host string) iter.Seq2[gatewayv1.HTTPRouteMatch, *authz.R
 }
 
 // aboutRoutes yields what an entry and the routes of its namespace both match.
-func (a *asking) aboutRoutes(host string, e *match.Entry, yield func(gatewayv1.HTTPRouteMatch, *authz.RouteRef) bool) bool {
+func (a *asking) aboutRoutes(host string, e *Entry, yield func(gatewayv1.HTTPRouteMatch, *authz.RouteRef) bool) bool {
 	if !a.attached.Touches(e.Hostname) {
 		return true
 	}
 	for place := range a.attached.PlacesIn(a.policy.Name.Namespace, e.Hostname) {
 		for _, m := range place.Matches {
-			if !place.Held && covers(place.Hostnames, host) && !yield(match.Both(e.Match, m)[0], nil) {
+			if !place.Held && covers(place.Hostnames, host) && !yield(match.Both(*e.Match, m)[0], nil) {
 				return false
 			}
 		}

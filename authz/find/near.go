@@ -137,7 +137,7 @@ func describe(h holder) string {
 // no value of a header or of the query: it may be a credential.
 func misses(r *authz.Request, view match.View, list []holder) (out []string) {
 	for _, h := range list[:min(len(list), maxLooks)] {
-		if lacks := lacks(r, view, h.entry.Match); len(lacks) > 0 && len(out) < maxNearMisses {
+		if lacks := lacks(r, view, *h.entry.Match); len(lacks) > 0 && len(out) < maxNearMisses {
 			out = append(out, "for "+describe(h)+" "+strings.Join(lacks, " and "))
 		}
 	}

@@ -186,9 +186,9 @@ func (u *update) verdictsOf(p *Policy) []entryVerdict {
 func (u *update) newPlaced(n int) *placed {
 	p := u.policies[n]
 	out := &placed{policy: p, created: u.created[n], verdicts: u.verdictsOf(p), served: u.attached.HasRoutesIn(p.Name.Namespace)}
-	entries, age, disputes := slices.Clone(p.Entries), u.age(n), false
-	for i := range entries {
-		entries[i].Owner, entries[i].Age = n, age
+	entries, age, disputes := make([]match.Entry, len(p.Entries)), u.age(n), false
+	for i, e := range p.Entries {
+		entries[i] = match.Entry{Hostname: e.Hostname, Match: *e.Match, Owner: n, Age: age}
 	}
 	own := mustPrepare(entries)
 	for i := range entries {
@@ -267,5 +267,5 @@ func (s *Snapshot) loseTo(c *Conflicts, p *Policy, entry, number int) {
 		named = " of another namespace" // no tenant learns the names of another's objects
 	}
 	c.Lost++
-	c.Messages = append(c.Messages, fmt.Sprintf("%s: an older policy%s has an equal match", p.Fields[entry], named))
+	c.Messages = append(c.Messages, fmt.Sprintf("%s: an older policy%s has an equal match", p.Entries[entry].Field(), named))
 }

@@ -1,13 +1,14 @@
 package find
 
 import (
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
-	"github.com/agentauth-dev/agentauth/authz/match"
 	"github.com/agentauth-dev/agentauth/authz/policy"
 )
 
@@ -17,12 +18,10 @@ type Policy struct {
 	Name types.NamespacedName
 	// Stages decide the requests for which the policy is found.
 	Stages *policy.Policy
-	// Hostnames are those of its `routes`, and Entries their matches, without
-	// their owner. Fields say where each entry was written, Patterns counts the
-	// different regular expressions of the entries.
+	// Hostnames are those of its `routes`, and Entries their matches. Patterns counts
+	// the different regular expressions of the entries.
 	Hostnames []string
-	Entries   []match.Entry
-	Fields    []string
+	Entries   []Entry
 	Patterns  int
 	// Names are those of the headers that the policy sets.
 	Names policy.Names
@@ -40,6 +39,23 @@ type Policy struct {
 	// Over says which bound of its namespace the policy is over; "" is none. Update
 	// sets it.
 	Over string
+}
+
+// Entry is a hostname of a policy and a match there, which its source has: nobody
+// changes it.
+type Entry struct {
+	Hostname string
+	Match    *gatewayv1.HTTPRouteMatch
+	// Route and Number say where the match is written.
+	Route, Number int32
+}
+
+// Everything is the match of an entry that has its whole hostname.
+var Everything = &gatewayv1.HTTPRouteMatch{}
+
+// Field says where an entry is written.
+func (e *Entry) Field() string {
+	return fmt.Sprintf("spec.routes[%d].matches[%d] on host %s", e.Route, e.Number, e.Hostname)
 }
 
 // Listed is a policy in the list that a Snapshot is made of. Its age is not one of

@@ -273,7 +273,8 @@ func (a *asking) routes() {
 	placed := a.placed[a.number]
 	a.touches = slices.ContainsFunc(a.policy.Hostnames, a.attached.Touches)
 	overridden := false
-	for i, e := range a.policy.Entries {
+	for i := range a.policy.Entries {
+		e := &a.policy.Entries[i]
 		v := placed.verdict(i)
 		_, lost := placed.lost[i]
 		if _, own := placed.ownLost[i]; lost || v.verdict == ungranted || v.verdict != inForce && (!v.part || own) {
@@ -304,9 +305,9 @@ func (a *asking) routes() {
 
 // entry asks for one entry: for its match, and for its match and that of each
 // route of the namespace that no other policy has.
-func (a *asking) entry(e match.Entry) (match.Sample, bool, found) {
+func (a *asking) entry(e *Entry) (match.Sample, bool, found) {
 	var by found
-	for s := range match.Samples(match.SampleHost(e.Hostname), e.Match) {
+	for s := range match.Samples(match.SampleHost(e.Hostname), *e.Match) {
 		ok, f := a.ask(s, nil)
 		if ok || a.spent() {
 			return s, true, f
@@ -322,7 +323,7 @@ func (a *asking) entry(e match.Entry) (match.Sample, bool, found) {
 		return match.Sample{}, false, by
 	}
 	for place := range a.attached.PlacesIn(a.policy.Name.Namespace, e.Hostname) {
-		if a.asks++; a.spent() || !place.Held && a.place(place, &e.Match) {
+		if a.asks++; a.spent() || !place.Held && a.place(place, e.Match) {
 			return match.Sample{}, true, found{}
 		}
 	}
@@ -343,7 +344,7 @@ func (a *asking) instead(entry int, by found) bool {
 		message = "a policy of the Gateway with precedence Override decides instead"
 	}
 	if len(a.Problems) < MaxInsteads {
-		a.Problems = append(a.Problems, authz.Problem{Severity: authz.Overridden, Field: a.policy.Fields[entry], Message: message})
+		a.Problems = append(a.Problems, authz.Problem{Severity: authz.Overridden, Field: a.policy.Entries[entry].Field(), Message: message})
 	}
 	return true
 }

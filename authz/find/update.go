@@ -163,7 +163,7 @@ func compareAge(a, b Listed) int {
 
 // age is the age of a policy as package match compares it.
 func (u *update) age(n int) match.Age {
-	return match.Age{Created: u.created[n], Name: u.policies[n].Name.Namespace + "\x00" + u.policies[n].Name.Name}
+	return match.Age{Created: u.created[n], Namespace: u.policies[n].Name.Namespace, Name: u.policies[n].Name.Name}
 }
 
 // changed says whether a number stands for another policy than before, or for

@@ -29,8 +29,8 @@ func (b *bucket) setHead(winners map[string]*Candidate, opts Options) {
 		if c.method != methodGet {
 			continue
 		}
-		head := *c
-		head.method = methodHead
+		head, with := *c, *c.conditions
+		head.conditions, with.method = &with, methodHead
 		if winners == nil || winners[string(head.appendKey(nil, opts))] == nil {
 			if b.head == nil {
 				b.head = map[*Candidate]bool{}

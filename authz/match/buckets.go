@@ -8,7 +8,7 @@ import (
 // buckets are the buckets of some paths. The zero value has none. Most hosts have a
 // path or two, for which a map takes ten times the memory and is no faster.
 type buckets struct {
-	few  []pathBucket
+	few  []pathBucket      // those of the longest paths first
 	many map[string]bucket // has all of them where there are more than maxFew
 }
 
@@ -45,7 +45,11 @@ func (b *buckets) set(path string, to bucket) {
 	case i >= 0:
 		b.few[i].bucket = to
 	case b.many == nil && len(b.few) < maxFew:
-		b.few = append(slices.Clip(b.few), pathBucket{path, to})
+		at := slices.IndexFunc(b.few, func(p pathBucket) bool { return len(p.path) < len(path) })
+		if at < 0 {
+			at = len(b.few)
+		}
+		b.few = slices.Insert(slices.Clip(b.few), at, pathBucket{path, to})
 	default:
 		if b.many == nil {
 			b.many = make(map[string]bucket, len(b.few)+1)

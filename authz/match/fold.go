@@ -80,10 +80,10 @@ func (h *host) best(v *View, list []bucket, found *Candidate, opts Options) (bes
 				}
 				break
 			}
-			if c.asks && v.Ctx != nil && v.Ctx.Err() != nil {
+			if c.asks() && v.Ctx != nil && v.Ctx.Err() != nil {
 				return nil, true
 			}
-			v.owner = c.owner
+			v.owner = c.Owner()
 			verdict := c.matches(v, b.serves(c, v.Method))
 			if v.late {
 				return nil, true
@@ -129,8 +129,8 @@ func (h *host) folded(v *View) func(yield func([]bucket) bool) {
 		if h.early && !yield([]bucket{h.regex}) {
 			return
 		}
-		for n := min(len(path), max(len(h.lengths), len(h.oddLengths))-1); n > 0; n-- {
-			if at(h.lengths, n)+at(h.oddLengths, n) > 0 && (n == len(path) || path[n] == '/') &&
+		for n := min(len(path), max(h.longest(), len(h.oddLengths)-1)); n > 0; n-- {
+			if (h.ofLength(n) || at(h.oddLengths, n) > 0) && (n == len(path) || path[n] == '/') &&
 				!yield([]bucket{h.oddPrefix.bucket(&h.prefix, path[:n])}) {
 				return
 			}

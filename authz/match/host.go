@@ -10,28 +10,47 @@ import (
 
 // host holds the candidates of one hostname by path.
 type host struct {
+	prefix buckets // without final slash, "/" apart
+	root   bucket  // PathPrefix "/"
+	early  bool    // regex comes before prefixes
+	*rare          // never written to but by own
+}
+
+// rare is what few hosts have.
+type rare struct {
 	exact   buckets
-	prefix  buckets // without final slash, "/" apart
-	lengths []int   // lengths[n]: how many prefixes have n bytes. No other length is looked up
-	root    bucket  // PathPrefix "/"
+	lengths []int // lengths[n]: how many prefixes have n bytes, where these are many
 	regex   bucket
-	early   bool // regex comes before prefixes
 
 	// odd and oddPrefix have Exact paths, without a final slash, and prefixes. oddLengths
 	// is as lengths.
 	odd, oddPrefix spellings
 	oddLengths     []int
-	// changedExact and changedPrefix have what an update changed so far.
-	changedExact, changedPrefix map[string][]string
 
 	cased int // how many regular expressions tell letter case apart
 }
 
+// usual is what a host has that has nothing rare.
+var usual = &rare{}
+
 func (h *host) clone() *host {
 	next := *h
-	next.exact, next.prefix, next.lengths = h.exact.clone(), h.prefix.clone(), slices.Clone(h.lengths)
-	next.odd, next.oddPrefix, next.oddLengths = maps.Clone(h.odd), maps.Clone(h.oddPrefix), slices.Clone(h.oddLengths)
+	next.prefix = h.prefix.clone()
+	if h.rare != usual {
+		of := *h.rare
+		of.exact, of.lengths = h.exact.clone(), slices.Clone(h.lengths)
+		of.odd, of.oddPrefix, of.oddLengths = maps.Clone(h.odd), maps.Clone(h.oddPrefix), slices.Clone(h.oddLengths)
+		next.rare = &of
+	}
 	return &next
+}
+
+// own is what is rare of a host that may be changed.
+func (h *host) own() *rare {
+	if h.rare == usual {
+		h.rare = &rare{}
+	}
+	return h.rare
 }
 
 func (h *host) empty() bool {
@@ -53,23 +72,48 @@ func (h *host) bucket(at place) bucket {
 func (h *host) set(at place, b bucket) {
 	switch at.kind {
 	case 'r':
-		h.regex, h.cased = b, 0
+		of := h.own()
+		of.regex, of.cased = b, 0
 		for _, c := range b.live {
 			if c.path.regex.folded != nil {
-				h.cased++
+				of.cased++
 			}
 		}
 	case 'e':
-		h.exact.set(at.path, b)
-		h.changedExact = change(h.changedExact, withoutSlash(fold(at.path)), at.path)
+		h.own().exact.set(at.path, b)
 	case '/':
 		h.root = b
 	default:
 		n := h.prefix.len()
 		h.prefix.set(at.path, b)
-		h.lengths = count(h.lengths, len(at.path), h.prefix.len()-n)
-		h.changedPrefix = change(h.changedPrefix, fold(at.path), at.path)
+		h.measure(len(at.path), h.prefix.len()-n)
 	}
+}
+
+// measure counts a prefix that came or went. Few prefixes are looked through instead.
+func (h *host) measure(length, add int) {
+	switch {
+	case h.prefix.many == nil:
+	case h.lengths == nil:
+		for path := range h.prefix.many {
+			h.own().lengths = count(h.lengths, len(path), 1)
+		}
+	default:
+		h.rare.lengths = count(h.lengths, length, add)
+	}
+}
+
+// longest is the length of the longest prefix, and ofLength says whether a prefix has
+// so many bytes. No other length is looked up.
+func (h *host) longest() int {
+	if h.lengths == nil && len(h.prefix.few) > 0 {
+		return len(h.prefix.few[0].path)
+	}
+	return len(h.lengths) - 1
+}
+
+func (h *host) ofLength(n int) bool {
+	return at(h.lengths, n) > 0 || slices.ContainsFunc(h.prefix.few, func(p pathBucket) bool { return len(p.path) == n })
 }
 
 // count adds to the number of things of a length. The last number of the list is
@@ -98,6 +142,12 @@ func (h *host) walk(v *View, s *search) {
 	}
 	if h.early && s.try(v, h.regex) {
 		return
+	}
+	for i := range h.prefix.few { // the longest first
+		p := &h.prefix.few[i]
+		if strings.HasPrefix(path, p.path) && (len(p.path) == len(path) || path[len(p.path)] == '/') && s.try(v, p.bucket) {
+			return
+		}
 	}
 	for n := min(len(path), len(h.lengths)-1); n > 0; n-- {
 		if h.lengths[n] > 0 && (n == len(path) || path[n] == '/') && s.try(v, h.prefix.at(path[:n])) {

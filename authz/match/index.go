@@ -33,7 +33,7 @@ func (x *Index) Update(remove, add []*Candidate) (*Index, []Loss) {
 		return x, nil
 	}
 	u := &update{next: &Index{opts: x.opts, exact: maps.Clone(x.exact), wildcard: maps.Clone(x.wildcard), suffixes: slices.Clone(x.suffixes), any: x.any},
-		edits: make(map[place]*edit, len(add)), own: map[*host]bool{}}
+		edits: make(map[place]*edit, len(add)), own: map[*host]*touched{}}
 	for _, c := range remove {
 		e := u.edit(c)
 		if e.remove == nil {
@@ -48,8 +48,8 @@ func (x *Index) Update(remove, add []*Candidate) (*Index, []Loss) {
 	for _, e := range u.order {
 		u.apply(e)
 	}
-	for h := range u.own {
-		h.respell(x.opts)
+	for h, paths := range u.own {
+		h.respell(paths, x.opts)
 	}
 	slices.SortFunc(u.losses, func(a, b Loss) int { return older(a.Loser, b.Loser) })
 	return u.next, u.losses
@@ -85,7 +85,7 @@ type edit struct {
 // update is the making of an index. It changes only the hosts that it owns.
 type update struct {
 	next   *Index
-	own    map[*host]bool
+	own    map[*host]*touched
 	edits  map[place]*edit
 	order  []*edit
 	losses []Loss
@@ -108,6 +108,7 @@ func (u *update) apply(e *edit) {
 	before := h.bucket(at)
 	after := before.with(e, u.next.opts)
 	h.set(at, after)
+	u.own[h].note(at)
 	for c := range after.lost {
 		if w := after.winner(c); w != before.winner(c) {
 			u.losses = append(u.losses, Loss{c, w})
@@ -126,15 +127,15 @@ func (u *update) apply(e *edit) {
 // host returns a host that may be changed.
 func (u *update) host(name string) *host {
 	h := u.next.get(name)
-	if u.own[h] {
+	if u.own[h] != nil {
 		return h
 	}
 	if h == nil {
-		h = &host{early: u.next.opts.Regex != LongestFirst}
+		h = &host{early: u.next.opts.Regex != LongestFirst, rare: usual}
 	} else {
 		h = h.clone()
 	}
-	u.own[h] = true
+	u.own[h] = &touched{}
 	u.set(name, h)
 	return h
 }

@@ -14,7 +14,7 @@ import (
 func randomEntry(d *rand.Rand, owner int) Entry {
 	one := func(of ...string) string { return of[d.IntN(len(of))] }
 	e := Entry{Hostname: one("a.test", "b.test", "*.test", "*.a.test", "*"), Owner: owner, Rule: d.IntN(2),
-		Age: Age{time.Unix(int64(owner*7919%5), 0), string(rune('a' + owner))}}
+		Age: Age{time.Unix(int64(owner*7919%5), 0), "", string(rune('a' + owner))}}
 	switch kind := one("Exact", "PathPrefix", "RegularExpression", ""); kind {
 	case "":
 	case "RegularExpression":
@@ -42,7 +42,7 @@ func TestAnIndexThatIsUpdatedIsAsOneThatIsBuilt(t *testing.T) {
 			var remove, add []*Candidate
 			for range 1 + d.IntN(2) {
 				owner := d.IntN(len(owners))
-				for slices.ContainsFunc(add, func(c *Candidate) bool { return c.owner == owner }) {
+				for slices.ContainsFunc(add, func(c *Candidate) bool { return c.Owner() == owner }) {
 					owner = d.IntN(len(owners))
 				}
 				var entries []Entry

@@ -64,7 +64,7 @@ func (r Result) Entry() (int, bool) {
 	if r.found == nil {
 		return 0, false
 	}
-	return r.found.entry, true
+	return r.found.Entry(), true
 }
 
 // Owner is the owner of the entry that matched, false if there is none.
@@ -72,7 +72,7 @@ func (r Result) Owner() (int, bool) {
 	if r.found == nil {
 		return 0, false
 	}
-	return r.found.owner, true
+	return r.found.Owner(), true
 }
 
 // LookupAll finds the entry of a request for every reading of its path (see
@@ -168,10 +168,10 @@ type search struct {
 // try reports whether the search is over.
 func (s *search) try(v *View, b bucket) bool {
 	for _, c := range b.live {
-		if s.late = c.asks && v.Ctx != nil && v.Ctx.Err() != nil; s.late {
+		if s.late = c.asks() && v.Ctx != nil && v.Ctx.Err() != nil; s.late {
 			return true
 		}
-		v.owner = c.owner
+		v.owner = c.Owner()
 		verdict := c.matches(v, b.serves(c, v.Method))
 		if s.late = v.late; s.late {
 			return true

@@ -50,8 +50,8 @@ type Entry struct {
 // Age is when an object was made, and its name, which decides between objects
 // that were made at once.
 type Age struct {
-	Created time.Time
-	Name    string
+	Created         time.Time
+	Namespace, Name string
 }
 
 // RegexOrder says which of several matching regular expressions of a host wins,
@@ -102,7 +102,7 @@ func Build(entries []Entry, opts Options) (*Index, []Conflict, error) {
 	x, losses := New(opts).Update(nil, candidates)
 	var conflicts []Conflict
 	for _, l := range losses {
-		conflicts = append(conflicts, Conflict{Winner: l.Winner.entry, Loser: l.Loser.entry})
+		conflicts = append(conflicts, Conflict{Winner: l.Winner.Entry(), Loser: l.Loser.Entry()})
 	}
 	return x, conflicts, nil
 }
@@ -115,7 +115,7 @@ func Prepare(entries []Entry) ([]*Candidate, error) {
 	var problems Problems
 	for i, e := range entries {
 		c, p := compiler.prepare(e)
-		c.entry = i
+		c.entry = int32(i) // #nosec G115 -- far fewer
 		candidates[i], out[i] = c, &candidates[i]
 		for _, problem := range p {
 			problem.Object = fmt.Sprint("entry ", i)
@@ -135,5 +135,6 @@ func (o Options) ofPolicies() bool { return o.Regex == OldestFirst }
 
 // older decides every tie: it is never 0 for two entries.
 func older(a, b *Candidate) int {
-	return cmp.Or(a.age.Created.Compare(b.age.Created), cmp.Compare(a.age.Name, b.age.Name), cmp.Compare(a.owner, b.owner), cmp.Compare(a.entry, b.entry))
+	return cmp.Or(cmp.Compare(a.seconds, b.seconds), cmp.Compare(a.nanoseconds, b.nanoseconds), cmp.Compare(a.namespace, b.namespace),
+		cmp.Compare(a.name, b.name), cmp.Compare(a.owner, b.owner), cmp.Compare(a.entry, b.entry))
 }

@@ -16,15 +16,23 @@ type compiler map[string]*program
 func (k compiler) prepare(e Entry) (Candidate, Problems) {
 	var p Problems
 	checkHostname(&p, e.Hostname)
-	c := Candidate{owner: e.Owner, rule: e.Rule, hostname: e.Hostname, age: e.Age}
+	at := e.Age.Created
+	c := Candidate{
+		owner: int32(e.Owner), rule: int32(e.Rule), // #nosec G115 -- far fewer
+		seconds: at.Unix(), nanoseconds: int32(at.Nanosecond()), // #nosec G115 -- below 1e9
+		hostname: e.Hostname, namespace: e.Age.Namespace, name: e.Age.Name, conditions: nothing,
+	}
 	c.path = k.path(&p, e.Match.Path)
+	var with conditions
 	if e.Match.Method != nil {
 		checkMethod(&p, *e.Match.Method)
-		c.method = string(*e.Match.Method)
+		with.method = string(*e.Match.Method)
 	}
-	c.headers = k.headers(&p, e.Match.Headers)
-	c.query = k.query(&p, e.Match.QueryParams)
-	c.asks = c.path.regex != nil || c.method != "" || c.headers != nil || c.query != nil
+	with.headers = k.headers(&p, e.Match.Headers)
+	with.query = k.query(&p, e.Match.QueryParams)
+	if with.method != "" || with.headers != nil || with.query != nil {
+		c.conditions = &with
+	}
 	return c, p
 }
 

@@ -51,18 +51,34 @@ func (s spellings) renew(all *buckets, folded string, changed []string, opts Opt
 	return s
 }
 
+// touched are the Exact paths and prefixes of a host that an update changed, by what
+// they fold to.
+type touched struct{ exact, prefix map[string][]string }
+
+func (r *touched) note(at place) {
+	switch at.kind {
+	case 'e':
+		r.exact = change(r.exact, withoutSlash(fold(at.path)), at.path)
+	case 'p':
+		r.prefix = change(r.prefix, fold(at.path), at.path)
+	}
+}
+
 // respell makes the spellings anew of all paths that an update changed. Each is made
 // once in an update, however many spellings it has.
-func (h *host) respell(opts Options) {
-	for folded, paths := range h.changedExact {
-		h.odd = h.odd.renew(&h.exact, folded, paths, opts)
+func (h *host) respell(changed *touched, opts Options) {
+	for folded, paths := range changed.exact {
+		if odd := h.odd.renew(&h.exact, folded, paths, opts); odd != nil {
+			h.own().odd = odd
+		}
 	}
-	for folded, paths := range h.changedPrefix {
+	for folded, paths := range changed.prefix {
 		n := len(h.oddPrefix)
-		h.oddPrefix = h.oddPrefix.renew(&h.prefix, folded, paths, opts)
-		h.oddLengths = count(h.oddLengths, len(folded), len(h.oddPrefix)-n)
+		if odd := h.oddPrefix.renew(&h.prefix, folded, paths, opts); odd != nil {
+			of := h.own()
+			of.oddPrefix, of.oddLengths = odd, count(of.oddLengths, len(folded), len(odd)-n)
+		}
 	}
-	h.changedExact, h.changedPrefix = nil, nil
 }
 
 // change notes a path whose spellings are to be made anew.
