@@ -47,9 +47,8 @@ func (e *Engine) compile(in Input, compile compilePolicies) (*Snapshot, []Report
 	if prev == nil {
 		prev = &Snapshot{}
 	}
-	c := &compiler{engine: e, prev: &prev.memo, objects: e.objects.View(prev.memo.objects, in.Secrets, in.ConfigMaps, in.ReferenceGrants)}
-	c.next.objects = c.objects.Kept()
-	s := &Snapshot{hostnameGrants: in.HostnameGrants, oneTenant: e.options.OneTenant}
+	c := &compiler{engine: e, prev: prev, objects: e.objects.View(prev.objects, in.Secrets, in.ConfigMaps, in.ReferenceGrants)}
+	s := &Snapshot{hostnameGrants: in.HostnameGrants, oneTenant: e.options.OneTenant, objects: c.objects.Kept()}
 	policies := c.policies(in.Policies, compile)
 	list := make([]find.Listed, len(policies))
 	for i, p := range policies {
@@ -62,7 +61,7 @@ func (e *Engine) compile(in Input, compile compilePolicies) (*Snapshot, []Report
 		s.policies[n] = policies[listed[n]]
 	}
 	s.use(prev)
-	s.memo, s.behind = c.next, c.behind
+	s.behind = c.behind
 	return s, s.report(prev, e.now())
 }
 
@@ -85,7 +84,7 @@ func (b *building) routes(routes []v1alpha1.Route) {
 		b.wholeHosts(routes) // compiles none of the matches
 		return
 	}
-	b.Patterns = patterns
+	b.Patterns = int32(patterns) // #nosec G115 -- far fewer
 	for i, route := range routes {
 		b.entries(i, route.Hostnames, b.matches(i, route.Matches))
 	}
@@ -129,7 +128,7 @@ func (b *building) matches(route int, list []gatewayv1.HTTPRouteMatch) []*gatewa
 }
 
 func (b *building) unmatchable(path, detail string) {
-	if b.Invalid = true; !b.origin.problems.Told(path) { // Validate may have said it already
+	if b.Invalid = true; !b.origin.told(path) { // Validate may have said it already
 		b.reject(path, detail)
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +22,7 @@ import (
 type compiler struct {
 	engine  *Engine
 	objects *objects.View
-	prev    *memo
-	next    memo
+	prev    *Snapshot
 	// behind is since when the oldest change waits to be compiled; zero: none does.
 	behind time.Time
 }
@@ -42,6 +42,7 @@ type building struct {
 	spec    *v1alpha1.PolicySpec   // with its defaults; a compiled policy holds none of it
 	version *authz.PolicyVersion   // that of its source
 	told    map[authz.Problem]bool // the problems of parts of objects
+	names   policy.Names           // of an invalid policy
 }
 
 // policies are the policies of a pass, each taken over from before or compiled.
@@ -59,7 +60,6 @@ func (c *compiler) policies(sources []*v1alpha1.AgentAuthPolicy, compile compile
 	for n, p := range compile(c, changed) {
 		out[at[n]] = p
 	}
-	c.next.put(c.prev, out)
 	return out
 }
 
@@ -77,7 +77,7 @@ func (c *compiler) compile(source *v1alpha1.AgentAuthPolicy) *compiled {
 		b.stages(b.spec)
 	}
 	if b.Invalid {
-		b.Stages = policy.Invalid(b.Name.String(), b.version)
+		b.Stages = policy.Invalid(b.Name.String(), b.version, b.names)
 	}
 	return b.compiled
 }
@@ -97,7 +97,7 @@ func (c *compiler) instead(source *v1alpha1.AgentAuthPolicy, why string, keep fu
 	b, _ := c.begin(source)
 	b.reject("spec", why)
 	keep(&b, b.spec.Routes)
-	b.Stages = policy.Invalid(b.Name.String(), b.version)
+	b.Stages = policy.Invalid(b.Name.String(), b.version, b.names)
 	return b.compiled
 }
 
@@ -108,9 +108,9 @@ func (c *compiler) begin(source *v1alpha1.AgentAuthPolicy) (b building, full *v1
 	b.Resource = policy.NewResource(b.Name.String(), b.version, b.spec)
 	b.Shadow = full.Spec.Mode == v1alpha1.ModeShadow
 	b.Paths = validate.PathForms(full.Spec.Paths)
-	b.origin = origin{source: source, generation: source.Generation}
-	b.origin.problems.Most = authz.MaxPolicyProblems
+	b.origin = origin{source: source}
 	for _, r := range full.Spec.Routes {
+		b.Hostnames = slices.Grow(b.Hostnames, len(r.Hostnames))
 		for _, h := range r.Hostnames {
 			b.Hostnames = append(b.Hostnames, string(h))
 		}
@@ -130,11 +130,10 @@ func (b *building) stages(spec *v1alpha1.PolicySpec) {
 	}
 	b.response(&c, spec.Response)
 	if b.Invalid {
-		b.Names = policy.NamesOf(c.Sets())
+		b.names = policy.NamesOf(c.Sets())
 		return
 	}
 	b.Stages = policy.New(c)
-	b.Names = b.Stages.Names()
 }
 
 func (b *building) reject(path, message string) {
@@ -142,7 +141,12 @@ func (b *building) reject(path, message string) {
 	b.problem(authz.Problem{Severity: authz.Invalid, Field: path, Message: message})
 }
 
-func (b *building) problem(p authz.Problem) { b.origin.problems.Add(p) }
+func (b *building) problem(p authz.Problem) {
+	if b.origin.problems == nil {
+		b.origin.problems = &authz.Problems{Most: authz.MaxPolicyProblems}
+	}
+	b.origin.problems.Add(p)
+}
 
 // parts adds the problems of parts of an object, once however many methods refer
 // to it. of says which object, where the problems do not.

@@ -271,7 +271,7 @@ type Snapshot struct {
 	// reports are those on them.
 	find     *find.Snapshot
 	policies []*compiled
-	reports  []*reported
+	reports  []reported
 	// hostnameGrants are those of the Input.
 	hostnameGrants []*Object
 	// oneTenant: whoever reads a report may read all objects.
@@ -279,8 +279,9 @@ type Snapshot struct {
 
 	// behind is since when the oldest change waits to be compiled; zero: none does.
 	behind time.Time
-	// memo is what the next compile may take over.
-	memo memo
+	// objects are what the next compile may take over of objects. No content of a Secret
+	// outlives its compile.
+	objects *objects.View
 	// used are the pooled things that this snapshot reads; tenants says whose
 	// turns they take.
 	used    map[pool.Key]*pool.Held
@@ -295,7 +296,7 @@ type Snapshot struct {
 func (s *Snapshot) Reports() []Report {
 	out := make([]Report, 0, len(s.find.Order()))
 	for _, n := range s.find.Order() {
-		out = append(out, s.reports[n].Report)
+		out = append(out, s.reports[n].on(s.policies[n]))
 	}
 	return out
 }

@@ -73,11 +73,11 @@ func (e *Engine) Introspectors() []IntrospectorStatus {
 func (s *Snapshot) askers(id pool.Key) (out []string) {
 	for _, name := range s.users[id] {
 		namespace, short, _ := strings.Cut(name, "/")
-		p := s.memo.named(types.NamespacedName{Namespace: namespace, Name: short})
+		p := s.named(types.NamespacedName{Namespace: namespace, Name: short})
 		if p == nil {
 			continue
 		}
-		for _, a := range p.origin.asked {
+		for a := range uses[asked](p) {
 			if a.id == id && len(out) < MaxNamed {
 				out = append(out, name+" method "+a.method)
 			}
@@ -109,7 +109,7 @@ func (b *building) introspector(method string, from IntrospectionSource, credent
 		from.Tenant = tenant
 		return introspector{build(from), from.Endpoint}
 	})
-	b.origin.asked = append(b.origin.asked, asked{id, method})
+	b.uses(asked{id, method})
 	return t.Thing.(introspector), id, ""
 }
 
@@ -127,7 +127,7 @@ func (b *building) reviewer(review, part string, audiences []string, at *field.P
 	t := b.pooled(id, func(tenant func() string) pool.Thing {
 		return introspector{c.Server(review, audiences, tenant), review}
 	})
-	b.origin.asked = append(b.origin.asked, asked{id, part})
+	b.uses(asked{id, part})
 	return t.Thing.(introspector).Introspector.(reviews.Server), id, ""
 }
 

@@ -43,8 +43,8 @@ func TestPoliciesWithOneInlineKeySetHoldItOnce(t *testing.T) {
 	}
 	s := load(t, e, in)
 	for _, p := range s.policies {
-		if len(p.origin.parsed) != 1 || p.origin.parsed[0] != s.policies[0].origin.parsed[0] {
-			t.Errorf("%s: expected the key set of the others, got %v", p.Name, p.origin.parsed)
+		if len(p.origin.uses) != 1 || p.origin.uses[0] != s.policies[0].origin.uses[0] {
+			t.Errorf("%s: expected the key set of the others, got %v", p.Name, p.origin.uses)
 		}
 	}
 }

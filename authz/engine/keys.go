@@ -16,7 +16,12 @@ import (
 // selected is what the selector of a method selects.
 type selected struct {
 	objects.Selection
-	method, at string
+	method string
+	number int
+}
+
+func (s *selected) at() string {
+	return fmt.Sprintf("spec.authentication.methods[%d].apiKey.selector", s.number)
 }
 
 // keysFound is what the selectors of a policy found at a time.
@@ -35,16 +40,16 @@ func (f *keysFound) beside(message string) string {
 
 // keysOf tells what the selectors of a policy found.
 func (s *Snapshot) keysOf(p *compiled, now time.Time) (f keysFound) {
-	for _, of := range p.origin.selected {
+	for of := range uses[selected](p) {
 		found := of.Keys.Found()
 		found.Secrets = of.Len()
 		if of.Keys != nil && found.Keys == 0 {
-			f.warnings = append(f.warnings, authz.Problem{Severity: authz.Warning, Lint: authz.SelectsNothing, Field: of.at, Message: s.nothing(of, found)})
+			f.warnings = append(f.warnings, authz.Problem{Severity: authz.Warning, Lint: authz.SelectsNothing, Field: of.at(), Message: s.nothing(of, found)})
 		}
 		ended, n, next := of.Keys.Ended(now)
 		found.Ended = n
 		for _, problem := range ended {
-			problem.Field = of.at
+			problem.Field = of.at()
 			f.warnings = append(f.warnings, problem)
 		}
 		if !next.IsZero() && (f.next.IsZero() || next.Before(f.next)) {
@@ -63,7 +68,7 @@ func (s *Snapshot) nothing(of selected, found apikey.Found) string {
 	}
 	message := "selects no Secret in " + of.Namespace()
 	if s.oneTenant {
-		if near := s.memo.objects.NearMisses(of.Namespace(), of.Labels()); len(near) > 0 {
+		if near := s.objects.NearMisses(of.Namespace(), of.Labels()); len(near) > 0 {
 			return message + "; " + strings.Join(near, "; ")
 		}
 	}
@@ -86,11 +91,16 @@ func plural(n int, one, more string) string {
 // stale says whether a report on a policy may no longer be told as it is: a key
 // ended since, or its selector selects nothing, and what is beside it may have
 // changed.
-func (s *Snapshot) stale(p *compiled, r *reported, now time.Time) bool {
+func (s *Snapshot) stale(p *compiled, r reported, now time.Time) bool {
 	if !r.until.IsZero() && !now.Before(r.until) {
 		return true
 	}
-	return s.oneTenant && slices.ContainsFunc(p.origin.selected, func(of selected) bool { return of.Len() == 0 })
+	for of := range uses[selected](p) {
+		if s.oneTenant && of.Len() == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // KeyTables are the tables of API keys of the policies in force, each once.
@@ -98,7 +108,7 @@ func (e *Engine) KeyTables() []*apikey.Table {
 	tables := map[*apikey.Table]bool{}
 	if s := e.current.Load(); s != nil {
 		for _, n := range s.find.Order() {
-			for _, of := range s.policies[n].origin.selected {
+			for of := range uses[selected](s.policies[n]) {
 				tables[of.Keys] = true
 			}
 		}
@@ -114,7 +124,7 @@ func (s *Snapshot) Found() (out []string) {
 	}
 	for _, n := range s.find.Order() {
 		for _, count := range s.reports[n].found {
-			out = append(out, v1alpha1.Kind+" "+s.reports[n].Policy.String()+": "+count)
+			out = append(out, v1alpha1.Kind+" "+s.policies[n].Name.String()+": "+count)
 		}
 	}
 	return out

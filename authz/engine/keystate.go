@@ -70,8 +70,8 @@ func (s *Snapshot) usersOfPooled() map[pool.Key][]string {
 func (s *Snapshot) findUnreachable() map[int][]authz.Problem {
 	out := map[int][]authz.Problem{}
 	for _, n := range s.find.Order() {
-		for _, k := range s.policies[n].origin.keys {
-			if p, ok := k.problem(); ok && !s.policies[n].origin.problems.Told(k.field) {
+		for k := range uses[namedKeys](s.policies[n]) {
+			if p, ok := k.problem(); ok && !s.policies[n].origin.told(k.field) {
 				out[n] = append(out[n], p)
 			}
 		}

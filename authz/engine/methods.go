@@ -36,7 +36,7 @@ func (b *building) methods(a v1alpha1.Authentication) []policy.Method {
 		case src.Introspection != nil:
 			m.Authenticator, m.Scopes = b.introspection(m.Name, src.Introspection, a.Methods, at.Child("oauth2Introspection")), src.Introspection.Scopes
 		case src.APIKey != nil:
-			m.Authenticator = b.apiKey(m.Name, src.APIKey, at.Child("apiKey"))
+			m.Authenticator = b.apiKey(m.Name, src.APIKey, i, at.Child("apiKey", "selector"))
 		case src.ClientCertificate != nil:
 			m.Authenticator = b.clientCertificate(m.Name, src.ClientCertificate, at.Child("clientCertificate"))
 		case src.KubernetesToken != nil:
@@ -75,10 +75,10 @@ func (b *building) basic(name string, src *v1alpha1.Basic, at *field.Path) authn
 	}
 }
 
-func (b *building) apiKey(name string, src *v1alpha1.APIKey, at *field.Path) authn.Authenticator {
-	s := selected{b.objects.Select(b.Name.Namespace, src.Selector.MatchLabels), name, at.Child("selector").String()}
-	b.origin.selected = append(b.origin.selected, s)
-	b.parts(s.Problems, authz.Problem{}, at.Child("selector"))
+func (b *building) apiKey(name string, src *v1alpha1.APIKey, number int, at *field.Path) authn.Authenticator {
+	s := selected{b.objects.Select(b.Name.Namespace, src.Selector.MatchLabels), name, number}
+	b.uses(s)
+	b.parts(s.Problems, authz.Problem{}, at)
 	return &authn.APIKey{Method: name, From: places(src.From), Keys: s.Keys}
 }
 

@@ -53,7 +53,7 @@ func (b *building) remoteKeys(src RemoteSource, caPEM []byte, at *field.Path) Re
 	if src.URL != "" {
 		name = at.Child("jwks.uri")
 	}
-	b.origin.keys = append(b.origin.keys, namedKeys{name.String(), t})
+	b.uses(namedKeys{name.String(), t})
 	return t.Thing.(remoteKeys)
 }
 

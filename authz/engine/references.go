@@ -21,7 +21,7 @@ import (
 func (b *building) object(kind string, r v1alpha1.ObjectKeyReference, use string, at *field.Path) (o *Object, missing string) {
 	key := b.keyOf(kind, r)
 	seen := b.objects.See(b.Name.Namespace, key)
-	b.origin.refs = append(b.origin.refs, ref{key, seen})
+	b.uses(ref{key, seen})
 	p := authz.Problem{Severity: authz.Unresolved, Field: at.String(), Ref: key.String(), Reason: v1alpha1.ReasonRefNotFound}
 	if !seen.Permitted {
 		// The message repeats the policy alone. It must not tell what another
@@ -99,7 +99,7 @@ func (b *building) users(src v1alpha1.Users, at *field.Path) (*password.Users, s
 
 // parsed returns what an entry was parsed to, and adds its problems.
 func parsed[T any](b *building, p *objects.Parsed[T], kind string, r v1alpha1.ObjectKeyReference, key string, at *field.Path) (value T, missing string) {
-	b.origin.parsed = append(b.origin.parsed, p)
+	b.uses(p)
 	b.parts(p.Problems, authz.Problem{Ref: b.keyOf(kind, r).String(), Key: key}, at)
 	if p.Err != nil {
 		return value, b.unusable(kind, r, key, p.Err.Error(), at)
@@ -148,7 +148,7 @@ func (b *building) keySet(issuer string, j *v1alpha1.JWKS, ca *v1alpha1.CACertif
 		return b.remote(RemoteSource{URL: j.URI}, ca, at)
 	case j.Inline != "":
 		set := b.objects.InlineKeySet(j.Inline)
-		b.origin.parsed = append(b.origin.parsed, set)
+		b.uses(set)
 		at = at.Child("jwks", "inline")
 		for _, w := range set.Problems { // one key spoils nothing
 			w.Field = at.String()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
@@ -15,44 +16,64 @@ import (
 // Report says what is in force of one policy, and what is wrong with it.
 type Report = report.Report
 
-// reported is a Report, the keys that selectors found, and when one of these ends, and
-// the Report with it.
+// reported is what a Report says of a policy beside what the policy says itself.
 type reported struct {
-	Report
-	found []string
-	until time.Time
+	Conditions *[4]metav1.Condition
+	*told
+}
+
+// told is what few Reports say: the keys that selectors found, and when one of these
+// ends, and the Report with it.
+type told struct {
+	problems  []authz.Problem
+	ancestors []gatewayv1.PolicyAncestorStatus
+	found     []string
+	until     time.Time
+}
+
+// nothingTold is what most Reports say beside their conditions.
+var nothingTold = &told{}
+
+// on is the Report on a policy.
+func (r reported) on(p *compiled) Report {
+	return Report{Policy: p.Name, Generation: p.origin.source.Generation, Shadow: p.Shadow, Conditions: r.Conditions[:], Ancestors: r.ancestors, Problems: r.problems}
 }
 
 // report makes the Reports of all policies, the older first. It takes over those
 // of policies of which nothing changed.
 func (s *Snapshot) report(prev *Snapshot, now time.Time) []Report {
-	s.reports, s.unreachable = make([]*reported, len(s.policies)), s.findUnreachable()
-	same := map[[4]metav1.Condition][]metav1.Condition{} // most policies have the same
+	s.reports, s.unreachable = make([]reported, len(s.policies)), s.findUnreachable()
+	same := map[[4]metav1.Condition]*[4]metav1.Condition{} // most policies have the same
 	for _, n := range s.find.Order() {
 		if s.find.Same(prev.find, n) && s.sameKeys(prev, n) && !s.stale(s.policies[n], prev.reports[n], now) {
 			s.reports[n] = prev.reports[n]
 		} else {
-			r := s.reportOn(n, now)
+			r, t := s.reportOn(n, now)
 			all := [4]metav1.Condition(r.Conditions)
 			if same[all] == nil {
-				same[all] = r.Conditions
+				same[all] = &all
 			}
-			r.Conditions = same[all]
-			s.reports[n] = &r
+			if s.reports[n] = (reported{same[all], nothingTold}); r.Problems != nil || r.Ancestors != nil || t.found != nil {
+				t.problems, t.ancestors = r.Problems, r.Ancestors
+				s.reports[n].told = &t
+			}
 		}
 	}
 	return s.Reports()
 }
 
 // reportOn makes the Report of a policy at a time.
-func (s *Snapshot) reportOn(n int, now time.Time) reported {
+func (s *Snapshot) reportOn(n int, now time.Time) (r Report, t told) {
 	p, lost, st, programmed := s.policies[n], s.find.Conflicts(n), s.find.Status(n), s.find.Programmed(n)
-	r := reported{Report: Report{Policy: p.Name, Generation: p.origin.generation, Shadow: p.Shadow}}
-	problems, keys := p.origin.problems.Clone(), s.keysOf(p, now)
+	r = Report{Policy: p.Name, Generation: p.origin.source.Generation, Shadow: p.Shadow}
+	problems, keys := authz.Problems{Most: authz.MaxPolicyProblems}, s.keysOf(p, now)
+	if p.origin.problems != nil {
+		problems = p.origin.problems.Clone()
+	}
 	for _, problem := range keys.warnings {
 		problems.Add(problem)
 	}
-	r.found, r.until = keys.counts, keys.next
+	t.found, t.until = keys.counts, keys.next
 	for _, problem := range s.unreachable[n] {
 		problems.Add(problem)
 	}
@@ -117,5 +138,5 @@ func (s *Snapshot) reportOn(n int, now time.Time) reported {
 	if st != nil {
 		r.AddAncestors(st.Ancestors())
 	}
-	return r
+	return r, t
 }

@@ -83,7 +83,7 @@ func (b *building) SigningKey(r v1alpha1.ObjectKeyReference, at *field.Path) (ke
 			missing = why
 		}
 	}
-	b.origin.published = append(b.origin.published, published{b.keyOf("Secret", r), s.Published})
+	b.uses(published{b.keyOf("Secret", r), s.Published})
 	return s.Key, missing
 }
 
@@ -98,7 +98,7 @@ func (e *Engine) Published(namespace, secret string) (out []signing.Public) {
 		if p := s.find.Policy(n); p == nil || p.Over != "" || s.policies[n].Invalid {
 			continue
 		}
-		for _, p := range s.policies[n].origin.published {
+		for p := range uses[published](s.policies[n]) {
 			if p.secret == (objects.Key{Kind: "Secret", Namespace: namespace, Name: secret}) {
 				out = append(out, p.keys...)
 			}

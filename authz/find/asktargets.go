@@ -24,17 +24,17 @@ func (a *asking) targets() {
 		switch {
 		case one.decides:
 		case one.unserved:
-			a.Problems = append(a.Problems, authz.Problem{Severity: authz.Ambiguous, Field: at,
+			a.Doubts.Problems = append(a.Doubts.Problems, authz.Problem{Severity: authz.Ambiguous, Field: at,
 				Message: "requests for it are served by other routes with equal or better matches, older ones first, so no policy of it decides; change its matches or hostnames"})
 		case one.gone:
-			a.Problems = append(a.Problems, authz.Problem{Severity: authz.Conflicting, Field: at,
+			a.Doubts.Problems = append(a.Doubts.Problems, authz.Problem{Severity: authz.Conflicting, Field: at,
 				Message: "another policy names a rule that the route does not have, so all of the route answers 503; correct that policy"})
 		}
 		all = targetAnswer{all.decides || one.decides, all.unserved || one.unserved, all.gone || one.gone, all.held || one.held, all.astray}
 	}
 	switch {
 	case all.decides:
-		a.Decides, a.Partly = true, slices.ContainsFunc(a.Problems, func(p authz.Problem) bool { return p.Severity == authz.Conflicting })
+		a.Decides, a.Partly = true, slices.ContainsFunc(a.Doubts.Problems, func(p authz.Problem) bool { return p.Severity == authz.Conflicting })
 	case all.gone && !all.unserved:
 		a.Rejects, a.Reason = true, v1alpha1.ReasonConflicted
 	case all.unserved:

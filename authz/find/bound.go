@@ -46,7 +46,7 @@ type share struct{ entries, patterns int }
 
 // take adds a policy, or says why it is over a bound.
 func (s *share) take(p *Policy) string {
-	entries, patterns := s.entries+len(p.Entries), s.patterns+p.Patterns
+	entries, patterns := s.entries+len(p.Entries), s.patterns+int(p.Patterns)
 	const text = "expected at most %d %s in all policies of a namespace, got %d with this policy and the older ones: %s"
 	switch {
 	case entries > MaxNamespaceEntries:
@@ -62,7 +62,7 @@ func (s *share) take(p *Policy) string {
 // answer 503.
 func (p *Policy) without(problem string) *Policy {
 	out := *p
-	out.Stages, out.Invalid, out.Over = policy.Invalid(p.Name.String(), p.Stages.Version()), true, problem
+	out.Stages, out.Invalid, out.Over = policy.Invalid(p.Name.String(), p.Stages.Version(), p.Names()), true, problem
 	out.Entries, out.Patterns = nil, 0
 	hostnames := map[string]bool{}
 	for _, e := range p.Entries {

@@ -17,7 +17,7 @@ var clock = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func listed(name, hostname string, hours int) Listed {
 	full := types.NamespacedName{Namespace: "shop", Name: name}
 	return Listed{Created: clock.Add(-time.Duration(hours) * time.Hour), Policy: &Policy{
-		Name: full, Stages: policy.Invalid(full.String(), nil),
+		Name: full, Stages: policy.Invalid(full.String(), nil, nil),
 		Hostnames: []string{hostname}, Entries: []Entry{{Hostname: hostname, Match: Everything}},
 	}}
 }

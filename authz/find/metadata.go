@@ -158,7 +158,7 @@ func (u *update) moves(n int, host string) bool {
 func (u *update) resourceOf(n int) *resource {
 	p := u.policies[n]
 	out := &resource{Resource: p.Resource, namespace: p.Name.Namespace, rank: none}
-	a := &asking{update: u, number: n, policy: p, meter: meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates}}
+	a := &asking{update: u, Programmed: Programmed{Doubts: &Doubts{}}, number: n, policy: p, meter: meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates}}
 	message := match.Sample{Host: out.Host, Method: "POST", Path: out.Path}
 	if message.Path == "" {
 		message.Path = "/"

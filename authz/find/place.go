@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/match"
 )
@@ -14,19 +13,27 @@ const disputedOwner = -1
 
 // placed is a policy in the indexes. It never changes.
 type placed struct {
-	policy  *Policy
-	created time.Time
-	// verdicts are those of each entry; nil if all are in force.
-	verdicts []entryVerdict
-	// index, refused and own are the candidates in each index of the Snapshot; own
+	policy *Policy
+	// index, and refused and own, are the candidates in each index of the Snapshot; own
 	// is for that of the policy's namespace. The entry of a candidate is one of the
 	// policy.
-	index, refused, own []*match.Candidate
-	served              bool // the namespace has routes of Gateway API, so own is in use
+	index  []*match.Candidate
+	served bool // the namespace has routes of Gateway API, so own is in use
+	*contested
+}
+
+// contested is what few policies have.
+type contested struct {
+	refused, own []*match.Candidate
+	// verdicts are those of each entry; nil if all are in force.
+	verdicts []entryVerdict
 	// lost and ownLost are the entries that are equal to one of an older policy,
 	// and its number.
 	lost, ownLost map[int]int
 }
+
+// uncontested is what a policy has that has all it asks for. Nobody changes it.
+var uncontested = &contested{}
 
 // entryVerdict is the verdict on the hostname of an entry. part: routes of
 // Gateway API of the policy's namespace have some host of it.
@@ -99,7 +106,7 @@ func (u *update) place() {
 			own[now.policy.Name.Namespace].of(nil, now.own)
 		}
 	}
-	u.index = u.apply(u.prev.index, &index, func(p *placed) *map[int]int { return &p.lost })
+	u.index = u.apply(u.prev.index, &index, func(c *contested) *map[int]int { return &c.lost })
 	u.refused = u.apply(u.prev.refused, &refused, nil)
 	if u.namespaceIndex = u.prev.namespaceIndex; len(own) > 0 {
 		u.namespaceIndex = maps.Clone(u.namespaceIndex)
@@ -108,7 +115,7 @@ func (u *update) place() {
 		u.namespaceIndex = map[string]*match.Index{}
 	}
 	for namespace, c := range own {
-		next := u.apply(u.prev.namespaceIndex[namespace], c, func(p *placed) *map[int]int { return &p.ownLost })
+		next := u.apply(u.prev.namespaceIndex[namespace], c, func(c *contested) *map[int]int { return &c.ownLost })
 		if u.namespaceIndex[namespace] = next; next.Empty() {
 			delete(u.namespaceIndex, namespace)
 		}
@@ -116,7 +123,7 @@ func (u *update) place() {
 }
 
 // apply makes the next index, and notes in each policy the entries it lost.
-func (u *update) apply(index *match.Index, c *change, lost func(*placed) *map[int]int) *match.Index {
+func (u *update) apply(index *match.Index, c *change, lost func(*contested) *map[int]int) *match.Index {
 	if index == nil {
 		index = match.New(match.Options{})
 	}
@@ -130,11 +137,14 @@ func (u *update) apply(index *match.Index, c *change, lost func(*placed) *map[in
 			continue
 		}
 		if n < len(u.prev.placed) && u.placed[n] == u.prev.placed[n] {
-			p := *u.placed[n]
-			p.lost, p.ownLost = maps.Clone(p.lost), maps.Clone(p.ownLost)
-			u.placed[n] = &p
+			p, c := *u.placed[n], *u.placed[n].contested
+			c.lost, c.ownLost = maps.Clone(c.lost), maps.Clone(c.ownLost)
+			p.contested, u.placed[n] = &c, &p
 		}
-		of := lost(u.placed[n])
+		if u.placed[n].contested == uncontested {
+			u.placed[n].contested = &contested{}
+		}
+		of := lost(u.placed[n].contested)
 		if *of == nil {
 			*of = map[int]int{}
 		}
@@ -154,7 +164,7 @@ func (u *update) replace(n int) (before, now *placed) {
 		return before, nil
 	}
 	p := u.policies[n]
-	if before != nil && before.policy == p && before.created.Equal(u.created[n]) && u.staysInForce(before) {
+	if before != nil && before.policy == p && u.prev.created[n].Equal(u.created[n]) && u.staysInForce(before) {
 		u.placed[n] = before
 	} else {
 		u.placed[n] = u.newPlaced(n)
@@ -185,12 +195,19 @@ func (u *update) verdictsOf(p *Policy) []entryVerdict {
 
 func (u *update) newPlaced(n int) *placed {
 	p := u.policies[n]
-	out := &placed{policy: p, created: u.created[n], verdicts: u.verdictsOf(p), served: u.attached.HasRoutesIn(p.Name.Namespace)}
+	out := &placed{policy: p, served: u.attached.HasRoutesIn(p.Name.Namespace), contested: uncontested}
+	if verdicts := u.verdictsOf(p); verdicts != nil || out.served {
+		out.contested = &contested{verdicts: verdicts}
+	}
 	entries, age, disputes := make([]match.Entry, len(p.Entries)), u.age(n), false
 	for i, e := range p.Entries {
 		entries[i] = match.Entry{Hostname: e.Hostname, Match: *e.Match, Owner: n, Age: age}
 	}
 	own := mustPrepare(entries)
+	if out.contested == uncontested {
+		out.index = own
+		return out
+	}
 	for i := range entries {
 		if out.verdict(i).verdict == disputed {
 			entries[i].Owner, disputes = disputedOwner, true

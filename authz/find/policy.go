@@ -22,9 +22,7 @@ type Policy struct {
 	// the different regular expressions of the entries.
 	Hostnames []string
 	Entries   []Entry
-	Patterns  int
-	// Names are those of the headers that the policy sets.
-	Names policy.Names
+	Patterns  int32
 	// TargetRefs and Precedence are those of its spec.
 	TargetRefs []v1alpha1.TargetReference
 	Precedence v1alpha1.Precedence
@@ -40,6 +38,9 @@ type Policy struct {
 	// sets it.
 	Over string
 }
+
+// Names are those of the headers that the policy sets.
+func (p *Policy) Names() policy.Names { return p.Stages.Names() }
 
 // Entry is a hostname of a policy and a match there, which its source has: nobody
 // changes it.

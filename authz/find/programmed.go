@@ -15,24 +15,31 @@ import (
 // it does not. It never changes.
 type Programmed struct {
 	Decides bool
-	// Reason says why it decides none. Rejects: another policy has all that the
-	// policy is for, so it is not Accepted either.
-	Reason, Message string
-	Rejects         bool
+	// Rejects: another policy has all that the policy is for, so it is not Accepted
+	// either.
+	Rejects bool
 	// Partly: it decides, and another policy has a part of what it is for.
-	Partly   bool
-	Problems []authz.Problem
-
+	Partly bool
 	// touches: routes of Gateway API have some of its hosts.
 	touches bool
-	// witness is a request that it decides by its `routes`, and pattern the
-	// hostname of the entry.
-	witness match.Sample
-	pattern string
+	// witness is the path of a request that it decides by its `routes`, on the
+	// SampleHost of pattern, the hostname of the entry.
+	witness, pattern string
+	*Doubts
+}
+
+// Doubts are why a policy does not decide all that it is for.
+type Doubts struct {
+	// Reason says why it decides none.
+	Reason, Message string
+	Problems        []authz.Problem
 	// alone is a request that a shadowed policy would decide and no other policy
 	// claims; nil: none was found.
 	alone *match.Sample
 }
+
+// noDoubts are the doubts about most policies. Nobody changes it.
+var noDoubts = &Doubts{}
 
 // same says whether two lead to one report.
 func (p *Programmed) same(other *Programmed) bool {
@@ -81,7 +88,7 @@ func (u *update) program() {
 			u.programmed[n] = u.prev.programmed[n]
 			continue
 		}
-		a := &asking{update: u, number: n, policy: p, meter: meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates + candidatesPerEntry*len(p.Entries)}}
+		a := &asking{update: u, Programmed: Programmed{Doubts: &Doubts{}}, number: n, policy: p, meter: meter{work.WithEstimates(context.Background(), maxMatching), maxCandidates + candidatesPerEntry*len(p.Entries)}}
 		if u.attached.Status(n) != nil {
 			a.touches = true
 			a.targets()
@@ -89,6 +96,9 @@ func (u *update) program() {
 			a.routes()
 		}
 		a.warnIfAlone()
+		if a.Reason == "" && a.Message == "" && a.Doubts.Problems == nil && a.alone == nil {
+			a.Doubts = noDoubts
+		}
 		kept := a.Programmed // a pointer into asking would keep the Snapshot before, and each one before that
 		u.programmed[n] = &kept
 	}
@@ -183,19 +193,20 @@ func (c *changes) note(before, now *placed, attached *attached) {
 	}
 }
 
-// take says whether a candidate that came may take a request from the entry of a
-// pattern that has it.
-func (c *changes) take(s match.Sample, pattern string) bool {
+// take says whether a candidate that came may take a request, on the SampleHost of a
+// pattern, from the entry of the pattern that has it.
+func (c *changes) take(path, pattern string) bool {
+	host := match.SampleHost(pattern)
 	took := func(h string) bool {
 		switch compared := match.CompareHostnames(h, pattern); {
-		case len(c.came[h]) == 0, !match.Within(s.Host, h), compared < 0:
+		case len(c.came[h]) == 0, !match.Within(host, h), compared < 0:
 			return false
 		case compared > 0:
 			return true
 		}
-		return slices.ContainsFunc(c.came[h], func(one *match.Candidate) bool { return one.MayMatch(s.Path) })
+		return slices.ContainsFunc(c.came[h], func(one *match.Candidate) bool { return one.MayMatch(path) })
 	}
-	return took(s.Host) || slices.ContainsFunc(c.wildcards, took)
+	return took(host) || slices.ContainsFunc(c.wildcards, took)
 }
 
 func (c *changes) overlap(hostname string) bool {
@@ -286,19 +297,19 @@ func (a *asking) routes() {
 		s, ok, by := a.entry(e)
 		switch {
 		case ok && !a.Decides:
-			a.Decides, a.witness, a.pattern = true, s, e.Hostname
+			a.Decides, a.witness, a.pattern = true, s.Path, e.Hostname
 		case !ok:
 			overridden = a.instead(i, by) || overridden
 		}
 	}
 	switch {
 	case a.Decides:
-		a.Partly = len(a.Problems) > 0
+		a.Partly = len(a.Doubts.Problems) > 0
 	case overridden:
 		a.Rejects, a.Reason = true, v1alpha1.ReasonOverridden
 	default:
 		a.Rejects, a.Reason = true, v1alpha1.ReasonConflicted
-		a.Problems = append(a.Problems, authz.Problem{Severity: authz.Conflicting, Field: "spec.routes",
+		a.Doubts.Problems = append(a.Doubts.Problems, authz.Problem{Severity: authz.Conflicting, Field: "spec.routes",
 			Message: "expected some request that this policy decides, and each one made for its matches is decided by other policies, or refused; change its matches, or remove it"})
 	}
 }
@@ -343,8 +354,8 @@ func (a *asking) instead(entry int, by found) bool {
 	case precedence != "" && precedence != v1alpha1.PrecedenceDefault:
 		message = "a policy of the Gateway with precedence Override decides instead"
 	}
-	if len(a.Problems) < MaxInsteads {
-		a.Problems = append(a.Problems, authz.Problem{Severity: authz.Overridden, Field: a.policy.Entries[entry].Field(), Message: message})
+	if len(a.Doubts.Problems) < MaxInsteads {
+		a.Doubts.Problems = append(a.Doubts.Problems, authz.Problem{Severity: authz.Overridden, Field: a.policy.Entries[entry].Field(), Message: message})
 	}
 	return true
 }

@@ -103,7 +103,7 @@ func (u *update) reserve() {
 		if !same || !changed && u.attached == u.prev.attached {
 			continue
 		}
-		same = slices.Equal(u.prev.uses(n, before), u.uses(n, now)) && (before == nil || now == nil || before.Shadow == now.Shadow && slices.Equal(before.Names, now.Names))
+		same = slices.Equal(u.prev.uses(n, before), u.uses(n, now)) && (before == nil || now == nil || before.Shadow == now.Shadow && slices.Equal(before.Names(), now.Names()))
 	}
 	if u.reserved = u.prev.reserved; same {
 		return
@@ -111,21 +111,21 @@ func (u *update) reserve() {
 	granted, rest, nobodys := policy.Reservations{}, policy.Reservations{}, policy.Reservations{}
 	for _, n := range u.order {
 		p := u.policies[n]
-		if len(p.Names) == 0 {
+		if len(p.Names()) == 0 {
 			continue
 		}
 		for use := range u.attached.Hosts(n) {
-			granted.Add(use.Pattern, use.Namespace, p.Names) // what is not permitted is left out below
-			nobodys.Add(use.Pattern, use.Namespace, p.Names)
+			granted.Add(use.Pattern, use.Namespace, p.Names()) // what is not permitted is left out below
+			nobodys.Add(use.Pattern, use.Namespace, p.Names())
 		}
 		for _, h := range p.Hostnames {
 			to := granted
 			if !u.options.OneTenant && !mayUse(u.tenancy.grants, p.Name.Namespace, h) {
 				to = rest
 			}
-			to.Add(h, p.Name.Namespace, p.Names)
+			to.Add(h, p.Name.Namespace, p.Names())
 			if !p.Shadow || u.options.OneTenant || u.verdicts[tenantHost{p.Name.Namespace, h}] == inForce {
-				nobodys.Add(h, p.Name.Namespace, p.Names)
+				nobodys.Add(h, p.Name.Namespace, p.Names())
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func (u *update) reserve() {
 // uses are the hostname patterns on which a policy reserves its headers, in
 // order.
 func (s *Snapshot) uses(n int, p *Policy) []attach.HostUse {
-	if p == nil || len(p.Names) == 0 {
+	if p == nil || len(p.Names()) == 0 {
 		return nil
 	}
 	out := slices.Collect(s.attached.Hosts(n))

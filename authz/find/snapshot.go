@@ -99,6 +99,26 @@ func (s *Snapshot) Policy(n int) *Policy {
 	return s.of(n).policies[n]
 }
 
+// Number is that of the policy of a name.
+func (s *Snapshot) Number(name types.NamespacedName) (n int, known bool) {
+	switch {
+	case s == nil:
+		return 0, false
+	case s.trial != nil:
+		s = s.trial // has all of them
+	}
+	n, known = s.byName[name]
+	return n, known
+}
+
+// NumberAt is that of the policy at a place of the list.
+func (s *Snapshot) NumberAt(at int) (n int, known bool) {
+	if s == nil || at >= len(s.listed) {
+		return 0, false
+	}
+	return s.listed[at], true
+}
+
 // Status is the outcome of the targetRefs of a policy; nil if it has none.
 func (s *Snapshot) Status(n int) *attach.Status { return s.of(n).attached.Status(n) }
 

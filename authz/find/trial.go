@@ -96,7 +96,7 @@ func (a *asking) warnIfAlone() {
 	if len(a.policy.TargetRefs) > 0 {
 		at = "spec.targetRefs"
 	}
-	a.Problems = append(a.Problems, authz.Problem{Severity: authz.Warning, Lint: authz.ShadowedAlone, Field: at,
+	a.Doubts.Problems = append(a.Doubts.Problems, authz.Problem{Severity: authz.Warning, Lint: authz.ShadowedAlone, Field: at,
 		Message: fmt.Sprintf("no other policy decides some of its requests on host %s, and while its mode is Shadow these are let through, whoever calls: "+
 			"let an enforced policy decide them too, or set mode: Enforce", a.alone.Host)})
 }

@@ -166,7 +166,7 @@ func TestAPolicyThatNobodyMadeAllowsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, p := range map[string]*policy.Policy{"the zero policy": {}, "one without methods": policy.New(policy.Config{}), "an invalid one": policy.Invalid("a/b", nil)} {
+	for name, p := range map[string]*policy.Policy{"the zero policy": {}, "one without methods": policy.New(policy.Config{}), "an invalid one": policy.Invalid("a/b", nil, nil)} {
 		if d := p.Decide(t.Context(), r, policy.Host{}, nil); d.Outcome == authz.Allow || d.Status < 400 {
 			t.Errorf("%s: got %+v", name, d)
 		}

@@ -135,9 +135,10 @@ func New(c Config) *Policy {
 	return &Policy{name: c.Name, version: c.Version, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: stages}
 }
 
-// Invalid is a policy that cannot be in force: its routes answer 503.
-func Invalid(name string, version *authz.PolicyVersion) *Policy {
-	return &Policy{name: name, version: version, stages: []stage{invalid{name}}}
+// Invalid is a policy that cannot be in force: its routes answer 503. It sets headers
+// of no names, which stay its own all the same.
+func Invalid(name string, version *authz.PolicyVersion, names Names) *Policy {
+	return &Policy{name: name, version: version, names: names, stages: []stage{invalid{name}}}
 }
 
 type invalid struct{ name string }

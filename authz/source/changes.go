@@ -21,8 +21,6 @@ const maxChanges = 20_000
 
 // changes compares loads: which policies each put in force, changed or took away.
 type changes struct {
-	known map[types.NamespacedName]*known
-	pass  int
 	// listed and reported are those of the policies and reports of the last load, in
 	// their order. Most are where they were.
 	listed, reported []*known
@@ -34,101 +32,124 @@ type changes struct {
 // float64 holds.
 func (c *changes) hash() uint64 { return c.sum & (1<<48 - 1) }
 
-// of is what is known of a policy that was at a place of a list; nil: nothing is.
-func (c *changes) of(before []*known, at int, name types.NamespacedName) *known {
-	if at < len(before) && before[at] != nil && before[at].name == name {
-		return before[at]
-	}
-	return c.known[name]
-}
-
 // known is a policy as the last load had it.
 type known struct {
-	name       types.NamespacedName
 	source     *v1alpha1.AgentAuthPolicy
-	generation int64  // before this pass
-	digest     string // of the spec
+	generation int64 // before this pass
 	hash       uint64
 	ready      string
-	pass       int              // the last one that had it
-	kind       authz.ChangeKind // in this pass; "" is none
+}
+
+func (k *known) name() types.NamespacedName { return nameOf(k.source) }
+
+// pass is the comparison of a load with the one before.
+type pass struct {
+	*changes
+	named map[types.NamespacedName]*known
+	kinds map[*known]authz.ChangeKind
+	all   []*known // that changed
+	// digests are those of the specs that changed.
+	digests map[*known]string
+}
+
+// of is what is known of a policy that was at a place of a list; nil: nothing is. Where
+// policies are not where they were, all are indexed.
+func (p *pass) of(before []*known, at int, name types.NamespacedName) *known {
+	if at < len(before) && before[at] != nil && before[at].name() == name {
+		return before[at]
+	}
+	if p.named == nil {
+		p.named = make(map[types.NamespacedName]*known, len(p.listed))
+		for _, k := range p.listed {
+			p.named[k.name()] = k
+		}
+	}
+	return p.named[name]
+}
+
+func (p *pass) note(k *known, kind authz.ChangeKind) {
+	if p.kinds[k] == "" {
+		p.kinds[k], p.all = kind, append(p.all, k)
+	}
 }
 
 // next returns what a load changed, by name: the first maxChanges, and how many
 // there are. An unchanged policy costs a look at where it was.
 func (c *changes) next(in engine.Input, reports []engine.Report) (first []authz.PolicyChange, count int) {
-	if c.known == nil {
-		c.known = make(map[types.NamespacedName]*known, len(in.Policies))
-	}
-	c.pass++
-	var all []*known
-	note := func(k *known, kind authz.ChangeKind) {
-		if k.kind == "" {
-			k.kind, all = kind, append(all, k)
-		}
-	}
+	pass := &pass{changes: c, kinds: map[*known]authz.ChangeKind{}, digests: map[*known]string{}}
 	listed, reported := make([]*known, len(in.Policies)), make([]*known, len(reports))
+	moved := len(in.Policies) != len(c.listed)
 	for i, p := range in.Policies {
-		k := c.of(c.listed, i, nameOf(p))
+		k := pass.of(c.listed, i, nameOf(p))
+		moved = moved || k != c.listed[i]
 		switch {
 		case k == nil:
-			k = &known{name: nameOf(p)}
-			c.known[k.name] = k
-			c.rehash(k, p)
-			note(k, authz.PolicyAdded)
+			k = &known{source: p}
+			pass.named[nameOf(p)] = k
+			pass.rehash(k, p)
+			pass.note(k, authz.PolicyAdded)
 		case k.source != p && (k.source.Generation != p.Generation || !reflect.DeepEqual(&k.source.Spec, &p.Spec)):
 			k.generation = k.source.Generation
-			c.rehash(k, p)
-			note(k, authz.PolicyChanged)
+			pass.rehash(k, p)
+			pass.note(k, authz.PolicyChanged)
 		default:
 			k.generation = p.Generation
 		}
-		k.source, k.pass, listed[i] = p, c.pass, k
+		k.source, listed[i] = p, k
 	}
 	for i := range reports {
-		k := c.of(c.reported, i, reports[i].Policy)
+		k := pass.of(c.reported, i, reports[i].Policy)
 		reported[i] = k
 		if ready := reports[i].Conditions[0].Reason; k != nil && k.ready != ready {
 			k.ready = ready
-			note(k, authz.PolicyChanged)
+			pass.note(k, authz.PolicyChanged)
 		}
+	}
+	if moved {
+		pass.gone(listed)
 	}
 	c.listed, c.reported = listed, reported
-	if len(c.known) > len(in.Policies) {
-		for name, k := range c.known {
-			if k.pass != c.pass {
-				k.generation = k.source.Generation
-				delete(c.known, name)
-				c.sum -= k.hash
-				note(k, authz.PolicyRemoved)
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b *known) int {
-		return cmp.Or(cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
+	slices.SortFunc(pass.all, func(a, b *known) int {
+		x, y := a.name(), b.name()
+		return cmp.Or(cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name))
 	})
-	for i, k := range all {
-		if i < maxChanges {
-			first = append(first, k.change())
-		}
-		k.kind = ""
+	for _, k := range pass.all[:min(len(pass.all), maxChanges)] {
+		first = append(first, pass.change(k))
 	}
-	return first, len(all)
+	return first, len(pass.all)
+}
+
+// gone notes the policies that a load no longer has.
+func (p *pass) gone(listed []*known) {
+	here := make(map[*known]bool, len(listed))
+	for _, k := range listed {
+		here[k] = true
+	}
+	for _, k := range p.listed {
+		if !here[k] {
+			k.generation = k.source.Generation
+			p.sum -= k.hash
+			p.note(k, authz.PolicyRemoved)
+		}
+	}
 }
 
 // rehash has the sum count a policy as it is now.
-func (c *changes) rehash(k *known, p *v1alpha1.AgentAuthPolicy) {
-	k.digest = policy.VersionOf(p).Digest
-	sum := sha256.Sum256([]byte(k.name.String() + " " + k.digest))
-	c.sum -= k.hash
+func (p *pass) rehash(k *known, source *v1alpha1.AgentAuthPolicy) {
+	p.digests[k] = policy.VersionOf(source).Digest
+	sum := sha256.Sum256([]byte(nameOf(source).String() + " " + p.digests[k]))
+	p.sum -= k.hash
 	k.hash = binary.BigEndian.Uint64(sum[:])
-	c.sum += k.hash
+	p.sum += k.hash
 }
 
-func (k *known) change() authz.PolicyChange {
-	out := authz.PolicyChange{Policy: k.name.String(), Kind: k.kind, From: k.generation}
-	if k.kind != authz.PolicyRemoved {
-		out.To, out.Digest, out.Ready = k.source.Generation, k.digest, k.ready
+func (p *pass) change(k *known) authz.PolicyChange {
+	out := authz.PolicyChange{Policy: k.name().String(), Kind: p.kinds[k], From: k.generation}
+	if out.Kind != authz.PolicyRemoved {
+		out.To, out.Digest, out.Ready = k.source.Generation, p.digests[k], k.ready
+		if out.Digest == "" { // what changed is whether it is ready
+			out.Digest = policy.VersionOf(k.source).Digest
+		}
 	}
 	return out
 }

@@ -12,9 +12,15 @@ import (
 // policy from a file means what it means in a cluster. An optional string or
 // list that is there but empty counts as left out.
 func Default(p *v1alpha1.AgentAuthPolicy) *v1alpha1.AgentAuthPolicy {
+	source := p.Spec.Authentication.Methods
 	p = p.DeepCopy()
 	p.Namespace = cmp.Or(p.Namespace, "default")
 	spec := &p.Spec
+	for i, m := range source {
+		if m.APIKey != nil { // who refers to its labels holds no copy of them
+			spec.Authentication.Methods[i].APIKey.Selector = m.APIKey.Selector
+		}
+	}
 	for i := range spec.Routes {
 		defaultRoute(&spec.Routes[i])
 	}

@@ -195,7 +195,9 @@ func (a *Jobs[T]) Take(j *Job[T]) *T {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if j.result != nil && a.jobs[j.Owner] == j {
-		delete(a.jobs, j.Owner)
+		if delete(a.jobs, j.Owner); len(a.jobs) == 0 {
+			a.jobs = map[Owner]*Job[T]{} // an empty map keeps the room of all that it had
+		}
 	}
 	return j.result
 }
