@@ -163,9 +163,12 @@ func (b *building) trusted(yes bool, flag string, at *field.Path) (missing strin
 	return "the source of the certificate needs the operator's " + flag
 }
 
-func (b *building) mapping(src *v1alpha1.ClaimMappings, implied v1alpha1.ImpliedScopes, at *field.Path) (m policy.Mapping) {
-	m.Implied = policy.ImpliedBy(implied)
-	if src == nil {
+func (b *building) mapping(src *v1alpha1.ClaimMappings, implied v1alpha1.ImpliedScopes, at *field.Path) authn.Mapper {
+	m := policy.Mapping{Implied: policy.ImpliedBy(implied)}
+	switch {
+	case src == nil && m.Implied == nil:
+		return policy.UsualMapping
+	case src == nil:
 		return m
 	}
 	compile := func(kind expr.Kind, e v1alpha1.Expression, name string) *expr.Program {

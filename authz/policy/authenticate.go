@@ -18,15 +18,9 @@ import (
 // requirements: every Required method must succeed, and one of the Sufficient
 // methods if there are any.
 type authenticate struct {
+	*outline
 	methods []method
-	// order is that in which methods are asked, as indexes: those that ask others
-	// come last.
-	order []int
-	// places are all that any method reads, each once.
-	places []authn.Place
-	// beside are headers that come with credentials. once are those of them that are no
-	// lists.
-	beside, once []string
+	revoked revoked
 	// resource is what challenges name; nil is none.
 	resource *Resource
 
@@ -38,51 +32,22 @@ type authenticate struct {
 // method is a Method and where it reads: indexes of the stage's places.
 type method struct {
 	Method
-	tokens bool
-	asks   bool
-	places []int
+	tokens, asks bool
+	places       []int
 	// prover is the authenticator, if its credentials may be bound; else nil.
-	prover  authn.Prover
-	revoked revoked
+	prover authn.Prover
 }
 
-func newAuthenticate(c Config) *authenticate {
-	a := &authenticate{none: sendCredential.of(c.Unauthenticated), another: sendAnother.of(c.Unauthenticated), plaintext: useHTTPS.of(c.Unauthorized), resource: c.Resource}
-	for _, m := range c.Methods {
-		reads := m.Authenticator.Reads()
-		out := method{Method: m, tokens: reads.Tokens, asks: reads.Asks, prover: authn.ProverOf(m.Authenticator), revoked: revoked{c.Revoked, c.Owner.Namespace}}
-		for _, place := range reads.Places {
-			i := slices.Index(a.places, place)
-			if i < 0 {
-				i = len(a.places)
-				a.places = append(a.places, place)
-			}
-			if !slices.Contains(out.places, i) {
-				out.places = append(out.places, i)
-			}
-		}
-		a.methods = append(a.methods, out)
-		a.once = appendNew(a.once, reads.Beside)
-		a.beside = appendNew(appendNew(a.beside, reads.Beside), reads.BesideLists)
+func newAuthenticate(c Config, o *outline) authenticate {
+	a := authenticate{
+		outline: o, methods: make([]method, len(c.Methods)), revoked: revoked{c.Revoked, c.Owner.Namespace}, resource: c.Resource,
+		none: sendCredential.of(c.Unauthenticated), another: sendAnother.of(c.Unauthenticated), plaintext: useHTTPS.of(c.Unauthorized),
 	}
-	for _, asks := range []bool{false, true} {
-		for i := range a.methods {
-			if a.methods[i].asks == asks {
-				a.order = append(a.order, i)
-			}
-		}
+	for i, m := range c.Methods {
+		reads := m.Authenticator.Reads()
+		a.methods[i] = method{Method: m, tokens: reads.Tokens, asks: reads.Asks, places: o.reads[i], prover: authn.ProverOf(m.Authenticator)}
 	}
 	return a
-}
-
-// appendNew appends the names that are not there.
-func appendNew(names, more []string) []string {
-	for _, name := range more {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // credentials are what the places of a request hold, and what the methods made
@@ -140,7 +105,7 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 	}
 	for _, i := range a.order {
 		m, out := &a.methods[i], &c.results[i]
-		if err := m.ask(ctx, x.request, c, out); err != nil {
+		if err := m.ask(ctx, x.request, c, out, a.revoked); err != nil {
 			return x.badRequest(authz.StageAuthenticate, err)
 		}
 		if x.trace != nil {
@@ -160,10 +125,10 @@ func (a *authenticate) run(ctx context.Context, x *exchange) bool {
 
 // ask lets the method check the credential that it reads. An error is a
 // *authz.BadRequestError.
-func (m *method) ask(ctx context.Context, r *authz.Request, c *credentials, out *result) error {
+func (m *method) ask(ctx context.Context, r *authz.Request, c *credentials, out *result, revoked revoked) error {
 	mine, err := m.own(c)
 	if err == nil && m.mayCheck(mine, c, out) {
-		m.check(ctx, r, mine, out)
+		m.check(ctx, r, mine, out, revoked)
 	}
 	return err
 }
@@ -184,7 +149,7 @@ func (m *method) mayCheck(mine *authn.Presented, c *credentials, out *result) bo
 	return out.rejected == nil
 }
 
-func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presented, out *result) {
+func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presented, out *result, revoked revoked) {
 	out.asks = m.asks
 	if ctx.Err() != nil {
 		out.unavailable = &authn.Unavailable{Reason: authz.Unavailable, Detail: "the methods before this one took all of the time"}
@@ -202,7 +167,7 @@ func (m *method) check(ctx context.Context, r *authz.Request, mine *authn.Presen
 			work.BudgetOf(ctx).Done() // the next method may wait for a turn
 		}
 		if err == nil {
-			err = m.revoked.check(r, verified)
+			err = revoked.check(r, verified)
 		}
 	}
 	switch {

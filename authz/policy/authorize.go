@@ -19,18 +19,16 @@ import (
 // the method's own identity has the method's scopes, and that `identity` has those of
 // the entries that name what is asked of a server of MCP.
 type scopes struct {
-	methods []method
-	denial  *denial
-	// metadata is the URL of the resource's metadata; "" is none.
-	metadata string
+	*authenticate
+	denial *denial
 }
 
-func newScopes(methods []method, c Config) *scopes {
-	s := &scopes{methods: methods, denial: lacksScope.of(c.Unauthorized)}
-	if c.Resource != nil {
-		s.metadata = c.Resource.MetadataURL
+// metadata is the URL of the resource's metadata; "" is none.
+func (s *scopes) metadata() string {
+	if s.resource == nil {
+		return ""
 	}
-	return s
+	return s.resource.MetadataURL
 }
 
 func (s *scopes) run(_ context.Context, x *exchange) bool {
@@ -45,7 +43,7 @@ func (s *scopes) run(_ context.Context, x *exchange) bool {
 	x.trace.Add(authz.Step{Stage: authz.StageAuthorize, Outcome: authz.StepMissing, Read: strings.Join(missing, " "), Came: has})
 	d := authz.Decision{Outcome: authz.Deny, Reason: authz.InsufficientScope,
 		Detail:  "missing scopes: " + strings.Join(missing, " ") + "; " + has,
-		Headers: []authz.Header{tokenChallenge(scheme, "insufficient_scope", s.needed(x), s.metadata)}}
+		Headers: []authz.Header{tokenChallenge(scheme, "insufficient_scope", s.needed(x), s.metadata())}}
 	s.denial.answer(&d)
 	return x.decide(d)
 }
@@ -124,10 +122,9 @@ func (x *exchange) operation() iter.Seq[string] {
 // rules requires every rule whose `when` holds to hold, and, with denyOtherwise,
 // that there is one.
 type rules struct {
+	*outline
 	rules         []rule
 	denyOtherwise bool
-	places        []authn.Place
-	beside        []string
 
 	override    *v1alpha1.Denial
 	noneAllowed *denial
@@ -139,9 +136,8 @@ type rule struct {
 	forbidden atomic.Pointer[denial]
 }
 
-func newRules(c Config, a *authenticate) *rules {
-	s := &rules{denyOtherwise: c.DenyOtherwise, places: a.places, beside: a.beside, override: c.Unauthorized, noneAllowed: noRuleAllows.of(c.Unauthorized)}
-	s.rules = make([]rule, len(c.Rules))
+func newRules(c Config, o *outline) rules {
+	s := rules{outline: o, rules: make([]rule, len(c.Rules)), denyOtherwise: c.DenyOtherwise, override: c.Unauthorized, noneAllowed: noRuleAllows.of(c.Unauthorized)}
 	for i := range c.Rules {
 		s.rules[i].Rule = c.Rules[i]
 	}

@@ -54,7 +54,8 @@ func begin(p *Policy, r *authz.Request, host Host, trace *authz.Trace) *exchange
 	x := exchanges.Get().(*exchange)
 	x.request, x.host, x.trace = r, host, trace
 	x.identities, x.asked = x.arrays.identities[:0], x.arrays.asked[:0]
-	x.removal = removal{request: r, own: p.names, always: p.always, more: x.arrays.more[:0]}
+	o := p.shape()
+	x.removal = removal{request: r, own: o.names, always: o.always, more: x.arrays.more[:0]}
 	return x
 }
 

@@ -22,6 +22,9 @@ type Mapping struct {
 
 var _ authn.Mapped = Mapping{}
 
+// UsualMapping is by the usual claims alone. Methods share it.
+var UsualMapping authn.Mapper = Mapping{}
+
 // Texts implements authn.Mapped.
 func (m Mapping) Texts() []string {
 	return append([]string{m.SubjectBy.Text(), m.ScopesBy.Text(), m.GroupsBy.Text(), m.ActorBy.Text()}, m.Implied.texts()...)

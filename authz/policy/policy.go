@@ -15,7 +15,7 @@ package policy
 
 import (
 	"context"
-	"slices"
+	"strings"
 
 	"github.com/agentauth-dev/agentauth/api/v1alpha1"
 	"github.com/agentauth-dev/agentauth/authz"
@@ -58,12 +58,12 @@ type Config struct {
 
 // Method is one way to authenticate.
 type Method struct {
-	Name     string
-	Required bool
+	Name string
 	// Scopes are required of the identity that the method establishes.
 	Scopes []string
 	// Authenticator checks the credentials.
 	Authenticator authn.Authenticator
+	Required      bool
 	// Cluster says that the identities are accounts of the cluster.
 	Cluster bool
 }
@@ -86,14 +86,19 @@ type Value struct {
 type Policy struct {
 	name    string
 	version *authz.PolicyVersion
-	owner   work.Owner
 	stages  []stage
-	// metadata is handed to the proxy on refusals too.
-	metadata []Value
-	// names are those of the headers that it sets, and always the headers that are
-	// removed from every request, in order.
-	names  Names
-	always []string
+	outline *outline
+	// respond is the last stage; nil if the policy is invalid. Its metadata is handed to
+	// the proxy on refusals too.
+	respond *respond
+}
+
+// shape is the outline of the policy.
+func (p *Policy) shape() *outline {
+	if p.outline == nil {
+		return noOutline
+	}
+	return p.outline
 }
 
 // stage is a part of a decision. It returns true if it has decided.
@@ -101,44 +106,47 @@ type stage interface {
 	run(ctx context.Context, x *exchange) bool
 }
 
+// whole is a policy and the stages that every policy has, in one piece: there may be a
+// hundred thousand of them.
+type whole struct {
+	Policy
+	authenticate authenticate
+	scopes       scopes
+	rules        rules
+	respond      respond
+	usual        [5]stage
+}
+
 // New makes a policy.
 func New(c Config) *Policy {
-	a, names := newAuthenticate(c), NamesOf(c.Sets())
-	strip := newStrip(a.places, a.beside, c.Forward)
-	always := strip.always()
-	for _, n := range names {
-		always = append(always, n.Name)
-	}
-	slices.Sort(always)
-	always = slices.Compact(always)
-	usual := slices.DeleteFunc(slices.Clone(always), func(name string) bool {
-		return slices.ContainsFunc(c.Sets(), func(h Value) bool { return h.Name == name })
-	})
-	var stages []stage
+	o := outlineOf(c)
+	w := &whole{Policy: Policy{name: c.Name, version: c.Version, outline: o}, authenticate: newAuthenticate(c, o), rules: newRules(c, o)}
+	w.scopes = scopes{&w.authenticate, lacksScope.of(c.Unauthorized)}
+	w.respond = respond{outline: o, headers: c.Headers, metadata: c.Metadata, token: newTokenStage(c, &w.authenticate)}
+	stages := w.usual[:0] // for more than that there is no room
 	if c.Resource != nil {
 		stages = append(stages, newGuard(c.Resource, c.Unauthorized))
 	}
-	stages = append(stages, a)
+	stages = append(stages, &w.authenticate)
 	if c.MCP != nil {
 		stages = append(stages, newCalls(c))
 	}
-	stages = append(stages, newScopes(a.methods, c))
-	rules := newRules(c, a)
+	stages = append(stages, &w.scopes)
 	if c.MCP != nil {
-		stages = append(stages, &agrees{rules})
+		stages = append(stages, &agrees{&w.rules})
 	}
-	stages = append(stages, rules)
+	stages = append(stages, &w.rules)
 	if c.Access != nil {
 		stages = append(stages, newAccess(c))
 	}
-	stages = append(stages, strip, &respond{headers: c.Headers, metadata: c.Metadata, token: newTokenStage(c, a), usual: slices.Clip(usual)})
-	return &Policy{name: c.Name, version: c.Version, owner: c.Owner, metadata: c.Metadata, names: names, always: always, stages: stages}
+	w.Policy.stages, w.Policy.respond = append(stages, &o.strip, &w.respond), &w.respond
+	return &w.Policy
 }
 
 // Invalid is a policy that cannot be in force: its routes answer 503. It sets headers
 // of no names, which stay its own all the same.
 func Invalid(name string, version *authz.PolicyVersion, names Names) *Policy {
-	return &Policy{name: name, version: version, names: names, stages: []stage{invalid{name}}}
+	return &Policy{name: name, version: version, outline: &outline{kept: names}, stages: []stage{invalid{name}}}
 }
 
 type invalid struct{ name string }
@@ -155,21 +163,26 @@ func (p *Policy) Name() string { return p.name }
 func (p *Policy) Version() *authz.PolicyVersion { return p.version }
 
 // Names are those of the headers that the policy sets.
-func (p *Policy) Names() Names { return p.names }
+func (p *Policy) Names() Names {
+	if o := p.shape(); o.kept == nil {
+		return o.names
+	}
+	return p.outline.kept
+}
 
 // Decide decides a request, of which the policy's host knows host.
 func (p *Policy) Decide(ctx context.Context, r *authz.Request, host Host, trace *authz.Trace) authz.Decision {
 	x := begin(p, r, host, trace)
 	if b := work.BudgetOf(ctx); b != nil {
-		b.Owner = p.owner
+		b.Owner.Namespace, b.Owner.Policy, _ = strings.Cut(p.name, "/")
 		defer b.Done()
 	}
 	if !p.run(ctx, x) {
 		x.decision = Unavailable(authz.Internal, "a defect of agentauth: a policy without a decision", 0)
 	}
 	x.decision.Version = p.version
-	if x.decision.Policy = p.name; x.decision.Outcome != authz.Allow {
-		x.decision.Metadata = x.refusalMetadata(ctx, p.metadata)
+	if x.decision.Policy = p.name; x.decision.Outcome != authz.Allow && p.respond != nil {
+		x.decision.Metadata = x.refusalMetadata(ctx, p.respond.metadata)
 	}
 	if x.identity != nil {
 		x.decision.Identity, x.decision.Method = x.identity, x.identity.Method

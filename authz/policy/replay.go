@@ -64,7 +64,7 @@ func (a *authenticate) replayNobody(x *exchange) bool {
 		if reason != authz.NoCredential && len(a.places) > 0 {
 			return x.unknown("whether a credential came, or what became of it: the method " + m.Name + " takes a request without any")
 		}
-		if m.check(context.Background(), x.request, nil, &x.credentials.results[i]); a.conclude(x) {
+		if m.check(context.Background(), x.request, nil, &x.credentials.results[i], a.revoked); a.conclude(x) {
 			return false
 		}
 	}

@@ -103,8 +103,9 @@ func (r Reservations) And(more Reservations) Reservations {
 func (r Reservations) Covering(grants *hostgrant.Table) map[string][]*Reserved {
 	reserved := make(map[string]*Reserved, len(r))
 	out := make(map[string][]*Reserved, len(r))
+	shared, alone := map[onePolicy]*Reserved{}, map[*Reserved][]*Reserved{}
 	for pattern := range r {
-		reserved[pattern], out[pattern] = r.at(pattern), nil
+		reserved[pattern], out[pattern] = r.at(pattern, shared), nil
 	}
 	for pattern := range grants.Patterns() {
 		out[pattern] = nil
@@ -116,16 +117,42 @@ func (r Reservations) Covering(grants *hostgrant.Table) map[string][]*Reserved {
 				continue
 			}
 			if some := all.Only(func(ns string) bool { return grants.Permits(ns, pattern) }); len(some.all) > 0 {
-				out[pattern] = append(out[pattern], some)
+				if alone[some] == nil {
+					alone[some] = []*Reserved{some}
+				}
+				if out[pattern] == nil { // usual
+					out[pattern] = alone[some]
+				} else {
+					out[pattern] = append(out[pattern], some) // which copies the list that is shared
+				}
 			}
 		}
 	}
 	return out
 }
 
+// onePolicy is what a pattern of one policy reserves: policies of a template share
+// their names.
+type onePolicy struct {
+	namespace string
+	first     *Name
+	count     int
+}
+
 // at are the reserved headers of a pattern. The names of a namespace of one policy
-// are shared with the policy.
-func (r Reservations) at(pattern string) *Reserved {
+// are shared with the policy, and what they make with other patterns.
+func (r Reservations) at(pattern string, shared map[onePolicy]*Reserved) (out *Reserved) {
+	if len(r[pattern]) == 1 {
+		for ns, lists := range r[pattern] {
+			if len(lists) == 1 && len(lists[0]) > 0 {
+				key := onePolicy{ns, &lists[0][0], len(lists[0])}
+				if shared[key] != nil {
+					return shared[key]
+				}
+				defer func() { shared[key] = out }()
+			}
+		}
+	}
 	namespaces := make([]namespaceNames, 0, len(r[pattern]))
 	for ns, lists := range r[pattern] {
 		names := lists[0]

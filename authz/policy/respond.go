@@ -12,11 +12,9 @@ import (
 // respond allows the request. It sets what the upstream and the proxy learn,
 // and removes the names that only agentauth may set.
 type respond struct {
+	*outline
 	headers, metadata []Value
 	token             *tokenStage
-	// usual are the headers that are removed from a usual request, to which all
-	// headers are set. All decisions share it.
-	usual []string
 }
 
 func (s *respond) run(ctx context.Context, x *exchange) bool {

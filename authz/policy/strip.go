@@ -19,8 +19,8 @@ type strip struct {
 	forward       bool
 }
 
-func newStrip(places []authn.Place, beside []string, forward bool) *strip {
-	s := &strip{places: places, forward: forward}
+func newStrip(places []authn.Place, beside []string, forward bool) strip {
+	s := strip{places: places, forward: forward}
 	for _, place := range places {
 		s.names = append(s.names, Name{authz.Alias(place.Name), place.Name})
 	}

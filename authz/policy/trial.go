@@ -68,13 +68,13 @@ func (t *Trial) letThrough(r *authz.Request, shadow *authz.Decision) authz.Decis
 	if shadow.Outcome == authz.Allow {
 		d.Metadata = shadow.Metadata
 		for _, h := range shadow.Set { // and none that was written anew without a credential
-			if t.Policy.names.has(h.Name) {
+			if t.Policy.shape().names.has(h.Name) {
 				d.Set = append(d.Set, h)
 			}
 		}
 	}
 	m, credentials := removal{request: r}, t.Policy.credentialHeaders()
-	m.names(t.Policy.names)
+	m.names(t.Policy.shape().names)
 	m.host(&t.Host)
 	for _, n := range credentials {
 		m.aliases(n)
@@ -92,19 +92,13 @@ func (n Names) has(name string) bool {
 // credentialHeaders are the headers that hold credentials of the policy, or come with
 // them.
 func (p *Policy) credentialHeaders() (out Names) {
-	for _, stage := range p.stages {
-		s, ok := stage.(*strip)
-		if !ok {
-			continue
+	s := &p.shape().strip
+	for i, place := range s.places {
+		if place.In == authn.InHeader {
+			out = append(out, s.names[i])
 		}
-		for i, place := range s.places {
-			if place.In == authn.InHeader {
-				out = append(out, s.names[i])
-			}
-		}
-		out = append(out, s.beside...)
 	}
-	return out
+	return append(out, s.beside...)
 }
 
 // told is what the proxy learns of the decision of a shadowed policy.
