@@ -63,7 +63,7 @@ e2e: parts cluster-parts $(PARTS)/bin/cyclonedx-gomod $(PARTS)/bin/promtool ## W
 	go test $(RACE) -tags e2e -count 1 -p 1 -timeout 30m ./test/...
 
 .PHONY: soak
-soak: parts ## Two replicas behind a real Envoy, policies that come and go, a restart: make soak DURATION=10m
+soak: parts cluster-parts ## Two replicas of a cluster behind a real Envoy; changes, losses, restarts: make soak DURATION=10m
 	SOAK_DURATION=$${DURATION:-10m} go test -tags e2e -count 1 -v -timeout 3h -run TestASoakOf ./test/e2e
 
 .PHONY: e2e-quick

@@ -31,6 +31,7 @@ var rollingEnvoy string
 type rollingConfig struct {
 	Upstream string
 	Replicas []string
+	TLS      *parts.DoorTLS // default: plaintext
 }
 
 // startRollingEnvoy runs Envoy with the configuration.

@@ -195,9 +195,9 @@ func (c *Cluster) InstallAgentauth(ctx context.Context) (string, error) {
 	return c.AccountKubeconfig(ctx, "agentauth-system", "agentauth")
 }
 
-// AccountKubeconfig makes a kubeconfig with a token of a ServiceAccount.
+// AccountKubeconfig makes a kubeconfig with a token of a ServiceAccount, which outlives any test.
 func (c *Cluster) AccountKubeconfig(ctx context.Context, namespace, name string) (string, error) {
-	token, err := c.Kubectl(ctx, "", "create", "token", name, "-n", namespace)
+	token, err := c.Kubectl(ctx, "", "create", "token", name, "-n", namespace, "--duration", "24h")
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,112 @@
+//go:build e2e && !quick
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-jose/go-jose/v4/jwt"
+	"go.step.sm/crypto/jose"
+)
+
+// A key that a request asks for is fetched at most once in this time.
+const keysAgain = 10 * time.Second
+
+// newToken is who has a new token of the provider.
+func (s *soaking) newToken(want int) *soakCaller {
+	s.t.Helper()
+	token, err := s.provider.Token(s.t.Context(), orders, "orders:read")
+	must(s.t, err)
+	return newCaller(fmt.Sprintf("a token of key k%d", s.key), "/tokens", "authorization", bearer(token), want)
+}
+
+func (s *soaking) nextKey() jose.JSONWebKey {
+	s.t.Helper()
+	s.key++
+	return newKey(s.t, fmt.Sprint("k", s.key))
+}
+
+// rotateKeys lets the provider sign with a new key. Its tokens are taken at once, with no window, and those of the key before
+// as long as that is published. When it is withdrawn they are taken until the keys are fetched next.
+func (s *soaking) rotateKeys() {
+	s.t.Helper()
+	if wait := keysAgain - time.Since(s.asked); wait > 0 {
+		s.pause(wait)
+	}
+	if former := s.load.at("former token"); former != nil { // its key was published until now
+		former.want.writes(http.StatusUnauthorized)
+		s.gone = time.Now()
+	}
+	before := s.provider.Keys()[0]
+	must(s.t, s.provider.Rotate(s.t.Context(), s.nextKey(), before))
+	s.note("the provider signs with key k%d, and publishes the one before", s.key)
+	old := s.load.put("token", s.newToken(http.StatusOK))
+	s.holdsNewKey(old)
+	s.pause(time.Second)
+	old.want.writes(http.StatusUnauthorized)
+	must(s.t, s.provider.Rotate(s.t.Context(), s.provider.Keys()[0]))
+	s.gone = time.Now()
+	s.note("the provider withdraws the key before")
+}
+
+// holdsNewKey asserts that both replicas take tokens of the latest key, and forgot the one that was withdrawn before.
+func (s *soaking) holdsNewKey(old *soakCaller) {
+	s.t.Helper()
+	s.answersNow(s.load.at("token"))
+	if former := s.load.put("former token", old); former != nil {
+		s.forgets(former)
+	}
+	s.asked = time.Now()
+}
+
+// answersNow asks both replicas once, and holds them to the latest state.
+func (s *soaking) answersNow(c *soakCaller) {
+	s.t.Helper()
+	n, want := c.want.latest()
+	for i := range s.replicas {
+		if got, err := s.answer(i, c); err != nil || got != want {
+			s.t.Errorf("%s: %s at replica %d: expected %d at once, got %d, %v", time.Since(s.began), c.name, i, want, got, err)
+		}
+	}
+	c.want.confirm(n)
+}
+
+func (s *soaking) forgets(former *soakCaller) {
+	s.t.Helper()
+	s.answersNow(former)
+	if !s.gone.IsZero() {
+		s.note("both refuse %s, %s after the key was withdrawn", former.name, time.Since(s.gone).Round(100*time.Millisecond))
+	}
+	s.gone = time.Time{}
+}
+
+// followKeys asserts that a key that was withdrawn is gone once the keys were fetched again, after five minutes at most.
+func (s *soaking) followKeys() {
+	s.t.Helper()
+	former := s.load.at("former token")
+	if s.gone.IsZero() || time.Since(s.gone) < 5*time.Second {
+		return
+	}
+	for _, r := range s.replicas {
+		if fetched := metric(s.t, r.Agentauth, "agentauth_jwks_last_success_timestamp_seconds", s.provider.Issuer); fetched < float64(s.gone.Unix()+2) {
+			if time.Since(s.gone) > 5*time.Minute+10*time.Second {
+				s.t.Errorf("%s after a key was withdrawn the keys were not fetched again", time.Since(s.gone))
+			}
+			return
+		}
+	}
+	s.forgets(former)
+}
+
+// forged is who has a token of a key that the provider never had.
+func (s *soaking) forged() *soakCaller {
+	s.t.Helper()
+	key := newKey(s.t, "nobody's")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, nil)
+	must(s.t, err)
+	token, err := jwt.Signed(signer).Claims(map[string]any{"iss": s.provider.Issuer, "aud": orders, "sub": "mallory", "exp": time.Now().Add(time.Hour).Unix()}).Serialize()
+	must(s.t, err)
+	return newCaller("a token of an unknown key", "/tokens", "authorization", bearer(token), http.StatusUnauthorized)
+}
