@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
-	"go.step.sm/crypto/jose"
 )
 
 // A key that a request asks for is fetched at most once in this time.
