@@ -15,6 +15,13 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
+func freeAddress(t tester) string {
+	t.Helper()
+	port, err := parts.FreePort()
+	must(t, err)
+	return "127.0.0.1:" + itoa(port)
+}
+
 func subdir(t tester, dir, name string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)

@@ -60,13 +60,6 @@ func (k *kube) hook(t *testing.T, failurePolicy, secretNamespace, address string
 	})
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	port, err := parts.FreePort()
-	must(t, err)
-	return "127.0.0.1:" + itoa(port)
-}
-
 // hooked is an agentauth whose webhook the API server asks.
 func (k *kube) hooked(t *testing.T, failurePolicy, namespace string) (a *parts.Agentauth, again func() *parts.Agentauth) {
 	t.Helper()
