@@ -35,20 +35,36 @@ func (s *soaking) rotateKeys() {
 	if wait := keysAgain - time.Since(s.asked); wait > 0 {
 		s.pause(wait)
 	}
-	if former := s.load.at("former token"); former != nil { // its key was published until now
-		former.want.writes(http.StatusUnauthorized)
-		s.gone = time.Now()
-	}
+	s.withdraws() // the key before the last one, if it is still published
 	before := s.provider.Keys()[0]
 	must(s.t, s.provider.Rotate(s.t.Context(), s.nextKey(), before))
 	s.note("the provider signs with key k%d, and publishes the one before", s.key)
 	old := s.load.put("token", s.newToken(http.StatusOK))
 	s.holdsNewKey(old)
 	s.pause(time.Second)
-	old.want.writes(http.StatusUnauthorized)
+	s.withdrawKey()
+}
+
+// withdrawKey lets the provider publish its latest key alone.
+func (s *soaking) withdrawKey() {
+	s.t.Helper()
+	s.withdraws()
 	must(s.t, s.provider.Rotate(s.t.Context(), s.provider.Keys()[0]))
 	s.gone = time.Now()
 	s.note("the provider withdraws the key before")
+}
+
+// withdraws says that the former token may be refused from now on.
+func (s *soaking) withdraws() {
+	s.t.Helper()
+	former := s.load.at("former token")
+	if former == nil {
+		return
+	}
+	if _, want := former.want.latest(); want == http.StatusOK {
+		former.want.writes(http.StatusUnauthorized)
+		s.gone = time.Now()
+	}
 }
 
 // holdsNewKey asserts that both replicas take tokens of the latest key, and forgot the one that was withdrawn before.

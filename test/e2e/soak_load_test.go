@@ -38,8 +38,9 @@ type soakLoad struct {
 	slowest time.Duration
 	first   []string // of what was wrong
 
-	stop chan struct{}
-	done sync.WaitGroup
+	stop  chan struct{}
+	ended sync.Once
+	done  sync.WaitGroup
 }
 
 const soakRate = 100 // requests a second
@@ -145,7 +146,7 @@ func (l *soakLoad) sent() int {
 
 // end waits for the answers that are due.
 func (l *soakLoad) end() {
-	close(l.stop)
+	l.ended.Do(func() { close(l.stop) })
 	l.done.Wait()
 }
 

@@ -68,9 +68,7 @@ func startSoak(t *testing.T, lasts time.Duration) *soaking {
 	s.load = newSoakLoad()
 	s.writePolicies()
 	for i := range 2 {
-		port, err := parts.FreePort()
-		must(t, err)
-		s.pprof = append(s.pprof, "127.0.0.1:"+itoa(port))
+		s.pprof = append(s.pprof, freeAddress(t))
 		of := subdir(t, dir, fmt.Sprint("replica-of-soak-", i))
 		started, _ := startReplicas(t, of, 1, append([]string{
 			"--kubeconfig", s.kube.account, "--egress-allow-http", "--egress-allow-cidr", "127.0.0.0/8", "--drain-delay", "3s",
