@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/flowcontrol"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -65,7 +66,13 @@ func (c *collection) run(ctx context.Context) {
 	balancing.Go(func() { c.keepBalance(ctx) })
 	lw := &toolscache.ListWatch{ListWithContextFunc: c.list, WatchFuncWithContext: c.beginWatch}
 	// No type is expected of objects: what cannot be an item is an error of newItem.
-	toolscache.NewReflectorWithOptions(lw, nil, c, toolscache.ReflectorOptions{Name: c.name, TypeDescription: c.name}).RunWithContext(ctx)
+	toolscache.NewReflectorWithOptions(lw, nil, c, toolscache.ReflectorOptions{Name: c.name, TypeDescription: c.name, Backoff: againAfter()}).RunWithContext(ctx)
+}
+
+// againAfter is how long a reflector waits before it tries a failed read again. client-go would wait for up to a minute, and a
+// right that was taken away would be in force as long after an outage.
+func againAfter() *wait.Backoff {
+	return &wait.Backoff{Duration: 800 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10, Cap: 10 * time.Second} // jitter doubles at most
 }
 
 // list lists everything.

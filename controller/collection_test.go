@@ -497,3 +497,12 @@ func TestAChangeIsStoredBeforeItIsSignalled(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAPIServerThatIsBackIsFoundWithinHalfAMinuteHoweverLongItWasAway(t *testing.T) {
+	next := againAfter().DelayFunc()
+	for n := range 1000 {
+		if delay := next(); delay < 500*time.Millisecond || delay > 25*time.Second {
+			t.Fatalf("attempt %d: expected to wait for half a second at least, and less than half a minute, got %s", n, delay)
+		}
+	}
+}
