@@ -32,15 +32,15 @@ func (s *soaking) nextKey() jose.JSONWebKey {
 // as long as that is published. When it is withdrawn they are taken until the keys are fetched next.
 func (s *soaking) rotateKeys() {
 	s.t.Helper()
-	if wait := keysAgain - time.Since(s.asked); wait > 0 {
-		s.pause(wait)
+	former := s.load.put("former token", nil)
+	if former != nil {
+		s.pause(keysAgain + time.Second) // it asked for its key, and keys are not fetched at once again
 	}
-	s.withdraws() // the key before the last one, if it is still published
 	before := s.provider.Keys()[0]
 	must(s.t, s.provider.Rotate(s.t.Context(), s.nextKey(), before))
 	s.note("the provider signs with key k%d, and publishes the one before", s.key)
 	old := s.load.put("token", s.newToken(http.StatusOK))
-	s.holdsNewKey(old)
+	s.holdsNewKey(former, old)
 	s.pause(time.Second)
 	s.withdrawKey()
 }
@@ -48,33 +48,21 @@ func (s *soaking) rotateKeys() {
 // withdrawKey lets the provider publish its latest key alone.
 func (s *soaking) withdrawKey() {
 	s.t.Helper()
-	s.withdraws()
+	s.load.at("former token").want.writes(http.StatusUnauthorized)
 	must(s.t, s.provider.Rotate(s.t.Context(), s.provider.Keys()[0]))
 	s.gone = time.Now()
 	s.note("the provider withdraws the key before")
 }
 
-// withdraws says that the former token may be refused from now on.
-func (s *soaking) withdraws() {
-	s.t.Helper()
-	former := s.load.at("former token")
-	if former == nil {
-		return
-	}
-	if _, want := former.want.latest(); want == http.StatusOK {
-		former.want.writes(http.StatusUnauthorized)
-		s.gone = time.Now()
-	}
-}
-
-// holdsNewKey asserts that both replicas take tokens of the latest key, and forgot the one that was withdrawn before.
-func (s *soaking) holdsNewKey(old *soakCaller) {
+// holdsNewKey asserts that both replicas take tokens of the latest key, and none of the one that was withdrawn before. Who has
+// a token of the key before the latest is the former one from now on.
+func (s *soaking) holdsNewKey(former, before *soakCaller) {
 	s.t.Helper()
 	s.answersNow(s.load.at("token"))
-	if former := s.load.put("former token", old); former != nil {
+	if former != nil {
 		s.forgets(former)
 	}
-	s.asked = time.Now()
+	s.load.put("former token", before)
 }
 
 // answersNow asks both replicas once, and holds them to the latest state.
@@ -102,7 +90,7 @@ func (s *soaking) forgets(former *soakCaller) {
 func (s *soaking) followKeys() {
 	s.t.Helper()
 	former := s.load.at("former token")
-	if s.gone.IsZero() || time.Since(s.gone) < 5*time.Second {
+	if former == nil || s.gone.IsZero() || time.Since(s.gone) < 5*time.Second {
 		return
 	}
 	for _, r := range s.replicas {

@@ -36,7 +36,7 @@ func (s *soaking) providerIsBack() {
 	if wait := keysAgain + time.Second - time.Since(s.back); wait > 0 {
 		s.pause(wait)
 	}
-	s.holdsNewKey(s.before)
+	s.holdsNewKey(s.load.at("former token"), s.before)
 	s.note("tokens of key k%d are taken", s.key)
 }
 
