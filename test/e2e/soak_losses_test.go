@@ -5,6 +5,7 @@ package e2e
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"time"
@@ -50,10 +51,15 @@ func (s *soaking) loseAPIServer() {
 	s.pause(s.hold)
 	must(s.t, s.kube.StartAPIServer(s.t.Context()))
 	s.note("the API server is back")
+	back := time.Now()
 	spare := s.load.at("spare")
 	spare.want.writes(http.StatusUnauthorized)
 	s.remove(s.pathOf("secret", "spare"))
 	s.inForce("a Secret is removed right after that", ofAPIServer, spare)
+	for i, r := range s.replicas {
+		within(s.t, ofAPIServer-time.Since(back), fmt.Sprintf("all is watched by replica %d", i), func() error { return aged(s.t, r.Agentauth, 0) })
+	}
+	s.note("both watch everything, %s after it came back", time.Since(back).Round(100*time.Millisecond))
 	spare.want.writes(http.StatusOK)
 	s.writeSpare(spare)
 	s.inForce("the Secret is made again", ofSecrets, spare)
