@@ -34,7 +34,8 @@ func (s *soaking) rotateKeys() {
 	s.t.Helper()
 	former := s.load.put("former token", nil)
 	if former != nil {
-		s.pause(keysAgain + time.Second) // it asked for its key, and keys are not fetched at once again
+		// It asked for its key. That is remembered until keys may be fetched again, and from then on none are for as long.
+		s.pause(2*keysAgain + time.Second)
 	}
 	before := s.provider.Keys()[0]
 	must(s.t, s.provider.Rotate(s.t.Context(), s.nextKey(), before))

@@ -23,8 +23,8 @@ func soakFor(t *testing.T) time.Duration {
 }
 
 const (
-	soakRound = 45 * time.Second // what a round of all that happens has, at least; so two of each need a minute and a half
-	soakRest  = 6 * time.Minute  // the end of a long soak, in which a key that was withdrawn is forgotten without being missed
+	soakRound = time.Minute     // what a round of all that happens has, at least
+	soakRest  = 6 * time.Minute // the end of a long soak, in which a key that was withdrawn is forgotten without being missed
 )
 
 // While a hundred requests a second are decided by two replicas, keys, Secrets, policies and certificates change, the provider
