@@ -70,9 +70,10 @@ func (c *collection) run(ctx context.Context) {
 }
 
 // againAfter is how long a reflector waits before it tries a failed read again. client-go would wait for up to a minute, and a
-// right that was taken away would be in force as long after an outage.
+// right that was taken away would be in force as long after an outage. Two such times may follow each other: a watch that is to
+// go on where it ended is refused by an API server that does not remember so much, and everything is read anew.
 func againAfter() *wait.Backoff {
-	return &wait.Backoff{Duration: 800 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10, Cap: 10 * time.Second} // jitter doubles at most
+	return &wait.Backoff{Duration: 800 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10, Cap: 6 * time.Second} // jitter doubles at most
 }
 
 // list lists everything.
