@@ -31,6 +31,8 @@ ARGS          ?=
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # Without this every program that a test runs sleeps for a second when it ends.
 export GORACE := atexit_sleep_ms=0
+# Only what is run as agentauth is compiled by cmd/agentauth/default.pgo: tests and linters would compile everything twice.
+export GOFLAGS := $(GOFLAGS) -pgo=off
 
 .PHONY: help
 help: ## This list
@@ -72,7 +74,7 @@ e2e-quick: parts ## The gate of a change: the real Envoy and OpenID provider, no
 
 .PHONY: build
 build: ## bin/agentauth
-	go build -trimpath -o bin/agentauth ./cmd/agentauth
+	go build -pgo=auto -trimpath -o bin/agentauth ./cmd/agentauth
 
 .PHONY: lint
 lint: $(PARTS)/bin/golangci-lint $(PARTS)/bin/actionlint ## golangci-lint (its first build takes minutes), actionlint
@@ -106,6 +108,10 @@ bench: ## agentauth against an empty ext_authz server, under load, in ten minute
 .PHONY: bench-all
 bench-all: ## All scenarios and floods of it, 100,001 policies too
 	go run ./test/bench -scenarios all $(ARGS)
+
+.PHONY: profile
+profile: ## cmd/agentauth/default.pgo anew: where agentauth spends its time under load, for the compiler
+	go run ./test/bench -profile cmd/agentauth/default.pgo -duration 5s
 
 .PHONY: microbench
 microbench: ## Benchmarks of the packages, for benchstat; BENCH=regexp PKG=./authz/match COUNT=6 for some

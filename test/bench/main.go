@@ -30,6 +30,7 @@ type options struct {
 	keys      int
 	quiet     float64
 	write     bool
+	profile   string
 }
 
 func main() {
@@ -40,6 +41,7 @@ func main() {
 	flag.IntVar(&o.keys, "keys", 100_000, "API keys of the scenario key; a directory has room for 800,000")
 	flag.Float64Var(&o.quiet, "quiet", 0.3, "repeat a measurement in which other processes used more cores than this, three times at most")
 	flag.BoolVar(&o.write, "write", false, "write the result into docs/performance.md and docs/performance.svg, in place of the figures there")
+	flag.StringVar(&o.profile, "profile", "", "in place of figures, write to this file where agentauth spends its time, for the compiler (cmd/agentauth/default.pgo); default scenarios: "+profiled)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -94,6 +96,9 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 	if err := b.build(ctx); err != nil {
 		return err
 	}
+	if o.profile != "" {
+		return b.profile(ctx, chosen, o.profile)
+	}
 	r := report{options: o, machine: machine(), at: time.Now()}
 	for _, s := range chosen {
 		rows, err := b.scenario(ctx, s)
@@ -122,6 +127,9 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 // choose returns the scenarios and floods that -scenarios names.
 func choose(o options) (chosen []scenario, beside []flood, err error) {
 	all, allFloods := scenarios(scale{keys: o.keys, cost: usualCost}), floods()
+	if o.profile != "" && o.scenarios == "default" {
+		o.scenarios = profiled
+	}
 	switch o.scenarios {
 	case "all":
 		return all, allFloods, nil

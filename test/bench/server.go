@@ -169,7 +169,7 @@ func build(ctx context.Context, dir, name, pkg string) (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, pkg) // #nosec G204 -- constants
+	cmd := exec.CommandContext(ctx, "go", "build", "-pgo=auto", "-trimpath", "-o", binary, pkg) // #nosec G204 -- constants
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build %s: %w\n%s", pkg, err, out)

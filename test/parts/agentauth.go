@@ -32,7 +32,7 @@ func Build(ctx context.Context, dir string, flags ...string) (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, "agentauth")
-	args := append(append([]string{"build", "-o", binary}, flags...), "./cmd/agentauth")
+	args := append(append([]string{"build", "-pgo=auto", "-o", binary}, flags...), "./cmd/agentauth")
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
