@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/agentauth-dev/agentauth/authz/work"
 )
@@ -28,6 +29,11 @@ const (
 	// than one tenant can use.
 	turnsPerOrigin = maxPerOrigin + 1
 	askedPerOrigin = maxPerOrigin
+
+	// How long a request that has a place waits for the other one that it needs: at its
+	// origin, and of all.
+	patienceAtOrigin  = time.Second
+	patienceElsewhere = timeout
 
 	// No request that waits is turned away: each key set has at most one.
 	noBound = 1 << 30
@@ -63,35 +69,78 @@ func newTurns(slots int) *work.Scheduler {
 	return work.New(work.Options{Slots: slots, MaxWaiting: noBound, MaxWaitingPerOwner: noBound})
 }
 
+// step waits for something that a request needs, and end gives it back.
+type step func(context.Context) (end func(), err error)
+
 // do calls send once there is a place for a request to origin, and returns when
 // send did. The error is that of ctx, if ctx ended first.
+//
+// A request needs a place at its origin and one of all. Whoever has one of the two and
+// waits for the other is in the way of others, so nobody does that for long: a tenant
+// whose requests wait for one of all, since many origins of its hang, holds no places at
+// an origin of others meanwhile.
 func (o *origins) do(ctx context.Context, origin string, turn Turn, send func()) error {
 	p := o.join(origin)
 	defer o.leave(origin, p)
 	task := work.Task{Owner: work.Owner{Namespace: turn.Tenant}, Last: turn.Last}
-	inTurn := func() error {
-		select {
-		case p.free <- struct{}{}:
-			defer func() { <-p.free }()
-			return o.everywhere.Do(ctx, task, send)
-		case <-ctx.Done():
-			return ctx.Err()
+	first, patience := p.place(turn.Asked, task), patienceAtOrigin
+	then := step(func(ctx context.Context) (func(), error) { return o.everywhere.Turn(ctx, task) })
+	for {
+		switch done, err := both(ctx, first, then, patience, send); {
+		case done || err != nil:
+			return err
+		case patience == patienceAtOrigin:
+			patience = patienceElsewhere
+		default:
+			patience = patienceAtOrigin
 		}
+		first, then = then, first
 	}
-	turns := p.turns
-	if turn.Asked {
-		turns = p.asked
-	}
-	return run(ctx, turns, task, inTurn)
 }
 
-// run returns the error of fn, or why fn has no turn.
-func run(ctx context.Context, turns *work.Scheduler, task work.Task, fn func() error) error {
-	var result error
-	if err := turns.Do(ctx, task, func() { result = fn() }); err != nil {
-		return err
+// both takes two steps and sends. done is false where the second took longer than
+// patience.
+func both(ctx context.Context, first, then step, patience time.Duration, send func()) (done bool, err error) {
+	end, err := first(ctx)
+	if err != nil {
+		return false, err
 	}
-	return result
+	defer end()
+	waiting, stop := context.WithCancel(ctx) // and no deadline: nothing is refused before
+	defer stop()
+	timer := time.AfterFunc(patience, stop)
+	defer timer.Stop()
+	endThen, err := then(waiting)
+	switch {
+	case err != nil && ctx.Err() == nil && waiting.Err() != nil:
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	defer endThen()
+	send()
+	return true, nil
+}
+
+// place is the step of a turn and a place at the origin.
+func (p *places) place(asked bool, task work.Task) step {
+	turns := p.turns
+	if asked {
+		turns = p.asked
+	}
+	return func(ctx context.Context) (func(), error) {
+		end, err := turns.Turn(ctx, task)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case p.free <- struct{}{}:
+			return func() { <-p.free; end() }, nil
+		case <-ctx.Done():
+			end()
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (o *origins) join(origin string) *places {

@@ -145,6 +145,34 @@ func TestATenantOfManyScheduledRequestsDoesNotHoldTheTurnsOfWhatStrangersAskFor(
 	})
 }
 
+func TestATenantOfManyOriginsThatHangDelaysNobodyAtAnotherOne(t *testing.T) {
+	for name, turn := range map[string]Turn{"scheduled": {Tenant: "victim"}, "asked for": {Tenant: "victim", Asked: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := newOrigins()
+				hang := func(origin string, asked bool) {
+					go func() {
+						_ = o.do(t.Context(), origin, Turn{Tenant: "hostile", Asked: asked}, func() { sleep(t.Context(), 5*time.Second) })
+					}()
+				}
+				for i := range 2000 {
+					hang(fmt.Sprint("https://hang-", i), false)
+				}
+				for i := range 100 {
+					hang(idp, i%2 == 0)
+				}
+				synctest.Wait()
+				for range 5 {
+					time.Sleep(7 * time.Second)
+					if d := waits(t, o, turn); d > 12*time.Second {
+						t.Errorf("waited %s", d)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestRequestsToAllOriginsAreBoundedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, underWay := newOrigins(), atomic.Int64{}
