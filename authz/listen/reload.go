@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// reloadInterval is how often the certificate files are read again.
-const reloadInterval = time.Second
+// reloadInterval is how often the certificate files are read again: twice within the second in which new ones are promised to
+// be used, since the first reading may come between a new key and its certificate.
+const reloadInterval = 400 * time.Millisecond
 
 // Certificates holds the last state of the files TLSCert, TLSKey and ClientCA
 // that could be used. New handshakes use it; connections there are stay as they
@@ -46,8 +47,8 @@ func (c *Certificates) config() *tls.Config {
 	}
 }
 
-// Watch reads the files each second until ctx ends. OnError learns of a problem
-// once, not each second.
+// Watch reads the files each reloadInterval until ctx ends. OnError learns of a
+// problem once, not each time.
 func (c *Certificates) Watch(ctx context.Context) {
 	ticker := time.NewTicker(reloadInterval)
 	defer ticker.Stop()

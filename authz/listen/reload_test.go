@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/test/parts"
@@ -100,6 +101,33 @@ func TestFilesThatCannotBeUsedChangeNothingAndAreReportedOnce(t *testing.T) {
 	if len(reports) != 3 || strings.Contains(strings.Join(reports, "\n"), "half a k") {
 		t.Errorf("got reports %q, want one for each change and no contents", reports)
 	}
+}
+
+func TestFilesThatAreReadBetweenKeyAndCertificateAreInForceWithinASecond(t *testing.T) {
+	ca := newCA(t, "ca")
+	f := newFiles(t, ca, ca)
+	server, err := ca.Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		certs, err := LoadCertificates(Config{TLSCert: f.cert, TLSKey: f.key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, _ := certs.Certificate(nil)
+		go certs.Watch(t.Context())
+		time.Sleep(reloadInterval - time.Millisecond)
+		write(t, f.key, server.Key)
+		time.Sleep(2 * time.Millisecond)
+		synctest.Wait()
+		write(t, f.cert, server.Cert)
+		time.Sleep(time.Second - 2*time.Millisecond)
+		synctest.Wait()
+		if now, _ := certs.Certificate(nil); now == before {
+			t.Error("a second after the key was written the door still shows its old certificate")
+		}
+	})
 }
 
 func TestAServerWithAListenerOfItsOwnCanHaveItsCertificateReloaded(t *testing.T) {

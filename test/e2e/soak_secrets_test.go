@@ -48,7 +48,6 @@ metadata:
   name: %s
   namespace: %s
   labels: {agentauth.dev/use: %s, for: soak}
-  annotations: {agentauth.dev/plain-keys: "*"}
 %s
 `, name, s.ns, use, rest))
 }
@@ -84,7 +83,11 @@ func (s *soaking) writePolicies() {
 
 func (s *soaking) writeSpare(c *soakCaller) {
 	s.t.Helper()
-	s.secret("spare", "api-key", fmt.Sprintf("stringData: {first: %q}", c.value))
+	s.secret("spare", "api-key", plainKey(c.value))
+}
+
+func plainKey(key string) string {
+	return fmt.Sprintf("  annotations: {agentauth.dev/plain-keys: first}\nstringData: {first: %q}", key)
 }
 
 // newSecrets replaces an API key, a shared secret and a password, and returns those who have the new ones.
@@ -100,7 +103,7 @@ func (s *soaking) newSecrets() map[string]*soakCaller {
 		"shared":   newCaller("a token of a shared secret", "/hmac", "authorization", bearer(token), http.StatusUnauthorized).comes(),
 		"password": newCaller("a password", "/basic", "authorization", basic("alice", password), http.StatusUnauthorized).comes(),
 	}
-	s.secret("robot", "api-key", fmt.Sprintf("stringData: {first: %q}", key))
+	s.secret("robot", "api-key", plainKey(key))
 	s.secret("agents", "hmac", fmt.Sprintf("stringData: {secret: %q}", shared))
 	s.secret("staff", "basic", fmt.Sprintf("type: kubernetes.io/basic-auth\nstringData: {username: alice, password: %q}", password))
 	return out

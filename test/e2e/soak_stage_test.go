@@ -45,7 +45,6 @@ type soaking struct {
 	asks        int         // of replicas, beside the load
 	writes      sync.Mutex  // held by whoever needs the API server, or takes it away
 	key         int         // number of the provider's latest key
-	asked       time.Time   // when a replica may last have fetched for an unknown kid
 	gone        time.Time   // when the key of the former token was withdrawn; zero once it is known to be forgotten
 	back        time.Time   // when the provider came back
 	before      *soakCaller // with a token of the key before that
