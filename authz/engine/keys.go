@@ -92,15 +92,14 @@ func plural(n int, one, more string) string {
 // ended since, or its selector selects nothing, and what is beside it may have
 // changed.
 func (s *Snapshot) stale(p *compiled, r reported, now time.Time) bool {
-	if !r.until.IsZero() && !now.Before(r.until) {
-		return true
-	}
-	for of := range uses[selected](p) {
-		if s.oneTenant && of.Len() == 0 {
-			return true
+	if s.oneTenant {
+		for of := range uses[selected](p) {
+			if of.Len() == 0 {
+				return true
+			}
 		}
 	}
-	return false
+	return !r.until.IsZero() && !now.Before(r.until)
 }
 
 // KeyTables are the tables of API keys of the policies in force, each once.

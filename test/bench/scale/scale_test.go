@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"runtime"
+	"testing"
+)
 
 // The figures of the command are of loads that are in force whole, and of requests that are decided as they should.
 func TestWhatIsMeasuredIsInForce(t *testing.T) {
@@ -13,4 +16,28 @@ func TestWhatIsMeasuredIsInForce(t *testing.T) {
 			t.Errorf("%s: got %q, %v", name, row, err)
 		}
 	}
+}
+
+// maxBeyondText is what a policy with a rule of its own may take of memory beyond the text of its manifest: its
+// object, and what is compiled of it.
+const maxBeyondText = 4096
+
+func TestAPolicyTakesAtMostFourKiBBeyondItsText(t *testing.T) {
+	load := func(n int) (p *product, text int) {
+		in, text := many(n)
+		p = newProduct()
+		if _, err := p.load(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		return p, text
+	}
+	load(perNamespace) // what all policies share is made once
+	const n = 4000
+	before := heap()
+	p, text := load(n)
+	each := (heap() - before - text) / n
+	if runtime.KeepAlive(p); each > maxBeyondText {
+		t.Errorf("expected at most %d bytes for each policy beyond its text of %d bytes, got %d", maxBeyondText, text/n, each)
+	}
+	t.Logf("%d bytes for each policy beyond its text of %d bytes", each, text/n)
 }
