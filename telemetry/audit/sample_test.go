@@ -57,12 +57,13 @@ func TestTheMostSpecificPartOfAllowancesCountsForAPolicy(t *testing.T) {
 	}
 }
 
-func TestRefusalsErrorsAndAnswersOfASampledPolicyAreRecordedAlways(t *testing.T) {
+func TestRefusalsErrorsAnswersAndRevokedCredentialsOfASampledPolicyAreRecordedAlways(t *testing.T) {
 	to := &sink{}
 	s := begin(t, to, parts(t, "shop/*=none", "shop/catalog=0"))
 	for _, outcome := range []authz.Outcome{authz.Deny, authz.Error, authz.Respond} {
 		s.Decision(t.Context(), &authz.Raw{ID: "req"}, &authz.Decision{Outcome: outcome, Policy: "shop/catalog", Status: 403}, at, 0)
 	}
+	s.Decision(t.Context(), &authz.Raw{ID: "req"}, &authz.Decision{Outcome: authz.Allow, Policy: "shop/catalog", Identity: &authz.Identity{}, Refused: &authz.Identity{}}, at, 0)
 	s.Policies([]authz.PolicyChange{{Policy: "shop/catalog"}}, 1)
 	end(t, s)
 	got := ""
@@ -72,7 +73,7 @@ func TestRefusalsErrorsAndAnswersOfASampledPolicyAreRecordedAlways(t *testing.T)
 			t.Errorf("expected that no record of these is one of a sample, got %v", r.Agentauth.Sampled)
 		}
 	}
-	if want := "start decisiondeny decisionerror decisionrespond policy stop "; got != want {
+	if want := "start decisiondeny decisionerror decisionrespond decisionallow policy stop "; got != want {
 		t.Errorf("expected %s, got %s", want, got)
 	}
 }

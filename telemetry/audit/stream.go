@@ -102,7 +102,7 @@ func (s *Stream) Decision(ctx context.Context, raw *authz.Raw, d *authz.Decision
 		return true
 	}
 	var fraction float64
-	if d.Outcome == authz.Allow {
+	if d.Outcome == authz.Allow && d.Refused == nil { // a revoked credential is recorded whatever came beside it
 		sample := s.samples.of(d.Policy)
 		if !sample.has(raw.ID) {
 			return true
