@@ -3,9 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"maps"
-	"math"
 	mathrand "math/rand/v2"
 	"slices"
 	"strconv"
@@ -74,18 +72,8 @@ func parsePart(text string) (float64, error) {
 	return part, nil
 }
 
-// sample is the part of allowances that is recorded.
-type sample struct {
-	part  float64
-	below uint64 // a hash below it is recorded
-}
-
-func newSample(part float64) sample {
-	if part >= 1 {
-		return sample{part, math.MaxUint64}
-	}
-	return sample{part, uint64(part * (1 << 53) * (1 << 11))}
-}
+// sample is the part of allowances that is recorded, from 0 to 1.
+type sample float64
 
 // samples are those of policies.
 type samples struct {
@@ -95,12 +83,12 @@ type samples struct {
 }
 
 func newSamples(all float64, of map[string]float64) samples {
-	s := samples{all: newSample(all), policies: map[string]sample{}, namespaces: map[string]sample{}}
+	s := samples{all: sample(all), policies: map[string]sample{}, namespaces: map[string]sample{}}
 	for policy, part := range of {
 		if namespace, name, _ := strings.Cut(policy, "/"); name == everyPolicy {
-			s.namespaces[namespace] = newSample(part)
+			s.namespaces[namespace] = sample(part)
 		} else {
-			s.policies[policy] = newSample(part)
+			s.policies[policy] = sample(part)
 		}
 	}
 	return s
@@ -121,37 +109,25 @@ func (s *samples) of(policy string) sample {
 	return s.all
 }
 
-var seed = maphash.MakeSeed()
-
-// has chooses by the id of the request, so that all records on it are there or none.
-// Requests without one are not one request.
-func (s sample) has(id string) bool {
-	switch s.below {
-	case math.MaxUint64:
-		return true
-	case 0:
-		return false
-	}
-	if id == "" {
-		return mathrand.Uint64() < s.below // #nosec G404 -- a sample
-	}
-	return maphash.String(seed, id) < s.below
+// has chooses by chance. What a caller writes, as the id of a request, has no say.
+func (s sample) has() bool {
+	return s >= 1 || mathrand.Float64() < float64(s) // #nosec G404 -- a sample
 }
 
 // fraction is the part as a record has it: 0 where every allowance is recorded.
 func (s sample) fraction() float64 {
-	if s.part >= 1 {
+	if s >= 1 {
 		return 0
 	}
-	return s.part
+	return float64(s)
 }
 
 // list is what is recorded, as [ParseAllows] reads it; nil where every allowance is.
 func (s *samples) list() (out []string) {
-	whole := s.all.part >= 1
+	whole := s.all >= 1
 	text := func(prefix string, one sample) {
-		whole = whole && one.part >= 1
-		out = append(out, prefix+strconv.FormatFloat(min(one.part, 1), 'g', -1, 64))
+		whole = whole && one >= 1
+		out = append(out, prefix+strconv.FormatFloat(min(float64(one), 1), 'g', -1, 64))
 	}
 	text("", s.all)
 	for _, policy := range slices.Sorted(maps.Keys(s.policies)) {

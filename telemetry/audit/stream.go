@@ -104,7 +104,7 @@ func (s *Stream) Decision(ctx context.Context, raw *authz.Raw, d *authz.Decision
 	var fraction float64
 	if d.Outcome == authz.Allow && d.Refused == nil { // a revoked credential is recorded whatever came beside it
 		sample := s.samples.of(d.Policy)
-		if !sample.has(raw.ID) {
+		if !sample.has() {
 			return true
 		}
 		fraction = sample.fraction()
