@@ -17,13 +17,14 @@ import (
 // zero value, and nil, fail to evaluate.
 type Program struct {
 	direct direct
-	// full is the evaluation by CEL; nil where it is made when it is needed.
-	full atomic.Pointer[full]
-	cost uint64
+	// full is the evaluation by CEL; nil where it is made when it is needed, by one.
+	full   atomic.Pointer[full]
+	making sync.Mutex
 	// src is what a trace shows; see reads.go and shown.go.
 	src string
 	// findings are what a policy is warned of; nil: nothing.
 	findings *lint.Findings
+	cost     uint32 // at most MaxCost
 	kind     Kind
 	// query says that an evaluation may read the query, mcp that it reads the call of a
 	// server of MCP, and arguments that it may read those of the call.
@@ -39,7 +40,7 @@ func (p *Program) Cost() uint64 {
 	if p == nil {
 		return 0
 	}
-	return p.cost
+	return uint64(p.cost)
 }
 
 // DirectCost is the cost of a direct evaluation on an input at most. It counts what
@@ -48,7 +49,7 @@ func (p *Program) DirectCost(in *Input) uint64 {
 	if p == nil || !p.query || in == nil || in.Request == nil {
 		return p.Cost()
 	}
-	return p.cost + uint64(len(in.Request.RawQuery))
+	return uint64(p.cost) + uint64(len(in.Request.RawQuery))
 }
 
 // interruptEvery is the number of loop steps between two checks of the context.
@@ -104,7 +105,8 @@ func compile(kind Kind, src string) (*Program, *full, error) {
 	direct := contents.plan(kind, checked.NativeRep().Expr())
 	needed := contents.remains()
 	contents.lists, contents.types, contents.info, contents.names = nil, nil, nil, nil // the program's options hold contents
-	p := &Program{kind: kind, direct: direct, cost: worst, query: needed.has("query"), mcp: contents.mcp, arguments: needed.has("arguments"), src: src}
+	p := &Program{kind: kind, direct: direct, query: needed.has("query"), mcp: contents.mcp, arguments: needed.has("arguments"), src: src}
+	p.cost = uint32(worst) // #nosec G115 -- at most MaxCost
 	if found := lint.Of(checked.NativeRep()); !found.None() {
 		p.findings = &found
 	}
