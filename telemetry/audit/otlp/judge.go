@@ -65,6 +65,7 @@ func hint(code codes.Code) string {
 		return ": expected a credential that it takes, in OTEL_EXPORTER_OTLP_HEADERS"
 	case codes.Unimplemented, codes.Unknown:
 		return ": expected a collector that takes logs by OTLP over gRPC there"
+	default:
+		return ""
 	}
-	return ""
 }
