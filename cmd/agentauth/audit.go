@@ -83,8 +83,14 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 		c.Sinks = append(c.Sinks, audit.Writer("stdout", os.Stdout))
 	}
 	if f.file != "" {
-		if f.size < 1 || f.age < 0 || f.backups < 0 {
-			return nil, usage("--audit-file-max-size: expected at least 1, and no negative number for the other limits of the file")
+		if f.size < 1 {
+			return nil, usage("--audit-file-max-size %d: expected at least 1, in MiB", f.size)
+		}
+		if f.age < 0 {
+			return nil, usage("--audit-file-max-age %d: expected days, or 0 for ever", f.age)
+		}
+		if f.backups < 0 {
+			return nil, usage("--audit-file-max-backups %d: expected how many, or 0 for all", f.backups)
 		}
 		sink, err := audit.File(f.file, audit.FileOptions{MaxSize: f.size, MaxAge: f.age, MaxBackups: f.backups})
 		if err != nil {
@@ -120,7 +126,7 @@ func (f *auditFlags) collector(p audit.Process) (audit.Sink, error) {
 	if err != nil {
 		return audit.Sink{}, err
 	}
-	if err := otlpHeaders(); err != nil {
+	if err := cmp.Or(otlpHeaders(), otlpCompression()); err != nil {
 		return audit.Sink{}, err
 	}
 	o := otlp.Options{Host: host, AllowPlaintext: plain, Process: p}

@@ -138,6 +138,11 @@ func TestWhereTheAuditStreamGoesIsReadStrictly(t *testing.T) {
 		{args: []string{"--audit-otlp-endpoint", "c:4317"}, env: [2]string{"OTEL_EXPORTER_OTLP_HEADERS", "a=hunter2%zz"}, want: "expected NAME=VALUE"},
 		{args: []string{"--audit-otlp-endpoint", "c:4317"}, env: [2]string{"OTEL_EXPORTER_OTLP_CERTIFICATE", missing}, want: "OTEL_EXPORTER_OTLP_CERTIFICATE: open "},
 		{args: []string{"--audit-otlp-endpoint", "c:4317"}, env: [2]string{"OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE", missing}, want: "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_KEY: expected a certificate and its key"},
+		{args: []string{"--audit-otlp-endpoint", "c:4317"}, env: [2]string{"OTEL_EXPORTER_OTLP_CLIENT_KEY", missing}, want: "both, and one of them is not set"},
+		{args: []string{"--audit-otlp-endpoint", "c:4317"}, env: [2]string{"OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"}, want: `OTEL_EXPORTER_OTLP_COMPRESSION "zstd": expected gzip or none`},
+		{args: []string{"--audit-file", missing, "--audit-file-max-age", "-1"}, want: "--audit-file-max-age -1: expected days"},
+		{args: []string{"--audit-file", missing, "--audit-file-max-backups", "-1"}, want: "--audit-file-max-backups -1: expected how many"},
+		{args: []string{"--audit-file", missing, "--audit-file-max-size", "0"}, want: "--audit-file-max-size 0: expected at least 1"},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			if c.env[0] != "" {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/certs"
 )
 
@@ -67,6 +68,15 @@ func otlpHeaders() error {
 	return nil
 }
 
+// otlpCompression says whether the exporter knows the compression of the environment. It
+// would go on with none.
+func otlpCompression() error {
+	if variable, value := otlpVariable("COMPRESSION"); value != "" && value != "gzip" && value != "none" {
+		return usage("%s %q: expected gzip or none", variable, authz.Cut(value, 64))
+	}
+	return nil
+}
+
 // otlpTLS is how a collector is verified: by the authorities of the environment, else by
 // the system's; and how agentauth shows who it is, if the environment says so.
 func otlpTLS() (*tls.Config, error) {
@@ -84,6 +94,9 @@ func otlpTLS() (*tls.Config, error) {
 	keyVariable, key := otlpVariable("CLIENT_KEY")
 	if cert == "" && key == "" {
 		return c, nil
+	}
+	if cert == "" || key == "" {
+		return nil, usage("%s, %s: expected a certificate and its key, both, and one of them is not set", variable, keyVariable)
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
