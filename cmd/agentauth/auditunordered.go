@@ -17,7 +17,7 @@ func verifyUnordered(cmd *cobra.Command, files, anchors []string) error {
 		}
 	}
 	var u audit.Unordered
-	if err := eachFile(files, u.File); err != nil {
+	if err := eachFile(cmd, files, u.File); err != nil {
 		return err
 	}
 	if err := u.End(); err != nil {

@@ -36,7 +36,8 @@ func auditVerifyCommand() *cobra.Command {
 		Use:   "verify FILE...",
 		Short: "Find lines that were changed, removed, added or moved",
 		Long: `Verifies that the lines of audit files are those that were written, in their order:
-each has the digest of the line before it. Several files are given the oldest first.
+each has the digest of the line before it. Several files are given the oldest first; - is
+the standard input.
 
 Nobody can see in a file alone that lines at its end are gone, or that all of it was
 written anew. So agentauth says now and then in its log where the chain is; give such a
@@ -85,14 +86,18 @@ func parseAnchors(list []string) (map[uint64]string, error) {
 	return out, nil
 }
 
-// eachFile hands files to a verification.
-func eachFile(files []string, verify func(name string, r io.Reader) error) error {
+// eachFile hands files to a verification; "-" is the standard input.
+func eachFile(cmd *cobra.Command, files []string, verify func(name string, r io.Reader) error) error {
 	for _, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			return usage("%v", err)
+		f := io.NopCloser(cmd.InOrStdin())
+		if name != "-" {
+			opened, err := os.Open(name)
+			if err != nil {
+				return usage("%v", err)
+			}
+			f = opened
 		}
-		err = verify(name, f)
+		err := verify(name, f)
 		_ = f.Close() // it was only read
 		if unreadable := (*fs.PathError)(nil); errors.As(err, &unreadable) {
 			return usage("%v", unreadable)
@@ -119,7 +124,15 @@ func parseAnchor(text string) (seq uint64, hash string, _ error) {
 
 func verifyFiles(cmd *cobra.Command, files []string, anchors map[uint64]string) error {
 	v := audit.Verifier{Anchors: anchors}
-	if err := eachFile(files, func(_ string, r io.Reader) error { return v.File(r) }); err != nil {
+	behind := ""
+	if err := eachFile(cmd, files, func(name string, r io.Reader) error {
+		err := v.File(r)
+		if broken := (*audit.BrokenError)(nil); behind != "" && errors.As(err, &broken) && broken.Line == 1 {
+			err = fmt.Errorf("%w; or it does not follow %s: give each file once, the oldest first", err, behind)
+		}
+		behind = name
+		return err
+	}); err != nil {
 		return err
 	}
 	if err := v.End(); err != nil {
