@@ -98,6 +98,9 @@ func (f *diffFlags) diff(cmd *cobra.Command) error {
 	if c.missing > 0 {
 		c.note("%d records are missing in the audit log, which says so", c.missing)
 	}
+	if c.requests == 0 {
+		c.note("no record of the audit log is a decision, so nothing was compared")
+	}
 	c.noteObjects()
 	if err := c.print(cmd.OutOrStdout(), f.output); err != nil {
 		return usage("cannot write the differences: %v", err)
@@ -105,7 +108,7 @@ func (f *diffFlags) diff(cmd *cobra.Command) error {
 	switch {
 	case c.changed > 0:
 		return exit{code: exitDenied}
-	case c.unknown > 0 && (f.strict || c.unchanged == 0):
+	case c.unchanged == 0 || c.unknown > 0 && f.strict:
 		return exit{code: exitUnknown}
 	}
 	return nil
