@@ -96,6 +96,10 @@ func (e *Entry) What() string {
 // NamesActor says whether the entry names an actor.
 func (e *Entry) NamesActor() bool { return e.match.shape.has(ofActor) }
 
+// Secret is the Secret of API keys that the entry names, as namespace/name, and its entry;
+// "" where it names none.
+func (e *Entry) Secret() (secret, credential string) { return e.match.secret, e.match.credential }
+
 // Issuer is the issuer that the entry names; "" if it names none.
 func (e *Entry) Issuer() string { return e.match.issuer }
 

@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -100,6 +101,37 @@ func revocationProblems(tree *manifest.Tree, problems []authz.Problem, list *rev
 	return problems
 }
 
+// RevokesNothing says why an entry refuses nobody by the files of a tree; "" if it may. A
+// key that is gone needs no revocation, so for entries that are kept it is no problem.
+func RevokesNothing(tree *manifest.Tree, e *revocation.Entry) string {
+	if message := holdsForNone(tree.Input.Policies, e); message != "" {
+		return message
+	}
+	wanted, entry := e.Secret()
+	if wanted == "" {
+		return ""
+	}
+	var others []string
+	for _, o := range tree.Input.Secrets {
+		if o.Use() != v1alpha1.UseAPIKey {
+			continue
+		}
+		name := o.Namespace + "/" + o.Name
+		if others = append(others, name); name != wanted {
+			continue
+		}
+		if _, has := o.Data[entry]; has || entry == "" {
+			return ""
+		}
+		return fmt.Sprintf("Secret %s has no entry %q; its entries are: %s", wanted, entry, authz.Cut(strings.Join(slices.Sorted(maps.Keys(o.Data)), ", "), 512))
+	}
+	if len(others) == 0 {
+		return "no Secret is labelled " + v1alpha1.LabelUse + ": " + v1alpha1.UseAPIKey
+	}
+	slices.Sort(others)
+	return fmt.Sprintf("no Secret %s is labelled %s: %s; those that are: %s", wanted, v1alpha1.LabelUse, v1alpha1.UseAPIKey, authz.Cut(strings.Join(others, ", "), 512))
+}
+
 // holdsForNone says why an entry holds for no credential of the policies; "" if it may.
 func holdsForNone(policies []*v1alpha1.AgentAuthPolicy, e *revocation.Entry) string {
 	var issuers []string
@@ -128,6 +160,9 @@ func holdsForNone(policies []*v1alpha1.AgentAuthPolicy, e *revocation.Entry) str
 	}
 	if unknown {
 		return ""
+	}
+	if len(issuers) == 0 {
+		return fmt.Sprintf("no policy takes tokens of any issuer, so what names issuer %q revokes nothing", e.Issuer())
 	}
 	return fmt.Sprintf("no policy takes tokens of issuer %q, so the entry revokes nothing; the issuers are: %s", e.Issuer(), authz.Cut(strings.Join(issuers, ", "), 512))
 }

@@ -112,6 +112,9 @@ func (f *revokeFlags) run(cmd *cobra.Command, now time.Time) error {
 	if f.span != "" && f.until != "" {
 		return usage("--for and --until both say when the revocation ends: give one of them")
 	}
+	if f.token == "" && cmd.Flags().Changed("what") {
+		return usage("--what says what of a token is revoked: give --token @FILE too")
+	}
 	m, err := f.configMap(cmd, now)
 	if err != nil {
 		return err
@@ -134,6 +137,11 @@ func (f *revokeFlags) run(cmd *cobra.Command, now time.Time) error {
 	fmt.Fprintf(cmd.OutOrStdout(), "revocation %s in %s: in force within two seconds, until %s (agentauth revoke%s --undo %s takes it back)\n", m.name(), at, f.text.Until, f.where.text(), m.name())
 	if f.where.policies != "" && f.where.namespace != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "it holds for the policies of namespace %s only; from files, leave -n out to revoke for all policies\n", f.where.namespace)
+	}
+	if files, ok := store.(revocationFiles); ok {
+		if doubt := files.doubt(m); doubt != "" {
+			fmt.Fprintln(cmd.ErrOrStderr(), "warning: it refuses nobody as the files are: "+doubt)
+		}
 	}
 	return nil
 }

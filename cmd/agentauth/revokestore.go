@@ -17,6 +17,7 @@ import (
 	"github.com/agentauth-dev/agentauth/authz/manifest"
 	"github.com/agentauth-dev/agentauth/authz/policydir"
 	"github.com/agentauth-dev/agentauth/authz/revoke"
+	"github.com/agentauth-dev/agentauth/authz/source"
 )
 
 // revocationStore has the ConfigMaps of revocations.
@@ -129,10 +130,25 @@ func (d revocationFiles) add(_ context.Context, m *revocationMap, text []byte) (
 	if err == nil {
 		err = os.Link(tmp.Name(), path) // never over another file
 	}
+	if os.IsExist(err) {
+		return "", usage("%s: the file exists; nothing was changed. Another --name makes another file", path)
+	}
 	if err != nil {
 		return "", usage("%s: %v; nothing was changed. Another --name makes another file", path, err)
 	}
 	return path, nil
+}
+
+// doubt says why a revocation refuses nobody by the files as they are; "" if it may, or
+// where they cannot be read.
+func (d revocationFiles) doubt(m *revocationMap) string {
+	e, err := revoke.Parse(m.Metadata.Namespace, []byte(m.Data[m.name()]))
+	files, known := policydir.Files(string(d))
+	tree, _, _ := manifest.ReadRemains(files, known...)
+	if err != nil || tree == nil {
+		return ""
+	}
+	return source.RevokesNothing(tree, e)
 }
 
 // remove removes a file that holds this revocation and nothing else.
