@@ -118,6 +118,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and .Values.audit.required (not .Values.audit.stdout) (not .Values.audit.file.volume) (not .Values.audit.otlp.endpoint) }}
 {{- fail "audit.required: expected where to record, audit.stdout, audit.file.volume or audit.otlp.endpoint" }}
 {{- end }}
+{{- with .Values.audit }}
+{{- if and (hasPrefix "https://" .otlp.endpoint) .otlp.insecure }}
+{{- fail "audit.otlp: endpoint is https and insecure says without TLS: leave one of them out" }}
+{{- end }}
+{{- if and .otlp.insecure (not .otlp.endpoint) }}
+{{- fail "audit.otlp.insecure: expected audit.otlp.endpoint, the collector" }}
+{{- end }}
+{{- if and (or .allowsFor .claims (ne (toString .allows) "all") (ne .path "full")) (not .stdout) (not .file.volume) (not .otlp.endpoint) }}
+{{- fail "audit: expected where to record, audit.stdout, audit.file.volume or audit.otlp.endpoint, for allows, allowsFor, claims and path say what is recorded, and nothing is" }}
+{{- end }}
+{{- if and (not .file.volume) (or (ne (int .file.maxSizeMiB) 100) (ne (int .file.maxAgeDays) 0) (ne (int .file.maxBackups) 10)) }}
+{{- fail "audit.file: expected audit.file.volume, as in {emptyDir: {sizeLimit: 5Gi}}, for its other values say how long files are kept, and there is none" }}
+{{- end }}
+{{- end }}
 {{- if .Values.webhook.enabled }}
 {{- with .Values.webhook }}
 {{- if and .secretName .certManager.issuerRef.name }}
