@@ -5,10 +5,12 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
 	forwardauth "github.com/agentauth-dev/agentauth/authz/forward"
 	"github.com/agentauth-dev/agentauth/telemetry"
@@ -102,7 +104,7 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 		return nil, usage("--audit-otlp-insecure is for --audit-otlp-endpoint, which is not given")
 	}
 	if f.otlp != "" {
-		sink, err := f.collector(c.Process)
+		sink, err := f.collector(c.Process, log)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +123,7 @@ func askedBy(ctx context.Context) string {
 }
 
 // collector is the sink of --audit-otlp-endpoint. The collector is not waited for.
-func (f *auditFlags) collector(p audit.Process) (audit.Sink, error) {
+func (f *auditFlags) collector(p audit.Process, log *slog.Logger) (audit.Sink, error) {
 	host, plain, err := otlpFlags{"--audit-otlp-endpoint", "--audit-otlp-insecure"}.collector(f.otlp, f.plain)
 	if err != nil {
 		return audit.Sink{}, err
@@ -129,7 +131,7 @@ func (f *auditFlags) collector(p audit.Process) (audit.Sink, error) {
 	if err := cmp.Or(otlpHeaders(), otlpCompression()); err != nil {
 		return audit.Sink{}, err
 	}
-	o := otlp.Options{Host: host, AllowPlaintext: plain, Process: p}
+	o := otlp.Options{Host: host, AllowPlaintext: plain, Process: p, Failed: collectorFails(log)}
 	if !plain {
 		if o.TLS, err = otlpTLS(); err != nil {
 			return audit.Sink{}, err
@@ -140,6 +142,22 @@ func (f *auditFlags) collector(p audit.Process) (audit.Sink, error) {
 		return audit.Sink{}, usage("--audit-otlp-endpoint: %v", err)
 	}
 	return sink, nil
+}
+
+// collectorFails says at once, and then once a minute, that the collector takes nothing:
+// no record is lost yet, and nobody would know until then.
+func collectorFails(log *slog.Logger) func(error) {
+	var mu sync.Mutex
+	var told time.Time
+	return func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(told) < time.Minute {
+			return
+		}
+		told = time.Now()
+		log.Warn("the collector of the audit stream took no records: they wait, and are sent again for a while", "flag", "--audit-otlp-endpoint", "cause", authz.Cut(err.Error(), 256))
+	}
 }
 
 // lastWrites is the least time that the end of the audit stream may take.

@@ -112,6 +112,11 @@ func TestACollectorOfTheAuditStreamThatIsAwayStopsDecisionsOnlyWhereRecordsAreRe
 	if d := askOpen(t, s); d.Outcome != authz.Allow {
 		t.Errorf("expected an allowance, got %+v", d)
 	}
+	told := "the collector of the audit stream took no records: they wait, and are sent again for a while"
+	within(t, func() bool { return strings.Contains(s.log.String(), told) && strings.Contains(s.log.String(), "connection refused") }, s.log.String)
+	if n := strings.Count(s.log.String(), told); n != 1 {
+		t.Errorf("expected to be told once, got %d times", n)
+	}
 	s = serveHere(t, openPolicy, "--audit-otlp-endpoint", "http://"+freePort(t), "--audit-required", "--drain", "1s")
 	if d := askOpen(t, s); d.Status != 503 || !strings.Contains(d.Body, "AuditUnavailable") && !strings.Contains(s.log.String(), "AuditUnavailable") {
 		t.Errorf("expected 503, got %+v", d)

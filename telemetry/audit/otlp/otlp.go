@@ -35,6 +35,9 @@ type Options struct {
 	AllowPlaintext bool
 	// Process is who writes.
 	Process audit.Process
+	// Failed is told of each attempt that failed, also of those that are made again; nil
+	// is nobody.
+	Failed func(error)
 	// Patience is for how long a batch is tried; 0 is 30 seconds.
 	Patience time.Duration
 }
@@ -62,12 +65,19 @@ func New(o Options) (audit.Sink, error) {
 	if o.Patience == 0 {
 		o.Patience = patience
 	}
+	ask := func(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+		err := judge(ctx, method, request, answer, conn, invoke, options...)
+		if err != nil && o.Failed != nil && ctx.Err() == nil {
+			o.Failed(err)
+		}
+		return err
+	}
 	// All is said here, so that no variable of the environment turns TLS off or sends
 	// records elsewhere. The library reads the headers from there.
 	exporter, err := otlploggrpc.New(context.Background(),
 		otlploggrpc.WithEndpoint(o.Host), otlploggrpc.WithTLSCredentials(secured), otlploggrpc.WithTimeout(o.Patience),
 		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{Enabled: true, InitialInterval: firstPause, MaxInterval: lastPause, MaxElapsedTime: o.Patience}),
-		otlploggrpc.WithDialOption(grpc.WithNoProxy(), grpc.WithChainUnaryInterceptor(judge),
+		otlploggrpc.WithDialOption(grpc.WithNoProxy(), grpc.WithChainUnaryInterceptor(ask),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: idle, Timeout: gone}),
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: firstPause, Multiplier: 1.6, Jitter: 0.2, MaxDelay: lastPause}, MinConnectTimeout: attempt})),
 	)
