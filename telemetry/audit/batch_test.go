@@ -133,6 +133,44 @@ func TestInABatchTheStreamSaysWhereRecordsAreMissing(t *testing.T) {
 	}
 }
 
+func TestTheEndOfAStreamIsNotHeldUpByTheWordThatRecordsAreMissing(t *testing.T) {
+	var writing sync.Mutex // as the exporter has it: it ends behind the batch that is sent
+	n := 0
+	s := batching(t, nil, func(c *audit.Config) {
+		c.Sinks[0].Batches = func(ctx context.Context, _ [][]byte) error {
+			writing.Lock()
+			defer writing.Unlock()
+			if n++; n <= 3 { // the start, what is missing, and the stop
+				return errors.New("refused")
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Second):
+			}
+			return errors.New("no answer")
+		}
+		c.Sinks[0].Close = func() error {
+			writing.Lock()
+			defer writing.Unlock()
+			return nil
+		}
+	})
+	waitFor(t, func() bool {
+		writing.Lock()
+		defer writing.Unlock()
+		return n == 2
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if err := s.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("expected the end of a stream at the end of its ctx, got %s", took)
+	}
+}
+
 func TestRecordsWaitForOthersOnlyWhereNobodyWaitsForThem(t *testing.T) {
 	k := &keeper{}
 	s := batching(t, k, nil)

@@ -209,6 +209,7 @@ func (q *queue) close(ctx context.Context) error {
 		if left := q.left(); left > 0 { // another sink may have taken all of the time
 			return fmt.Errorf("audit sink %s: %d records were not written in time", q.sink.Name, left)
 		}
+		q.stop() // what says how many are missing may still be on its way, and the end of the sink waits for it
 	}
 	if q.sink.Close == nil {
 		return nil
