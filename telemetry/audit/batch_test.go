@@ -289,6 +289,30 @@ func TestWhatIsChangedRemovedOrAddedAtACollectorIsFound(t *testing.T) {
 	}
 }
 
+func TestOfWhatOneChainMissesNoLineOfAnotherIsTakenThatNoBatchHad(t *testing.T) {
+	one, other := &keeper{}, &keeper{}
+	s := batching(t, one, nil)
+	decideTimes(t, s, 3)
+	settled(t, s, 4)
+	one.say(func(int) (func(int) bool, error) { return none, errors.New("no answer") })
+	decideTimes(t, s, 5000)
+	waitFor(t, func() bool { return s.Stats()[0].Dropped == 5000 })
+	one.say(nil)
+	decideTimes(t, s, 1)
+	end(t, s)
+	s = batching(t, other, nil)
+	decideTimes(t, s, 2000)
+	end(t, s)
+	given := append(one.kept, other.kept...)
+	if u, err := unordered(given); err != nil || u.Chains[0].Missing+u.Chains[1].Missing != 5000 {
+		t.Fatalf("got %v, %+v", err, u.Chains)
+	}
+	first := len(one.kept) + 100
+	if u, err := unordered(slices.Delete(given, first, first+20)); err == nil || !strings.Contains(err.Error(), "a line was changed, removed or added") {
+		t.Errorf("expected it to be found that lines of a chain are gone, got %v, and %d lines beside the chains", err, u.Beside)
+	}
+}
+
 func TestOfLinesWithoutTheirFirstOneNothingIsSaidToBeWhole(t *testing.T) {
 	lines, _ := exported(t)
 	u, err := unordered(lines[1:])

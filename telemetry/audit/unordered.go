@@ -141,14 +141,18 @@ func (n *node) gap() uint64 {
 	return 0
 }
 
+// mostBeside is how many lines a batch has at most, each record behind one that says what
+// is missing. All batches that are said to be missing began with the same number.
+const mostBeside = 2 * maxBatch
+
 // others counts the lines beside the chains: each has a number of a record that is said
-// to be missing.
+// to be missing, and that a batch can have had.
 func (u *Unordered) others(all, gaps []*node) error {
 	for _, one := range all {
 		if one.linked {
 			continue
 		}
-		if !slices.ContainsFunc(gaps, func(g *node) bool { return g.seq <= one.seq && one.seq-g.seq <= g.missing }) {
+		if !slices.ContainsFunc(gaps, func(g *node) bool { return g.seq <= one.seq && one.seq-g.seq < min(g.missing, mostBeside) }) {
 			return fmt.Errorf("%s: expected the line before line %d, with the digest %s, and a chain from its first line on: a line was changed, removed or added", one.where, one.seq, short(one.prev))
 		}
 		u.Beside++
