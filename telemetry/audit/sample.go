@@ -12,6 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
+// maxAllows bounds how many numbers there are, so that the record start has room for all.
+const maxAllows = 1000
+
 // everyPolicy stands for the name in the name of all policies of a namespace.
 const everyPolicy = "*"
 
@@ -19,6 +22,9 @@ const everyPolicy = "*"
 // "none"), of one ("shop/catalog=0.01") and of those of a namespace ("chat/*=0.1"). They
 // are [Config.Allows] and [Config.AllowsOf].
 func ParseAllows(texts []string) (all float64, of map[string]float64, err error) {
+	if len(texts) > maxAllows {
+		return 0, nil, fmt.Errorf("expected at most %d numbers, got %d: NAMESPACE/* is one for all policies of a namespace", maxAllows, len(texts))
+	}
 	all, of = 1, map[string]float64{}
 	known := map[string]bool{}
 	for _, text := range texts {
@@ -139,6 +145,5 @@ func (s *samples) list() (out []string) {
 	if whole {
 		return nil
 	}
-	out, _ = briefList(out, false)
 	return out
 }

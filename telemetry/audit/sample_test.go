@@ -3,6 +3,7 @@ package audit_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,22 @@ func TestTheStartSaysWhichAllowancesAreRecordedWhereNotAllAre(t *testing.T) {
 		if got := records(t, to.text.String())[0].Agentauth.Allows; !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: expected %v, got %v", name, c.want, got)
 		}
+	}
+}
+
+func TestTheStartSaysOfEachPolicyWhichAllowancesAreRecorded(t *testing.T) {
+	texts := []string{"1"}
+	for i := range 998 {
+		texts = append(texts, fmt.Sprintf("%s/%s%03d=0.%020d1", strings.Repeat("n", 63), strings.Repeat("p", 250), i, 0))
+	}
+	texts = append(texts, "zz/*=0")
+	to := &sink{}
+	end(t, begin(t, to, parts(t, texts...)))
+	if got := records(t, to.text.String())[0].Agentauth.Allows; len(got) != 1000 || !slices.Contains(got, "zz/*=0") {
+		t.Errorf("expected all of 1000 numbers, got %d", len(got))
+	}
+	if _, _, err := audit.ParseAllows(append(texts, "zz/a=0")); err == nil || !strings.Contains(err.Error(), "expected at most 1000 numbers, got 1001") {
+		t.Errorf("got %v", err)
 	}
 }
 
