@@ -34,7 +34,7 @@ func judge(ctx context.Context, method string, request, answer any, conn *grpc.C
 	}
 	rejected := a.GetPartialSuccess().GetRejectedLogRecords()
 	a.PartialSuccess = nil
-	if rejected > 0 {
+	if rejected != 0 { // a number below 0 says nothing, and no record counts as kept by it
 		return status.Errorf(codes.InvalidArgument, "the collector rejected %d log records of a batch", rejected)
 	}
 	return nil

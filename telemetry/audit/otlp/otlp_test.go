@@ -66,7 +66,7 @@ func (c *logCollector) Export(ctx context.Context, r *collector.ExportLogsServic
 		switch rejected, err := c.answer(c.asked); {
 		case err != nil:
 			return nil, err
-		case rejected > 0:
+		case rejected != 0:
 			return &collector.ExportLogsServiceResponse{PartialSuccess: &collector.ExportLogsPartialSuccess{RejectedLogRecords: rejected, ErrorMessage: "hunter2"}}, nil
 		}
 	}
@@ -400,11 +400,15 @@ func TestABatchOfWhichSomeRecordsWereRejectedIsNotWritten(t *testing.T) {
 	if !s.Decision(t.Context(), &raw, allowed(), at, 0) {
 		t.Error("expected the decision to be given")
 	}
+	rejected.Store(-1)
+	if s.Decision(t.Context(), &raw, allowed(), at, 0) {
+		t.Error("expected no decision whose batch was answered with a number that says nothing")
+	}
 	rejected.Store(2)
 	if s.Decision(t.Context(), &raw, allowed(), at, 0) {
 		t.Error("expected no decision whose batch was rejected in part")
 	}
-	waitFor(t, func() bool { return s.Stats()[0].Dropped == 1 })
+	waitFor(t, func() bool { return s.Stats()[0].Dropped == 2 })
 	if st := s.Stats()[0]; !strings.Contains(st.Error, "the collector rejected 2 log records") || strings.Contains(st.Error, "hunter2") {
 		t.Errorf("got %+v", st)
 	}
@@ -413,7 +417,7 @@ func TestABatchOfWhichSomeRecordsWereRejectedIsNotWritten(t *testing.T) {
 		t.Error("expected decisions again")
 	}
 	end(t, s)
-	if v := verified(t, c.text()); v.Missing != 1 || v.Lines != 5 {
+	if v := verified(t, c.text()); v.Missing != 2 || v.Lines != 5 {
 		t.Errorf("got %+v", v)
 	}
 }
