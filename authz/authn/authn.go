@@ -72,6 +72,8 @@ type Verified struct {
 	// a client certificate: what revocations name.
 	keyID       string
 	certificate *[sha256.Size]byte
+	// twin is the thumbprint of the other form of that certificate; nil if it has none.
+	twin *[sha256.Size]byte
 	// until is when the credential may be used no more without being verified
 	// again; zero: Check knows.
 	until time.Time

@@ -66,18 +66,21 @@ func oddKey(public any) string {
 
 // period is a time within which a certificate and its authority are valid, both ends
 // included.
-type period struct{ from, until time.Time }
+type period struct {
+	from, until time.Time
+	authority   *x509.Certificate
+}
 
 func (p period) empty() bool { return p.until.Before(p.from) }
 
 // both is the time within both.
-func both(a, b *x509.Certificate) period {
-	p := period{a.NotBefore, a.NotAfter}
-	if b.NotBefore.After(p.from) {
-		p.from = b.NotBefore
+func both(cert, ca *x509.Certificate) period {
+	p := period{cert.NotBefore, cert.NotAfter, ca}
+	if ca.NotBefore.After(p.from) {
+		p.from = ca.NotBefore
 	}
-	if b.NotAfter.Before(p.until) {
-		p.until = b.NotAfter
+	if ca.NotAfter.Before(p.until) {
+		p.until = ca.NotAfter
 	}
 	return p
 }

@@ -112,7 +112,7 @@ func (c *ClientCertificate) accept(cert *x509.Certificate, valid period) (*Verif
 	sum := Thumbprint(cert)
 	id := authz.Identity{Method: c.Method, CredentialID: hex.EncodeToString(sum[:]), ExpiresAt: valid.until, Issuer: cert.Issuer.String()}
 	id.Subject = id.CredentialID
-	v := &Verified{Identity: id, from: valid.from, until: valid.until, certificate: &sum}
+	v := &Verified{Identity: id, from: valid.from, until: valid.until, certificate: &sum, twin: twin(cert, valid.authority)}
 	uris := uriNames(cert)
 	if len(c.TrustDomains) > 0 {
 		if len(uris) != 1 {

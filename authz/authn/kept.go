@@ -116,6 +116,9 @@ func (v *Verified) SizeBeside() int {
 	if v.certificate != nil {
 		n += sha256.Size
 	}
+	if v.twin != nil {
+		n += sha256.Size
+	}
 	return n
 }
 

@@ -17,8 +17,9 @@ type Credential struct {
 	// Secret is the namespace/name of the Secret that holds an API key; "" for others.
 	Secret string
 	// Thumbprints are those of the client certificate, and of the certificate and the key
-	// that a token is bound to; nil is none.
-	Thumbprints [3]*[sha256.Size]byte
+	// that a token is bound to, and of the other form of the client certificate; nil is
+	// none.
+	Thumbprints [4]*[sha256.Size]byte
 }
 
 // maxActors is how many actors of a token are looked at, one within the other.
@@ -38,7 +39,7 @@ type names struct {
 	actorN      int
 	clients     [len(clientClaims)]string
 	clientN     int
-	thumbprints [3][sha256.Size]byte
+	thumbprints [4][sha256.Size]byte
 	thumbprintN int
 }
 

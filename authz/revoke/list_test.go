@@ -247,7 +247,7 @@ func TestACheckAllocatesNothing(t *testing.T) {
 	id := &authz.Identity{Issuer: "idp", Subject: "carol", Claims: map[string]any{"sub": "carol", "azp": "other", "act": map[string]any{"sub": "other"}}, Actor: &authz.Actor{Subject: "other"}}
 	thumbprint := &[32]byte{1}
 	if n := testing.AllocsPerRun(100, func() {
-		if f.Hit("shop", &Credential{Identity: id, KeyID: "k", Thumbprints: [3]*[32]byte{thumbprint}}, now) != nil {
+		if f.Hit("shop", &Credential{Identity: id, KeyID: "k", Thumbprints: [4]*[32]byte{thumbprint}}, now) != nil {
 			t.Error("nobody is revoked")
 		}
 	}); n != 0 {
