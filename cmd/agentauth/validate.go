@@ -175,7 +175,7 @@ func (f *validateFlags) print(cmd *cobra.Command, problems []authz.Problem) erro
 }
 
 // idleConfigMaps are ConfigMaps with a label of agentauth's under which nothing reads
-// them: revocations that revoke nothing, as a rule.
+// them, and Secrets with one of ConfigMaps: revocations that revoke nothing, as a rule.
 func idleConfigMaps(tree *manifest.Tree) (out []authz.Problem) {
 	uses := []string{v1alpha1.UseRevocations, v1alpha1.UseHostnameGrants, v1alpha1.UseJWKS, v1alpha1.UseCA}
 	for _, o := range tree.Input.ConfigMaps {
@@ -189,6 +189,12 @@ func idleConfigMaps(tree *manifest.Tree) (out []authz.Problem) {
 		for _, message := range odd {
 			out = append(out, authz.Problem{Severity: authz.Warning, Lint: authz.OddAnnotation, Object: "ConfigMap " + o.Namespace + "/" + o.Name, Field: "metadata.labels",
 				Position: tree.Locate("ConfigMap", o.Namespace, o.Name, "metadata.labels"), Message: message})
+		}
+	}
+	for _, o := range tree.Input.Secrets {
+		if use := o.Labels[v1alpha1.LabelUse]; use == v1alpha1.UseRevocations || use == v1alpha1.UseHostnameGrants {
+			out = append(out, authz.Problem{Severity: authz.Warning, Lint: authz.OddAnnotation, Object: "Secret " + o.Namespace + "/" + o.Name, Field: "metadata.labels",
+				Position: tree.Locate("Secret", o.Namespace, o.Name, "metadata.labels"), Message: fmt.Sprintf("label %s is %q: nothing reads a Secret of this use; expected a ConfigMap", v1alpha1.LabelUse, use)})
 		}
 	}
 	return out
