@@ -94,7 +94,9 @@ func (f *auditFlags) open(log *slog.Logger) (*audit.Stream, error) {
 		if f.backups < 0 {
 			return nil, usage("--audit-file-max-backups %d: expected how many, or 0 for all", f.backups)
 		}
-		sink, err := audit.File(f.file, audit.FileOptions{MaxSize: f.size, MaxAge: f.age, MaxBackups: f.backups})
+		sink, err := audit.File(f.file, audit.FileOptions{MaxSize: f.size, MaxAge: f.age, MaxBackups: f.backups, Gone: func() {
+			log.Error("the audit file was removed, moved or cut by somebody else: records may be missing, and the next ones begin it anew; agentauth replaces the file itself", "flag", "--audit-file", "file", f.file)
+		}})
 		if err != nil {
 			return nil, usage("--audit-file: %v", err)
 		}

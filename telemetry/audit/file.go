@@ -22,6 +22,9 @@ type FileOptions struct {
 	MaxAge int
 	// MaxBackups is how many old files are kept; 0: all.
 	MaxBackups int
+	// Gone is told that somebody else removed, moved or cut the file while it was written.
+	// What is written behind that is in a file of that name again. nil is nobody.
+	Gone func()
 }
 
 // File is a sink that appends to a file (mode 0600 if it is made), and replaces it when
@@ -51,8 +54,8 @@ func File(path string, o FileOptions) (_ Sink, err error) {
 	if err != nil {
 		return Sink{}, err
 	}
-	f := &file{path: path, to: &lumberjack.Logger{Filename: path, MaxSize: o.MaxSize, MaxAge: o.MaxAge, MaxBackups: o.MaxBackups}}
-	if _, err := f.to.Write(nil); err != nil { // an error at the start, not with the first record
+	f := &file{path: path, gone: o.Gone, to: &lumberjack.Logger{Filename: path, MaxSize: o.MaxSize, MaxAge: o.MaxAge, MaxBackups: o.MaxBackups}}
+	if _, err := f.Write(nil); err != nil { // an error at the start, not with the first record
 		return Sink{}, fmt.Errorf("the audit file cannot be written: %w", err)
 	}
 	return Sink{Name: "file", Line: f, Last: last, Close: func() error { return errors.Join(f.to.Close(), mine.Close()) }}, nil
@@ -65,13 +68,49 @@ func irregular(path string) error {
 type file struct {
 	path string
 	to   *lumberjack.Logger
+	gone func()
+
+	is     os.FileInfo // what was written to, when it was looked at last
+	size   int64       // at least, with what was written since
+	looked time.Time
+}
+
+// betweenLooks is how often it is looked whether the file is still there. A line that is
+// written to a file that was removed is nowhere.
+const betweenLooks = 100 * time.Millisecond
+
+// look opens the file anew where it is another one than it was, or was cut.
+func (f *file) look() {
+	if f.is == nil || time.Since(f.looked) < betweenLooks {
+		return
+	}
+	f.looked = time.Now()
+	info, err := os.Stat(f.path)
+	same := err == nil && os.SameFile(info, f.is)
+	if same && info.Size() >= f.size {
+		return
+	}
+	mine := false // it was large
+	if !same {
+		backup, err := os.Stat(newestBackup(f.path))
+		mine = err == nil && os.SameFile(backup, f.is)
+	}
+	_, f.is = f.to.Close(), nil
+	if !mine && f.gone != nil {
+		f.gone()
+	}
 }
 
 // Write writes a line whole or not at all: what a full disk took of it is cut off again,
 // so that the next line stands behind a whole one.
 func (f *file) Write(line []byte) (int, error) {
+	f.look()
 	n, err := f.to.Write(line)
 	if err == nil {
+		f.size += int64(n)
+		if f.is == nil {
+			f.opened()
+		}
 		return n, nil
 	}
 	if n > 0 {
@@ -83,6 +122,14 @@ func (f *file) Write(line []byte) (int, error) {
 		}
 	}
 	return 0, err
+}
+
+// opened looks at the file that was written to. It is closed, since only a file that was
+// there is opened to append to: a line behind a hole is none.
+func (f *file) opened() {
+	if info, err := os.Stat(f.path); err == nil && f.to.Close() == nil {
+		f.is, f.size, f.looked = info, info.Size(), time.Now()
+	}
 }
 
 // lastLines are the last whole line that was written to a file, or to the newest of those

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -485,6 +486,41 @@ func TestAFileGoesOnWhereTheLastProcessEndedAndIsReplacedWhenItIsLarge(t *testin
 	}
 	if v.Lines != 4004 || v.Seq != 4004 || v.First != 1 {
 		t.Errorf("got %+v", v)
+	}
+}
+
+func TestAFileThatSomebodyRemovesMovesOrCutsIsWrittenAnewAndTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	for what, harm := range map[string]func() error{
+		"removed": func() error { return os.Remove(path) },
+		"moved":   func() error { return os.Rename(path, path+".1") },
+		"cut":     func() error { return os.Truncate(path, 0) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			_ = os.Remove(path)
+			var told atomic.Int32
+			f, err := audit.File(path, audit.FileOptions{Gone: func() { told.Add(1) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := begin(t, nil, func(c *audit.Config) { c.Sinks, c.Required = []audit.Sink{f}, true })
+			raw := request()
+			if s.Decision(t.Context(), &raw, allowed(), at, 0); told.Load() > 0 {
+				t.Error("told before it was so")
+			}
+			if err := harm(); err != nil {
+				t.Fatal(err)
+			}
+			for deadline := time.Now().Add(10 * time.Second); told.Load() == 0 && time.Now().Before(deadline); {
+				s.Decision(t.Context(), &raw, allowed(), at, 0)
+			}
+			end(t, s)
+			data, err := os.ReadFile(path)
+			var v audit.Verifier
+			if err = cmp.Or(err, v.File(bytes.NewReader(data))); err != nil || v.First <= 1 || v.Seq != s.Stats()[0].Seq || told.Load() != 1 {
+				t.Errorf("expected a whole chain that does not begin with the first line, and to be told once, got %v, %d times, %+v", err, told.Load(), v)
+			}
+		})
 	}
 }
 
