@@ -49,7 +49,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(serveCommand(), checkCommand(), diffCommand(), validateCommand(), tokenCommand(), keyCommand(), revokeCommand(), hashCommand(), auditCommand(), versionCommand(), completionCommand())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", flagError(err)) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage("%s", flagError(cmd, err)) })
 
 	err := root.ExecuteContext(context.Background())
 	if err == nil {
