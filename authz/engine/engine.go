@@ -254,7 +254,7 @@ func (e *Engine) decideParsed(ctx *work.Context, s *Snapshot, raw *authz.Raw, r 
 	}
 	if d.Outcome == authz.Allow && ctx.Late() {
 		late := policy.Unavailable(authz.Unavailable, "the decision took longer than its time", 0)
-		late.Policy, late.Version, late.Method, late.Identity = d.Policy, d.Version, d.Method, d.Identity
+		late.Policy, late.Version, late.Method, late.Identity, late.Refused = d.Policy, d.Version, d.Method, d.Identity, d.Refused
 		d = late
 	}
 	if s.find.Shadows() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"log"
 	"net"
 	"net/http/httptest"
 	"os"
@@ -104,6 +105,30 @@ func TestTheAuditStreamGoesToACollectorOverTLSWithTheCredentialOfTheEnvironment(
 	}
 	if log := s.log.String(); strings.Contains(log, "hunter2") || !strings.Contains(log, `"sink":"otlp"`) {
 		t.Errorf("expected where the chain is, and no credential, got\n%s", log)
+	}
+}
+
+func TestNoTextOfAVariableThatCannotBeReadIsLogged(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:hunter2%zz@collector.example.com:4317")
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "hunter2")
+	_, address := startLineCollector(t)
+	before := os.Stderr
+	said, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Stderr = said
+	log.SetOutput(said) // the library's errors, where nobody takes them
+	defer func() { os.Stderr = before; log.SetOutput(before) }()
+	for _, more := range [][]string{nil, {"--tracing-otlp-endpoint", "http://" + address}} {
+		s := serveHere(t, openPolicy, append([]string{"--audit-otlp-endpoint", "http://" + address}, more...)...)
+		if err := s.end(); err != nil {
+			t.Error(err)
+		}
+		text, _ := os.ReadFile(said.Name())
+		if out := s.log.String() + string(text); strings.Contains(out, "hunter2") || !strings.Contains(out, `"variable":"OTEL_EXPORTER_OTLP_ENDPOINT"`) {
+			t.Errorf("%v: expected the name of the variable and not its text, got\n%s", more, out)
+		}
 	}
 }
 

@@ -2,12 +2,16 @@ package main
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	"strings"
 
+	"go.opentelemetry.io/otel"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/go-logr/logr"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/certs"
@@ -75,6 +79,28 @@ func otlpCompression() error {
 		return usage("%s %q: expected gzip or none", variable, authz.Cut(value, 64))
 	}
 	return nil
+}
+
+// otlpQuiet has the library say which variables it cannot read, and nothing else.
+func otlpQuiet(log *slog.Logger) {
+	otel.SetLogger(logr.Discard())
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { unread(log, err) }))
+}
+
+// unread logs a variable that the library cannot read. Its error repeats the text, and
+// that of an endpoint which nobody asked for may have a password.
+func unread(log *slog.Logger, err error) bool {
+	const said = "a variable cannot be read and is left out; its text is not repeated here"
+	text := err.Error()
+	if strings.HasPrefix(text, "partial resource") {
+		log.Warn(said, "variable", "OTEL_RESOURCE_ATTRIBUTES")
+		return true
+	}
+	text, is := strings.CutPrefix(text, "invalid OTEL_")
+	if name, _, named := strings.Cut(text, " "); is && named {
+		log.Warn(said, "variable", "OTEL_"+name)
+	}
+	return is
 }
 
 // otlpTLS is how a collector is verified: by the authorities of the environment, else by

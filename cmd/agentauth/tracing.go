@@ -97,6 +97,9 @@ func quiet(log *slog.Logger) {
 	var last atomic.Int64
 	otel.SetLogger(logr.Discard())
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		if unread(log, err) {
+			return
+		}
 		now, before := time.Now().Unix(), last.Load()
 		if now-before >= 60 && last.CompareAndSwap(before, now) {
 			log.Warn("spans are lost: the collector of --tracing-otlp-endpoint does not take them; checks are not affected", "error", fmt.Sprint(err))
