@@ -8,10 +8,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"golang.org/x/net/http/httpguts"
-
-	"github.com/go-logr/logr"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/certs"

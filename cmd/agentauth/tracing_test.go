@@ -19,8 +19,10 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
@@ -31,12 +33,17 @@ type spanCollector struct {
 	collector.UnimplementedTraceServiceServer
 	mu    sync.Mutex
 	spans []*tracev1.Span
+	// answer is what it answers in place of that it has all of them; nil: nothing.
+	answer func() (*collector.ExportTraceServiceResponse, error)
 }
 
 // Export implements the OTLP service.
 func (c *spanCollector) Export(_ context.Context, r *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.answer != nil {
+		return c.answer()
+	}
 	for _, of := range r.GetResourceSpans() {
 		for _, scope := range of.GetScopeSpans() {
 			c.spans = append(c.spans, scope.GetSpans()...)
@@ -218,6 +225,31 @@ func TestACollectorThatIsAwayHoldsUpNoCheckAndNoEnd(t *testing.T) {
 	}
 	if took := time.Since(began); took > patience {
 		t.Errorf("it took %s to end", took)
+	}
+}
+
+func TestWhatACollectorOfSpansWritesIsNotLogged(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2")
+	for want, answer := range map[string]func() (*collector.ExportTraceServiceResponse, error){
+		"Unauthenticated": func() (*collector.ExportTraceServiceResponse, error) {
+			return nil, status.Error(codes.Unauthenticated, "Bearer hunter2 is no token of mine")
+		},
+		"(1 spans rejected)": func() (*collector.ExportTraceServiceResponse, error) {
+			return &collector.ExportTraceServiceResponse{PartialSuccess: &collector.ExportTracePartialSuccess{RejectedSpans: 1, ErrorMessage: "not with Bearer hunter2"}}, nil
+		},
+	} {
+		c, address := startCollector(t)
+		c.answer = answer
+		s := serveHere(t, strings.ReplaceAll(tracedPolicy, "PROVIDER", "https://keys.example.com"), "--tracing-otlp-endpoint", "http://"+address, "--tracing-sample-ratio", "1")
+		if _, err := extauthz.Ask(t.Context(), s.door, authz.Raw{Method: "GET", Scheme: "https", Host: "other.example.com", Path: "/"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.end(); err != nil {
+			t.Error(err)
+		}
+		if log := s.log.String(); !strings.Contains(log, want) || strings.Contains(log, "hunter2") {
+			t.Errorf("expected %s and no word of the collector, got\n%s", want, log)
+		}
 	}
 }
 

@@ -20,13 +20,8 @@ import (
 func judge(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	var from peer.Peer
-	err := invoke(ctx, method, request, answer, conn, append(options, grpc.Peer(&from))...)
-	if err != nil {
-		if from.Addr == nil {
-			return err
-		}
-		return answered(status.Convert(err))
+	if err := Wordless(ctx, method, request, answer, conn, invoke, options...); err != nil {
+		return err
 	}
 	a, ok := answer.(*collector.ExportLogsServiceResponse)
 	if !ok {
@@ -38,6 +33,17 @@ func judge(ctx context.Context, method string, request, answer any, conn *grpc.C
 		return status.Errorf(codes.InvalidArgument, "the collector rejected %d log records of a batch", rejected)
 	}
 	return nil
+}
+
+// Wordless is an interceptor that says of an error of a collector which one it is, without
+// what the collector wrote. Where no collector answered, the words are those of this process.
+func Wordless(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	var from peer.Peer
+	err := invoke(ctx, method, request, answer, conn, append(options, grpc.Peer(&from))...)
+	if err == nil || from.Addr == nil {
+		return err
+	}
+	return answered(status.Convert(err))
 }
 
 // answered is the status of a collector without its words, and with a bound for how long
@@ -64,7 +70,7 @@ func hint(code codes.Code) string {
 	case codes.Unauthenticated, codes.PermissionDenied:
 		return ": expected a credential that it takes, in OTEL_EXPORTER_OTLP_HEADERS"
 	case codes.Unimplemented, codes.Unknown:
-		return ": expected a collector that takes logs by OTLP over gRPC there"
+		return ": expected a collector that takes this by OTLP over gRPC there"
 	default:
 		return ""
 	}

@@ -34,7 +34,7 @@ func TestOfTheAnswerOfACollectorTheCodeAndABoundedPauseAreLeft(t *testing.T) {
 		{codes.Unavailable, time.Hour, longPause, "the collector answered Unavailable"},
 		{codes.ResourceExhausted, time.Second, time.Second, "the collector answered ResourceExhausted"},
 		{codes.Unauthenticated, -1, -1, "OTEL_EXPORTER_OTLP_HEADERS"},
-		{codes.Unimplemented, -1, -1, "a collector that takes logs by OTLP over gRPC"},
+		{codes.Unimplemented, -1, -1, "a collector that takes this by OTLP over gRPC"},
 		{codes.DeadlineExceeded, -1, -1, "no answer in time"},
 	} {
 		came, err := status.New(c.code, "your credential is hunter2").WithDetails(&errdetails.DebugInfo{Detail: "hunter2"})
