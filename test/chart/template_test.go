@@ -108,6 +108,7 @@ func TestValuesThatCannotWorkAreRefused(t *testing.T) {
 		trusting + "audit: {stdout: true, otlp: {insecure: true}}":                                                "audit.otlp.insecure: expected audit.otlp.endpoint",
 		trusting + "audit: {otlp: {endpoint: 'https://collector.example.com', insecure: true}}":                   "audit.otlp: endpoint is https",
 		trusting + "audit: {otlp: {endpoint: collector.example.com}}":                                             "endpoint",
+		trusting + "tracing: {endpoint: collector.example.com}":                                                   "endpoint",
 		trusting + "audit: {stdout: true, path: half}":                                                            "path",
 		trusting + "audit: {otlp: {endpoint: 'https://user:hunter2@collector.example.com'}}":                      "endpoint",
 		trusting + "audit: {stdout: true, allows: \"1.5\"}":                                                       "allows",
