@@ -138,7 +138,9 @@ func TestACollectorOfTheAuditStreamThatIsAwayStopsDecisionsOnlyWhereRecordsAreRe
 		t.Errorf("expected an allowance, got %+v", d)
 	}
 	told := "the collector of the audit stream took no records: they wait, and are sent again for a while"
-	within(t, func() bool { return strings.Contains(s.log.String(), told) && strings.Contains(s.log.String(), "connection refused") }, s.log.String)
+	within(t, func() bool {
+		return strings.Contains(s.log.String(), told) && strings.Contains(s.log.String(), "connection refused")
+	}, s.log.String)
 	if n := strings.Count(s.log.String(), told); n != 1 {
 		t.Errorf("expected to be told once, got %d times", n)
 	}
