@@ -9,6 +9,8 @@ package otlp
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,6 +89,7 @@ func New(o Options) (audit.Sink, error) {
 	r := newRecords(resource.NewSchemaless(
 		attribute.String("service.name", "agentauth"), attribute.String("service.version", o.Process.Version),
 		attribute.String("service.instance.id", uuid.NewString()), attribute.String("host.name", o.Process.Host)))
+	var ended atomic.Bool
 	return audit.Sink{
 		Name: "otlp",
 		Batches: func(ctx context.Context, lines [][]byte) error {
@@ -94,9 +97,16 @@ func New(o Options) (audit.Sink, error) {
 			if err != nil {
 				return err
 			}
-			return exporter.Export(ctx, list)
+			if err := exporter.Export(ctx, list); err != nil {
+				return err
+			}
+			if ended.Load() { // the library says nothing of what it did not send then
+				return errors.New("the audit stream has ended")
+			}
+			return nil
 		},
 		Close: func() error {
+			ended.Store(true)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
 			return exporter.Shutdown(ctx)

@@ -422,6 +422,25 @@ func TestABatchOfWhichSomeRecordsWereRejectedIsNotWritten(t *testing.T) {
 	}
 }
 
+func TestNothingThatComesBehindTheEndCountsAsWritten(t *testing.T) {
+	c := &logCollector{}
+	o := plain(c.serve(t))
+	sink, err := otlp.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := []byte(`{"seq":1,"prev":"","schema":"agentauth.dev/audit/v1","@timestamp":"2027-01-15T08:00:00Z","event":{"id":"a","action":"start"}}`)
+	if err := sink.Batches(t.Context(), [][]byte{line}); err != nil || c.requests() != 1 {
+		t.Fatalf("got %v, %d requests", err, c.requests())
+	}
+	if err := sink.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Batches(t.Context(), [][]byte{line}); err == nil || c.requests() != 1 {
+		t.Errorf("expected an error for what was not sent, got %v, %d requests", err, c.requests())
+	}
+}
+
 func TestACollectorThatIsAwayHoldsUpNoDecisionAndWhatHasNoSpaceIsCounted(t *testing.T) {
 	o := plain(nobody(t))
 	s := begin(t, o, func(c *audit.Config) { c.MaxWaiting = 100 })
