@@ -76,7 +76,7 @@ func (f *tracingFlags) open(log *slog.Logger) (*telemetry.Tracing, error) {
 	}
 	options := []otlptracegrpc.Option{
 		otlptracegrpc.WithEndpoint(host), secured, otlptracegrpc.WithTimeout(5 * time.Second),
-		otlptracegrpc.WithDialOption(grpc.WithNoProxy(), grpc.WithChainUnaryInterceptor(wordlessSpans)),
+		otlptracegrpc.WithDialOption(grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithChainUnaryInterceptor(wordlessSpans)),
 	}
 	quiet(log)
 	exporter, err := otlptrace.New(context.Background(), otlptracegrpc.NewClient(options...))

@@ -79,7 +79,7 @@ func New(o Options) (audit.Sink, error) {
 	exporter, err := otlploggrpc.New(context.Background(),
 		otlploggrpc.WithEndpoint(o.Host), otlploggrpc.WithTLSCredentials(secured), otlploggrpc.WithTimeout(o.Patience),
 		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{Enabled: true, InitialInterval: firstPause, MaxInterval: lastPause, MaxElapsedTime: o.Patience}),
-		otlploggrpc.WithDialOption(grpc.WithNoProxy(), grpc.WithChainUnaryInterceptor(ask),
+		otlploggrpc.WithDialOption(grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithChainUnaryInterceptor(ask),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: idle, Timeout: gone}),
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: firstPause, Multiplier: 1.6, Jitter: 0.2, MaxDelay: lastPause}, MinConnectTimeout: attempt})),
 	)
