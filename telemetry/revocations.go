@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 // Revocation is one that is in force or has ended.
@@ -23,6 +25,8 @@ const maxRevocationLines = 20
 // RevocationLog says which revocations came in force, ended or were removed.
 type RevocationLog struct {
 	Log *slog.Logger
+	// Audit has a record of each, too; nil: none.
+	Audit *audit.Stream
 
 	known map[Revocation]bool // whether it has ended
 	next  time.Time           // when the next one ends; zero: none will
@@ -36,7 +40,8 @@ func (l *RevocationLog) Look(all []Revocation, now time.Time) {
 	before := l.known
 	l.known, l.next = make(map[Revocation]bool, len(all)), time.Time{}
 	lines := 0
-	say := func(message string, r Revocation) {
+	say := func(message, change string, r Revocation) {
+		l.Audit.Revocation(change, audit.Revocation{Name: r.Name, Revokes: r.Revokes, Scope: r.Scope, Until: r.Until, Reason: r.Reason})
 		if lines++; lines > maxRevocationLines {
 			return
 		}
@@ -52,9 +57,9 @@ func (l *RevocationLog) Look(all []Revocation, now time.Time) {
 		l.known[r] = ended
 		switch {
 		case ended && was && !hadEnded:
-			say("revocation ended", r)
+			say("revocation ended", "ended", r)
 		case !ended && !was:
-			say("revocation in force", r)
+			say("revocation in force", "added", r)
 		}
 		if !ended && (l.next.IsZero() || r.Until.Before(l.next)) {
 			l.next = r.Until
@@ -62,7 +67,7 @@ func (l *RevocationLog) Look(all []Revocation, now time.Time) {
 	}
 	for _, r := range slices.SortedFunc(maps.Keys(before), func(a, b Revocation) int { return cmp.Compare(a.Name, b.Name) }) {
 		if _, is := l.known[r]; !is && !before[r] {
-			say("revocation removed", r)
+			say("revocation removed", "removed", r)
 		}
 	}
 	if lines > maxRevocationLines {

@@ -7,11 +7,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 func TestARevocationIsLoggedWhenItComesInForceWhenItEndsAndWhenItIsRemoved(t *testing.T) {
 	var out bytes.Buffer
-	l := RevocationLog{Log: slog.New(slog.NewTextHandler(&out, nil))}
+	var trail bytes.Buffer
+	stream, err := audit.New(audit.Config{Sinks: []audit.Sink{audit.Writer("stdout", &trail)}, Allows: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := RevocationLog{Log: slog.New(slog.NewTextHandler(&out, nil)), Audit: stream}
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	expect := func(want ...string) {
 		t.Helper()
@@ -47,5 +54,16 @@ func TestARevocationIsLoggedWhenItComesInForceWhenItEndsAndWhenItIsRemoved(t *te
 	l.Look(many, now)
 	if got := strings.Count(out.String(), "\n"); got != 21 || !strings.Contains(out.String(), "notLogged=10") {
 		t.Errorf("expected 20 lines and one for the others, got %d", got)
+	}
+	if err := stream.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int{
+		`"change":"added"`: 32, `"change":"ended","revocation":{"name":"a",`: 1, `"change":"removed","revocation":{"name":"b",`: 1,
+		`"revocation":{"name":"a","revokes":"subject alice","scope":"all policies","until":"2027-01-01T01:00:00Z","reason":"ticket"}`: 2,
+	} {
+		if got := strings.Count(trail.String(), text); got != want {
+			t.Errorf("%s: expected %d records, got %d", text, want, got)
+		}
 	}
 }

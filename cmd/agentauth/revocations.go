@@ -13,10 +13,10 @@ func (s *service) revocationCounts() map[string]int {
 	return map[string]int{"in_force": n.InForce, "ended": n.Ended, "unreadable": n.Unreadable, "not_in_force": n.Left}
 }
 
-// followRevocations says in the log which revocations come in force and end, until ctx
+// followRevocations says in the log and in the audit stream which revocations come in force and end, until ctx
 // ends.
 func (s *service) followRevocations(ctx context.Context) {
-	log := telemetry.RevocationLog{Log: s.log}
+	log := telemetry.RevocationLog{Log: s.log, Audit: s.audit}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	seen := s.kernel.Revocations()

@@ -15,6 +15,8 @@ const (
 	ActionDecision Action = "decision"
 	// ActionPolicy: a policy came in force, changed or went.
 	ActionPolicy Action = "policy"
+	// ActionRevocation: a revocation came in force, ended or was removed.
+	ActionRevocation Action = "revocation"
 	// ActionStart: a process began to write.
 	ActionStart Action = "start"
 	// ActionDropped: records before this one are missing.
@@ -117,11 +119,14 @@ type Details struct {
 	// PathMode is the form of url.path, if it is not full.
 	PathMode PathMode `json:"pathMode,omitzero"`
 
-	// Change is what became of a policy: added, changed or removed. PreviousGeneration
-	// is the one before, Ready why it is or is not ready.
+	// Change is what became of a policy: added, changed or removed; or of a revocation:
+	// added, ended or removed. PreviousGeneration is the one before, Ready why a policy
+	// is or is not ready.
 	Change             string `json:"change,omitzero"`
 	PreviousGeneration int64  `json:"previousGeneration,omitzero"`
 	Ready              string `json:"ready,omitzero"`
+	// Revocation is the one that changed.
+	Revocation *Revocation `json:"revocation,omitzero"`
 
 	// Process is the process that writes, and Allows which allowances it records where
 	// it does not record all, in a record of action start.
@@ -176,6 +181,17 @@ type Shadow struct {
 	Method     string `json:"method,omitzero"`
 	Rule       string `json:"rule,omitzero"`
 	Detail     string `json:"detail,omitzero"`
+}
+
+// Revocation refuses credentials.
+type Revocation struct {
+	// Name is where it is written: namespace/name of the ConfigMap, and its entry.
+	Name string `json:"name"`
+	// Revokes is what it names, Scope for which policies it holds.
+	Revokes string    `json:"revokes"`
+	Scope   string    `json:"scope"`
+	Until   time.Time `json:"until"`
+	Reason  string    `json:"reason,omitzero"`
 }
 
 // Process is who writes.

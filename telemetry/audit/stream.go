@@ -134,6 +134,17 @@ func (s *Stream) Policies(changes []authz.PolicyChange, changed int) {
 	}
 }
 
+// Revocation records that a revocation was added (it came in force), ended or removed.
+func (s *Stream) Revocation(change string, r Revocation) {
+	if s == nil {
+		return
+	}
+	record := newRecord(ActionRevocation, s.now())
+	r.Name, r.Revokes, r.Scope, r.Reason, r.Until = brief(r.Name), brief(r.Revokes), brief(r.Scope), brief(r.Reason), r.Until.UTC()
+	record.Agentauth = Details{Change: change, Revocation: &r}
+	s.put(context.Background(), record)
+}
+
 // put encodes a record and hands it to every queue. False: it is required, and some sink
 // has not got it.
 func (s *Stream) put(ctx context.Context, r *Record) bool {
