@@ -44,7 +44,7 @@ func (c *comparison) take(ctx context.Context, r *audit.Record) {
 		q := recordedOf(r)
 		before, after, unknown := c.judge(ctx, q)
 		c.count(q, before, after, unknown)
-	case audit.ActionPolicy, audit.ActionStart, audit.ActionStop:
+	case audit.ActionPolicy, audit.ActionRevocation, audit.ActionStart, audit.ActionStop:
 	}
 }
 
