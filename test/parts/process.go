@@ -43,7 +43,7 @@ func start(name, dir, path string, args ...string) (*Process, error) {
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = OwnGroup()
-	if err := cmd.Start(); err != nil {
+	if err := startGroup(cmd); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	p := &Process{Name: name, Log: log, cmd: cmd, exited: make(chan struct{})}
