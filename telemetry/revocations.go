@@ -12,13 +12,6 @@ import (
 	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
-// Revocation is one that is in force or has ended.
-type Revocation struct {
-	// Name is where it is written: two of one name are two versions.
-	Name, Revokes, Scope, Reason string
-	Until                        time.Time
-}
-
 // maxRevocationLines is how many revocations of one change are logged one by one.
 const maxRevocationLines = 20
 
@@ -28,20 +21,20 @@ type RevocationLog struct {
 	// Audit has a record of each, too; nil: none.
 	Audit *audit.Stream
 
-	known map[Revocation]bool // whether it has ended
-	next  time.Time           // when the next one ends; zero: none will
+	known map[audit.Revocation]bool // whether it has ended; two of one name are two versions
+	next  time.Time                 // when the next one ends; zero: none will
 }
 
 // Due says whether one has ended that was not said to.
 func (l *RevocationLog) Due(now time.Time) bool { return !l.next.IsZero() && !now.Before(l.next) }
 
 // Look compares what is in force with what was.
-func (l *RevocationLog) Look(all []Revocation, now time.Time) {
+func (l *RevocationLog) Look(all []audit.Revocation, now time.Time) {
 	before := l.known
-	l.known, l.next = make(map[Revocation]bool, len(all)), time.Time{}
+	l.known, l.next = make(map[audit.Revocation]bool, len(all)), time.Time{}
 	lines := 0
-	say := func(message, change string, r Revocation) {
-		l.Audit.Revocation(change, audit.Revocation{Name: r.Name, Revokes: r.Revokes, Scope: r.Scope, Until: r.Until, Reason: r.Reason})
+	say := func(message, change string, r audit.Revocation) {
+		l.Audit.Revocation(change, r)
 		if lines++; lines > maxRevocationLines {
 			return
 		}
@@ -65,7 +58,7 @@ func (l *RevocationLog) Look(all []Revocation, now time.Time) {
 			l.next = r.Until
 		}
 	}
-	for _, r := range slices.SortedFunc(maps.Keys(before), func(a, b Revocation) int { return cmp.Compare(a.Name, b.Name) }) {
+	for _, r := range slices.SortedFunc(maps.Keys(before), func(a, b audit.Revocation) int { return cmp.Compare(a.Name, b.Name) }) {
 		if _, is := l.known[r]; !is && !before[r] {
 			say("revocation removed", "removed", r)
 		}

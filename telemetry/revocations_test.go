@@ -36,20 +36,20 @@ func TestARevocationIsLoggedWhenItComesInForceWhenItEndsAndWhenItIsRemoved(t *te
 		}
 		out.Reset()
 	}
-	alice := Revocation{Name: "a", Revokes: "subject alice", Scope: "all policies", Reason: "ticket", Until: now.Add(time.Hour)}
-	bob := Revocation{Name: "b", Revokes: "subject bob", Until: now.Add(2 * time.Hour)}
-	l.Look([]Revocation{alice, bob}, now)
+	alice := audit.Revocation{Name: "a", Revokes: "subject alice", Scope: "all policies", Reason: "ticket", Until: now.Add(time.Hour)}
+	bob := audit.Revocation{Name: "b", Revokes: "subject bob", Until: now.Add(2 * time.Hour)}
+	l.Look([]audit.Revocation{alice, bob}, now)
 	expect(`msg="revocation in force" revocation=a revokes="subject alice" for="all policies" until=2027-01-01T01:00:00Z reason=ticket`, "revocation=b")
 	if l.Due(now.Add(time.Minute)) || !l.Due(now.Add(time.Hour)) {
 		t.Error("expected to look again when the first one ends")
 	}
-	l.Look([]Revocation{alice, bob}, now.Add(time.Hour))
+	l.Look([]audit.Revocation{alice, bob}, now.Add(time.Hour))
 	expect(`msg="revocation ended" revocation=a`)
 	l.Look(nil, now.Add(time.Hour))
 	expect(`msg="revocation removed" revocation=b`)
-	var many []Revocation
+	var many []audit.Revocation
 	for i := range 30 {
-		many = append(many, Revocation{Name: fmt.Sprint(i), Until: now.Add(9 * time.Hour)})
+		many = append(many, audit.Revocation{Name: fmt.Sprint(i), Until: now.Add(9 * time.Hour)})
 	}
 	l.Look(many, now)
 	if got := strings.Count(out.String(), "\n"); got != 21 || !strings.Contains(out.String(), "notLogged=10") {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/agentauth-dev/agentauth/telemetry"
+	"github.com/agentauth-dev/agentauth/telemetry/audit"
 )
 
 // revocationCounts are the revocations in each state.
@@ -23,9 +24,9 @@ func (s *service) followRevocations(ctx context.Context) {
 	for first := true; ; first = false {
 		if list, now := s.kernel.Revocations(), time.Now(); first || list != seen || log.Due(now) {
 			seen = list
-			var all []telemetry.Revocation
+			var all []audit.Revocation
 			for _, e := range list.Entries() {
-				all = append(all, telemetry.Revocation{Name: e.ConfigMap + "/" + e.Name, Revokes: e.What(), Scope: e.Scope(), Reason: e.Reason, Until: e.Until})
+				all = append(all, audit.Revocation{Name: e.ConfigMap + "/" + e.Name, Revokes: e.What(), Scope: e.Scope(), Reason: e.Reason, Until: e.Until})
 			}
 			log.Look(all, now)
 		}
