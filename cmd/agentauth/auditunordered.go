@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -10,12 +9,7 @@ import (
 )
 
 // verifyUnordered verifies what a collector keeps.
-func verifyUnordered(cmd *cobra.Command, files, anchors []string) error {
-	for _, text := range anchors {
-		if _, _, err := parseAnchor(text); err != nil {
-			return err
-		}
-	}
+func verifyUnordered(cmd *cobra.Command, files []string, anchors []anchor) error {
 	var u audit.Unordered
 	if err := eachFile(cmd, files, u.File); err != nil {
 		return err
@@ -26,9 +20,9 @@ func verifyUnordered(cmd *cobra.Command, files, anchors []string) error {
 	if len(u.Chains) == 0 {
 		return noLines(files)
 	}
-	for _, text := range anchors {
-		if seq, hash, err := parseAnchor(text); err != nil || !u.Has(seq, hash) {
-			return exit{exitDenied, errors.New("expected the line of --anchor " + text + " in a chain, and it is in none: lines are missing or were changed")}
+	for _, a := range anchors {
+		if !u.Has(a.seq, a.hash) {
+			return exit{exitDenied, fmt.Errorf("expected the line of --anchor %d:%s in a chain, and it is in none: lines are missing or were changed", a.seq, a.hash)}
 		}
 	}
 	out := cmd.OutOrStdout()

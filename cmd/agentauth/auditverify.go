@@ -55,10 +55,14 @@ some of them twice: --unordered takes them so.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if unordered {
-				return verifyUnordered(cmd, args, anchors)
+			list, err := parseAnchors(anchors)
+			if err != nil {
+				return err
 			}
-			wanted, err := parseAnchors(anchors)
+			if unordered {
+				return verifyUnordered(cmd, args, list)
+			}
+			wanted, err := ofOneChain(list)
 			if err != nil {
 				return err
 			}
@@ -70,18 +74,33 @@ some of them twice: --unordered takes them so.`,
 	return cmd
 }
 
-// parseAnchors are hashes by the numbers of their lines.
-func parseAnchors(list []string) (map[uint64]string, error) {
+// anchor is a line that must be there.
+type anchor struct {
+	seq  uint64
+	hash string
+}
+
+// parseAnchors reads the lines that must be there.
+func parseAnchors(texts []string) (list []anchor, _ error) {
+	for _, text := range texts {
+		number, hash, _ := strings.Cut(text, ":")
+		seq, err := strconv.ParseUint(number, 10, 64)
+		if err != nil || len(hash) != 64 || strings.Trim(hash, "0123456789abcdef") != "" {
+			return nil, usage("--anchor %q: expected the number of a line and its SHA-256 in 64 hexadecimal digits, as in 4711:9f86…", text)
+		}
+		list = append(list, anchor{seq, hash})
+	}
+	return list, nil
+}
+
+// ofOneChain are anchors by number: in one chain a line has one hash.
+func ofOneChain(list []anchor) (map[uint64]string, error) {
 	out := map[uint64]string{}
-	for _, text := range list {
-		seq, hash, err := parseAnchor(text)
-		if err != nil {
-			return nil, err
+	for _, a := range list {
+		if other, ok := out[a.seq]; ok && other != a.hash {
+			return nil, usage("--anchor: expected one hash for line %d, got two", a.seq)
 		}
-		if other, ok := out[seq]; ok && other != hash {
-			return nil, usage("--anchor: expected one hash for line %d, got two", seq)
-		}
-		out[seq] = hash
+		out[a.seq] = a.hash
 	}
 	return out, nil
 }
@@ -111,15 +130,6 @@ func eachFile(cmd *cobra.Command, files []string, verify func(name string, r io.
 
 func noLines(files []string) error {
 	return exit{exitDenied, fmt.Errorf("expected audit records in %s, and there are none: agentauth writes one when it starts, so the lines are gone", strings.Join(files, ", "))}
-}
-
-func parseAnchor(text string) (seq uint64, hash string, _ error) {
-	number, hash, _ := strings.Cut(text, ":")
-	seq, err := strconv.ParseUint(number, 10, 64)
-	if err != nil || len(hash) != 64 || strings.Trim(hash, "0123456789abcdef") != "" {
-		return 0, "", usage("--anchor %q: expected the number of a line and its SHA-256 in 64 hexadecimal digits, as in 4711:9f86…", text)
-	}
-	return seq, hash, nil
 }
 
 func verifyFiles(cmd *cobra.Command, files []string, anchors map[uint64]string) error {
