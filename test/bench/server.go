@@ -50,13 +50,12 @@ func (s *server) clocks(r *reading) (err error) {
 func startEmpty(ctx context.Context, binary string, args ...string) (*server, error) {
 	cmd := exec.CommandContext(ctx, binary, args...) // #nosec G204 -- built a moment ago
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = parts.OwnGroup()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := parts.StartGroup(cmd); err != nil {
 		return nil, err
 	}
 	s := &server{pid: cmd.Process.Pid, stop: func() error {

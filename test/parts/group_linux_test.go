@@ -11,11 +11,10 @@ import (
 // Go ends the thread of a goroutine that keeps it to its own end: it may be one on which a part was started.
 func TestAPartOutlivesTheThreadsOfTheTest(t *testing.T) {
 	cmd := exec.Command("sleep", "60")
-	cmd.SysProcAttr = OwnGroup()
 	var ended sync.WaitGroup
 	ended.Go(func() {
 		runtime.LockOSThread() // for good
-		if err := startGroup(cmd); err != nil {
+		if err := StartGroup(cmd); err != nil {
 			t.Error(err)
 		}
 	})

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// OwnGroup has a program run in a process group of its own.
-func OwnGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
-// startGroup starts a program of OwnGroup.
-func startGroup(cmd *exec.Cmd) error { return cmd.Start() }
+// StartGroup starts a program in a process group of its own.
+func StartGroup(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd.Start()
+}

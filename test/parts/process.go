@@ -42,8 +42,7 @@ func start(name, dir, path string, args ...string) (*Process, error) {
 	cmd := exec.Command(path, args...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = OwnGroup()
-	if err := startGroup(cmd); err != nil {
+	if err := StartGroup(cmd); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	p := &Process{Name: name, Log: log, cmd: cmd, exited: make(chan struct{})}

@@ -42,9 +42,9 @@ func measureProcess(ctx context.Context, binary string, n int) (string, error) {
 	}
 	metricsAddress = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	cmd := exec.CommandContext(ctx, binary, "serve", "--policies", dir, "--grpc-address", "127.0.0.1:0", "--metrics-address", metricsAddress, "--log-level", "error")
-	cmd.Stderr, cmd.SysProcAttr = os.Stderr, parts.OwnGroup()
+	cmd.Stderr = os.Stderr
 	began := time.Now()
-	if err := cmd.Start(); err != nil {
+	if err := parts.StartGroup(cmd); err != nil {
 		return "", err
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
