@@ -5,10 +5,10 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/time/rate"
 
 	"github.com/agentauth-dev/agentauth/authz"
 	"github.com/agentauth-dev/agentauth/authz/extauthz"
@@ -149,16 +149,11 @@ func (f *auditFlags) collector(p audit.Process, log *slog.Logger) (audit.Sink, e
 // collectorFails says at once, and then once a minute, that the collector takes nothing:
 // no record is lost yet, and nobody would know until then.
 func collectorFails(log *slog.Logger) func(error) {
-	var mu sync.Mutex
-	var told time.Time
+	told := rate.Sometimes{Interval: time.Minute}
 	return func(err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if time.Since(told) < time.Minute {
-			return
-		}
-		told = time.Now()
-		log.Warn("the collector of the audit stream took no records: they wait, and are sent again for a while", "flag", "--audit-otlp-endpoint", "cause", authz.Cut(err.Error(), 256))
+		told.Do(func() {
+			log.Warn("the collector of the audit stream took no records: they wait, and are sent again for a while", "flag", "--audit-otlp-endpoint", "cause", authz.Cut(err.Error(), 256))
+		})
 	}
 }
 

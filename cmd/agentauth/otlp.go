@@ -80,10 +80,15 @@ func otlpCompression() error {
 	return nil
 }
 
-// otlpQuiet has the library say which variables it cannot read, and nothing else.
-func otlpQuiet(log *slog.Logger) {
+// otlpErrors has the library say which variables it cannot read; other errors are for
+// other, and nil is nobody.
+func otlpErrors(log *slog.Logger, other func(error)) {
 	otel.SetLogger(logr.Discard())
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { unread(log, err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		if !unread(log, err) && other != nil {
+			other(err)
+		}
+	}))
 }
 
 // unread logs a variable that the library cannot read. Its error repeats the text, and

@@ -122,7 +122,7 @@ func (f *serveFlags) service(log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	otlpQuiet(log)
+	otlpErrors(log, nil)
 	tracing, err := f.tracing.open(log)
 	if err != nil {
 		return nil, err

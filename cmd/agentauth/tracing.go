@@ -5,15 +5,13 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -78,7 +76,7 @@ func (f *tracingFlags) open(log *slog.Logger) (*telemetry.Tracing, error) {
 		otlptracegrpc.WithEndpoint(host), secured, otlptracegrpc.WithTimeout(5 * time.Second),
 		otlptracegrpc.WithDialOption(grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithChainUnaryInterceptor(wordlessSpans)),
 	}
-	quiet(log)
+	otlpErrors(log, spansFail(log))
 	exporter, err := otlptrace.New(context.Background(), otlptracegrpc.NewClient(options...))
 	if err != nil {
 		return nil, usage("--tracing-otlp-endpoint: %v", err)
@@ -102,20 +100,15 @@ func wordlessSpans(ctx context.Context, method string, request, answer any, conn
 	return err
 }
 
-// quiet has the library's errors logged at most once a minute: a collector that is away
-// is an error each few seconds, and no reason to fill the log.
-func quiet(log *slog.Logger) {
-	var last atomic.Int64
-	otel.SetLogger(logr.Discard())
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		if unread(log, err) {
-			return
-		}
-		now, before := time.Now().Unix(), last.Load()
-		if now-before >= 60 && last.CompareAndSwap(before, now) {
+// spansFail says at most once a minute that spans are lost: a collector that is away
+// fails each batch.
+func spansFail(log *slog.Logger) func(error) {
+	told := rate.Sometimes{Interval: time.Minute}
+	return func(err error) {
+		told.Do(func() {
 			log.Warn("spans are lost: the collector of --tracing-otlp-endpoint does not take them; checks are not affected", "error", fmt.Sprint(err))
-		}
-	}))
+		})
+	}
 }
 
 // onWait is what waits are told to; nil without tracing.
