@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/agentauth-dev/agentauth/test/bench/worker"
@@ -70,12 +71,19 @@ func (c *contest) open(ctx context.Context) (err error) {
 	if err := c.enter(ctx, c.scenario.requests(c.scenario.count)); err != nil {
 		return err
 	}
+	if err := c.enterOthers(ctx); err != nil {
+		return err
+	}
 	if err := c.start(ctx); err != nil {
 		return err
 	}
 	for _, one := range c.contenders {
-		if one.server == nil && !c.scenario.once {
-			if err := prime(ctx, c.product, one); err != nil {
+		if !c.scenario.once {
+			target := one.server
+			if target == nil {
+				target = c.product
+			}
+			if err := prime(ctx, target, one); err != nil {
 				return err
 			}
 		}
@@ -204,6 +212,27 @@ func (c *contest) enter(ctx context.Context, requests []request) error {
 		c.contenders = append(c.contenders,
 			contender{name: "empty, " + string(f), server: c.contenders[0].server, messages: raw, want: known, timeout: s.timeout},
 			contender{name: "agentauth, " + string(f), messages: raw, want: s.want, timeout: s.timeout})
+	}
+	return nil
+}
+
+// enterOthers starts other builds of agentauth, which are asked as this checkout's is, but where each round has a new server.
+func (c *contest) enterOthers(ctx context.Context) error {
+	if c.scenario.once {
+		return nil
+	}
+	own := c.contenders[slices.IndexFunc(c.contenders, func(one contender) bool { return one.server == nil })]
+	for _, other := range c.beside {
+		dir, err := c.folder("beside")
+		if err != nil {
+			return err
+		}
+		one := own
+		if one.server, err = startProduct(ctx, other[1], dir, c.dir, c.scenario.args...); err != nil {
+			return err
+		}
+		one.name = other[0]
+		c.contenders = append(c.contenders, one)
 	}
 	return nil
 }

@@ -31,6 +31,23 @@ type options struct {
 	quiet     float64
 	write     bool
 	profile   string
+	beside    others
+}
+
+// others are other builds of agentauth: the name in the table, and the binary.
+type others [][2]string
+
+// String implements flag.Value.
+func (o *others) String() string { return fmt.Sprint([][2]string(*o)) }
+
+// Set implements flag.Value.
+func (o *others) Set(text string) error {
+	name, binary, ok := strings.Cut(text, "=")
+	if !ok || name == "" || binary == "" {
+		return fmt.Errorf("expected NAME=BINARY as in before=/tmp/agentauth, got %q", text)
+	}
+	*o = append(*o, [2]string{name, binary})
+	return nil
 }
 
 func main() {
@@ -42,6 +59,7 @@ func main() {
 	flag.Float64Var(&o.quiet, "quiet", 0.3, "repeat a measurement in which other processes used more cores than this, three times at most")
 	flag.BoolVar(&o.write, "write", false, "write the result into docs/performance.md and docs/performance.svg, in place of the figures there")
 	flag.StringVar(&o.profile, "profile", "", "in place of figures, write to this file where agentauth spends its time, for the compiler (cmd/agentauth/default.pgo); default scenarios: "+profiled)
+	flag.Var(&o.beside, "beside", "`NAME=BINARY` of another build of agentauth, which is measured in the same rounds as this checkout's (not where each round starts servers anew); may be repeated")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -67,6 +85,8 @@ func (o options) check(rest []string) error {
 		return fmt.Errorf("-rounds: expected 1 or more, got %d", o.rounds)
 	case o.duration < 10*time.Millisecond:
 		return fmt.Errorf("-duration: expected 10ms or more, got %s", o.duration)
+	case o.write && len(o.beside) > 0:
+		return errors.New("-beside: expected no -write, since docs/performance.md is about this checkout alone")
 	case o.keys < 1 || o.keys > mostKeys:
 		return fmt.Errorf("-keys: expected 1 to %d, got %d", mostKeys, o.keys)
 	}

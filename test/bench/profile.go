@@ -66,7 +66,7 @@ func (b *bench) profileOf(ctx context.Context, s scenario) (_ *profile.Profile, 
 		p, err := fetchProfile(ctx, address, b.duration)
 		got <- result{p, err}
 	}()
-	_, asked := ask(ctx, c.product, c.contenders[i], closed64, b.duration)
+	_, asked := ask(ctx, c.product, c.contenders[i], s.loads[0], b.duration)
 	r := <-got
 	return r.profile, errors.Join(asked, r.err)
 }

@@ -35,13 +35,16 @@ func ask(ctx context.Context, s *server, c contender, l load, d time.Duration) (
 	defer w.Close()
 	stop := begin(ctx, w, l)
 	defer stop()
-	if err := wait(ctx, w, d/5); err != nil { // warm
+	warm := d // a heap that grows costs more than one that has its size
+	if c.messages.once {
+		warm = d / 5 // what is sent once does not last
+	}
+	if err := wait(ctx, w, warm); err != nil {
 		return sample{}, err
 	}
 	before, err := s.read(ctx, false)
-	warm := w.Take()
-	if err != nil || warm.Wrong > 0 {
-		return sample{}, errors.Join(err, warm.First)
+	if t := w.Take(); err != nil || t.Wrong > 0 {
+		return sample{}, errors.Join(err, t.First)
 	}
 	if err := wait(ctx, w, d); err != nil {
 		return sample{}, err

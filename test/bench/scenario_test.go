@@ -212,10 +212,28 @@ func TestFlagsThatCannotBeMeantAreRefusedBeforeAnythingRuns(t *testing.T) {
 		"-rounds":    func(o *options) []string { o.rounds = 0; return nil },
 		"-duration":  func(o *options) []string { o.duration = 0; return nil },
 		"-keys":      func(o *options) []string { o.keys = mostKeys + 1; return nil },
+		"-beside":    func(o *options) []string { o.write, o.beside = true, others{{"before", "/tmp/agentauth"}}; return nil },
 	} {
 		o := good
 		if err := o.check(change(&o)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("expected an error that names %s, got %v", want, err)
+		}
+	}
+}
+
+func TestAnotherBuildIsNamedByItsBinary(t *testing.T) {
+	var o others
+	for _, text := range []string{"before=/tmp/a=b", "two=bin/agentauth"} {
+		if err := o.Set(text); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := (others{{"before", "/tmp/a=b"}, {"two", "bin/agentauth"}}); !slices.Equal(o, want) {
+		t.Errorf("expected %v, got %v", want, o)
+	}
+	for _, text := range []string{"", "before", "=bin/agentauth", "before="} {
+		if err := o.Set(text); err == nil || !strings.Contains(err.Error(), "NAME=BINARY") {
+			t.Errorf("%q: expected an error that says what was expected, got %v", text, err)
 		}
 	}
 }
