@@ -102,7 +102,7 @@ fuzz: ## Every fuzz target for FUZZTIME=60s, one after another
 	FUZZTIME=$(FUZZTIME) test/fuzz.sh
 
 .PHONY: bench
-bench: ## agentauth against an empty ext_authz server, under load, in ten minutes; ARGS=-write puts it into docs
+bench: ## agentauth against an empty ext_authz server, under load, in a quarter of an hour; ARGS=-write puts it into docs
 	go run ./test/bench $(ARGS)
 
 .PHONY: bench-all

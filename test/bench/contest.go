@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -78,12 +79,8 @@ func (c *contest) open(ctx context.Context) (err error) {
 		return err
 	}
 	for _, one := range c.contenders {
-		if !c.scenario.once {
-			target := one.server
-			if target == nil {
-				target = c.product
-			}
-			if err := prime(ctx, target, one); err != nil {
+		if one.server == nil && !c.scenario.once {
+			if err := prime(ctx, c.product, one); err != nil {
 				return err
 			}
 		}
@@ -216,23 +213,34 @@ func (c *contest) enter(ctx context.Context, requests []request) error {
 	return nil
 }
 
-// enterOthers starts other builds of agentauth, which are asked as this checkout's is, but where each round has a new server.
+// own is how this checkout's agentauth is asked first.
+func (c *contest) own() contender {
+	return c.contenders[slices.IndexFunc(c.contenders, func(one contender) bool { return one.server == nil })]
+}
+
+// enterOthers starts and primes other builds of agentauth, which are asked as this checkout's is, but where each round has a new server.
 func (c *contest) enterOthers(ctx context.Context) error {
 	if c.scenario.once {
 		return nil
 	}
-	own := c.contenders[slices.IndexFunc(c.contenders, func(one contender) bool { return one.server == nil })]
 	for _, other := range c.beside {
 		dir, err := c.folder("beside")
 		if err != nil {
 			return err
 		}
-		one := own
-		if one.server, err = startProduct(ctx, other[1], dir, c.dir, c.scenario.args...); err != nil {
+		binary, err := filepath.Abs(other[1]) // it runs in another directory
+		if err != nil {
 			return err
 		}
+		one := c.own()
 		one.name = other[0]
+		if one.server, err = startProduct(ctx, binary, dir, c.dir, c.scenario.args...); err != nil {
+			return err
+		}
 		c.contenders = append(c.contenders, one)
+		if err := prime(ctx, one.server, one); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 // Command bench measures `agentauth serve` as users run it against an ext_authz server that does nothing, in the
 // same run, in interleaved rounds: CPU time a check, allocations, memory, latencies. See docs/performance.md.
 //
-//	go run ./test/bench                        # the default set, about ten minutes on two cores
+//	go run ./test/bench                        # the default set, about a quarter of an hour on two cores
 //	go run ./test/bench -scenarios main        # some
 //	go run ./test/bench -scenarios all -write  # all, into docs/performance.md and docs/performance.svg
 package main

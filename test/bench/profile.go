@@ -56,7 +56,6 @@ func (b *bench) profileOf(ctx context.Context, s scenario) (_ *profile.Profile, 
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(c.contenders, func(c contender) bool { return c.server == nil })
 	type result struct {
 		profile *profile.Profile
 		err     error
@@ -66,7 +65,7 @@ func (b *bench) profileOf(ctx context.Context, s scenario) (_ *profile.Profile, 
 		p, err := fetchProfile(ctx, address, b.duration)
 		got <- result{p, err}
 	}()
-	_, asked := ask(ctx, c.product, c.contenders[i], s.loads[0], b.duration)
+	_, asked := ask(ctx, c.product, c.own(), s.loads[0], b.duration)
 	r := <-got
 	return r.profile, errors.Join(asked, r.err)
 }
