@@ -15,21 +15,23 @@ import (
 )
 
 // handshake are the credentials of the door. They tell of each client that is
-// refused, which grpc does not: because of TLS, or since it speaks no HTTP/2.
+// refused, which grpc does not: because of TLS, or since it speaks no HTTP/2. Its
+// connections wait as polls says.
 type handshake struct {
 	credentials.TransportCredentials
 	overTLS bool
 	refused func(listen.Refusal)
 	// clients says who a client is; its state is nil in plaintext.
 	clients func(*tls.ConnectionState) client
+	polls   *polls
 }
 
 // newHandshake takes nil for plaintext.
 func newHandshake(config *tls.Config, refused func(listen.Refusal), clients func(*tls.ConnectionState) client) credentials.TransportCredentials {
 	if config == nil {
-		return handshake{insecure.NewCredentials(), false, refused, clients}
+		return handshake{insecure.NewCredentials(), false, refused, clients, new(polls)}
 	}
-	return handshake{credentials.NewTLS(config), true, refused, clients}
+	return handshake{credentials.NewTLS(config), true, refused, clients, new(polls)}
 }
 
 // client is who asks on a connection, and what it may do. It is found out once, when the
@@ -65,7 +67,7 @@ func clientOf(ctx context.Context) (c client, ok bool) {
 
 // Clone implements credentials.TransportCredentials.
 func (h handshake) Clone() credentials.TransportCredentials {
-	return handshake{h.TransportCredentials.Clone(), h.overTLS, h.refused, h.clients}
+	return handshake{h.TransportCredentials.Clone(), h.overTLS, h.refused, h.clients, h.polls}
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
@@ -74,7 +76,7 @@ func (h handshake) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 		r.Peer = hostOf(raw.RemoteAddr())
 		h.refused(r)
 	}
-	counted := &countedConn{Conn: raw}
+	counted := &countedConn{Conn: h.polls.of(raw)}
 	conn, info, err := h.TransportCredentials.ServerHandshake(counted)
 	if err != nil {
 		if r, ok := listen.OfHandshake(err, counted.read); ok {
