@@ -112,12 +112,13 @@ type pace struct {
 	since time.Time
 	reads int           // since then
 	cpu   time.Duration // of this process at that time; 0 was not looked at
+	calm  bool          // it is often, in a process that does little
 	waits bool
 }
 
-// polls says whether a read waits, which is one of those it counts. A connection waits if it was read
-// often since it was judged last, while this process used less than three quarters of one
-// processor and may use more than one.
+// polls says whether a read waits, and counts it. A connection waits if twice in a row it was
+// read often while this process used less than three quarters of one processor, and may use
+// more than one. Once alone is too often the pause of something that goes on.
 func (p *pace) polls(now time.Time, cpu func() time.Duration) bool {
 	p.reads++
 	took := now.Sub(p.since)
@@ -129,7 +130,8 @@ func (p *pace) polls(now time.Time, cpu func() time.Duration) bool {
 	if took < time.Duration(p.reads)*pollAbove {
 		p.cpu = cpu()
 	}
-	p.waits = before > 0 && p.cpu > 0 && p.cpu-before < took*3/4 && runtime.GOMAXPROCS(0) > 1
+	calm := before > 0 && p.cpu > 0 && p.cpu-before < took*3/4 && runtime.GOMAXPROCS(0) > 1
+	p.waits, p.calm = calm && p.calm, calm
 	p.since, p.reads = now, 0
 	return p.waits
 }

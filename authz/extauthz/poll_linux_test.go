@@ -60,20 +60,21 @@ func TestThePaceOfAConnection(t *testing.T) {
 	}
 	idle, busy := time.Millisecond, 4*time.Millisecond
 	for name, spans := range map[string][]span{
-		"often, in a process that does little":   {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {judgeEvery, often, idle, true}},
-		"often, in a process that does much":     {{judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}},
-		"the process begins to do much":          {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {judgeEvery, often, busy, false}},
-		"the process has done it":                {{judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, idle, true}},
-		"several processors are used":            {{judgeEvery, often, idle, false}, {judgeEvery, often, 8 * busy, false}},
-		"three quarters of a processor":          {{judgeEvery, often, idle, false}, {4 * judgeEvery, 50, 3 * judgeEvery, false}, {4 * judgeEvery, 50, 3*judgeEvery - 1, true}},
-		"seldom":                                 {{judgeEvery, seldom, idle, false}, {judgeEvery, seldom, idle, false}},
-		"it becomes seldom":                      {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {judgeEvery, seldom, idle, false}},
-		"often once, between what is seldom":     {{judgeEvery, seldom, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, seldom, idle, false}},
-		"one read after a second":                {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {time.Second, 1, idle, false}},
-		"one read after a second, of much":       {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {time.Second, 1, time.Second, false}, {judgeEvery, often, busy, false}},
-		"the kernel does not tell the CPU time":  {{judgeEvery, often, -24 * time.Hour, false}, {judgeEvery, often, idle, false}},
-		"a connection's first read, long ago":    {{1000 * time.Hour, 1, idle, false}},
-		"as often as it may be, and not at once": {{judgeEvery, 10, idle, false}, {judgeEvery, 10, idle, false}},
+		"often, in a process that does little": {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {judgeEvery, often, idle, true}},
+		"often, in a process that does much":   {{judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}},
+		"the process begins to do much":        {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {judgeEvery, often, busy, false}},
+		"the process has done it":              {{judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}},
+		"the process does much each other time": {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, busy, false},
+			{judgeEvery, often, idle, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, idle, false}},
+		"several processors are used":        {{judgeEvery, often, idle, false}, {judgeEvery, often, 8 * busy, false}, {judgeEvery, often, 8 * busy, false}},
+		"three quarters of a processor":      {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {4 * judgeEvery, 50, 3 * judgeEvery, false}},
+		"less than three quarters":           {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {4 * judgeEvery, 50, 3*judgeEvery - 1, true}},
+		"seldom":                             {{judgeEvery, seldom, idle, false}, {judgeEvery, seldom, idle, false}, {judgeEvery, seldom, idle, false}},
+		"as often as is too seldom":          {{judgeEvery, 10, idle, false}, {judgeEvery, 10, idle, false}, {judgeEvery, 10, idle, false}},
+		"it becomes seldom":                  {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {judgeEvery, seldom, idle, false}},
+		"it becomes often":                   {{judgeEvery, seldom, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}},
+		"one read after a second":            {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {time.Second, 1, 0, false}, {judgeEvery, often, idle, false}},
+		"the kernel does not tell CPU times": {{judgeEvery, often, -24 * time.Hour, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p pace
@@ -102,7 +103,7 @@ func TestAConnectionDoesNotWaitWithTheOnlyProcessor(t *testing.T) {
 	for _, n := range []int{2, 1, 2} { // it may change while a process runs
 		runtime.GOMAXPROCS(n)
 		var waits bool
-		for range 3 {
+		for range 4 {
 			for range 20 {
 				p.polls(now, nil)
 			}
