@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -228,13 +227,9 @@ func (c *contest) enterOthers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		binary, err := filepath.Abs(other[1]) // it runs in another directory
-		if err != nil {
-			return err
-		}
 		one := c.own()
 		one.name = other[0]
-		if one.server, err = startProduct(ctx, binary, dir, c.dir, c.scenario.args...); err != nil {
+		if one.server, err = startProduct(ctx, other[1], dir, c.dir, c.scenario.args...); err != nil {
 			return err
 		}
 		c.contenders = append(c.contenders, one)

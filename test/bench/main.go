@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,16 @@ func (o *others) Set(text string) error {
 	name, binary, ok := strings.Cut(text, "=")
 	if !ok || name == "" || binary == "" {
 		return fmt.Errorf("expected NAME=BINARY as in before=/tmp/agentauth, got %q", text)
+	}
+	if slices.ContainsFunc(*o, func(other [2]string) bool { return other[0] == name }) {
+		return fmt.Errorf("expected another name for each, got %s twice", name)
+	}
+	binary, err := filepath.Abs(binary) // it runs in another directory
+	if err == nil {
+		_, err = exec.LookPath(binary)
+	}
+	if err != nil {
+		return fmt.Errorf("expected a build of agentauth: %w", err)
 	}
 	*o = append(*o, [2]string{name, binary})
 	return nil
@@ -94,9 +105,12 @@ func (o options) check(rest []string) error {
 }
 
 func run(ctx context.Context, out io.Writer, o options) (err error) {
-	chosen, beside, err := choose(o)
+	chosen, flooded, err := choose(o)
 	if err != nil {
 		return err
+	}
+	if len(o.beside) > 0 && !slices.ContainsFunc(chosen, func(s scenario) bool { return !s.once }) {
+		return errors.New("-beside: expected a scenario that has other builds, as main has: floods and scenarios where each round starts servers anew have none")
 	}
 	dir, err := parts.NewRunDir("bench")
 	if err != nil {
@@ -127,7 +141,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 		}
 		r.rows = append(r.rows, rows...)
 	}
-	for _, f := range beside {
+	for _, f := range flooded {
 		row, err := b.flood(ctx, f)
 		if err != nil {
 			return fmt.Errorf("flood %s: %w", f.name, err)
@@ -145,7 +159,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 }
 
 // choose returns the scenarios and floods that -scenarios names.
-func choose(o options) (chosen []scenario, beside []flood, err error) {
+func choose(o options) (chosen []scenario, flooded []flood, err error) {
 	all, allFloods := scenarios(scale{keys: o.keys, cost: usualCost}), floods()
 	if o.profile != "" && o.scenarios == "default" {
 		o.scenarios = profiled
@@ -166,20 +180,20 @@ func choose(o options) (chosen []scenario, beside []flood, err error) {
 		case i >= 0:
 			chosen = append(chosen, all[i])
 		case j >= 0:
-			beside = append(beside, allFloods[j])
+			flooded = append(flooded, allFloods[j])
 		default:
 			return nil, nil, fmt.Errorf("-scenarios: expected default, all, floods or some of %s, got %q", names(all, allFloods), name)
 		}
 	}
-	return chosen, beside, nil
+	return chosen, flooded, nil
 }
 
-func names(all []scenario, beside []flood) string {
+func names(all []scenario, flooded []flood) string {
 	var out []string
 	for _, s := range all {
 		out = append(out, s.name)
 	}
-	for _, f := range beside {
+	for _, f := range flooded {
 		out = append(out, f.name)
 	}
 	return strings.Join(out, ",")

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -222,18 +224,33 @@ func TestFlagsThatCannotBeMeantAreRefusedBeforeAnythingRuns(t *testing.T) {
 }
 
 func TestAnotherBuildIsNamedByItsBinary(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for name, mode := range map[string]os.FileMode{"agentauth": 0o700, "a=b": 0o700, "text": 0o600} {
+		if err := os.WriteFile(name, nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var o others
-	for _, text := range []string{"before=/tmp/a=b", "two=bin/agentauth"} {
+	for _, text := range []string{"before=" + filepath.Join(dir, "a=b"), "two=agentauth"} {
 		if err := o.Set(text); err != nil {
 			t.Error(err)
 		}
 	}
-	if want := (others{{"before", "/tmp/a=b"}, {"two", "bin/agentauth"}}); !slices.Equal(o, want) {
+	if want := (others{{"before", filepath.Join(dir, "a=b")}, {"two", filepath.Join(dir, "agentauth")}}); !slices.Equal(o, want) {
 		t.Errorf("expected %v, got %v", want, o)
 	}
-	for _, text := range []string{"", "before", "=bin/agentauth", "before="} {
-		if err := o.Set(text); err == nil || !strings.Contains(err.Error(), "NAME=BINARY") {
-			t.Errorf("%q: expected an error that says what was expected, got %v", text, err)
+	for text, want := range map[string]string{
+		"": "NAME=BINARY", "before": "NAME=BINARY", "=agentauth": "NAME=BINARY", "before=": "NAME=BINARY", "two=a=b": "got two twice",
+		"three=missing": "missing", "three=text": "permission denied", "three=.": "a build of agentauth",
+	} {
+		if err := o.Set(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: expected an error that says %s, got %v", text, want, err)
+		}
+	}
+	for _, scenarios := range []string{"floods", "new-rs256", "new-rs256,flood-deaf"} {
+		if err := run(t.Context(), io.Discard, options{scenarios: scenarios, beside: o}); err == nil || !strings.Contains(err.Error(), "-beside") {
+			t.Errorf("%s: expected that other builds have no place there, got %v", scenarios, err)
 		}
 	}
 }
