@@ -202,7 +202,12 @@ func membershipCost(v, in ref.Val) uint64 {
 // unit.
 const comparedAtOnce = 1 << 10
 
-// setsCost is the cost of finding each entry of one list in another.
+// setsCost is the cost of finding each entry of one list in another. A call with anything
+// else fails at once: a text's length says nothing of its cost.
 func setsCost(a, b ref.Val) uint64 {
+	_, ok1 := a.(traits.Lister)
+	if _, ok2 := b.(traits.Lister); !ok1 || !ok2 {
+		return 1
+	}
 	return cost.SafeAdd(1, cost.SafeMultiply(weight(a), lengthOf(b)))
 }

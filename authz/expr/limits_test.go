@@ -148,6 +148,21 @@ func TestOneCallThatWouldCostTooMuchIsNotBegun(t *testing.T) {
 	}
 }
 
+// A grammar found it: a long text in place of a list, whose length was taken for entries.
+func TestACallOnWhatIsNoListCostsNothing(t *testing.T) {
+	readLongLists(t)
+	in := input(t)
+	in.Identity.Claims["l"], in.Identity.Claims["s"] = slices.Repeat([]any{strings.Repeat("a", 60)}, 1000), strings.Repeat("a", 4000)
+	for _, f := range []string{"sets.contains", "sets.equivalent", "sets.intersects"} {
+		for _, args := range []string{`(dyn([identity.claims.l]), dyn(identity.claims.s))`, `(dyn(identity.claims.s), dyn([identity.claims.l]))`, `(dyn(identity.claims), dyn(identity.claims.l))`} {
+			ok, err := mustCompile(t, Bool, f+args).Bool(t.Context(), in)
+			if ok || err == nil || !strings.Contains(err.Error(), "a type that the operator or function does not take") {
+				t.Errorf("%s: expected that it takes no such value, got %v and %v", f+args, ok, err)
+			}
+		}
+	}
+}
+
 func TestTheRegularExpressionsAndLoopsOfAttacksAreRefusedOrEnd(t *testing.T) {
 	in := large(t, 60<<10, 4<<20, 9000)
 	for _, src := range []string{
