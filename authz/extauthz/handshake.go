@@ -16,22 +16,22 @@ import (
 
 // handshake are the credentials of the door. They tell of each client that is
 // refused, which grpc does not: because of TLS, or since it speaks no HTTP/2. Its
-// connections wait as polls says.
+// connections wait as poller says, once they have begun HTTP/2.
 type handshake struct {
 	credentials.TransportCredentials
 	overTLS bool
 	refused func(listen.Refusal)
 	// clients says who a client is; its state is nil in plaintext.
 	clients func(*tls.ConnectionState) client
-	polls   *polls
+	poller  *poller
 }
 
 // newHandshake takes nil for plaintext.
 func newHandshake(config *tls.Config, refused func(listen.Refusal), clients func(*tls.ConnectionState) client) credentials.TransportCredentials {
 	if config == nil {
-		return handshake{insecure.NewCredentials(), false, refused, clients, new(polls)}
+		return handshake{insecure.NewCredentials(), false, refused, clients, newPoller()}
 	}
-	return handshake{credentials.NewTLS(config), true, refused, clients, new(polls)}
+	return handshake{credentials.NewTLS(config), true, refused, clients, newPoller()}
 }
 
 // client is who asks on a connection, and what it may do. It is found out once, when the
@@ -67,7 +67,7 @@ func clientOf(ctx context.Context) (c client, ok bool) {
 
 // Clone implements credentials.TransportCredentials.
 func (h handshake) Clone() credentials.TransportCredentials {
-	return handshake{h.TransportCredentials.Clone(), h.overTLS, h.refused, h.clients, h.polls}
+	return handshake{h.TransportCredentials.Clone(), h.overTLS, h.refused, h.clients, h.poller}
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
@@ -76,7 +76,8 @@ func (h handshake) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 		r.Peer = hostOf(raw.RemoteAddr())
 		h.refused(r)
 	}
-	counted := &countedConn{Conn: h.polls.of(raw)}
+	polled, trust := h.poller.of(raw)
+	counted := &countedConn{Conn: polled}
 	conn, info, err := h.TransportCredentials.ServerHandshake(counted)
 	if err != nil {
 		if r, ok := listen.OfHandshake(err, counted.read); ok {
@@ -90,7 +91,7 @@ func (h handshake) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 	}
 	c := h.clients(state)
 	c.AuthInfo = info
-	return &preface{Conn: conn, overTLS: h.overTLS, tell: tell}, c, nil
+	return &preface{Conn: conn, overTLS: h.overTLS, tell: tell, begun: trust}, c, nil
 }
 
 // hostOf is an address without its port.
@@ -123,6 +124,7 @@ type preface struct {
 	net.Conn
 	overTLS bool
 	tell    func(listen.Refusal)
+	begun   func()
 
 	first byte
 	got   int
@@ -150,6 +152,7 @@ func (p *preface) look(b []byte, err error) {
 		p.tell(listen.OfFirstByte(p.first, p.overTLS))
 	case p.got == len(clientPreface):
 		p.done = true
+		p.begun()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		p.done = true
 		p.tell(listen.Refusal{Cause: listen.CauseSlow, Problem: "it began no HTTP/2 within 10 seconds"})

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,25 +21,38 @@ import (
 
 // polled is a connection that waits, if that is so, until the test ends, and its other end.
 func polled(t *testing.T, waits bool) (*polledConn, *net.TCPConn) {
+	return polledBy(t, newPoller(), waits)
+}
+
+func polledBy(t *testing.T, p *poller, waits bool) (*polledConn, *net.TCPConn) {
+	t.Helper()
+	near, far := pair(t)
+	conn, trust := p.of(near)
+	trust()
+	c := conn.(*polledConn)
+	c.pace.since, c.pace.waits = time.Now().Add(time.Hour), waits // not judged before
+	return c, far
+}
+
+// pair is both ends of a connection.
+func pair(t *testing.T) (near, far *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	far, err := net.Dial("tcp", l.Addr().String())
+	dialed, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = far.Close() })
-	near, err := l.Accept()
+	t.Cleanup(func() { _ = dialed.Close() })
+	accepted, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = near.Close() })
-	c := new(polls).of(near).(*polledConn)
-	c.pace.since, c.pace.waits = time.Now().Add(time.Hour), waits // not judged before
-	return c, far.(*net.TCPConn)
+	t.Cleanup(func() { _ = accepted.Close() })
+	return accepted.(*net.TCPConn), dialed.(*net.TCPConn)
 }
 
 // bothWays runs a test with a connection that waits and one that does not.
@@ -51,45 +66,50 @@ func TestThePaceOfAConnection(t *testing.T) {
 		runtime.GOMAXPROCS(2)
 		defer runtime.GOMAXPROCS(before)
 	}
-	const often, seldom = 11, 9 // of the 10 reads of 5 ms
-	type span struct {
-		took  time.Duration
-		reads int
-		cpu   time.Duration // that the process used meanwhile
+	const idle, busy = span / 5, span * 4 / 5 // CPU time that the process uses meanwhile
+	soon, late := waitAtMost, waitAtMost+1
+	often := slices.Repeat([]time.Duration{soon / 4}, 20)
+	with := func(n int) []time.Duration { // n late reads of 30, in a span
+		early := (span-time.Duration(n)*late)/time.Duration(30-n) + 1
+		return slices.Concat(slices.Repeat([]time.Duration{early}, 30-n), slices.Repeat([]time.Duration{late}, n))
+	}
+	type spans = []struct {
+		gaps  []time.Duration // before each read
+		cpu   time.Duration
 		waits bool
 	}
-	idle, busy := time.Millisecond, 4*time.Millisecond
-	for name, spans := range map[string][]span{
-		"often, in a process that does little": {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {judgeEvery, often, idle, true}},
-		"often, in a process that does much":   {{judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}},
-		"the process begins to do much":        {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {judgeEvery, often, busy, false}},
-		"the process has done it":              {{judgeEvery, often, busy, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}},
-		"the process does much each other time": {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, busy, false},
-			{judgeEvery, often, idle, false}, {judgeEvery, often, busy, false}, {judgeEvery, often, idle, false}},
-		"several processors are used":        {{judgeEvery, often, idle, false}, {judgeEvery, often, 8 * busy, false}, {judgeEvery, often, 8 * busy, false}},
-		"three quarters of a processor":      {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {4 * judgeEvery, 50, 3 * judgeEvery, false}},
-		"less than three quarters":           {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {4 * judgeEvery, 50, 3*judgeEvery - 1, true}},
-		"seldom":                             {{judgeEvery, seldom, idle, false}, {judgeEvery, seldom, idle, false}, {judgeEvery, seldom, idle, false}},
-		"as often as is too seldom":          {{judgeEvery, 10, idle, false}, {judgeEvery, 10, idle, false}, {judgeEvery, 10, idle, false}},
-		"it becomes seldom":                  {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {judgeEvery, seldom, idle, false}},
-		"it becomes often":                   {{judgeEvery, seldom, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}},
-		"one read after a second":            {{judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, true}, {time.Second, 1, 0, false}, {judgeEvery, often, idle, false}},
-		"the kernel does not tell CPU times": {{judgeEvery, often, -24 * time.Hour, false}, {judgeEvery, often, idle, false}, {judgeEvery, often, idle, false}},
+	for name, all := range map[string]spans{
+		"often, in a process that does little":  {{often, idle, false}, {often, idle, false}, {often, idle, true}, {often, idle, true}},
+		"often, in a process that does much":    {{often, busy, false}, {often, busy, false}, {often, busy, false}, {often, busy, false}},
+		"the process begins to do much":         {{often, idle, false}, {often, idle, false}, {often, idle, true}, {often, busy, false}},
+		"the process has done it":               {{often, busy, false}, {often, busy, false}, {often, idle, false}, {often, idle, true}},
+		"the process does much each other span": {{often, idle, false}, {often, idle, false}, {often, busy, false}, {often, idle, false}, {often, busy, false}, {often, idle, false}},
+		"several processors are used":           {{often, idle, false}, {often, 8 * busy, false}, {often, 8 * busy, false}},
+		"three quarters of a processor":         {{often, idle, false}, {often, idle, false}, {often, span * 3 / 4, false}},
+		"less than three quarters":              {{often, idle, false}, {often, idle, false}, {often, span*3/4 - 1, true}},
+		"each as late as a wait lasts":          {{slices.Repeat([]time.Duration{soon}, 5), idle, false}, {slices.Repeat([]time.Duration{soon}, 5), idle, false}, {slices.Repeat([]time.Duration{soon}, 5), idle, true}},
+		"each later than that":                  {{slices.Repeat([]time.Duration{late}, 5), idle, false}, {slices.Repeat([]time.Duration{late}, 5), idle, false}, {slices.Repeat([]time.Duration{late}, 5), idle, false}},
+		"one of ten later":                      {{with(3), idle, false}, {with(3), idle, false}, {with(3), idle, true}},
+		"more than one of ten later":            {{with(4), idle, false}, {with(4), idle, false}, {with(4), idle, false}},
+		"bursts":                                {{[]time.Duration{9 * soon / 2, soon / 4, soon / 4}, idle, false}, {[]time.Duration{9 * soon / 2, soon / 4, soon / 4}, idle, false}, {[]time.Duration{9 * soon / 2, soon / 4, soon / 4}, idle, false}},
+		"many, and then none for two spans":     {{often, idle, false}, {often, idle, false}, {often, idle, true}, {append(slices.Repeat([]time.Duration{soon / 10}, 40), 2*span), idle, false}, {often, idle, false}},
+		"one after a second":                    {{often, idle, false}, {often, idle, false}, {often, idle, true}, {[]time.Duration{time.Second}, idle, false}, {often, idle, false}},
+		"the kernel does not tell CPU times":    {{often, -24 * time.Hour, false}, {often, idle, false}, {often, idle, false}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var p pace
 			now, used := time.Now(), time.Hour
-			p.polls(now, func() time.Duration { return used })
-			for i, s := range spans {
-				before := p.waits
-				for range s.reads - 1 { // soon after the span began, too early to judge
-					if got := p.polls(now.Add(time.Microsecond), nil); got != before {
-						t.Errorf("span %d: expected that it is not judged yet", i)
+			p := pace{since: now, last: now}
+			for i, s := range all {
+				used += s.cpu
+				got, began, before := false, now, p.waits
+				for _, gap := range s.gaps {
+					now = now.Add(gap)
+					if got = p.read(now, func() time.Duration { return max(used, 0) }); now.Sub(began) < span && got != before {
+						t.Errorf("span %d: expected that it is judged each %s, got %s", i, span, now.Sub(began))
 					}
 				}
-				now, used = now.Add(s.took), used+s.cpu
-				if got := p.polls(now, func() time.Duration { return max(used, 0) }); got != s.waits {
-					t.Errorf("span %d: expected %v, got %v", i, s.waits, got)
+				if got != s.waits || !p.since.Equal(now) {
+					t.Errorf("span %d: expected %v, got %v after %s", i, s.waits, got, now.Sub(began))
 				}
 			}
 		})
@@ -99,16 +119,13 @@ func TestThePaceOfAConnection(t *testing.T) {
 func TestAConnectionDoesNotWaitWithTheOnlyProcessor(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	now, used := time.Now(), time.Hour
-	p := pace{since: now}
+	p := pace{since: now, last: now}
 	for _, n := range []int{2, 1, 2} { // it may change while a process runs
 		runtime.GOMAXPROCS(n)
 		var waits bool
-		for range 4 {
-			for range 20 {
-				p.polls(now, nil)
-			}
-			now, used = now.Add(judgeEvery), used+1
-			waits = p.polls(now, func() time.Duration { return used })
+		for range 80 { // four spans
+			now, used = now.Add(waitAtMost/4), used+1
+			waits = p.read(now, func() time.Duration { return used })
 		}
 		if waits != (n > 1) {
 			t.Errorf("with %d processors: expected %v, got %v", n, n > 1, waits)
@@ -116,33 +133,68 @@ func TestAConnectionDoesNotWaitWithTheOnlyProcessor(t *testing.T) {
 	}
 }
 
-func TestTheCPUTimeOfThisProcess(t *testing.T) {
-	before := processCPU()
-	for began := time.Now(); processCPU() < before+time.Millisecond; { // a loop uses it
-		if time.Since(began) > patience {
-			t.Fatalf("expected a millisecond more than %s, got %s", before, processCPU())
+func TestTheCPUTimeIsThatOfAllThreadsAndNoOther(t *testing.T) {
+	before, used := processCPU(), make(chan struct{})
+	go func() { // on another thread, as this one waits
+		defer close(used)
+		for began := time.Now(); processCPU() < before+20*time.Millisecond && time.Since(began) < patience; {
+		}
+	}()
+	<-used
+	if after := processCPU(); before <= 0 || after < before+20*time.Millisecond {
+		t.Errorf("expected 20ms more than %s, which a goroutine used, got %s", before, after)
+	}
+	for began := time.Now(); time.Since(began) < patience; {
+		before := processCPU()
+		time.Sleep(50 * time.Millisecond)
+		if processCPU() < before+25*time.Millisecond {
+			return
 		}
 	}
-	if before <= 0 {
-		t.Errorf("expected the time that was used before, got %s", before)
-	}
+	t.Error("expected that a sleep uses no CPU time")
 }
 
 func TestTheDoorsConnectionsArePolled(t *testing.T) {
-	c, far := polled(t, false)
 	h := newHandshake(nil, func(listen.Refusal) {}, func(*tls.ConnectionState) client { return client{} })
-	for _, h := range []interface {
-		ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, error)
-	}{h, h.Clone()} {
-		conn, _, err := h.ServerHandshake(c.Conn)
+	var pollers []*poller
+	for _, h := range []credentials.TransportCredentials{h, h, h.Clone()} {
+		near, far := pair(t)
+		conn, _, err := h.ServerHandshake(near)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := conn.(*preface).Conn.(*countedConn).Conn.(*polledConn); !ok {
-			t.Errorf("expected that it may wait")
+		c := conn.(*preface).Conn.(*countedConn).Conn.(*polledConn)
+		_, _ = io.WriteString(far, clientPreface)
+		got := make([]byte, len(clientPreface))
+		for i := range got { // a stranger until it has sent the last
+			if c.trusted {
+				t.Errorf("expected no trust after %d bytes", i)
+			}
+			if _, err := io.ReadFull(conn, got[i:i+1]); err != nil {
+				t.Fatal(err)
+			}
 		}
+		if !c.trusted {
+			t.Error("expected that a client of HTTP/2 may be waited for")
+		}
+		pollers = append(pollers, c.poller)
 	}
-	if _, ok := new(polls).of(struct{ net.Conn }{far}).(*polledConn); ok {
+	if pollers[0] != pollers[1] || pollers[0] != pollers[2] {
+		t.Error("expected one poller for all connections of a door")
+	}
+	near, far := pair(t)
+	conn, _, err := h.ServerHandshake(near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(far, "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n")
+	if _, err := io.ReadFull(conn, make([]byte, len(clientPreface))); err != nil {
+		t.Fatal(err)
+	}
+	if conn.(*preface).Conn.(*countedConn).Conn.(*polledConn).trusted {
+		t.Error("expected no trust in what is not HTTP/2")
+	}
+	if conn, _ := newPoller().of(struct{ net.Conn }{far}); conn != net.Conn(struct{ net.Conn }{far}) {
 		t.Error("expected a connection that is not TCP as it is")
 	}
 }
@@ -156,7 +208,7 @@ func TestAPolledConnectionReadsWhatIsSent(t *testing.T) {
 				n := min(len(rest), 10_000+len(rest)%7)
 				_, _ = far.Write(rest[:n])
 				if rest = rest[n:]; len(rest)%5 == 0 {
-					time.Sleep(pollAtMost / 2)
+					time.Sleep(waitAtMost / 2)
 				}
 			}
 			_ = far.CloseWrite()
@@ -188,13 +240,16 @@ func TestAPolledConnectionFailsAsAnyConnectionDoes(t *testing.T) {
 		t.Helper()
 		n, err := c.Read(one)
 		var op *net.OpError
-		if n != 0 || !errors.Is(err, want) || !errors.As(err, &op) || op.Op != "read" || op.Net != "tcp" || op.Addr == nil || op.Source == nil {
+		if n != 0 || !errors.Is(err, want) || !errors.As(err, &op) || op.Op != "read" || op.Net != "tcp" || op.Addr.String() != c.RemoteAddr().String() || op.Source.String() != c.LocalAddr().String() {
 			t.Errorf("expected an error of package net with %v, got %d and %#v", want, n, err)
+		}
+		if text := "read tcp " + op.Source.String() + "->" + op.Addr.String() + ": "; err.Error() != text+want.Error() && err.Error() != text+"read: "+want.Error() {
+			t.Errorf("expected the words of package net, got %s", err)
 		}
 	}
 	bothWays(t, func(t *testing.T, waits bool) {
 		t.Run("closed", func(t *testing.T) {
-			for _, after := range []time.Duration{0, pollAtMost / 2, 20 * pollAtMost} { // before, in poll(2), and parked
+			for _, after := range []time.Duration{0, waitAtMost / 2, 20 * waitAtMost} { // before, in poll(2), and parked
 				c, _ := polled(t, waits)
 				time.AfterFunc(after, func() { _ = c.Close() })
 				fails(t, c, net.ErrClosed)
@@ -217,61 +272,189 @@ func TestAPolledConnectionFailsAsAnyConnectionDoes(t *testing.T) {
 			_ = far.SetLinger(0)
 			_ = far.Close()
 			fails(t, c, syscall.ECONNRESET)
-			if n, err := c.Read(one); n != 0 || err == nil {
-				t.Errorf("expected no more of a connection that was reset, got %d and %v", n, err)
+			if n, err := c.Read(one); n != 0 || err != io.EOF {
+				t.Errorf("expected the end of a connection that was reset, got %d and %v", n, err)
 			}
 		})
 	})
 }
 
+// eventually repeats what a busy machine may delay once, but not each time.
+func eventually(t *testing.T, expected string, is func() bool) {
+	t.Helper()
+	for began := time.Now(); !is(); {
+		if time.Since(began) > patience {
+			t.Fatal("expected " + expected + ", but it never was")
+		}
+	}
+}
+
+// waitsNow is whether something comes soon at c.
+func waitsNow(t *testing.T, c *polledConn) (soon bool) {
+	t.Helper()
+	if err := c.raw.Control(func(fd uintptr) { soon = c.poller.wait(fd) }); err != nil {
+		t.Fatal(err)
+	}
+	return soon
+}
+
 func TestAConnectionWaitsForWhatComesSoon(t *testing.T) {
 	c, far := polled(t, true)
 	one := make([]byte, 1)
-	// What is sent while it waits may come late on a busy machine, but not each time.
-	for began := time.Now(); time.Since(began) < patience; {
-		var soon bool
-		if err := c.raw.Control(func(fd uintptr) {
-			go func() { _, _ = far.Write([]byte{1}) }() // once the processor is given to it
-			soon = comesSoon(fd)
-		}); err != nil {
-			t.Fatal(err)
-		}
+	eventually(t, "that it waits for what is sent meanwhile", func() bool {
+		go func() { _, _ = far.Write([]byte{1}) }() // once the processor is given to it
+		soon := waitsNow(t, c)
 		if _, err := c.Conn.Read(one); err != nil {
 			t.Fatal(err)
 		}
-		if soon {
-			return
+		return soon
+	})
+	eventually(t, "that what is sent meanwhile is read", func() bool {
+		go func() { _, _ = far.Write([]byte{1}) }()
+		n, err := c.readSoon(one)
+		if err == nil && n == 0 {
+			_, err = c.Conn.Read(one)
 		}
-	}
-	t.Error("expected that it waits for what is sent meanwhile, but it never did")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n == 1
+	})
 }
 
 func TestAConnectionDoesNotWaitForLong(t *testing.T) {
 	c, _ := polled(t, true)
-	began := time.Now()
-	if n, err := c.readSoon(make([]byte, 1)); n != 0 || err != nil {
-		t.Errorf("expected nothing, got %d and %v", n, err)
+	eventually(t, "a wait of about a millisecond", func() bool {
+		began := time.Now()
+		if n, err := c.readSoon(make([]byte, 1)); n != 0 || err != nil {
+			t.Errorf("expected nothing, got %d and %v", n, err)
+		}
+		took := time.Since(began)
+		if took < waitAtMost {
+			t.Errorf("expected that it waits for %s, got %s", waitAtMost, took)
+		}
+		return took < 5*waitAtMost
+	})
+}
+
+func TestAWaitEndsWhenSomethingComesOnAnotherConnection(t *testing.T) {
+	p := newPoller()
+	c, far := polledBy(t, p, true)
+	other, otherFar := polledBy(t, p, false)
+	_, _ = otherFar.Write([]byte{1})
+	eventually(t, "that it does not wait while another can be read", func() bool {
+		began := time.Now()
+		return !waitsNow(t, c) && time.Since(began) < waitAtMost
+	})
+	_, _ = far.Write([]byte{1})
+	eventually(t, "that what has come for itself is read", func() bool { return waitsNow(t, c) })
+	one := make([]byte, 1)
+	for _, each := range []*polledConn{c, other} {
+		if _, err := each.Read(one); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if took := time.Since(began); took < pollAtMost {
-		t.Errorf("expected that it waits for %s, got %s", pollAtMost, took)
+	_ = otherFar.Close()
+	eventually(t, "that it does not wait while another has ended", func() bool {
+		began := time.Now()
+		return !waitsNow(t, c) && time.Since(began) < waitAtMost
+	})
+	_ = other.Close() // and nobody watches it any more
+	if began := time.Now(); waitsNow(t, c) || time.Since(began) < waitAtMost {
+		t.Errorf("expected that it waits once the other is closed")
 	}
 }
 
-func TestOneConnectionWaitsAtATime(t *testing.T) {
+func TestNoneWaitsWhereConnectionsCannotBeWatched(t *testing.T) {
+	p := newPoller()
+	c, far := polledBy(t, p, true)
+	p.all.Store(-1)
+	_, _ = far.Write([]byte{1})
+	if waitsNow(t, c) {
+		t.Error("expected no wait")
+	}
+	if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Errorf("expected that it is read, got %d and %v", n, err)
+	}
+	p = newPoller()
+	near, _ := pair(t)
+	p.of(near)
+	if p.of(near); p.all.Load() != -1 { // the kernel refuses to watch one twice
+		t.Error("expected that none waits where one cannot be watched")
+	}
+}
+
+func TestWhoeverHasSomethingToDoComesBeforeAWait(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	c, far := polled(t, true)
+	_, _ = far.Write(make([]byte, 2))
 	one := make([]byte, 1)
-	c.polls.Lock() // as another connection does that waits
+	if _, err := c.Conn.Read(one); err != nil { // so that the other byte is there
+		t.Fatal(err)
+	}
+	var done atomic.Bool
+	eventually(t, "that a goroutine that yields once is done before", func() bool {
+		done.Store(false)
+		go func() {
+			runtime.Gosched()
+			done.Store(true)
+		}()
+		waitsNow(t, c)
+		return done.Load()
+	})
+	eventually(t, "that what has come is read at once", func() bool {
+		done.Store(false)
+		go func() { done.Store(true) }()
+		if n, err := c.readSoon(one); err != nil {
+			t.Fatal(n, err)
+		}
+		now := done.Load()
+		_, _ = far.Write(one)
+		return !now
+	})
+}
+
+func TestOneConnectionWaitsAtATime(t *testing.T) {
+	p := newPoller()
+	c, far := polledBy(t, p, true)
+	one := make([]byte, 1)
+	p.waiting.Lock() // as another connection does that waits
 	_, _ = far.Write(one)
 	if n, err := c.Read(one); n != 1 || err != nil {
 		t.Errorf("expected that it is read meanwhile, got %d and %v", n, err)
 	}
-	c.polls.Unlock()
-	_ = c.SetReadDeadline(time.Now().Add(3 * pollAtMost))
-	if _, err := c.Read(one); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("got %v", err)
+	p.waiting.Unlock()
+	waiting := func(c *polledConn, far *net.TCPConn) (waited bool) { // while a byte is read that comes later
+		read := make(chan error)
+		go func() {
+			_, err := c.Read(one)
+			read <- err
+		}()
+		for began := time.Now(); time.Since(began) < waitAtMost; {
+			if !p.waiting.TryLock() {
+				waited = true
+			} else {
+				p.waiting.Unlock()
+			}
+		}
+		_, _ = far.Write([]byte{1})
+		if err := <-read; err != nil {
+			t.Fatal(err)
+		}
+		return waited
 	}
-	if !c.polls.TryLock() {
-		t.Error("expected that another may wait, after it did")
+	eventually(t, "that a connection that waits is the one that does", func() bool { return waiting(c, far) })
+	parks, far := polledBy(t, p, false)
+	for range 20 {
+		if waiting(parks, far) {
+			t.Fatal("expected that a connection parks at once that is not to wait")
+		}
+	}
+	parks.pace.waits, parks.trusted = true, false
+	for range 20 {
+		if waiting(parks, far) {
+			t.Fatal("expected that a stranger's connection parks at once")
+		}
 	}
 }
 
