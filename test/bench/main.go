@@ -47,8 +47,8 @@ func (o *others) Set(text string) error {
 	if !ok || name == "" || binary == "" {
 		return fmt.Errorf("expected NAME=BINARY as in before=/tmp/agentauth, got %q", text)
 	}
-	if slices.ContainsFunc(*o, func(other [2]string) bool { return other[0] == name }) {
-		return fmt.Errorf("expected another name for each, got %s twice", name)
+	if slices.Contains([]string{"empty", "empty again", doorAlone, "agentauth"}, name) || slices.ContainsFunc(*o, func(other [2]string) bool { return other[0] == name }) {
+		return fmt.Errorf("expected a name that no other row of the table has, got %s", name)
 	}
 	binary, err := filepath.Abs(binary) // it runs in another directory
 	if err == nil {
@@ -68,7 +68,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 2*time.Second, "of one measurement")
 	flag.IntVar(&o.keys, "keys", 100_000, "API keys of the scenario key; a directory has room for 800,000")
 	flag.Float64Var(&o.quiet, "quiet", 0.3, "repeat a measurement in which other processes used more cores than this, three times at most")
-	flag.BoolVar(&o.write, "write", false, "write the result into docs/performance.md and docs/performance.svg, in place of the figures there")
+	flag.BoolVar(&o.write, "write", false, "write the result into docs/performance.md and docs/performance.svg, in place of all figures there; with -scenarios all")
 	flag.StringVar(&o.profile, "profile", "", "in place of figures, write to this file where agentauth spends its time, for the compiler (cmd/agentauth/default.pgo); default scenarios: "+profiled)
 	flag.Var(&o.beside, "beside", "`NAME=BINARY` of another build of agentauth, which is measured in the same rounds as this checkout's (not where each round starts servers anew); may be repeated")
 	flag.Parse()
@@ -98,10 +98,26 @@ func (o options) check(rest []string) error {
 		return fmt.Errorf("-duration: expected 10ms or more, got %s", o.duration)
 	case o.write && len(o.beside) > 0:
 		return errors.New("-beside: expected no -write, since docs/performance.md is about this checkout alone")
+	case o.write && o.profile != "":
+		return errors.New("-profile: expected no -write, since it makes no figures")
+	case o.write && o.scenarios != "all":
+		return fmt.Errorf("-write: expected -scenarios all, since it takes the place of all figures of docs/performance.md, got %s", o.scenarios)
+	case o.write && setting() != "":
+		return fmt.Errorf("-write: expected no %s in the environment, as the servers obey it", setting())
 	case o.keys < 1 || o.keys > mostKeys:
 		return fmt.Errorf("-keys: expected 1 to %d, got %d", mostKeys, o.keys)
 	}
 	return nil
+}
+
+// setting is a setting of Go's runtime in the environment, if there is one.
+func setting() string {
+	for _, name := range []string{"GOGC", "GOMEMLIMIT", "GOMAXPROCS"} {
+		if _, is := os.LookupEnv(name); is {
+			return name
+		}
+	}
+	return ""
 }
 
 func run(ctx context.Context, out io.Writer, o options) (err error) {
@@ -182,7 +198,7 @@ func choose(o options) (chosen []scenario, flooded []flood, err error) {
 		case j >= 0:
 			flooded = append(flooded, allFloods[j])
 		default:
-			return nil, nil, fmt.Errorf("-scenarios: expected default, all, floods or some of %s, got %q", names(all, allFloods), name)
+			return nil, nil, fmt.Errorf("-scenarios: expected default, all or floods alone, or some of %s, got %q", names(all, allFloods), name)
 		}
 	}
 	return chosen, flooded, nil

@@ -215,6 +215,9 @@ func TestFlagsThatCannotBeMeantAreRefusedBeforeAnythingRuns(t *testing.T) {
 		"-duration":  func(o *options) []string { o.duration = 0; return nil },
 		"-keys":      func(o *options) []string { o.keys = mostKeys + 1; return nil },
 		"-beside":    func(o *options) []string { o.write, o.beside = true, others{{"before", "/tmp/agentauth"}}; return nil },
+		"-profile":   func(o *options) []string { o.write, o.profile = true, "default.pgo"; return nil },
+		"-write":     func(o *options) []string { o.write, o.scenarios = true, "main"; return nil },
+		"GOGC":       func(o *options) []string { o.write, o.scenarios = true, "all"; t.Setenv("GOGC", "100"); return nil },
 	} {
 		o := good
 		if err := o.check(change(&o)); err == nil || !strings.Contains(err.Error(), want) {
@@ -241,7 +244,7 @@ func TestAnotherBuildIsNamedByItsBinary(t *testing.T) {
 		t.Errorf("expected %v, got %v", want, o)
 	}
 	for text, want := range map[string]string{
-		"": "NAME=BINARY", "before": "NAME=BINARY", "=agentauth": "NAME=BINARY", "before=": "NAME=BINARY", "two=a=b": "got two twice",
+		"": "NAME=BINARY", "before": "NAME=BINARY", "=agentauth": "NAME=BINARY", "before=": "NAME=BINARY", "two=a=b": "got two", "agentauth=a=b": "got agentauth",
 		"three=missing": "missing", "three=text": "permission denied", "three=.": "a build of agentauth",
 	} {
 		if err := o.Set(text); err == nil || !strings.Contains(err.Error(), want) {

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,6 +56,9 @@ func main() {
 	}
 }
 
+// mostFiles is how many manifests a directory has room for.
+const mostFiles = 70_000
+
 // sizes are lists of numbers, as flags have them.
 type sizes struct{ policies, keys, targets, files string }
 
@@ -72,6 +76,9 @@ func run(ctx context.Context, s sizes, binary, profile string) error {
 		numbers, err := parse(table.list)
 		if err != nil {
 			return err
+		}
+		if table.header == processHeader && len(numbers) > 0 && slices.Max(numbers) > mostFiles {
+			return fmt.Errorf("-files: expected at most %d policies, which is what 64 MiB of manifests have room for, got %d", mostFiles, slices.Max(numbers))
 		}
 		if len(numbers) == 0 || table.header == processHeader && binary == "" {
 			continue
