@@ -102,11 +102,11 @@ fuzz: ## Every fuzz target for FUZZTIME=60s, one after another
 	FUZZTIME=$(FUZZTIME) test/fuzz.sh
 
 .PHONY: bench
-bench: ## agentauth against an empty ext_authz server, under load, in a quarter of an hour; ARGS=-write puts it into docs
+bench: ## agentauth against an empty ext_authz server, under load, in a quarter of an hour
 	go run ./test/bench $(ARGS)
 
 .PHONY: bench-all
-bench-all: ## All scenarios and floods of it, 100,001 policies too
+bench-all: ## All scenarios and floods of it, 100,001 policies too; ARGS=-write puts it into docs
 	go run ./test/bench -scenarios all $(ARGS)
 
 .PHONY: profile
