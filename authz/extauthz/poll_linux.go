@@ -28,9 +28,10 @@ const (
 // A goroutine that parks until something can be read is woken by way of other threads, which look
 // for work and fall asleep again each time. Where checks come one by one, that costs more than they
 // do. A wait in poll(2) saves it, but holds a processor of Go's scheduler. If something else holds
-// all others, Go looks for what came on other connections only each 10 ms. So a wait ends when
-// anything comes on another connection of the door; one connection waits at a time; and none does
-// while the process does much, whatever that is.
+// all others, Go looks for what came elsewhere only each 10 ms. So a wait ends when anything comes
+// on another connection that was accepted; one connection waits at a time; and none does if the
+// process did much lately, whatever that was. What comes elsewhere (a new connection, another
+// door) can still be late by a few milliseconds when such work begins.
 type poller struct {
 	waiting sync.Mutex
 	// all is an epoll(7) of all connections: it can be read when one of them can. -1 is that
@@ -95,6 +96,7 @@ func (c *polledConn) Read(b []byte) (int, error) {
 		if n > 0 || err != nil {
 			return n, err
 		}
+		c.pace.late++ // others came first, or nothing did
 	}
 	return c.Conn.Read(b)
 }
@@ -145,9 +147,9 @@ func (p *poller) wait(fd uintptr) bool {
 // pace is how a connection is read, and whether it waits.
 type pace struct {
 	since, last time.Time
-	reads, late int           // since then; late are those long after the one before
+	reads, late int           // since then; late are those long after the one before, or waited for in vain
 	cpu         time.Duration // of this process at that time; 0 is unknown
-	calm        bool          // a wait would have paid, and harmed nobody
+	calm        bool          // a wait would have paid, in a process that did little
 	waits       bool
 }
 
