@@ -20,7 +20,7 @@ const (
 	span = 5 * time.Millisecond
 	// lateAtMost is how much of what was read may have come later than a wait lasts. A wait in vain
 	// costs several times what one saves: Go looks every 20 us whether its processor is needed.
-	lateAtMost = 1. / 10
+	lateAtMost = 1. / 5
 )
 
 // poller has the connections of a door wait in poll(2) where that pays.

@@ -69,9 +69,9 @@ func TestThePaceOfAConnection(t *testing.T) {
 	const idle, busy = span / 5, span * 4 / 5 // CPU time that the process uses meanwhile
 	soon, late := waitAtMost, waitAtMost+1
 	often := slices.Repeat([]time.Duration{soon / 4}, 20)
-	with := func(n int) []time.Duration { // n late reads of 30, in a span
-		early := (span-time.Duration(n)*late)/time.Duration(30-n) + 1
-		return slices.Concat(slices.Repeat([]time.Duration{early}, 30-n), slices.Repeat([]time.Duration{late}, n))
+	with := func(n int) []time.Duration { // n late reads of 10, in a span
+		early := (span-time.Duration(n)*late)/time.Duration(10-n) + 1
+		return slices.Concat(slices.Repeat([]time.Duration{early}, 10-n), slices.Repeat([]time.Duration{late}, n))
 	}
 	type spans = []struct {
 		gaps  []time.Duration // before each read
@@ -89,8 +89,8 @@ func TestThePaceOfAConnection(t *testing.T) {
 		"less than three quarters":              {{often, idle, false}, {often, idle, false}, {often, span*3/4 - 1, true}},
 		"each as late as a wait lasts":          {{slices.Repeat([]time.Duration{soon}, 5), idle, false}, {slices.Repeat([]time.Duration{soon}, 5), idle, false}, {slices.Repeat([]time.Duration{soon}, 5), idle, true}},
 		"each later than that":                  {{slices.Repeat([]time.Duration{late}, 5), idle, false}, {slices.Repeat([]time.Duration{late}, 5), idle, false}, {slices.Repeat([]time.Duration{late}, 5), idle, false}},
-		"one of ten later":                      {{with(3), idle, false}, {with(3), idle, false}, {with(3), idle, true}},
-		"more than one of ten later":            {{with(4), idle, false}, {with(4), idle, false}, {with(4), idle, false}},
+		"one of five later":                     {{with(2), idle, false}, {with(2), idle, false}, {with(2), idle, true}},
+		"more than one of five later":           {{with(3), idle, false}, {with(3), idle, false}, {with(3), idle, false}},
 		"bursts":                                {{[]time.Duration{9 * soon / 2, soon / 4, soon / 4}, idle, false}, {[]time.Duration{9 * soon / 2, soon / 4, soon / 4}, idle, false}, {[]time.Duration{9 * soon / 2, soon / 4, soon / 4}, idle, false}},
 		"many, and then none for two spans":     {{often, idle, false}, {often, idle, false}, {often, idle, true}, {append(slices.Repeat([]time.Duration{soon / 10}, 40), 2*span), idle, false}, {often, idle, false}},
 		"one after a second":                    {{often, idle, false}, {often, idle, false}, {often, idle, true}, {[]time.Duration{time.Second}, idle, false}, {often, idle, false}},
