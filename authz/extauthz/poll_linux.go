@@ -153,10 +153,10 @@ type pace struct {
 	waits       bool
 }
 
-// read counts a read, and says whether it waits. It does if in the last two spans hardly anything
+// read counts a read, and says whether it waits. It does if in the last two spans at most lateAtMost
 // came too late to be waited for, while this process used less than three quarters of one
-// processor, and may use more than one. One span alone is too often the pause of
-// something that goes on.
+// processor, and may use more than one. One span alone is too often the pause of something that
+// goes on.
 func (p *pace) read(now time.Time, cpu func() time.Duration) bool {
 	p.reads++
 	if now.Sub(p.last) > waitAtMost {

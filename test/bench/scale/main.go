@@ -9,11 +9,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/pprof"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,35 +56,37 @@ func main() {
 	}
 }
 
-// mostFiles is how many manifests a directory has room for.
+// mostFiles is how many policies 64 MiB have room for, which is all that a directory may have.
 const mostFiles = 70_000
 
 // sizes are lists of numbers, as flags have them.
 type sizes struct{ policies, keys, targets, files string }
 
 func run(ctx context.Context, s sizes, binary, profile string) error {
-	for _, table := range []struct {
-		list    string
-		header  string
-		measure func(context.Context, int) (string, error)
+	tables := []struct {
+		flag, list string
+		most       int
+		header     string
+		measure    func(context.Context, int) (string, error)
+		numbers    []int
 	}{
-		{s.policies, policyHeader, measurePolicies},
-		{s.targets, targetHeader, measureTargets},
-		{s.keys, keyHeader, measureKeys},
-		{s.files, processHeader, func(ctx context.Context, n int) (string, error) { return measureProcess(ctx, binary, n) }},
-	} {
-		numbers, err := parse(table.list)
-		if err != nil {
-			return err
+		{flag: "policies", list: s.policies, most: math.MaxInt, header: policyHeader, measure: measurePolicies},
+		{flag: "targets", list: s.targets, most: math.MaxInt, header: targetHeader, measure: measureTargets},
+		{flag: "keys", list: s.keys, most: math.MaxInt, header: keyHeader, measure: measureKeys},
+		{flag: "files", list: s.files, most: mostFiles, header: processHeader, measure: func(ctx context.Context, n int) (string, error) { return measureProcess(ctx, binary, n) }},
+	}
+	for i := range tables { // before anything is measured
+		var err error
+		if tables[i].numbers, err = parse(tables[i].list, tables[i].most); err != nil {
+			return fmt.Errorf("-%s: %w", tables[i].flag, err)
 		}
-		if table.header == processHeader && len(numbers) > 0 && slices.Max(numbers) > mostFiles {
-			return fmt.Errorf("-files: expected at most %d policies, which is what 64 MiB of manifests have room for, got %d", mostFiles, slices.Max(numbers))
-		}
-		if len(numbers) == 0 || table.header == processHeader && binary == "" {
+	}
+	for _, table := range tables {
+		if len(table.numbers) == 0 || table.header == processHeader && binary == "" {
 			continue
 		}
 		fmt.Printf("\n%s\n", table.header)
-		for _, n := range numbers {
+		for _, n := range table.numbers {
 			row, err := table.measure(ctx, n)
 			if err != nil {
 				return err
@@ -104,11 +106,14 @@ func run(ctx context.Context, s sizes, binary, profile string) error {
 	return pprof.WriteHeapProfile(f)
 }
 
-func parse(list string) (out []int, err error) {
+func parse(list string, most int) (out []int, err error) {
 	for _, s := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
 			return nil, fmt.Errorf("expected numbers from 1 on with commas between them, got %q", list)
+		}
+		if n > most {
+			return nil, fmt.Errorf("expected at most %d, got %d", most, n)
 		}
 		out = append(out, n)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -40,4 +41,16 @@ func TestAPolicyTakesAtMostFourKiBBeyondItsText(t *testing.T) {
 		t.Errorf("expected at most %d bytes for each policy beyond its text of %d bytes, got %d", maxBeyondText, text/n, each)
 	}
 	t.Logf("%d bytes for each policy beyond its text of %d bytes", each, text/n)
+}
+
+func TestNumbersAreReadBeforeAnythingIsMeasured(t *testing.T) {
+	for want, s := range map[string]sizes{
+		"-keys: expected numbers":          {policies: "1000000000", keys: "many"},
+		"-files: expected at most 70000":   {policies: "1000000000", files: "10,5000000"},
+		`-policies: expected numbers from`: {policies: "0"},
+	} {
+		if err := run(t.Context(), s, "", ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("expected an error with %s, got %v", want, err)
+		}
+	}
 }
